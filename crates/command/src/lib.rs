@@ -1,1 +1,37 @@
-//! Placeholder until the crate has a body.
+//! The vocabulary of commands: what a row of the command table says, how a handler reads its
+//! arguments, what it may reach, and what it gives back. Contains no command.
+//!
+//! ```text
+//!  row (Command) ── handler(cx, args, reply) -> Result<Effect, CommandError>
+//!                      │     │      └ resp::Reply, the one RESP2/RESP3 writer
+//!                      │     └ Args, a typed cursor over one resolved request
+//!                      └ Cx: keyspace under lock, frozen now, session, node
+//! ```
+
+mod args;
+mod client;
+mod cx;
+mod effect;
+mod error;
+pub mod grammar;
+mod node;
+mod resolved;
+mod row;
+mod session;
+mod settings;
+mod spec;
+mod table;
+
+pub use args::Args;
+pub use client::{Card, ClientFlags, Clients, Identity, Kind};
+pub use cx::{Cx, Job, JobStep, Rewrites};
+pub use effect::{Effect, Outcome};
+pub use error::CommandError;
+pub use grammar::{Argument, ArgumentKind};
+pub use node::{Node, PauseMode, ShutdownRequest};
+pub use resolved::Resolved;
+pub use row::{Command, Flags, Group, Locks, Place, Version};
+pub use session::{ReplyMode, Session};
+pub use settings::Settings;
+pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
+pub use table::CommandTable;

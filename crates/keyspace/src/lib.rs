@@ -1,1 +1,42 @@
-//! Placeholder until the crate has a body.
+//! The keyspace: shards of tables under two-level locks, and the one choke point through which
+//! every key is created, changed, deleted, expired or moved.
+//!
+//! ```text
+//!  Keyspace ── Shards<Shard> ── Shard ── Database (per SELECT index) ── Table<Entry>
+//!     │            └ lock::{one, many, all}
+//!     └ views (atomics that a prefetch reads without a lock), sizes (DBSIZE without a lock)
+//! ```
+//!
+//! Invariants. A handler reaches a key only by a [`KeyRef`], which RESOLVE minted, and only while
+//! its shard is locked. **No read deletes**: a read filters what has expired and notes it; the
+//! engine deletes it afterwards through the log, under the same lock. **There is no other source
+//! of change than [`Db`]'s methods in `mutate.rs`** and the expiry cycle, which uses them.
+
+#![allow(unsafe_code, reason = "one-block entries and prefetching by raw address")]
+
+mod clock;
+mod db;
+mod entry;
+mod event;
+mod expire;
+mod key;
+mod mutate;
+mod record;
+mod shard;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub use clock::AccessClock;
+pub use db::{Db, Encoding, HeldShards, Str};
+pub use entry::{Entry, NewValue, SHARED_MIN, Shared, Value};
+pub use event::{Event, EventClass};
+pub use key::KeyRef;
+pub use mutate::ExpiryChange;
+pub use record::{Garbage, Record};
+pub use shard::{Database, Shard};
+pub use space::{Keyspace, Position, ScanFilter};
+
+/// The key holds another type than the command works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;

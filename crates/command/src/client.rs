@@ -1,0 +1,191 @@
+//! The public side of a connection: a card with what CLIENT LIST prints, kept in one registry.
+//!
+//! A worker writes its clients' cards with relaxed stores once per batch; anybody reads them.
+//! Another worker's connection is never touched: to end it, its card is flagged and its task
+//! woken.
+
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+
+/// What kind of client: CLIENT KILL TYPE, CLIENT LIST TYPE and output limits tell by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Normal,
+    Replica,
+    PubSub,
+    Master,
+}
+
+/// Flags of a client as bits of [`Card::flags`]; letters as in CLIENT LIST.
+#[derive(Debug)]
+pub struct ClientFlags;
+
+impl ClientFlags {
+    pub const UNIX_SOCKET: u32 = 1; // U
+    pub const NO_EVICT: u32 = 1 << 1; // e
+    pub const NO_TOUCH: u32 = 1 << 2; // T
+    pub const CLOSE_AFTER_REPLY: u32 = 1 << 3; // c
+    pub const CLOSE_ASAP: u32 = 1 << 4; // A
+    pub const BLOCKED: u32 = 1 << 5; // b
+    pub const READONLY: u32 = 1 << 6; // r
+    pub const IMPORT_SOURCE: u32 = 1 << 7; // I
+    /// Connected from this host, over TCP.
+    pub const LOCAL: u32 = 1 << 8;
+}
+
+/// Names that change rarely.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    pub user: String,
+    /// CLIENT CAPA words, one letter each ("r" for redirect).
+    pub capabilities: String,
+}
+
+/// One connection, as the others see it.
+#[derive(Debug)]
+pub struct Card {
+    pub id: u64,
+    /// "ip:port", or "path:0" for a Unix socket.
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    /// Worker that serves it.
+    pub worker: AtomicU16,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+    pub last_ms: AtomicI64,
+    pub db: AtomicU32,
+    pub protocol: AtomicU8,
+    pub flags: AtomicU32,
+    /// Position of the last command in the table's flat list; `u16::MAX`: none yet.
+    pub last_command: AtomicU16,
+    /// Bytes of the query buffer: used, free, and its peak.
+    pub query_bytes: AtomicU64,
+    pub query_free_bytes: AtomicU64,
+    /// Bytes held by the words of a request that is not whole yet.
+    pub argv_bytes: AtomicU64,
+    /// Bytes of replies not yet taken by the kernel.
+    pub output_bytes: AtomicU64,
+    pub output_chunks: AtomicU32,
+    pub reads: AtomicU64,
+    pub net_in_bytes: AtomicU64,
+    pub net_out_bytes: AtomicU64,
+    pub commands: AtomicU64,
+    pub identity: Mutex<Identity>,
+    killed: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Card {
+    pub fn new(id: u64, addr: String, laddr: String, fd: i32, now_ms: i64) -> Self {
+        Self {
+            id,
+            addr,
+            laddr,
+            fd,
+            worker: AtomicU16::new(0),
+            created_ms: now_ms,
+            last_ms: AtomicI64::new(now_ms),
+            db: AtomicU32::new(0),
+            protocol: AtomicU8::new(2),
+            flags: AtomicU32::new(0),
+            last_command: AtomicU16::new(u16::MAX),
+            query_bytes: AtomicU64::new(0),
+            query_free_bytes: AtomicU64::new(0),
+            argv_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            output_chunks: AtomicU32::new(0),
+            reads: AtomicU64::new(0),
+            net_in_bytes: AtomicU64::new(0),
+            net_out_bytes: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
+            killed: AtomicBool::new(false),
+            waker: Mutex::new(None),
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        Kind::Normal
+    }
+
+    pub fn has(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
+    pub fn set(&self, flag: u32, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_and(!flag, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks the connection to end. Its task sees it when it wakes.
+    pub fn kill(&self) {
+        self.set(ClientFlags::CLOSE_ASAP, true);
+        self.killed.store(true, Ordering::Release); // pairs with `killed()`
+        self.wake();
+    }
+
+    pub fn killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    /// Wakes the connection's task, so that it looks at its card.
+    pub fn wake(&self) {
+        if let Some(waker) = self.waker.lock().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The connection's task says how it is woken.
+    pub fn set_waker(&self, waker: &Waker) {
+        *self.waker.lock() = Some(waker.clone());
+    }
+}
+
+/// All connections of the server.
+#[derive(Debug, Default)]
+pub struct Clients {
+    next_id: AtomicU64,
+    cards: Mutex<BTreeMap<u64, Arc<Card>>>,
+}
+
+impl Clients {
+    /// Ids start at 1 and never come again.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub fn add(&self, card: Arc<Card>) {
+        self.cards.lock().insert(card.id, card);
+    }
+
+    pub fn remove(&self, id: u64) {
+        self.cards.lock().remove(&id);
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<Card>> {
+        self.cards.lock().get(&id).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.cards.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All cards in the order of their ids, as of now.
+    pub fn all(&self) -> Vec<Arc<Card>> {
+        self.cards.lock().values().cloned().collect()
+    }
+}

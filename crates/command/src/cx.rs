@@ -1,0 +1,72 @@
+//! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
+
+use crate::{CommandTable, Node, Session, Settings};
+use keyspace::{Db, Keyspace};
+use resp::Reply;
+
+/// The context of one command.
+pub struct Cx<'a> {
+    /// The selected database, as far as the request's keys are locked.
+    pub db: Db<'a>,
+    /// The whole keyspace, for `Walk` commands: they lock shard by shard.
+    pub space: &'a Keyspace,
+    /// The client.
+    pub session: &'a mut Session,
+    /// The node, for `Conn` and `Node` commands.
+    pub node: &'a dyn Node,
+    /// The command table, for introspection.
+    pub table: &'a CommandTable,
+    pub rng: &'a mut stdx::rng::Rng,
+    /// Hot parameters, frozen for the command.
+    pub settings: &'a Settings,
+    /// The wall clock in milliseconds since 1970, frozen for the command.
+    pub now_ms: i64,
+    /// Long work that goes on in slices after the handler has returned: see [`Job`].
+    pub later: &'a mut Option<Box<dyn Job>>,
+    /// RESP commands for the journal, written by [`Cx::rewrite`].
+    pub log: &'a mut Rewrites,
+}
+
+impl Cx<'_> {
+    /// Writes one command that the journal is told instead of the command as sent. Return
+    /// [`crate::Effect::Rewrite`] afterwards. Costs nothing while nobody reads the journal.
+    pub fn rewrite(&mut self, words: &[&[u8]]) {
+        self.log.push(words);
+    }
+}
+
+/// The commands that stand for the effect of one command, encoded.
+#[derive(Debug, Default)]
+pub struct Rewrites {
+    pub active: bool,
+    pub bytes: Vec<u8>,
+    pub commands: u32,
+}
+
+impl Rewrites {
+    pub fn push(&mut self, words: &[&[u8]]) {
+        if self.active {
+            resp::write_command(&mut self.bytes, words);
+        }
+        self.commands += 1;
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.commands = 0;
+    }
+}
+
+/// Whether a job is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobStep {
+    More,
+    Done,
+}
+
+/// Work over the whole keyspace that answers one command (KEYS). The connection calls `step`
+/// until it is done and serves its worker's other clients in between.
+pub trait Job {
+    /// Does a bounded slice; writes the whole reply in the step that returns `Done`.
+    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep;
+}

@@ -1,0 +1,123 @@
+//! Every error a client can see from a command, worded once and exactly as Redis words it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
+        /// An error reply. The first word of its text is the code that clients match on.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum CommandError {
+            $($(#[$doc])* $name,)*
+            /// A text with something of the request in it; with its code, without the dash.
+            Text(Box<str>),
+        }
+
+        impl CommandError {
+            /// The line without the leading dash.
+            pub fn text(&self) -> Cow<'_, str> {
+                match self {
+                    $(Self::$name => Cow::Borrowed($text),)*
+                    Self::Text(text) => Cow::Borrowed(text),
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    Syntax = "ERR syntax error";
+    WrongType = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    NoSuchKey = "ERR no such key";
+    NotAnInteger = "ERR value is not an integer or out of range";
+    NotAFloat = "ERR value is not a valid float";
+    OutOfRange = "ERR value is out of range";
+    MustBePositive = "ERR value is out of range, must be positive";
+    IndexOutOfRange = "ERR index out of range";
+    OffsetOutOfRange = "ERR offset is out of range";
+    IncrementOverflow = "ERR increment or decrement would overflow";
+    DecrementOverflow = "ERR decrement would overflow";
+    IncrementNotFinite = "ERR increment would produce NaN or Infinity";
+    StringTooLong = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    DbIndexOutOfRange = "ERR DB index is out of range";
+    InvalidDbIndex = "ERR invalid DB index";
+    InvalidFirstDbIndex = "ERR invalid first DB index";
+    InvalidSecondDbIndex = "ERR invalid second DB index";
+    SameObject = "ERR source and destination objects are the same";
+    InvalidCursor = "ERR invalid cursor";
+    InvalidKeyArguments = "ERR Invalid arguments specified for command";
+    NoKeyArguments = "ERR The command has no key arguments";
+    InvalidCommand = "ERR Invalid command specified";
+    WrongNumberForCommand = "ERR Invalid number of arguments specified for command";
+    UnknownNode = "ERR unknown node";
+    NoAuth = "NOAUTH Authentication required.";
+    WrongPass = "WRONGPASS invalid username-password pair or user is disabled.";
+    AuthNoPassword = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
+    NoProto = "NOPROTO unsupported protocol version";
+    ProtoNotInteger = "ERR Protocol version is not an integer or out of range";
+    Oom = "OOM command not allowed when used memory > 'maxmemory'.";
+    Loading = "LOADING Redis is loading the dataset in memory";
+    Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    Denied = "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
+}
+
+impl CommandError {
+    /// An `ERR` text built from the request.
+    pub fn err(text: fmt::Arguments<'_>) -> Self {
+        Self::Text(format!("ERR {text}").into_boxed_str())
+    }
+
+    /// The code: the first word of the text, by which INFO errorstats counts.
+    pub fn code(&self) -> String {
+        self.text().split(' ').next().unwrap_or("ERR").to_owned()
+    }
+
+    /// An expire time that cannot be: `command` in lower case.
+    pub fn invalid_expire(command: &str) -> Self {
+        Self::err(format_args!("invalid expire time in '{}' command", command.to_ascii_lowercase()))
+    }
+
+    /// Wrong number of words for `command` ("get", "client|list").
+    pub fn arity(command: &str) -> Self {
+        Self::err(format_args!("wrong number of arguments for '{command}' command"))
+    }
+
+    /// A subcommand of `container` that does not exist; `word` as sent.
+    pub fn unknown_subcommand(container: &str, word: &[u8]) -> Self {
+        let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+        Self::err(format_args!(
+            "unknown subcommand '{word}'. Try {} HELP.",
+            container.to_ascii_uppercase()
+        ))
+    }
+
+    /// A command that does not exist, with the beginning of its arguments.
+    pub fn unknown_command(args: &[&[u8]]) -> Self {
+        let clip = |word: &[u8]| String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+        let mut with = String::new();
+        for word in &args[1..] {
+            if with.len() >= 128 {
+                break;
+            }
+            let room = 128 - with.len();
+            let word = &word[..word.len().min(room)];
+            with.push_str(&format!("'{}' ", String::from_utf8_lossy(word)));
+        }
+        Self::err(format_args!(
+            "unknown command '{}', with args beginning with: {with}",
+            clip(args[0])
+        ))
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl From<keyspace::WrongType> for CommandError {
+    fn from(_: keyspace::WrongType) -> Self {
+        Self::WrongType
+    }
+}

@@ -1,0 +1,73 @@
+//! The node, as commands see it: configuration, statistics, clients, life and death. Cold path,
+//! so one `dyn` trait that the server implements.
+
+use crate::{Clients, CommandError};
+use resp::Reply;
+
+/// How SHUTDOWN was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownRequest {
+    pub nosave: bool,
+    pub save: bool,
+    pub now: bool,
+    pub force: bool,
+    /// Take back a shutdown that waits.
+    pub abort: bool,
+}
+
+/// What CLIENT PAUSE holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseMode {
+    Write,
+    All,
+}
+
+/// What commands may ask of the server around them.
+pub trait Node: Send + Sync {
+    fn clients(&self) -> &Clients;
+
+    /// The reply to INFO: the named sections (lower case), or the default ones.
+    fn info(&self, sections: &[String]) -> String;
+
+    /// CONFIG GET: name and value pairs for the patterns.
+    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)>;
+
+    /// CONFIG SET: all or nothing.
+    fn config_set(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), CommandError>;
+
+    /// CONFIG REWRITE.
+    fn config_rewrite(&self) -> Result<(), CommandError>;
+
+    /// CONFIG RESETSTAT.
+    fn reset_stats(&self);
+
+    /// Checks a password for `user` (the default user: "default").
+    fn authenticate(&self, user: &[u8], password: &[u8]) -> Result<(), CommandError>;
+
+    /// Whether a new connection must authenticate.
+    fn password_required(&self) -> bool;
+
+    /// Returns only if the shutdown cannot be done or was taken back.
+    fn shutdown(&self, request: ShutdownRequest) -> Result<(), CommandError>;
+
+    /// Holds back commands until `until_ms` (milliseconds since 1970); a longer pause stays.
+    fn pause(&self, mode: PauseMode, until_ms: i64);
+
+    fn unpause(&self);
+
+    /// DEBUG subcommands that concern the node and not the keys (SLEEP, LOG, SEGFAULT ...);
+    /// `Ok(false)`: not one of these.
+    fn debug(&self, args: &[&[u8]], reply: &mut Reply) -> Result<bool, CommandError>;
+
+    /// A line in the log at notice level.
+    fn log(&self, line: &str);
+
+    /// Wall clock in microseconds since 1970 (TIME).
+    fn wall_micros(&self) -> i64;
+
+    /// 40 hexadecimal digits that name this run of the server.
+    fn run_id(&self) -> &str;
+
+    /// Names of the commands called so far with their counts are the server's; this resets none.
+    fn uptime_seconds(&self) -> u64;
+}

@@ -1,0 +1,54 @@
+//! What a connection is to the commands it sends. Owned by the connection's worker; what other
+//! workers may see of it is in its [`Card`].
+
+use crate::Card;
+use std::sync::Arc;
+
+/// Which replies the client wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    /// None at all.
+    Off,
+    /// Not for the next command.
+    SkipNext,
+    /// Not for this command.
+    Skip,
+}
+
+/// The state of one client.
+#[derive(Debug)]
+pub struct Session {
+    /// What others see: CLIENT LIST, CLIENT KILL.
+    pub card: Arc<Card>,
+    /// Selected database.
+    pub db: u32,
+    /// 2 or 3.
+    pub protocol: u8,
+    pub authenticated: bool,
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// Close once what is queued has been written.
+    pub close_after_reply: bool,
+}
+
+impl Session {
+    pub fn new(card: Arc<Card>, authenticated: bool) -> Self {
+        Self {
+            card,
+            db: 0,
+            protocol: 2,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            close_after_reply: false,
+        }
+    }
+
+    /// As RESET leaves it: everything but the identity of the connection.
+    pub fn reset(&mut self, authenticated: bool) {
+        *self = Self::new(self.card.clone(), authenticated);
+    }
+}

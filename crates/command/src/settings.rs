@@ -1,0 +1,55 @@
+//! Parameters that are read on the hot path, typed. Rebuilt from `config` when it changes and
+//! shared by pointer, so that reading one is a load.
+
+/// One consistent set of hot parameters.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub databases: u32,
+    /// Bytes; no string may grow past it (`proto-max-bulk-len`).
+    pub bulk_bytes_max: u64,
+    /// Bytes; 0 means no limit.
+    pub maxmemory: u64,
+    /// Name of the policy, as CONFIG GET prints it.
+    pub maxmemory_policy: &'static str,
+    pub lfu_log_factor: u32,
+    pub lfu_decay_minutes: u32,
+    /// Whether durations go to the latency histograms (`latency-tracking`).
+    pub latency_tracking: bool,
+    /// A password is asked for before anything else.
+    pub password_required: bool,
+    /// `notify-keyspace-events`, as a bit set of classes.
+    pub notify_events: u32,
+    /// `inline-commands`.
+    pub inline_commands: bool,
+    /// Bytes of unparsed input a client may pile up.
+    pub query_buffer_bytes_max: u64,
+    /// Bytes of replies a normal client may leave unread, hard limit; 0 means none.
+    pub output_bytes_max: u64,
+    /// Soft limit in bytes and the seconds it may last.
+    pub output_bytes_soft: u64,
+    pub output_soft_seconds: u64,
+    /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
+    pub debug_command: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            databases: 16,
+            bulk_bytes_max: 512 << 20,
+            maxmemory: 0,
+            maxmemory_policy: "noeviction",
+            lfu_log_factor: 10,
+            lfu_decay_minutes: 1,
+            latency_tracking: true,
+            password_required: false,
+            notify_events: 0,
+            inline_commands: true,
+            query_buffer_bytes_max: 1 << 30,
+            output_bytes_max: 1 << 30,
+            output_bytes_soft: 0,
+            output_soft_seconds: 0,
+            debug_command: 0,
+        }
+    }
+}

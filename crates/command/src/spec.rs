@@ -1,0 +1,203 @@
+//! Key specifications: where the keys of a request stand and what the command does to them.
+//!
+//! Locks, ACL, cluster and tracking all stand on the key list that these yield, so that what is
+//! checked and what is executed cannot differ. The model (begin search, find keys, flags) is that
+//! of Redis's COMMAND INFO, field 8.
+
+use crate::CommandError;
+
+/// Where the first key of a group stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeginSearch {
+    /// At this argument (the command's name is argument 0).
+    Index(u32),
+    /// After this word, looked for from the argument `start_from` on (from the end when negative).
+    Keyword(&'static str, i32),
+}
+
+/// How far the group goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKeys {
+    /// From the first to `last` (relative to the first; negative: from the end of the request),
+    /// every `step` arguments; `limit` divides what remains (2: its first half) when `last` is -1.
+    Range { last: i32, step: u32, limit: u32 },
+    /// The argument `number_at` after the first position holds the count; the keys begin at
+    /// `first` after the first position, `step` apart.
+    Counted { number_at: u32, first: u32, step: u32 },
+}
+
+/// What the command does to a key: one access word and any number of effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct KeyFlags(pub u16);
+
+impl KeyFlags {
+    /// Reads and writes the value.
+    pub const RW: Self = Self(1);
+    /// Only reads.
+    pub const RO: Self = Self(2);
+    /// Overwrites without looking at what was there.
+    pub const OW: Self = Self(4);
+    /// Deletes the key.
+    pub const RM: Self = Self(8);
+    /// Returns, copies or uses the user data of the value.
+    pub const ACCESS: Self = Self(16);
+    /// Changes data of the value, and may depend on what is there.
+    pub const UPDATE: Self = Self(32);
+    /// Adds data, never changes or deletes what is there.
+    pub const INSERT: Self = Self(64);
+    /// Deletes some or all of the value.
+    pub const DELETE: Self = Self(128);
+    /// Is no key, but is routed like one.
+    pub const NOT_KEY: Self = Self(256);
+    /// The specification does not find all keys.
+    pub const INCOMPLETE: Self = Self(512);
+    /// The flags depend on the request: see [`KeySpec::refine`].
+    pub const VARIABLE: Self = Self(1024);
+
+    /// Both sets.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in `self`.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether the key may be changed.
+    pub const fn writes(self) -> bool {
+        self.0 & (Self::RW.0 | Self::OW.0 | Self::RM.0) != 0
+    }
+
+    /// The words of COMMAND INFO and COMMAND GETKEYSANDFLAGS, in Redis's order.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        const WORDS: [&str; 11] = [
+            "RW", "RO", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete",
+            "variable_flags",
+        ];
+        WORDS.into_iter().enumerate().filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, w)| w)
+    }
+}
+
+/// Narrows variable flags for one request.
+pub type Refine = fn(args: &[&[u8]]) -> KeyFlags;
+
+/// One group of keys of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    pub begin: BeginSearch,
+    pub find: FindKeys,
+    pub flags: KeyFlags,
+    /// Present exactly when `flags` has VARIABLE: the flags of this request.
+    pub refine: Option<Refine>,
+    pub notes: &'static str,
+}
+
+impl KeySpec {
+    /// One key at argument `index`.
+    pub const fn at(index: u32, flags: KeyFlags) -> Self {
+        Self {
+            begin: BeginSearch::Index(index),
+            find: FindKeys::Range { last: 0, step: 1, limit: 0 },
+            flags,
+            refine: None,
+            notes: "",
+        }
+    }
+
+    /// All arguments from `index` to the last, every `step`.
+    pub const fn from(index: u32, step: u32, flags: KeyFlags) -> Self {
+        Self {
+            begin: BeginSearch::Index(index),
+            find: FindKeys::Range { last: -1, step, limit: 0 },
+            flags,
+            refine: None,
+            notes: "",
+        }
+    }
+
+    /// A count at argument `index`, followed by that many keys, `step` apart.
+    pub const fn counted(index: u32, step: u32, flags: KeyFlags) -> Self {
+        Self {
+            begin: BeginSearch::Index(index),
+            find: FindKeys::Counted { number_at: 0, first: 1, step },
+            flags,
+            refine: None,
+            notes: "",
+        }
+    }
+
+    /// The same, with flags that depend on the request.
+    #[must_use]
+    pub const fn refined(mut self, refine: Refine) -> Self {
+        self.flags = self.flags.or(KeyFlags::VARIABLE);
+        self.refine = Some(refine);
+        self
+    }
+
+    /// The same, with a remark for COMMAND INFO.
+    #[must_use]
+    pub const fn notes(mut self, notes: &'static str) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// Calls `found(argument, flags)` for each key of the request. An impossible count or a
+    /// position past the end is an error: such a request has no key list.
+    pub fn each(
+        &self,
+        args: &[&[u8]],
+        mut found: impl FnMut(usize, KeyFlags),
+    ) -> Result<(), CommandError> {
+        let Some(first) = self.first(args) else { return Ok(()) };
+        let flags = self.refine.map_or(self.flags, |refine| refine(args));
+        match self.find {
+            FindKeys::Range { last, step, limit } => {
+                let end = args.len() as i64 - 1;
+                let mut until = if last >= 0 { first as i64 + i64::from(last) } else { end + 1 + i64::from(last) };
+                if last == -1 && limit > 1 {
+                    until = first as i64 + (end - first as i64 + 1) / i64::from(limit) - 1;
+                }
+                if first as i64 > end || until > end {
+                    return Err(CommandError::InvalidKeyArguments);
+                }
+                let mut at = first;
+                while (at as i64) <= until {
+                    found(at, flags);
+                    at += step.max(1) as usize;
+                }
+            }
+            FindKeys::Counted { number_at, first: offset, step } => {
+                let number = args
+                    .get(first + number_at as usize)
+                    .and_then(|text| stdx::num::parse_i64(text))
+                    .and_then(|n| usize::try_from(n).ok())
+                    .ok_or(CommandError::InvalidKeyArguments)?;
+                let begin = first + offset as usize;
+                let step = step.max(1) as usize;
+                let past = number.checked_mul(step).and_then(|n| n.checked_add(begin));
+                if number > 0 && past.is_none_or(|past| past - step >= args.len()) {
+                    return Err(CommandError::InvalidKeyArguments);
+                }
+                (0..number).for_each(|i| found(begin + i * step, flags));
+            }
+        }
+        Ok(())
+    }
+
+    fn first(&self, args: &[&[u8]]) -> Option<usize> {
+        match self.begin {
+            BeginSearch::Index(index) => Some(index as usize),
+            BeginSearch::Keyword(word, start) => {
+                let is = |at: &usize| args[*at].eq_ignore_ascii_case(word.as_bytes());
+                if start >= 0 {
+                    (start as usize..args.len()).find(is).map(|at| at + 1)
+                } else {
+                    let from = args.len().checked_sub(start.unsigned_abs() as usize)?;
+                    (1..=from).rev().find(is).map(|at| at + 1)
+                }
+            }
+        }
+    }
+}

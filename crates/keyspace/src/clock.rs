@@ -1,0 +1,60 @@
+//! The 24 access bits of an entry: seconds for LRU, or minutes and a logarithmic counter for LFU.
+//!
+//! The LFU counter is that of Redis: it grows with probability 1 / (count * factor + 1) and halves
+//! nothing, but loses one for each decay period without access.
+
+/// How accesses are recorded; follows `maxmemory-policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessClock {
+    Lru,
+    Lfu { log_factor: u32, decay_minutes: u32 },
+}
+
+const LFU_INIT: u32 = 5;
+
+impl AccessClock {
+    /// The bits of a new entry.
+    pub fn fresh(self, now_ms: i64) -> u32 {
+        match self {
+            Self::Lru => seconds(now_ms),
+            Self::Lfu { .. } => minutes(now_ms) << 8 | LFU_INIT,
+        }
+    }
+
+    /// The bits after an access; `random` decides if the counter grows.
+    #[inline]
+    pub fn touched(self, bits: u32, now_ms: i64, random: impl FnOnce() -> u64) -> u32 {
+        match self {
+            Self::Lru => seconds(now_ms),
+            Self::Lfu { log_factor, .. } => {
+                let count = self.frequency(bits, now_ms);
+                let base = u64::from(count.saturating_sub(LFU_INIT));
+                let grows = count < 255
+                    && random() % (base * u64::from(log_factor) + 1) == 0;
+                minutes(now_ms) << 8 | (count + u32::from(grows))
+            }
+        }
+    }
+
+    /// The counter as of now: OBJECT FREQ.
+    pub fn frequency(self, bits: u32, now_ms: i64) -> u32 {
+        let Self::Lfu { decay_minutes, .. } = self else { return 0 };
+        let count = bits & 0xFF;
+        let elapsed = minutes(now_ms).wrapping_sub(bits >> 8) & 0xFFFF;
+        let periods = elapsed.checked_div(decay_minutes).unwrap_or(0);
+        count.saturating_sub(periods)
+    }
+
+    /// Seconds since the last access: OBJECT IDLETIME.
+    pub fn idle_seconds(bits: u32, now_ms: i64) -> u32 {
+        seconds(now_ms).wrapping_sub(bits) & 0xFF_FFFF
+    }
+}
+
+fn seconds(now_ms: i64) -> u32 {
+    (now_ms.max(0) as u64 / 1000) as u32 & 0xFF_FFFF
+}
+
+fn minutes(now_ms: i64) -> u32 {
+    (now_ms.max(0) as u64 / 60_000) as u32 & 0xFFFF
+}

@@ -1,0 +1,470 @@
+//! One key with its string value in one block of memory, behind a thin pointer.
+//!
+//! ```text
+//!  byte  0      1..4    4..6    6..8    8..16          +4              klen     vlen
+//!       ┌──────┬───────┬───────┬───────┬──────────────┬───────────────┬────────┬──────────┐
+//!       │flags │ clock │ vlen  │ klen  │ expiry (ms)  │ wide klen     │ key    │ payload  │
+//!       └──────┴───────┴───────┴───────┴──────────────┴───────────────┴────────┴──────────┘
+//!                                        if EXPIRES     if klen = 0xFFFF
+//! ```
+//!
+//! The payload is the bytes of a short string, eight bytes of an integer, or a pointer to a
+//! shared long string (16 KiB and more), so that a reply can carry it away in O(1).
+//! A 16-byte key with a 16-byte value takes 40 bytes, 48 with an expiry.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::{fmt, ptr, slice};
+
+/// Values of this many bytes and more live in a block of their own that is shared by reference.
+pub const SHARED_MIN: usize = 16 << 10;
+
+const HEADER: usize = 8;
+const WIDE: u16 = u16::MAX;
+
+const KIND: u8 = 0b11;
+const INLINE: u8 = 0;
+const INT: u8 = 1;
+const SHARED: u8 = 2;
+const EXPIRES: u8 = 1 << 2;
+/// The value was edited in place: OBJECT ENCODING says raw whatever its length.
+const RAW: u8 = 1 << 3;
+
+/// A value as it stands in an entry.
+#[derive(Debug)]
+pub enum Value<'a> {
+    Int(i64),
+    Inline(&'a [u8]),
+    Shared(Shared<'a>),
+}
+
+/// A long string, borrowed from its entry; clone the `Arc` to carry it away.
+#[derive(Debug)]
+pub struct Shared<'a>(ManuallyDrop<Arc<Vec<u8>>>, PhantomData<&'a Arc<Vec<u8>>>);
+
+impl Deref for Shared<'_> {
+    type Target = Arc<Vec<u8>>;
+
+    fn deref(&self) -> &Arc<Vec<u8>> {
+        &self.0
+    }
+}
+
+impl<'a> Shared<'a> {
+    /// The bytes, for as long as the entry is borrowed.
+    pub fn as_slice(&self) -> &'a [u8] {
+        let bytes: &[u8] = &self.0;
+        // SAFETY: the entry that owns a count of the `Arc` is borrowed for 'a, so that neither the
+        // vector nor its buffer moves or goes before then.
+        unsafe { slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }
+    }
+}
+
+/// A value on its way into an entry.
+#[derive(Clone, Debug)]
+pub enum NewValue<'a> {
+    Int(i64),
+    Bytes(&'a [u8]),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl<'a> NewValue<'a> {
+    /// As SET stores it: a number in its one canonical spelling becomes an integer.
+    #[inline]
+    pub fn detect(bytes: &'a [u8]) -> Self {
+        if bytes.len() <= 20
+            && let Some(number) = stdx::num::parse_i64(bytes)
+        {
+            return Self::Int(number);
+        }
+        Self::bytes(bytes)
+    }
+
+    /// As bytes, whatever they spell.
+    #[inline]
+    pub fn bytes(bytes: &'a [u8]) -> Self {
+        if bytes.len() >= SHARED_MIN { Self::Shared(Arc::new(bytes.to_vec())) } else { Self::Bytes(bytes) }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Int(_) => INT,
+            Self::Bytes(_) => INLINE,
+            Self::Shared(_) => SHARED,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Int(_) | Self::Shared(_) => 8,
+        }
+    }
+}
+
+/// An owned entry. Exactly one exists for each block.
+pub struct Entry(NonNull<u8>);
+
+// SAFETY: an `Entry` owns its block alone; what it shares is an `Arc` of plain bytes.
+unsafe impl Send for Entry {}
+
+/// Where the parts of a block are; derived from the header.
+#[derive(Clone, Copy)]
+struct Shape {
+    key_at: usize,
+    key_len: usize,
+    value_len: usize,
+}
+
+impl Shape {
+    fn of(key_len: usize, value_len: usize, expires: bool) -> Self {
+        let wide = key_len >= WIDE as usize;
+        let key_at = HEADER + if expires { 8 } else { 0 } + if wide { 4 } else { 0 };
+        Self { key_at, key_len, value_len }
+    }
+
+    fn value_at(self) -> usize {
+        self.key_at + self.key_len
+    }
+
+    /// The size asked of the allocator: a multiple of 8, so that entries of nearly equal length
+    /// can be overwritten in place.
+    fn size(self) -> usize {
+        (self.value_at() + self.value_len).next_multiple_of(8)
+    }
+
+    fn layout(self) -> Layout {
+        Layout::from_size_align(self.size(), 8).expect("a key and a value fit the address space")
+    }
+}
+
+impl Entry {
+    /// A new block. `clock` is the 24-bit access clock.
+    pub fn new(key: &[u8], value: NewValue<'_>, expiry: Option<i64>, clock: u32) -> Self {
+        let shape = Shape::of(key.len(), value.len(), expiry.is_some());
+        let layout = shape.layout();
+        // SAFETY: the layout has at least the header's 8 bytes.
+        let block = unsafe { alloc(layout) };
+        let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
+        let wide = key.len() >= WIDE as usize;
+        let klen = if wide { WIDE } else { key.len() as u16 };
+        let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
+        let vlen = match value {
+            NewValue::Bytes(bytes) => bytes.len() as u16,
+            NewValue::Int(_) | NewValue::Shared(_) => 8,
+        };
+        let header = u64::from(flags)
+            | u64::from(clock & 0xFF_FFFF) << 8
+            | u64::from(vlen) << 32
+            | u64::from(klen) << 48;
+        let entry = Self(block);
+        // SAFETY: the block is ours alone, 8-aligned, and `Shape` laid out every part within it.
+        unsafe {
+            let base = block.as_ptr();
+            base.cast::<u64>().write(header.to_le());
+            let mut at = HEADER;
+            if let Some(ms) = expiry {
+                base.add(at).cast::<i64>().write(ms);
+                at += 8;
+            }
+            if wide {
+                base.add(at).cast::<u32>().write(key.len() as u32);
+            }
+            ptr::copy_nonoverlapping(key.as_ptr(), base.add(shape.key_at), key.len());
+            entry.write_value(shape, value);
+        }
+        entry
+    }
+
+    /// SAFETY: `shape` is that of the block with room for `value`, and the payload bytes are not
+    /// a live shared pointer.
+    unsafe fn write_value(&self, shape: Shape, value: NewValue<'_>) {
+        // SAFETY: the payload lies within the block by `shape`; writes are unaligned.
+        unsafe {
+            let at = self.0.as_ptr().add(shape.value_at());
+            match value {
+                NewValue::Int(number) => at.cast::<i64>().write_unaligned(number),
+                NewValue::Bytes(bytes) => {
+                    ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
+                }
+                NewValue::Shared(shared) => {
+                    at.cast::<*const Vec<u8>>().write_unaligned(Arc::into_raw(shared));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn header(&self) -> u64 {
+        // SAFETY: every block begins with an aligned 8-byte header.
+        u64::from_le(unsafe { self.0.as_ptr().cast::<u64>().read() })
+    }
+
+    #[inline]
+    fn set_header(&mut self, header: u64) {
+        // SAFETY: as above; `&mut self` is the only access.
+        unsafe { self.0.as_ptr().cast::<u64>().write(header.to_le()) }
+    }
+
+    #[inline]
+    fn flags(&self) -> u8 {
+        self.header() as u8
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        let header = self.header();
+        let klen = (header >> 48) as u16;
+        let expires = header as u8 & EXPIRES != 0;
+        let key_len = if klen == WIDE {
+            let at = HEADER + if expires { 8 } else { 0 };
+            // SAFETY: a wide key's length stands there, 4-aligned.
+            unsafe { self.0.as_ptr().add(at).cast::<u32>().read() as usize }
+        } else {
+            usize::from(klen)
+        };
+        Shape::of(key_len, usize::from((header >> 32) as u16), expires)
+    }
+
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: the key lies within the block and lives as long as it.
+        unsafe { slice::from_raw_parts(self.0.as_ptr().add(shape.key_at), shape.key_len) }
+    }
+
+    #[inline]
+    pub fn value(&self) -> Value<'_> {
+        let shape = self.shape();
+        // SAFETY: the payload lies within the block; its kind says what was written there.
+        unsafe {
+            let at = self.0.as_ptr().add(shape.value_at());
+            match self.flags() & KIND {
+                INT => Value::Int(at.cast::<i64>().read_unaligned()),
+                SHARED => {
+                    let arc = Arc::from_raw(self.shared_raw(shape));
+                    Value::Shared(Shared(ManuallyDrop::new(arc), PhantomData))
+                }
+                _ => Value::Inline(slice::from_raw_parts(at, shape.value_len)),
+            }
+        }
+    }
+
+    /// The pointer that `Arc::into_raw` gave.
+    ///
+    /// SAFETY: the kind is SHARED.
+    unsafe fn shared_raw(&self, shape: Shape) -> *const Vec<u8> {
+        // SAFETY: a SHARED payload is such a pointer, unaligned.
+        unsafe { self.0.as_ptr().add(shape.value_at()).cast::<*const Vec<u8>>().read_unaligned() }
+    }
+
+    /// Milliseconds since 1970.
+    #[inline]
+    pub fn expiry(&self) -> Option<i64> {
+        if self.flags() & EXPIRES == 0 {
+            return None;
+        }
+        // SAFETY: the flag says that an aligned i64 stands after the header.
+        Some(unsafe { self.0.as_ptr().add(HEADER).cast::<i64>().read() })
+    }
+
+    /// Whether the key is logically gone at `now_ms`.
+    #[inline]
+    pub fn expired(&self, now_ms: i64) -> bool {
+        self.expiry().is_some_and(|at| at <= now_ms)
+    }
+
+    /// The 24-bit access clock.
+    pub fn clock(&self) -> u32 {
+        (self.header() >> 8) as u32 & 0xFF_FFFF
+    }
+
+    #[inline]
+    pub fn set_clock(&mut self, clock: u32) {
+        let header = self.header();
+        self.set_header(header & !(0xFF_FFFF << 8) | u64::from(clock & 0xFF_FFFF) << 8);
+    }
+
+    /// Whether the value is a long string in a block of its own.
+    pub fn is_shared(&self) -> bool {
+        self.flags() & KIND == SHARED
+    }
+
+    /// Whether the value was edited in place since it was set.
+    pub fn is_raw(&self) -> bool {
+        self.flags() & RAW != 0
+    }
+
+    pub fn set_raw(&mut self) {
+        let header = self.header();
+        self.set_header(header | u64::from(RAW));
+    }
+
+    /// Bytes of the block and of what it owns.
+    pub fn bytes(&self) -> usize {
+        let own = self.shape().size();
+        match self.value() {
+            Value::Shared(shared) => own + shared.capacity() + SHARED_OVERHEAD,
+            Value::Int(_) | Value::Inline(_) => own,
+        }
+    }
+
+    /// Puts in another value (and expiry), in the same block if it fits exactly.
+    #[inline]
+    pub fn with_value(mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) -> Self {
+        let shape = self.shape();
+        let fits = Shape::of(shape.key_len, value.len(), expiry.is_some());
+        let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
+        if !same || fits.size() != shape.size() {
+            return Self::new(self.key(), value, expiry, clock);
+        }
+        self.drop_payload(shape);
+        let header = self.header() & (0xFFFF << 48);
+        let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
+        let vlen = value.len() as u16;
+        self.set_header(
+            header | u64::from(flags) | u64::from(clock & 0xFF_FFFF) << 8 | u64::from(vlen) << 32,
+        );
+        // SAFETY: same key and same expiry field, so the payload begins where it did, and the
+        // block has the size of `fits`; the old payload was dropped.
+        unsafe {
+            if let Some(ms) = expiry {
+                self.0.as_ptr().add(HEADER).cast::<i64>().write(ms);
+            }
+            self.write_value(fits, value);
+        }
+        self
+    }
+
+    /// The same value under another expiry; access clock and raw mark stay.
+    pub fn with_expiry(mut self, expiry: Option<i64>) -> Self {
+        if let (Some(ms), Some(_)) = (expiry, self.expiry()) {
+            // SAFETY: the block has an expiry field.
+            unsafe { self.0.as_ptr().add(HEADER).cast::<i64>().write(ms) }
+            return self;
+        }
+        if expiry.is_none() && self.expiry().is_none() {
+            return self;
+        }
+        self.moved(None, expiry)
+    }
+
+    /// The same value and expiry under another key.
+    pub fn with_key(self, key: &[u8]) -> Self {
+        let expiry = self.expiry();
+        self.moved(Some(key), expiry)
+    }
+
+    /// A second entry with the same value: long strings are shared, not copied.
+    pub fn copied(&self, key: &[u8]) -> Self {
+        let value = match self.value() {
+            Value::Int(number) => NewValue::Int(number),
+            Value::Inline(bytes) => NewValue::Bytes(bytes),
+            Value::Shared(shared) => NewValue::Shared(Arc::clone(&shared)),
+        };
+        let mut copy = Self::new(key, value, self.expiry(), self.clock());
+        if self.is_raw() {
+            copy.set_raw();
+        }
+        copy
+    }
+
+    fn moved(self, key: Option<&[u8]>, expiry: Option<i64>) -> Self {
+        let value = match self.value() {
+            Value::Int(number) => NewValue::Int(number),
+            Value::Inline(bytes) => NewValue::Bytes(bytes),
+            Value::Shared(shared) => NewValue::Shared(Arc::clone(&shared)),
+        };
+        let mut entry = Self::new(key.unwrap_or(self.key()), value, expiry, self.clock());
+        if self.is_raw() {
+            entry.set_raw();
+        }
+        entry
+    }
+
+    /// Edits a long string where it stands; copies it first if a reply or snapshot still holds it.
+    /// `None` if the value is not a long one.
+    pub fn shared_mut(&mut self) -> Option<SharedMut<'_>> {
+        if self.flags() & KIND != SHARED {
+            return None;
+        }
+        let shape = self.shape();
+        // SAFETY: the kind is SHARED; the count moves to the guard, which puts it back on drop.
+        let arc = unsafe { Arc::from_raw(self.shared_raw(shape)) };
+        Some(SharedMut { arc: ManuallyDrop::new(arc), entry: self })
+    }
+
+    fn drop_payload(&mut self, shape: Shape) {
+        if self.flags() & KIND == SHARED {
+            // SAFETY: the entry owns one count of the `Arc`, given up here.
+            drop(unsafe { Arc::from_raw(self.shared_raw(shape)) });
+        }
+    }
+}
+
+/// The count block of an `Arc` and the vector's own three words.
+const SHARED_OVERHEAD: usize = 40;
+
+/// A long string being edited.
+pub struct SharedMut<'a> {
+    arc: ManuallyDrop<Arc<Vec<u8>>>,
+    entry: &'a mut Entry,
+}
+
+impl SharedMut<'_> {
+    /// The bytes, owned alone.
+    pub fn make_mut(&mut self) -> &mut Vec<u8> {
+        Arc::make_mut(&mut self.arc)
+    }
+}
+
+impl Drop for SharedMut<'_> {
+    fn drop(&mut self) {
+        // SAFETY: taken once, here; the pointer goes back to where it was read, since `make_mut`
+        // may have moved the vector to another `Arc`.
+        unsafe {
+            let shape = self.entry.shape();
+            let arc = ManuallyDrop::take(&mut self.arc);
+            self.entry.write_value(shape, NewValue::Shared(arc));
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let shape = self.shape();
+        self.drop_payload(shape);
+        // SAFETY: the block was allocated with this very layout.
+        unsafe { dealloc(self.0.as_ptr(), shape.layout()) }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("value", &self.value())
+            .field("expiry", &self.expiry())
+            .finish()
+    }
+}
+
+// SAFETY: the pointer is that of one heap block, 8-aligned and below 2^48 on the supported
+// platforms; `from_raw` undoes `into_raw`.
+unsafe impl table::Item for Entry {
+    fn into_raw(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).0
+    }
+
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Self(raw)
+    }
+
+    fn key(&self) -> &[u8] {
+        Entry::key(self)
+    }
+}

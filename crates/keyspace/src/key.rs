@@ -1,0 +1,36 @@
+//! A key of a request, with its hash: minted by RESOLVE, and the only way to reach an entry.
+
+/// A resolved key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRef<'a> {
+    bytes: &'a [u8],
+    hash: u64,
+    shard: u16,
+    /// What the command does to it, as bits of `command::KeyFlags`.
+    flags: u16,
+}
+
+impl<'a> KeyRef<'a> {
+    pub(crate) fn new(bytes: &'a [u8], hash: u64, shard: u16, flags: u16) -> Self {
+        Self { bytes, hash, shard, flags }
+    }
+
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    #[inline]
+    pub fn shard(&self) -> usize {
+        usize::from(self.shard)
+    }
+
+    pub fn flags(&self) -> u16 {
+        self.flags
+    }
+}
