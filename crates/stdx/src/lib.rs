@@ -1,1 +1,15 @@
-//! Placeholder until the crate has a body.
+//! What the standard library lacks and every layer above needs: numbers as text, patterns, quoting, seeded hashing, a
+//! seeded generator, units of time, ASCII folding. No domain word lives here, and nothing here reads a clock, a file,
+//! a socket or ambient randomness.
+
+pub mod ascii;
+pub mod extended;
+pub mod glob;
+pub mod hash;
+pub mod num;
+pub mod quote;
+pub mod rng;
+pub mod time;
+
+pub use hash::{Map, Seed, Set};
+pub use rng::Rng;
