@@ -1,0 +1,260 @@
+//! The selected database as one command may see it: reads. Writes are in `mutate.rs`.
+//!
+//! Reads filter what has expired and note it in the record; they never delete.
+
+use crate::{AccessClock, Entry, KeyRef, Record, Shard, Value, WrongType};
+use table::Borrowed;
+
+/// Shards that are locked together, for commands on several.
+pub trait HeldShards {
+    /// The shard, which must be among those held: a broken invariant otherwise.
+    fn shard(&mut self, id: usize) -> &mut Shard;
+    /// Calls `visit` with each shard held, in ascending order.
+    fn each(&mut self, visit: &mut dyn FnMut(&mut Shard));
+}
+
+/// The locks that the command holds.
+pub(crate) enum Held<'a> {
+    Nothing,
+    One(&'a mut Shard),
+    Many(&'a mut dyn HeldShards),
+}
+
+/// A database under lock.
+pub struct Db<'a> {
+    pub(crate) held: Held<'a>,
+    pub(crate) record: &'a mut Record,
+    /// The index of the selected database.
+    pub(crate) index: u32,
+    pub(crate) now_ms: i64,
+    pub(crate) clock: AccessClock,
+    /// Whether reads count as accesses (CLIENT NO-TOUCH).
+    pub(crate) touch: bool,
+    /// A source of randomness for the LFU counter.
+    pub(crate) random: u64,
+}
+
+/// A string value, read.
+#[derive(Debug)]
+pub enum Str<'a> {
+    Int(i64),
+    Bytes(&'a [u8]),
+    Long(crate::Shared<'a>),
+}
+
+impl Str<'_> {
+    /// Length in bytes as text.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Int(number) => stdx::num::decimal_len(*number),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Long(shared) => shared.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The text, formatted into `scratch` if it is an integer.
+    pub fn text<'s>(&'s self, scratch: &'s mut Vec<u8>) -> &'s [u8] {
+        match self {
+            Self::Int(number) => {
+                scratch.clear();
+                stdx::num::write_i64(scratch, *number);
+                scratch
+            }
+            Self::Bytes(bytes) => bytes,
+            Self::Long(shared) => shared.as_slice(),
+        }
+    }
+}
+
+/// OBJECT ENCODING of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Int,
+    Embstr,
+    Raw,
+}
+
+impl Encoding {
+    /// Redis's rule: an integer is `int`; up to 44 bytes that were set whole are `embstr`.
+    pub fn of(entry: &Entry) -> Self {
+        match entry.value() {
+            Value::Int(_) => Self::Int,
+            Value::Inline(bytes) if bytes.len() <= 44 && !entry.is_raw() => Self::Embstr,
+            Value::Inline(_) | Value::Shared(_) => Self::Raw,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Embstr => "embstr",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl<'a> Db<'a> {
+    /// A database under one shard's lock.
+    #[inline]
+    pub fn under_one(shard: &'a mut Shard, record: &'a mut Record, index: u32, now_ms: i64) -> Self {
+        Self::new(Held::One(shard), record, index, now_ms)
+    }
+
+    /// A database under several shards' locks.
+    pub fn under_many(
+        shards: &'a mut dyn HeldShards,
+        record: &'a mut Record,
+        index: u32,
+        now_ms: i64,
+    ) -> Self {
+        Self::new(Held::Many(shards), record, index, now_ms)
+    }
+
+    /// A database of which nothing is locked, for commands without keys.
+    pub fn under_none(record: &'a mut Record, index: u32, now_ms: i64) -> Self {
+        Self::new(Held::Nothing, record, index, now_ms)
+    }
+
+    #[inline]
+    fn new(held: Held<'a>, record: &'a mut Record, index: u32, now_ms: i64) -> Self {
+        Self { held, record, index, now_ms, clock: AccessClock::Lru, touch: true, random: 0 }
+    }
+
+    /// How accesses are recorded, and whether at all.
+    #[inline]
+    #[must_use]
+    pub fn accesses(mut self, clock: AccessClock, touch: bool, random: u64) -> Self {
+        self.clock = clock;
+        self.touch = touch;
+        self.random = random;
+        self
+    }
+
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    #[inline]
+    pub(crate) fn shard(&mut self, key: &KeyRef<'_>) -> &mut Shard {
+        match &mut self.held {
+            Held::One(shard) if shard.id == key.shard() => shard,
+            Held::Many(shards) => shards.shard(key.shard()),
+            Held::One(_) | Held::Nothing => not_held(),
+        }
+    }
+
+    /// The live entry of `key`, counted as a hit or miss and as an access.
+    #[inline]
+    pub fn get(&mut self, key: &KeyRef<'_>) -> Option<Borrowed<'_, Entry>> {
+        let (index, now_ms, clock, touch, random) =
+            (self.index, self.now_ms, self.clock, self.touch, self.random);
+        // Reached by field, so that the record stays free while the shard is borrowed.
+        let shard = match &mut self.held {
+            Held::One(shard) if shard.id == key.shard() => &mut **shard,
+            Held::Many(shards) => shards.shard(key.shard()),
+            Held::One(_) | Held::Nothing => not_held(),
+        };
+        let found = shard.databases.get_mut(index as usize).and_then(|db| {
+            let at = db.table.find(key.hash(), key.bytes())?;
+            Some((db, at))
+        });
+        let Some((db, at)) = found else {
+            self.record.misses += 1;
+            return None;
+        };
+        let mut entry = db.table.get_mut(at);
+        if entry.expired(now_ms) {
+            self.record.misses += 1;
+            self.record.stale.push((index, key.bytes().to_vec()));
+            return None;
+        }
+        self.record.hits += 1;
+        if touch {
+            let bits = clock.touched(entry.clock(), now_ms, || random);
+            if bits != entry.clock() {
+                entry.set_clock(bits);
+            }
+        }
+        Some(db.table.get(at))
+    }
+
+    /// The live entry of `key` in this or another database, without counting or touching.
+    pub fn peek_in(&mut self, index: u32, key: &KeyRef<'_>) -> Option<Borrowed<'_, Entry>> {
+        let now_ms = self.now_ms;
+        let shard = match &mut self.held {
+            Held::One(shard) if shard.id == key.shard() => &mut **shard,
+            Held::Many(shards) => shards.shard(key.shard()),
+            Held::One(_) | Held::Nothing => not_held(),
+        };
+        let db = shard.databases.get(index as usize)?;
+        let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
+        if entry.expired(now_ms) {
+            self.record.stale.push((index, key.bytes().to_vec()));
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// The live entry without counting or touching: EXISTS-like looks, OBJECT, TTL.
+    pub fn peek(&mut self, key: &KeyRef<'_>) -> Option<Borrowed<'_, Entry>> {
+        self.peek_in(self.index, key)
+    }
+
+    /// Counts a look-up whose outcome was found by `peek`.
+    pub fn count_lookup(&mut self, hit: bool) {
+        if hit {
+            self.record.hits += 1;
+        } else {
+            self.record.misses += 1;
+        }
+    }
+
+    /// Whether the key lives. Counts.
+    pub fn exists(&mut self, key: &KeyRef<'_>) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The string at `key`. Counts and touches.
+    #[inline]
+    pub fn string(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
+        Ok(self.get(key).map(|entry| match entry.into_value() {
+            Value::Int(number) => Str::Int(number),
+            Value::Inline(bytes) => Str::Bytes(bytes),
+            Value::Shared(shared) => Str::Long(shared),
+        }))
+    }
+
+    /// The string of a write command, which asks before it changes: expired is absent.
+    pub fn string_for_write(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
+        self.purge(key);
+        self.string_peek(key)
+    }
+
+    /// The string at `key`, without counting or touching.
+    pub fn string_peek(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
+        Ok(self.peek(key).map(|entry| match entry.into_value() {
+            Value::Int(number) => Str::Int(number),
+            Value::Inline(bytes) => Str::Bytes(bytes),
+            Value::Shared(shared) => Str::Long(shared),
+        }))
+    }
+
+    /// Milliseconds since 1970 at which the key expires. Outer `None`: no such key.
+    pub fn expiry(&mut self, key: &KeyRef<'_>) -> Option<Option<i64>> {
+        self.peek(key).map(|entry| entry.expiry())
+    }
+}
+
+#[cold]
+pub(crate) fn not_held() -> ! {
+    // A handler reached a key whose shard it has not locked: crash rather than corrupt.
+    panic!("a key was reached whose shard is not held")
+}

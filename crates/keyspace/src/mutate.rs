@@ -1,0 +1,325 @@
+//! The choke point: every way in which a key comes to be, changes, moves or goes.
+//!
+//! Each method here does, in one place: the change to the table, the account of bytes and
+//! expiries, the note for those who watch or listen, and the hand-over of large garbage.
+
+use crate::db::{Held, not_held};
+use crate::{Db, Entry, Event, KeyRef, NewValue, Shard, Value};
+
+/// What a write does to a key's expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryChange {
+    /// Stays as it is.
+    Keep,
+    /// The key lives for ever.
+    Clear,
+    /// At this many milliseconds since 1970.
+    At(i64),
+}
+
+impl ExpiryChange {
+    fn apply(self, old: Option<i64>) -> Option<i64> {
+        match self {
+            Self::Keep => old,
+            Self::Clear => None,
+            Self::At(ms) => Some(ms),
+        }
+    }
+}
+
+impl Shard {
+    /// Puts `entry` where no entry with its key is.
+    pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry) {
+        let db = self.database_mut(index);
+        db.expires += u64::from(entry.expiry().is_some());
+        db.entry_bytes += entry.bytes() as u64;
+        db.table.insert(hash, entry);
+    }
+
+    /// Takes the entry away.
+    pub(crate) fn take(&mut self, index: u32, hash: u64, key: &[u8]) -> Option<Entry> {
+        let db = self.databases.get_mut(index as usize)?;
+        let at = db.table.find(hash, key)?;
+        let entry = db.table.remove(at);
+        db.expires -= u64::from(entry.expiry().is_some());
+        db.entry_bytes -= entry.bytes() as u64;
+        Some(entry)
+    }
+
+    /// Replaces the entry of `key` by what `change` makes of it. `None` if there is no such key.
+    #[inline]
+    fn alter(
+        &mut self,
+        index: u32,
+        hash: u64,
+        key: &[u8],
+        change: impl FnOnce(Entry) -> Entry,
+    ) -> Option<()> {
+        let db = self.databases.get_mut(index as usize)?;
+        let at = db.table.find(hash, key)?;
+        let (mut expires, mut bytes) = (db.expires, db.entry_bytes);
+        db.table.replace(at, |entry| {
+            expires -= u64::from(entry.expiry().is_some());
+            bytes -= entry.bytes() as u64;
+            let entry = change(entry);
+            expires += u64::from(entry.expiry().is_some());
+            bytes += entry.bytes() as u64;
+            entry
+        });
+        (db.expires, db.entry_bytes) = (expires, bytes);
+        Some(())
+    }
+}
+
+impl Db<'_> {
+    /// A write meets a key: if it has expired it is deleted first, for all to see.
+    #[inline]
+    pub fn purge(&mut self, key: &KeyRef<'_>) {
+        self.purge_in(self.index, key);
+    }
+
+    fn purge_in(&mut self, index: u32, key: &KeyRef<'_>) {
+        let now_ms = self.now_ms;
+        let shard = self.shard(key);
+        let gone = shard
+            .database(index)
+            .and_then(|db| db.table.find(key.hash(), key.bytes()).map(|at| db.table.get(at)))
+            .is_some_and(|entry| entry.expired(now_ms));
+        if gone {
+            self.expire_now(index, key);
+        }
+    }
+
+    fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
+        if let Some(entry) = self.shard(key).take(index, key.hash(), key.bytes()) {
+            self.record.discard(entry);
+            self.record.expired.push((index, key.bytes().to_vec()));
+            self.record.note(index, key.bytes(), Event::EXPIRED);
+        }
+    }
+
+    /// Sets the whole value, whatever was there before.
+    #[inline]
+    pub fn put(
+        &mut self,
+        key: &KeyRef<'_>,
+        value: NewValue<'_>,
+        expiry: ExpiryChange,
+        event: Event,
+    ) {
+        let (index, now_ms) = (self.index, self.now_ms);
+        let fresh = self.clock.fresh(now_ms);
+        let shard = match &mut self.held {
+            Held::One(shard) if shard.id == key.shard() => &mut **shard,
+            Held::Many(shards) => shards.shard(key.shard()),
+            Held::One(_) | Held::Nothing => not_held(),
+        };
+        let mut value = Some(value);
+        let mut expired = false;
+        let mut old_shared = None;
+        let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
+            let was = entry.expiry();
+            expired = was.is_some_and(|at| at <= now_ms);
+            let expiry = expiry.apply(was.filter(|_| !expired));
+            let value = value.take().expect("alter runs its closure once");
+            if let Value::Shared(shared) = entry.value() {
+                old_shared = Some(shared.clone());
+            }
+            entry.with_value(value, expiry, fresh)
+        });
+        if let Some(value) = value.take() {
+            let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
+            shard.add(index, key.hash(), entry);
+        }
+        if let Some(shared) = old_shared {
+            self.record.garbage.push(crate::Garbage::Bytes(shared));
+        }
+        if expired {
+            self.record.expired.push((index, key.bytes().to_vec()));
+            self.record.note(index, key.bytes(), Event::EXPIRED);
+        }
+        if found.is_none() || expired {
+            self.record.created(index, key.bytes());
+        }
+        self.record.note(index, key.bytes(), event);
+    }
+
+    /// Adds bytes at the end, making the key if it is not there; returns the new length.
+    pub fn append(&mut self, key: &KeyRef<'_>, tail: &[u8], event: Event) -> usize {
+        self.edit(key, event, |bytes| {
+            bytes.extend_from_slice(tail);
+        })
+    }
+
+    /// Writes `bytes` at `offset`, with zeros before it as needed; returns the new length.
+    pub fn set_range(&mut self, key: &KeyRef<'_>, offset: usize, bytes: &[u8], event: Event) -> usize {
+        let end = offset + bytes.len();
+        self.edit(key, event, |value| {
+            if value.len() < end {
+                value.resize(end, 0);
+            }
+            value[offset..end].copy_from_slice(bytes);
+        })
+    }
+
+    /// Edits the bytes of a string, made empty first if the key is not there; keeps the expiry.
+    /// Long strings are edited where they stand. Returns the length after.
+    pub fn edit(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
+        self.purge(key);
+        let (index, now_ms) = (self.index, self.now_ms);
+        let fresh = self.clock.fresh(now_ms);
+        let mut change = Some(change);
+        let mut len = 0;
+        let mut apply = |entry: Option<Entry>| {
+            let change = change.take().expect("one of the two paths runs");
+            let Some(mut entry) = entry else {
+                let mut bytes = Vec::new();
+                change(&mut bytes);
+                len = bytes.len();
+                let mut entry = Entry::new(key.bytes(), NewValue::owned(bytes), None, fresh);
+                entry.set_raw();
+                return entry;
+            };
+            if let Some(mut long) = entry.shared_mut() {
+                let bytes = long.make_mut();
+                change(bytes);
+                len = bytes.len();
+            } else {
+                let mut bytes = Vec::new();
+                match entry.value() {
+                    Value::Int(number) => stdx::num::write_i64(&mut bytes, number),
+                    Value::Inline(inline) => bytes.extend_from_slice(inline),
+                    Value::Shared(_) => {}
+                }
+                change(&mut bytes);
+                len = bytes.len();
+                let expiry = entry.expiry();
+                entry = entry.with_value(NewValue::owned(bytes), expiry, fresh);
+            }
+            entry.set_raw();
+            entry
+        };
+        let shard = self.shard(key);
+        if shard.alter(index, key.hash(), key.bytes(), |entry| apply(Some(entry))).is_none() {
+            let entry = apply(None);
+            shard.add(index, key.hash(), entry);
+            self.record.created(index, key.bytes());
+        }
+        self.record.note(index, key.bytes(), event);
+        len
+    }
+
+    /// Deletes the key; `false` if it was not there.
+    pub fn delete(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
+        self.purge(key);
+        let index = self.index;
+        let Some(entry) = self.shard(key).take(index, key.hash(), key.bytes()) else { return false };
+        self.record.discard(entry);
+        self.record.note(index, key.bytes(), event);
+        true
+    }
+
+    /// Changes when the key expires; `false` if there is no such key.
+    pub fn set_expiry(&mut self, key: &KeyRef<'_>, expiry: Option<i64>, event: Event) -> bool {
+        self.purge(key);
+        let index = self.index;
+        let shard = self.shard(key);
+        let found = shard
+            .alter(index, key.hash(), key.bytes(), |entry| entry.with_expiry(expiry))
+            .is_some();
+        if found {
+            self.record.note(index, key.bytes(), event);
+        }
+        found
+    }
+
+    /// Gives the value of `source` the name `target`, whose old value goes. The caller knows that
+    /// `source` lives.
+    pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>) {
+        let index = self.index;
+        self.purge(target);
+        let Some(entry) = self.shard(source).take(index, source.hash(), source.bytes()) else {
+            return;
+        };
+        if let Some(old) = self.shard(target).take(index, target.hash(), target.bytes()) {
+            self.record.discard(old);
+        }
+        let entry = entry.with_key(target.bytes());
+        self.shard(target).add(index, target.hash(), entry);
+        self.record.note(index, source.bytes(), Event::generic("rename_from"));
+        self.record.note(index, target.bytes(), Event::generic("rename_to"));
+    }
+
+    /// Copies `source` to `target` in database `target_db`, whose old value goes; the value of a
+    /// long string is shared. The caller knows that `source` lives.
+    pub fn copy(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>, target_db: u32) {
+        self.purge_in(target_db, target);
+        let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else { return };
+        if let Some(old) = self.shard(target).take(target_db, target.hash(), target.bytes()) {
+            self.record.discard(old);
+        }
+        self.shard(target).add(target_db, target.hash(), entry);
+        self.record.note(target_db, target.bytes(), Event::generic("copy_to"));
+    }
+
+    /// Moves the key to another database; `false` if it is not here or already there.
+    pub fn move_to(&mut self, key: &KeyRef<'_>, target_db: u32) -> bool {
+        self.purge(key);
+        self.purge_in(target_db, key);
+        if self.peek_in(target_db, key).is_some() {
+            return false;
+        }
+        let index = self.index;
+        let Some(entry) = self.shard(key).take(index, key.hash(), key.bytes()) else { return false };
+        self.shard(key).add(target_db, key.hash(), entry);
+        self.record.note(index, key.bytes(), Event::generic("move_from"));
+        self.record.note(target_db, key.bytes(), Event::generic("move_to"));
+        true
+    }
+
+    /// Empties one database, or all. Every shard is held. The old tables are freed elsewhere.
+    /// Returns how many keys went.
+    pub fn flush(&mut self, which: Option<u32>) -> u64 {
+        let Held::Many(shards) = &mut self.held else { not_held() };
+        let record = &mut *self.record;
+        let mut keys = 0;
+        shards.each(&mut |shard| {
+            let (bits, seed) = (shard.bits, shard.seed);
+            for (index, db) in shard.databases.iter_mut().enumerate() {
+                if which.is_none_or(|only| only as usize == index) && !db.is_empty() {
+                    keys += db.len() as u64;
+                    let old = std::mem::replace(db, crate::Database::new(bits, seed));
+                    record.garbage.push(crate::Garbage::Table(Box::new(old.table)));
+                }
+            }
+        });
+        self.record.changes += 1;
+        keys
+    }
+
+    /// Exchanges two databases. Every shard is held.
+    pub fn swap(&mut self, first: u32, second: u32) {
+        let Held::Many(shards) = &mut self.held else { not_held() };
+        shards.each(&mut |shard| {
+            shard.database_mut(first.max(second));
+            shard.databases.swap(first as usize, second as usize);
+        });
+        self.record.changes += 1;
+    }
+
+    /// Deletes what this command's reads found expired, for all to see. The engine calls it after
+    /// the handler, with the locks still held.
+    pub fn expire_stale(&mut self, mint: impl Fn(&[u8]) -> Option<(u64, usize)>) {
+        for (index, bytes) in std::mem::take(&mut self.record.stale) {
+            if let Some((hash, shard)) = mint(&bytes) {
+                let key = KeyRef::new(&bytes, hash, shard as u16, 0);
+                self.purge_in(index, &key);
+            }
+        }
+    }
+}
