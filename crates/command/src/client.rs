@@ -79,6 +79,7 @@ pub struct Card {
     pub commands: AtomicU64,
     pub identity: Mutex<Identity>,
     killed: AtomicBool,
+    moving: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -107,6 +108,7 @@ impl Card {
             commands: AtomicU64::new(0),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
             killed: AtomicBool::new(false),
+            moving: AtomicBool::new(false),
             waker: Mutex::new(None),
         }
     }
@@ -136,6 +138,22 @@ impl Card {
 
     pub fn killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
+    }
+
+    /// Asks the connection to go over to another worker when it is at rest.
+    pub fn move_away(&self) {
+        self.moving.store(true, Ordering::Release); // pairs with `moving()`
+        self.wake();
+    }
+
+    pub fn moving(&self) -> bool {
+        self.moving.load(Ordering::Acquire)
+    }
+
+    /// The connection has come to `worker`.
+    pub fn arrived(&self, worker: u16) {
+        self.worker.store(worker, Ordering::Relaxed);
+        self.moving.store(false, Ordering::Release);
     }
 
     /// Wakes the connection's task, so that it looks at its card.

@@ -11,8 +11,8 @@ pub struct Settings {
     pub maxmemory: u64,
     /// Name of the policy, as CONFIG GET prints it.
     pub maxmemory_policy: &'static str,
-    pub lfu_log_factor: u32,
-    pub lfu_decay_minutes: u32,
+    /// How accesses are recorded; follows the policy.
+    pub access_clock: keyspace::AccessClock,
     /// Whether durations go to the latency histograms (`latency-tracking`).
     pub latency_tracking: bool,
     /// A password is asked for before anything else.
@@ -39,8 +39,7 @@ impl Default for Settings {
             bulk_bytes_max: 512 << 20,
             maxmemory: 0,
             maxmemory_policy: "noeviction",
-            lfu_log_factor: 10,
-            lfu_decay_minutes: 1,
+            access_clock: keyspace::AccessClock::Lru,
             latency_tracking: true,
             password_required: false,
             notify_events: 0,

@@ -1,1 +1,95 @@
-//! Placeholder until the crate has a body.
+//! From parsed requests to replies: resolve, prefetch, lock, execute, log. Synchronous, without
+//! sockets and clocks, so that fuzzing, simulation and scripts call the same `execute`.
+//!
+//! ```text
+//!  serve(batch) ─ RESOLVE all ─ PREFETCH all keys ─ per run on one shard: ROOM, LOCK, EXECUTE.., UNLOCK
+//!                     │                                                        │
+//!                 resolve.rs                                              execute.rs
+//! ```
+
+#![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
+
+mod batch;
+mod execute;
+mod histogram;
+mod pause;
+mod reply_gate;
+mod resolve;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use batch::{End, RUN_REQUESTS_MAX, Served};
+pub use histogram::Histogram;
+pub use pause::Pause;
+pub use reply_gate::ReplyGate;
+pub use resolve::{KeyList, key_list};
+pub use stats::{Stats, StatsTotal, WorkerStats};
+pub use worker::Worker;
+
+use command::{Command, CommandTable, Node, Settings};
+use journal::Journal;
+use keyspace::Keyspace;
+use parking_lot::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The shared state of the server's data plane. Built in well under a millisecond.
+pub struct Engine {
+    pub space: Arc<Keyspace>,
+    pub journal: Arc<Journal>,
+    pub table: CommandTable,
+    pub stats: Stats,
+    pub pause: Pause,
+    pub reply_gate: ReplyGate,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: AtomicBool,
+    settings: RwLock<Arc<Settings>>,
+    settings_generation: AtomicU64,
+    node: OnceLock<Arc<dyn Node>>,
+}
+
+impl Engine {
+    pub fn new(space: Arc<Keyspace>, journal: Arc<Journal>, families: &[&'static [Command]]) -> Self {
+        let table = CommandTable::new(families);
+        let stats = Stats::new(table.len());
+        Self {
+            space,
+            journal,
+            table,
+            stats,
+            pause: Pause::default(),
+            reply_gate: ReplyGate::default(),
+            active_expire: AtomicBool::new(true),
+            settings: RwLock::new(Arc::new(Settings::default())),
+            settings_generation: AtomicU64::new(0),
+            node: OnceLock::new(),
+        }
+    }
+
+    /// The server around the engine introduces itself, once.
+    pub fn set_node(&self, node: Arc<dyn Node>) {
+        let first = self.node.set(node).is_ok();
+        debug_assert!(first, "the node is set once");
+    }
+
+    pub fn node(&self) -> &dyn Node {
+        &**self.node.get().expect("the server sets the node before it serves")
+    }
+
+    /// Hot parameters as of now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.read().clone()
+    }
+
+    /// Puts new hot parameters in force; each worker takes them up with its next batch.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.write() = Arc::new(settings);
+        self.settings_generation.fetch_add(1, Ordering::Release); // pairs with `refresh`
+    }
+
+    pub(crate) fn settings_generation(&self) -> u64 {
+        self.settings_generation.load(Ordering::Acquire)
+    }
+}

@@ -2,13 +2,14 @@
 //!
 //! Reads filter what has expired and note it in the record; they never delete.
 
+use lock::ShardId;
 use crate::{AccessClock, Entry, KeyRef, Record, Shard, Value, WrongType};
 use table::Borrowed;
 
 /// Shards that are locked together, for commands on several.
 pub trait HeldShards {
     /// The shard, which must be among those held: a broken invariant otherwise.
-    fn shard(&mut self, id: usize) -> &mut Shard;
+    fn shard(&mut self, id: ShardId) -> &mut Shard;
     /// Calls `visit` with each shard held, in ascending order.
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard));
 }
@@ -136,6 +137,24 @@ impl<'a> Db<'a> {
 
     pub fn index(&self) -> u32 {
         self.index
+    }
+
+    /// What the command has done so far.
+    pub fn record(&self) -> &Record {
+        self.record
+    }
+
+    pub fn record_mut(&mut self) -> &mut Record {
+        self.record
+    }
+
+    /// Marks the locked shards with the end of the record that tells their change.
+    pub fn stamp(&mut self, lsn: u64) {
+        match &mut self.held {
+            Held::Nothing => {}
+            Held::One(shard) => shard.lsn = lsn,
+            Held::Many(shards) => shards.each(&mut |shard| shard.lsn = lsn),
+        }
     }
 
     pub fn now_ms(&self) -> i64 {

@@ -90,6 +90,11 @@ impl<'a> NewValue<'a> {
         if bytes.len() >= SHARED_MIN { Self::Shared(Arc::new(bytes.to_vec())) } else { Self::Bytes(bytes) }
     }
 
+    /// As `bytes`, without copying a long one: that is taken.
+    pub fn of_vec(bytes: &'a mut Vec<u8>) -> Self {
+        if bytes.len() >= SHARED_MIN { Self::Shared(Arc::new(std::mem::take(bytes))) } else { Self::Bytes(bytes) }
+    }
+
     fn kind(&self) -> u8 {
         match self {
             Self::Int(_) => INT,
@@ -287,6 +292,11 @@ impl Entry {
     pub fn set_clock(&mut self, clock: u32) {
         let header = self.header();
         self.set_header(header & !(0xFF_FFFF << 8) | u64::from(clock & 0xFF_FFFF) << 8);
+    }
+
+    /// TYPE.
+    pub fn type_name(&self) -> &'static str {
+        "string"
     }
 
     /// Whether the value is a long string in a block of its own.

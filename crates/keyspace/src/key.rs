@@ -1,17 +1,19 @@
 //! A key of a request, with its hash: minted by RESOLVE, and the only way to reach an entry.
 
+use lock::ShardId;
+
 /// A resolved key.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRef<'a> {
     bytes: &'a [u8],
     hash: u64,
-    shard: u16,
+    shard: ShardId,
     /// What the command does to it, as bits of `command::KeyFlags`.
     flags: u16,
 }
 
 impl<'a> KeyRef<'a> {
-    pub(crate) fn new(bytes: &'a [u8], hash: u64, shard: u16, flags: u16) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], hash: u64, shard: ShardId, flags: u16) -> Self {
         Self { bytes, hash, shard, flags }
     }
 
@@ -26,8 +28,8 @@ impl<'a> KeyRef<'a> {
     }
 
     #[inline]
-    pub fn shard(&self) -> usize {
-        usize::from(self.shard)
+    pub fn shard(&self) -> ShardId {
+        self.shard
     }
 
     pub fn flags(&self) -> u16 {

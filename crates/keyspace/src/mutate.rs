@@ -3,6 +3,7 @@
 //! Each method here does, in one place: the change to the table, the account of bytes and
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
+use lock::ShardId;
 use crate::db::{Held, not_held};
 use crate::{Db, Entry, Event, KeyRef, NewValue, Shard, Value};
 
@@ -27,13 +28,15 @@ impl ExpiryChange {
     }
 }
 
+fn weight(entry: &Entry) -> (bool, usize) {
+    (entry.expiry().is_some(), entry.bytes())
+}
+
 impl Shard {
     /// Puts `entry` where no entry with its key is.
     pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry) {
-        let db = self.database_mut(index);
-        db.expires += u64::from(entry.expiry().is_some());
-        db.entry_bytes += entry.bytes() as u64;
-        db.table.insert(hash, entry);
+        self.account(index, None, Some(weight(&entry)));
+        self.database_mut(index).table.insert(hash, entry);
     }
 
     /// Takes the entry away.
@@ -41,8 +44,7 @@ impl Shard {
         let db = self.databases.get_mut(index as usize)?;
         let at = db.table.find(hash, key)?;
         let entry = db.table.remove(at);
-        db.expires -= u64::from(entry.expiry().is_some());
-        db.entry_bytes -= entry.bytes() as u64;
+        self.account(index, Some(weight(&entry)), None);
         Some(entry)
     }
 
@@ -57,16 +59,14 @@ impl Shard {
     ) -> Option<()> {
         let db = self.databases.get_mut(index as usize)?;
         let at = db.table.find(hash, key)?;
-        let (mut expires, mut bytes) = (db.expires, db.entry_bytes);
+        let (mut old, mut new) = (None, None);
         db.table.replace(at, |entry| {
-            expires -= u64::from(entry.expiry().is_some());
-            bytes -= entry.bytes() as u64;
+            old = Some(weight(&entry));
             let entry = change(entry);
-            expires += u64::from(entry.expiry().is_some());
-            bytes += entry.bytes() as u64;
+            new = Some(weight(&entry));
             entry
         });
-        (db.expires, db.entry_bytes) = (expires, bytes);
+        self.account(index, old, new);
         Some(())
     }
 }
@@ -181,7 +181,7 @@ impl Db<'_> {
                 let mut bytes = Vec::new();
                 change(&mut bytes);
                 len = bytes.len();
-                let mut entry = Entry::new(key.bytes(), NewValue::owned(bytes), None, fresh);
+                let mut entry = Entry::new(key.bytes(), NewValue::of_vec(&mut bytes), None, fresh);
                 entry.set_raw();
                 return entry;
             };
@@ -199,7 +199,7 @@ impl Db<'_> {
                 change(&mut bytes);
                 len = bytes.len();
                 let expiry = entry.expiry();
-                entry = entry.with_value(NewValue::owned(bytes), expiry, fresh);
+                entry = entry.with_value(NewValue::of_vec(&mut bytes), expiry, fresh);
             }
             entry.set_raw();
             entry
@@ -289,12 +289,11 @@ impl Db<'_> {
         let record = &mut *self.record;
         let mut keys = 0;
         shards.each(&mut |shard| {
-            let (bits, seed) = (shard.bits, shard.seed);
-            for (index, db) in shard.databases.iter_mut().enumerate() {
-                if which.is_none_or(|only| only as usize == index) && !db.is_empty() {
-                    keys += db.len() as u64;
-                    let old = std::mem::replace(db, crate::Database::new(bits, seed));
-                    record.garbage.push(crate::Garbage::Table(Box::new(old.table)));
+            for index in 0..shard.databases.len() {
+                let chosen = which.is_none_or(|only| only as usize == index);
+                if chosen && !shard.databases[index].is_empty() {
+                    keys += shard.databases[index].len() as u64;
+                    record.garbage.push(crate::Garbage::Table(Box::new(shard.empty(index))));
                 }
             }
         });
@@ -305,21 +304,16 @@ impl Db<'_> {
     /// Exchanges two databases. Every shard is held.
     pub fn swap(&mut self, first: u32, second: u32) {
         let Held::Many(shards) = &mut self.held else { not_held() };
-        shards.each(&mut |shard| {
-            shard.database_mut(first.max(second));
-            shard.databases.swap(first as usize, second as usize);
-        });
+        shards.each(&mut |shard| shard.swap(first, second));
         self.record.changes += 1;
     }
 
     /// Deletes what this command's reads found expired, for all to see. The engine calls it after
     /// the handler, with the locks still held.
-    pub fn expire_stale(&mut self, mint: impl Fn(&[u8]) -> Option<(u64, usize)>) {
+    pub fn expire_stale(&mut self, mint: impl Fn(&[u8]) -> (u64, ShardId)) {
         for (index, bytes) in std::mem::take(&mut self.record.stale) {
-            if let Some((hash, shard)) = mint(&bytes) {
-                let key = KeyRef::new(&bytes, hash, shard as u16, 0);
-                self.purge_in(index, &key);
-            }
+            let (hash, shard) = mint(&bytes);
+            self.purge_in(index, &KeyRef::new(&bytes, hash, shard, 0));
         }
     }
 }

@@ -8,7 +8,20 @@ use table::Table;
 #[derive(Debug)]
 pub enum Garbage {
     Entry(Entry),
+    Bytes(std::sync::Arc<Vec<u8>>),
     Table(Box<Table<Entry>>),
+}
+
+impl Garbage {
+    /// Whether freeing it takes long enough to be left to another thread.
+    pub fn is_large(&self) -> bool {
+        const LARGE_BYTES: usize = 64 << 10;
+        match self {
+            Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
+            Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
+            Self::Table(_) => true,
+        }
+    }
 }
 
 /// One change, kept only while somebody listens.
@@ -44,6 +57,18 @@ impl Record {
         if self.listening {
             self.noted.push(Change { db, key: key.to_vec(), event });
         }
+    }
+
+    /// A key came to be.
+    pub(crate) fn created(&mut self, db: u32, key: &[u8]) {
+        if self.listening {
+            self.noted.push(Change { db, key: key.to_vec(), event: Event::NEW });
+        }
+    }
+
+    /// Whether more happened than the deletion of what had expired.
+    pub fn changed_beyond_expiry(&self) -> bool {
+        self.changes as usize > self.expired.len()
     }
 
     /// Forgets the command; statistics and garbage stay for the batch.

@@ -1,33 +1,19 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
 use crate::Entry;
-use stdx::hash::Seed;
-use table::Table;
+use lock::ShardId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use stdx::hash::{Seed, sip13};
+use table::{Table, View};
 
 /// One database's part in one shard.
 #[derive(Debug)]
 pub struct Database {
     pub(crate) table: Table<Entry>,
-    /// How many entries have an expiry.
-    pub(crate) expires: u64,
-    /// Bytes of all entries.
-    pub(crate) entry_bytes: u64,
-    /// Sum of (expiry - now) seen by the last sweep, and its count: average TTL for INFO.
-    pub(crate) ttl_sum_ms: i128,
-    pub(crate) ttl_count: u64,
 }
 
 impl Database {
-    fn new(shard_bits: u32, seed: Seed) -> Self {
-        Self {
-            table: Table::new(shard_bits, seed),
-            expires: 0,
-            entry_bytes: 0,
-            ttl_sum_ms: 0,
-            ttl_count: 0,
-        }
-    }
-
     pub fn len(&self) -> usize {
         self.table.len()
     }
@@ -41,20 +27,77 @@ impl Database {
     }
 }
 
+/// What may be known of one database's part without the lock. Written under it.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    pub keys: AtomicU64,
+    pub expires: AtomicU64,
+    pub bytes: AtomicU64,
+    pub ttl_sum_ms: AtomicU64,
+    pub ttl_count: AtomicU64,
+}
+
+/// What may be known of a shard without its lock.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    databases: Box<[Count]>,
+    views: [AtomicPtr<View>; VIEWS],
+}
+
+/// Databases from this index on are not prefetched.
+const VIEWS: usize = 16;
+
+impl Counts {
+    pub(crate) fn new(databases: u32) -> Self {
+        Self {
+            databases: (0..databases).map(|_| Count::default()).collect(),
+            views: Default::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, db: u32) -> &Count {
+        &self.databases[db as usize]
+    }
+
+    /// The part of the database's table that may be read without the lock. Views live as long as
+    /// the keyspace.
+    #[inline]
+    pub(crate) fn view(&self, db: u32) -> Option<&View> {
+        let view = self.views.get(db as usize)?.load(Ordering::Acquire); // pairs with `publish`
+        // SAFETY: published views belong to tables that are retired through the epochs, and the
+        // caller holds a pass.
+        unsafe { view.as_ref() }
+    }
+
+    fn publish(&self, index: usize, table: &Table<Entry>) {
+        if let Some(slot) = self.views.get(index) {
+            slot.store(std::ptr::from_ref(table.view()).cast_mut(), Ordering::Release);
+        }
+    }
+}
+
+/// Adds to an atomic that only the holder of the shard's lock writes.
+#[inline]
+fn adjust(count: &AtomicU64, by: i64) {
+    count.store(count.load(Ordering::Relaxed).wrapping_add_signed(by), Ordering::Relaxed);
+}
+
 /// One shard.
 #[derive(Debug)]
 pub struct Shard {
-    pub(crate) id: usize,
-    pub(crate) bits: u32,
-    pub(crate) seed: Seed,
+    pub(crate) id: ShardId,
+    bits: u32,
+    seed: Seed,
     pub(crate) databases: Vec<Database>,
+    pub(crate) counts: Arc<Counts>,
     /// End of the last journal record that touched this shard.
     pub lsn: u64,
 }
 
 impl Shard {
-    pub(crate) fn new(id: usize, bits: u32, seed: Seed) -> Self {
-        Self { id, bits, seed, databases: Vec::new(), lsn: 0 }
+    pub(crate) fn new(id: ShardId, bits: u32, seed: Seed, counts: Arc<Counts>) -> Self {
+        Self { id, bits, seed, databases: Vec::new(), counts, lsn: 0 }
     }
 
     #[inline]
@@ -65,10 +108,71 @@ impl Shard {
     /// The database, made if it has never been written to.
     #[inline]
     pub(crate) fn database_mut(&mut self, index: u32) -> &mut Database {
-        let index = index as usize;
-        while self.databases.len() <= index {
-            self.databases.push(Database::new(self.bits, self.seed));
+        while self.databases.len() <= index as usize {
+            let table = self.empty_table();
+            self.counts.publish(self.databases.len(), &table);
+            self.databases.push(Database { table });
         }
-        &mut self.databases[index]
+        &mut self.databases[index as usize]
+    }
+
+    fn empty_table(&self) -> Table<Entry> {
+        Table::new(self.bits, self.seed)
+    }
+
+    /// Keeps the counts in step with an entry that came, went or changed: its old and new
+    /// (expires, bytes).
+    #[inline]
+    pub(crate) fn account(&self, index: u32, old: Option<(bool, usize)>, new: Option<(bool, usize)>) {
+        let count = self.counts.get(index);
+        let expires = i64::from(new.is_some_and(|n| n.0)) - i64::from(old.is_some_and(|o| o.0));
+        if expires != 0 {
+            adjust(&count.expires, expires);
+        }
+        let bytes = new.map_or(0, |n| n.1) as i64 - old.map_or(0, |o| o.1) as i64;
+        if bytes != 0 {
+            adjust(&count.bytes, bytes);
+        }
+        let keys = i64::from(new.is_some()) - i64::from(old.is_some());
+        if keys != 0 {
+            adjust(&count.keys, keys);
+        }
+    }
+
+    /// Takes all keys of a database away; the table goes to the caller, to be freed elsewhere.
+    pub(crate) fn empty(&mut self, index: usize) -> Table<Entry> {
+        let table = self.empty_table();
+        self.counts.publish(index, &table);
+        let count = self.counts.get(index as u32);
+        for number in [&count.keys, &count.expires, &count.bytes, &count.ttl_sum_ms, &count.ttl_count] {
+            number.store(0, Ordering::Relaxed);
+        }
+        std::mem::replace(&mut self.databases[index].table, table)
+    }
+
+    /// Exchanges two databases.
+    pub(crate) fn swap(&mut self, first: u32, second: u32) {
+        self.database_mut(first.max(second));
+        self.databases.swap(first as usize, second as usize);
+        let (a, b) = (self.counts.get(first), self.counts.get(second));
+        for (a, b) in [
+            (&a.keys, &b.keys),
+            (&a.expires, &b.expires),
+            (&a.bytes, &b.bytes),
+            (&a.ttl_sum_ms, &b.ttl_sum_ms),
+            (&a.ttl_count, &b.ttl_count),
+        ] {
+            let old = a.load(Ordering::Relaxed);
+            a.store(b.load(Ordering::Relaxed), Ordering::Relaxed);
+            b.store(old, Ordering::Relaxed);
+        }
+        for index in [first as usize, second as usize] {
+            self.counts.publish(index, &self.databases[index].table);
+        }
+    }
+
+    /// The hash of a key, as the keyspace computes it.
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        sip13(self.seed, key)
     }
 }

@@ -1,1 +1,17 @@
-//! Placeholder until the crate has a body.
+//! Connections: listeners, the worker threads that serve them, and the loop of one connection:
+//! read, parse, serve, write, a batch at a time.
+//!
+//! ```text
+//!  listener ─ accept ─► admission (maxclients, protected mode) ─► least busy worker's mailbox
+//!  worker thread: Tokio current_thread + LocalSet, one task per connection, shared scratch
+//! ```
+//!
+//! An idle connection keeps no buffer: it reads into its worker's, and keeps only a partial frame.
+
+mod connection;
+mod listen;
+mod pool;
+mod scratch;
+
+pub use listen::{Endpoint, Listeners, bind_all};
+pub use pool::{Admission, Incoming, Pool, Transport};

@@ -1,0 +1,401 @@
+//! A batch: the requests of one read, resolved and prefetched together, executed in runs that
+//! share a shard's lock.
+//!
+//! A run is capped, so that nobody starves, and so is the batch. A pass through the epochs spans
+//! the data commands of a batch; commands of the node leave it first, so that they may close the
+//! write gate themselves.
+
+use crate::execute::logged_as_sent;
+use crate::resolve::{LockPlan, Plan};
+use crate::worker::Scratch;
+use crate::{Engine, Worker, WorkerStats};
+use command::{
+    CommandError, Cx, Flags, Job, Outcome, Place, ReplyMode, Resolved, Rewrites, Session, Settings,
+};
+use journal::{Room, Writer};
+use keyspace::{Db, HeldShards, Record, Shard};
+use lock::{Participant, ShardId};
+use resp::{Reply, Requests};
+use std::sync::atomic::Ordering;
+use stdx::rng::Rng;
+
+/// At most so many requests run under one acquisition of a shard's lock.
+pub const RUN_REQUESTS_MAX: usize = 64;
+
+/// Why `serve` stopped.
+pub enum End {
+    /// All requests were executed.
+    Done,
+    /// The last executed request goes on in slices; the rest waits for it.
+    Later(Box<dyn Job>),
+    /// The next request is held back by CLIENT PAUSE.
+    Paused,
+    /// The connection closes after what is queued; the rest is not executed.
+    Close,
+}
+
+/// What `serve` did.
+pub struct Served {
+    /// How many of the requests were executed.
+    pub done: usize,
+    pub end: End,
+}
+
+/// Clock readings for one batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Milliseconds since 1970.
+    pub wall_ms: i64,
+    /// Reads the tick counter: durations are differences of it.
+    pub ticks: fn() -> u64,
+    /// Reads the wall clock again, after a command that took long.
+    pub wall: fn() -> i64,
+    /// A command that takes longer than this makes the wall clock stale.
+    pub stale_ticks: u64,
+}
+
+/// The way of one command's effect to the journal.
+pub struct Ledger<'a> {
+    writer: &'a mut Writer,
+    room: Option<&'a mut Room>,
+    stats: &'a WorkerStats,
+}
+
+impl Ledger<'_> {
+    /// Appends the effect as one record. The room is there, so it cannot fail.
+    pub(crate) fn append(&mut self, cx: &mut Cx<'_>, request: &Resolved<'_>, outcome: &Outcome) {
+        let Some(room) = self.room.as_deref_mut() else { return };
+        let record = journal::Record::new(cx.db.index());
+        let record = cx.db.record().expired.iter().fold(record, |record, (db, key)| {
+            record.command(*db, &[b"DEL", key])
+        });
+        let record = if logged_as_sent(outcome) {
+            record.command(cx.db.index(), request.args)
+        } else {
+            record.encoded(&cx.log.bytes, cx.log.commands)
+        };
+        let lsn = self.writer.append(room, &record);
+        cx.db.stamp(lsn);
+    }
+
+    #[cold]
+    pub(crate) fn failed(&self, error: &CommandError) {
+        self.stats.error(error.code());
+    }
+}
+
+impl Engine {
+    /// Executes parsed requests for one client; replies go to `reply` in order.
+    pub fn serve(
+        &self,
+        worker: &mut Worker,
+        session: &mut Session,
+        requests: &Requests,
+        input: &[u8],
+        now: Now,
+        reply: &mut Reply,
+    ) -> Served {
+        worker.refresh(self);
+        let mut scratch = worker.take_scratch();
+        for request in requests.iter(input) {
+            let from = scratch.words.len();
+            scratch.words.extend(request.args());
+            let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys);
+            plan.bytes = request.len();
+            scratch.plans.push(plan);
+        }
+        let served = self.run(worker, session, &mut scratch, now, reply);
+        worker.give_scratch(scratch);
+        served
+    }
+
+    fn run(
+        &self,
+        worker: &mut Worker,
+        session: &mut Session,
+        scratch: &mut Scratch<'_>,
+        now: Now,
+        reply: &mut Reply,
+    ) -> Served {
+        let Scratch { words, keys, plans, shards } = scratch;
+        let mut frame = Frame {
+            engine: self,
+            session,
+            rng: &mut worker.rng,
+            settings: &worker.settings,
+            record: &mut worker.record,
+            log: &mut worker.log,
+            writer: &mut worker.writer,
+            stats: &worker.stats,
+            reply,
+            now,
+            ticks: (now.ticks)(),
+            words,
+            keys,
+        };
+        frame.log.active = self.journal.active();
+        let mut done = 0;
+        let mut stop = None;
+        while done < plans.len() && stop.is_none() {
+            let stretch = &plans[done..];
+            let (ran, end) = if stretch[0].concerns_data() {
+                frame.data(&mut worker.participant, stretch, shards)
+            } else {
+                frame.one(&stretch[0], Locked::Nothing, None)
+            };
+            done += ran;
+            stop = end;
+        }
+        frame.settle(plans, done);
+        Served { done, end: stop.unwrap_or(End::Done) }
+    }
+}
+
+impl Plan {
+    /// Whether the request runs within a pass through the epochs.
+    fn concerns_data(&self) -> bool {
+        self.row.is_none_or(|row| row.place == Place::Data) || self.refused.is_some()
+    }
+}
+
+/// The shards that are locked for a request.
+enum Locked<'a> {
+    Nothing,
+    One(&'a mut Shard),
+    Many(&'a mut dyn HeldShards),
+}
+
+/// What the requests of one batch share while they run.
+struct Frame<'f, 'a> {
+    engine: &'f Engine,
+    session: &'f mut Session,
+    rng: &'f mut Rng,
+    settings: &'f Settings,
+    record: &'f mut Record,
+    log: &'f mut Rewrites,
+    writer: &'f mut Writer,
+    stats: &'f WorkerStats,
+    reply: &'f mut Reply,
+    now: Now,
+    /// When the last command ended.
+    ticks: u64,
+    words: &'f [&'a [u8]],
+    keys: &'f [keyspace::KeyRef<'a>],
+}
+
+type Ran = (usize, Option<End>);
+
+impl Frame<'_, '_> {
+    /// Runs the data commands at the head of `plans`, within one pass.
+    fn data(
+        &mut self,
+        participant: &mut Participant,
+        plans: &[Plan],
+        shards: &mut Vec<ShardId>,
+    ) -> Ran {
+        let pass = participant.enter();
+        self.prefetch(&pass, plans);
+        let mut done = 0;
+        while done < plans.len() && plans[done].concerns_data() {
+            let (ran, end) = match plans[done].lock {
+                LockPlan::Nothing => self.one(&plans[done], Locked::Nothing, None),
+                LockPlan::One(shard) => self.on_one_shard(shard, &plans[done..]),
+                LockPlan::Many | LockPlan::All => self.on_many(&plans[done], shards),
+            };
+            done += ran;
+            if end.is_some() {
+                return (done, end);
+            }
+        }
+        (done, None)
+    }
+
+    /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
+    /// entries. A single request has nothing to overlap with.
+    fn prefetch(&self, pass: &lock::Pass<'_>, plans: &[Plan]) {
+        if self.keys.len() < 2 || plans.len() < 2 && self.keys.len() < 4 {
+            return;
+        }
+        for key in self.keys {
+            self.engine.space.prefetch_bucket(pass, self.session.db, key);
+        }
+        for key in self.keys {
+            self.engine.space.prefetch_entry(pass, self.session.db, key);
+        }
+    }
+
+    /// Runs the requests at the head of `plans` that are on `shard`, under one acquisition.
+    fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan]) -> Ran {
+        let run = plans.iter().take(RUN_REQUESTS_MAX);
+        let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
+        let mut room = self.room(&plans[..run]);
+        let mut held = self.engine.space.shards().one(shard);
+        for (done, plan) in plans[..run].iter().enumerate() {
+            let (ran, end) = self.one(plan, Locked::One(&mut held), room.as_mut());
+            if end.is_some() || ran == 0 {
+                return (done + ran, end);
+            }
+        }
+        (run, None)
+    }
+
+    /// Runs one request on several shards.
+    fn on_many(&mut self, plan: &Plan, shards: &mut Vec<ShardId>) -> Ran {
+        let mut room = self.room(std::slice::from_ref(plan));
+        if plan.lock == LockPlan::All {
+            let mut held = self.engine.space.hold_all();
+            return self.one(plan, Locked::Many(&mut held), room.as_mut());
+        }
+        shards.clear();
+        shards.extend(self.keys[plan.keys.clone()].iter().map(keyspace::KeyRef::shard));
+        shards.sort_unstable();
+        shards.dedup();
+        let mut held = self.engine.space.hold_many(shards);
+        self.one(plan, Locked::Many(&mut held), room.as_mut())
+    }
+
+    /// Secures space in the journal for what these requests may log, before any lock.
+    fn room(&mut self, plans: &[Plan]) -> Option<Room> {
+        /// What the longest rewritten effect adds to the words of its request.
+        const REWRITE_BYTES: usize = 512;
+        if !self.log.active {
+            return None;
+        }
+        let bytes = plans.iter().map(|plan| plan.bytes * 2 + REWRITE_BYTES).sum();
+        Some(self.writer.room(bytes))
+    }
+
+    /// Admits and executes one request. 0 means that it was not executed.
+    fn one(&mut self, plan: &Plan, locked: Locked<'_>, room: Option<&mut Room>) -> Ran {
+        let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
+            self.refuse(plan, plan.refused.as_deref());
+            return (1, None);
+        };
+        if self.engine.pause.holds(row, self.now.wall_ms) {
+            return (0, Some(End::Paused));
+        }
+        if let Err(error) = self.admit(row) {
+            self.refuse(plan, Some(&error));
+            return (1, None);
+        }
+        let mut later = None;
+        let start = self.reply.mark();
+        let engine = self.engine;
+        let (index, now_ms) = (self.session.db, self.now.wall_ms);
+        let db = match locked {
+            Locked::Nothing => Db::under_none(self.record, index, now_ms),
+            Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
+            Locked::Many(shards) => Db::under_many(shards, self.record, index, now_ms),
+        };
+        let touch = !self.session.no_touch;
+        let request = Resolved {
+            spec: row,
+            id: plan.id,
+            args: &self.words[plan.words.clone()],
+            keys: &self.keys[plan.keys.clone()],
+            name_words: plan.name_words,
+        };
+        let mut cx = Cx {
+            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()),
+            space: &engine.space,
+            session: self.session,
+            node: engine.node(),
+            table: &engine.table,
+            rng: self.rng,
+            settings: self.settings,
+            now_ms,
+            later: &mut later,
+            log: self.log,
+        };
+        let mut ledger = Ledger { writer: self.writer, room, stats: self.stats };
+        let succeeded = engine.execute(&mut cx, &request, &mut ledger, self.reply);
+        self.count(plan.id, succeeded);
+        (1, self.after(start, later))
+    }
+
+    /// Whether the client may run `row` now.
+    #[inline]
+    fn admit(&self, row: &command::Command) -> Result<(), CommandError> {
+        if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
+            return Err(CommandError::NoAuth);
+        }
+        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory) {
+            return Err(CommandError::Oom);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn refuse(&mut self, plan: &Plan, error: Option<&CommandError>) {
+        let start = self.reply.mark();
+        if let Some(error) = error {
+            self.reply.error(&error.text());
+            self.stats.error(error.code());
+        }
+        if plan.row.is_some() {
+            self.stats.command(plan.id).rejected.add(1);
+        } else {
+            self.stats.unexpected_errors.add(1);
+        }
+        self.after(start, None);
+    }
+
+    #[inline]
+    fn count(&mut self, id: u16, succeeded: bool) {
+        let ticks = (self.now.ticks)();
+        let taken = ticks.saturating_sub(self.ticks);
+        self.ticks = ticks;
+        if taken > self.now.stale_ticks {
+            self.now.wall_ms = (self.now.wall)();
+        }
+        let stats = self.stats.command(id);
+        stats.called(taken, self.settings.latency_tracking);
+        if !succeeded {
+            stats.failed.add(1);
+        }
+    }
+
+    /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
+    #[inline]
+    fn after(&mut self, start: resp::Mark, later: Option<Box<dyn Job>>) -> Option<End> {
+        match self.session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => self.reply.truncate(start),
+            ReplyMode::SkipNext => {
+                self.reply.truncate(start);
+                self.session.reply_mode = ReplyMode::Skip;
+            }
+            ReplyMode::Skip => {
+                self.reply.truncate(start);
+                self.session.reply_mode = ReplyMode::On;
+            }
+        }
+        if self.session.close_after_reply {
+            return Some(End::Close);
+        }
+        later.map(End::Later)
+    }
+
+    /// Brings the batch's numbers to where others see them.
+    fn settle(self, plans: &[Plan], done: usize) {
+        let stats = self.stats;
+        stats.commands_processed.add(done as u64);
+        stats.batches.add(1);
+        stats.keyspace_hits.add(std::mem::take(&mut self.record.hits));
+        stats.keyspace_misses.add(std::mem::take(&mut self.record.misses));
+        if !self.record.garbage.is_empty() {
+            self.engine.space.dispose(&mut self.record.garbage);
+        }
+        let card = &self.session.card;
+        card.last_ms.store(self.now.wall_ms, Ordering::Relaxed);
+        card.db.store(self.session.db, Ordering::Relaxed);
+        card.protocol.store(self.session.protocol, Ordering::Relaxed);
+        card.commands.store(
+            card.commands.load(Ordering::Relaxed) + done as u64,
+            Ordering::Relaxed,
+        );
+        if let Some(plan) = plans[..done].last() {
+            card.last_command.store(plan.id, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The one place where a handler is called, and where its change becomes known.
+
+use crate::Engine;
+use crate::batch::Ledger;
+use command::{Args, Cx, Effect, Outcome, Resolved};
+use resp::Reply;
+
+impl Engine {
+    /// Runs one request under the locks that `cx` holds: call, compare, log, announce. The only
+    /// caller of a handler. Returns whether the command succeeded.
+    pub fn execute(
+        &self,
+        cx: &mut Cx<'_>,
+        request: &Resolved<'_>,
+        ledger: &mut Ledger<'_>,
+        reply: &mut Reply,
+    ) -> bool {
+        let mark = reply.mark();
+        let outcome = (request.spec.handler)(cx, &mut Args::new(request), reply);
+        let changed = cx.db.record().changes > 0;
+        self.expire_touched(cx);
+        match &outcome {
+            Err(_) if cx.db.record().changed_beyond_expiry() => broken(request, "failed after a change"),
+            Err(error) => {
+                reply.truncate(mark);
+                reply.error(&error.text());
+            }
+            Ok(Effect::None) if changed && cx.db.record().changed_beyond_expiry() => {
+                broken(request, "changed and told nobody");
+            }
+            Ok(_) => {}
+        }
+        if cx.db.record().changes > 0 {
+            ledger.append(cx, request, &outcome);
+            self.announce(cx);
+        }
+        cx.db.record_mut().clear();
+        cx.log.clear();
+        outcome.map_err(|error| ledger.failed(&error)).is_ok()
+    }
+
+    /// Deletes what the handler's reads found expired: in the log's order, before the locks go.
+    fn expire_touched(&self, cx: &mut Cx<'_>) {
+        if !cx.db.record().stale.is_empty() && !self.pause.active(cx.now_ms) {
+            let space = cx.space;
+            cx.db.expire_stale(|bytes| space.place(bytes));
+        }
+    }
+
+    /// Tells who waits for what changed: watchers, trackers and blocked clients hear of it here.
+    fn announce(&self, cx: &mut Cx<'_>) {
+        let expired = cx.db.record().expired.len() as u64;
+        if expired > 0 {
+            self.space.count_expired(expired);
+        }
+    }
+}
+
+/// Whether the handler's own words are what the log is told.
+pub(crate) fn logged_as_sent(outcome: &Outcome) -> bool {
+    matches!(outcome, Ok(Effect::Same))
+}
+
+/// A handler broke its contract: crash rather than let copies drift apart.
+#[cold]
+fn broken(request: &Resolved<'_>, what: &str) -> ! {
+    panic!("command {} {what}", request.spec.name)
+}

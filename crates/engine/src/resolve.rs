@@ -1,0 +1,120 @@
+//! RESOLVE: name to row, words to keys, keys to shards. Done once for each request; ACL, locks,
+//! tracking and the handler all read what it found.
+
+use crate::Engine;
+use command::{Command, CommandError, KeyFlags, Locks, Place};
+use keyspace::KeyRef;
+use lock::ShardId;
+use std::ops::Range;
+
+/// Which locks a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockPlan {
+    Nothing,
+    One(ShardId),
+    /// Those of its keys' shards, more than one.
+    Many,
+    All,
+}
+
+/// One request of a batch, resolved.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Position in the table; of no meaning if `refused`.
+    pub id: u16,
+    pub row: Option<&'static Command>,
+    pub name_words: usize,
+    pub words: Range<usize>,
+    pub keys: Range<usize>,
+    pub lock: LockPlan,
+    /// No such command, or not with so many words.
+    pub refused: Option<Box<CommandError>>,
+    /// Bytes of the request on the wire.
+    pub bytes: usize,
+}
+
+impl Engine {
+    /// Resolves the request whose words are `words[from..]`; its keys are added to `keys`.
+    #[inline]
+    pub(crate) fn resolve<'a>(
+        &self,
+        words: &[&'a [u8]],
+        from: usize,
+        keys: &mut Vec<KeyRef<'a>>,
+    ) -> Plan {
+        let request = &words[from..];
+        let span = from..words.len();
+        let first_key = keys.len();
+        let refuse = |error, row, id| Plan {
+            id,
+            row,
+            name_words: 1,
+            words: span.clone(),
+            keys: first_key..first_key,
+            lock: LockPlan::Nothing,
+            refused: Some(Box::new(error)),
+            bytes: 0,
+        };
+        let Some((id, row, name_words)) = self.table.lookup(request) else {
+            return refuse(CommandError::unknown_command(request), None, 0);
+        };
+        if !row.arity_fits(request.len()) {
+            let name = &self.table.entry(id).full_name;
+            return refuse(CommandError::arity(name), Some(row), id);
+        }
+        if row.place == Place::Container {
+            let name = &self.table.entry(id).full_name;
+            return refuse(CommandError::unknown_subcommand(name, request[1]), Some(row), id);
+        }
+        let lock = match (row.place, row.locks) {
+            (Place::Data, Locks::All) => LockPlan::All,
+            (Place::Data, Locks::Keys) => self.find_keys(row, request, keys),
+            _ => LockPlan::Nothing,
+        };
+        let keys = first_key..keys.len();
+        Plan { id, row: Some(row), name_words, words: span, keys, lock, refused: None, bytes: 0 }
+    }
+
+    /// Adds the request's keys. A request whose key list cannot be found has none: its handler
+    /// will find the same fault in its arguments.
+    #[inline]
+    fn find_keys<'a>(
+        &self,
+        row: &Command,
+        request: &[&'a [u8]],
+        keys: &mut Vec<KeyRef<'a>>,
+    ) -> LockPlan {
+        let first = keys.len();
+        for spec in row.keys {
+            let found = spec.each(request, |at, flags| {
+                if !flags.has(KeyFlags::NOT_KEY) {
+                    keys.push(self.space.key(request[at], flags.0));
+                }
+            });
+            if found.is_err() {
+                keys.truncate(first);
+                return LockPlan::Nothing;
+            }
+        }
+        let found = &keys[first..];
+        match found.split_first() {
+            None => LockPlan::Nothing,
+            Some((head, rest)) if rest.iter().all(|key| key.shard() == head.shard()) => {
+                LockPlan::One(head.shard())
+            }
+            Some(_) => LockPlan::Many,
+        }
+    }
+}
+
+/// The keys of a request with their flags, for COMMAND GETKEYS: positions in `args`.
+pub type KeyList = Vec<(usize, KeyFlags)>;
+
+/// Finds the keys of a request of `row`, as RESOLVE does.
+pub fn key_list(row: &Command, args: &[&[u8]]) -> Result<KeyList, CommandError> {
+    let mut found = Vec::new();
+    for spec in row.keys {
+        spec.each(args, |at, flags| found.push((at, flags)))?;
+    }
+    Ok(found)
+}

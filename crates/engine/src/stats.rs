@@ -1,0 +1,196 @@
+//! Numbers: each worker counts for itself with plain stores; whoever asks sums up.
+
+use crate::Histogram;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Only the owning worker calls this.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// What one worker did with one command.
+#[derive(Debug, Default)]
+pub struct CommandStats {
+    pub calls: Counter,
+    pub ticks: Counter,
+    /// Refused before it ran.
+    pub rejected: Counter,
+    /// Ran and answered with an error.
+    pub failed: Counter,
+    durations: OnceLock<Histogram>,
+}
+
+macro_rules! totals {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One worker's numbers.
+        #[derive(Debug)]
+        pub struct WorkerStats {
+            commands: Vec<CommandStats>,
+            errors: Mutex<BTreeMap<String, u64>>,
+            $($(#[$doc])* pub $name: Counter,)*
+        }
+
+        /// The sum over all workers.
+        #[derive(Clone, Debug, Default)]
+        pub struct StatsTotal {
+            $($(#[$doc])* pub $name: u64,)*
+            /// By error code.
+            pub errors: BTreeMap<String, u64>,
+        }
+
+        impl WorkerStats {
+            fn new(commands: usize) -> Self {
+                Self {
+                    commands: (0..commands).map(|_| CommandStats::default()).collect(),
+                    errors: Mutex::default(),
+                    $($name: Counter::default(),)*
+                }
+            }
+
+            fn reset(&self) {
+                $(self.$name.reset();)*
+                self.errors.lock().clear();
+                for command in &self.commands {
+                    command.calls.reset();
+                    command.ticks.reset();
+                    command.rejected.reset();
+                    command.failed.reset();
+                    if let Some(durations) = command.durations.get() {
+                        durations.clear();
+                    }
+                }
+            }
+
+            fn sum_into(&self, total: &mut StatsTotal) {
+                $(total.$name += self.$name.get();)*
+                for (code, count) in &*self.errors.lock() {
+                    *total.errors.entry(code.clone()).or_default() += count;
+                }
+            }
+        }
+    };
+}
+
+totals! {
+    commands_processed,
+    /// Connections accepted and served by this worker.
+    connections,
+    net_in_bytes,
+    net_out_bytes,
+    reads,
+    writes,
+    keyspace_hits,
+    keyspace_misses,
+    expired_keys,
+    evicted_keys,
+    error_replies,
+    /// Error replies to requests that never reached a handler.
+    unexpected_errors,
+    query_buffer_disconnections,
+    output_buffer_disconnections,
+    batches,
+    /// Ticks spent between reading and writing.
+    busy_ticks,
+}
+
+impl WorkerStats {
+    pub fn command(&self, id: u16) -> &CommandStats {
+        &self.commands[usize::from(id)]
+    }
+
+    /// Counts an error reply by its code. At most 128 codes are told apart, as in Redis.
+    #[cold]
+    pub fn error(&self, code: String) {
+        self.error_replies.add(1);
+        let mut errors = self.errors.lock();
+        if errors.len() < 128 || errors.contains_key(&code) {
+            *errors.entry(code).or_default() += 1;
+        }
+    }
+}
+
+impl CommandStats {
+    #[inline]
+    pub fn called(&self, ticks: u64, keep_durations: bool) {
+        self.calls.add(1);
+        self.ticks.add(ticks);
+        if keep_durations {
+            self.durations.get_or_init(Histogram::default).add(ticks);
+        }
+    }
+}
+
+/// A command's numbers over all workers.
+#[derive(Clone, Debug, Default)]
+pub struct CommandTotal {
+    pub calls: u64,
+    pub ticks: u64,
+    pub rejected: u64,
+    pub failed: u64,
+    /// Merged histogram, empty if durations are not kept.
+    pub durations: Vec<u64>,
+}
+
+/// All workers' numbers.
+#[derive(Debug)]
+pub struct Stats {
+    commands: usize,
+    workers: Mutex<Vec<Arc<WorkerStats>>>,
+}
+
+impl Stats {
+    pub(crate) fn new(commands: usize) -> Self {
+        Self { commands, workers: Mutex::default() }
+    }
+
+    /// A new set of numbers, for one worker. They stay when the worker ends.
+    pub fn worker(&self) -> Arc<WorkerStats> {
+        let stats = Arc::new(WorkerStats::new(self.commands));
+        self.workers.lock().push(stats.clone());
+        stats
+    }
+
+    pub fn total(&self) -> StatsTotal {
+        let mut total = StatsTotal::default();
+        self.workers.lock().iter().for_each(|worker| worker.sum_into(&mut total));
+        total
+    }
+
+    pub fn command(&self, id: u16) -> CommandTotal {
+        let mut total = CommandTotal::default();
+        for worker in &*self.workers.lock() {
+            let one = worker.command(id);
+            total.calls += one.calls.get();
+            total.ticks += one.ticks.get();
+            total.rejected += one.rejected.get();
+            total.failed += one.failed.get();
+            if let Some(durations) = one.durations.get() {
+                durations.merge_into(&mut total.durations);
+            }
+        }
+        total
+    }
+
+    /// CONFIG RESETSTAT. Counts that a worker adds at the same instant may survive.
+    pub fn reset(&self) {
+        self.workers.lock().iter().for_each(|worker| worker.reset());
+    }
+}

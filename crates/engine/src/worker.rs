@@ -1,0 +1,81 @@
+//! What one worker thread owns: its place in the epochs and the journal, its scratch, its numbers.
+
+use crate::{Engine, WorkerStats};
+use command::{Rewrites, Settings};
+use journal::Writer;
+use keyspace::{KeyRef, Record};
+use lock::Participant;
+use std::sync::Arc;
+use stdx::rng::Rng;
+
+/// One worker's state. Everything that `serve` needs and that is not shared.
+pub struct Worker {
+    pub participant: Participant,
+    pub writer: Writer,
+    pub rng: Rng,
+    pub stats: Arc<WorkerStats>,
+    pub(crate) record: Record,
+    pub(crate) log: Rewrites,
+    pub(crate) settings: Arc<Settings>,
+    settings_generation: u64,
+    scratch: Scratch<'static>,
+}
+
+/// Vectors that each batch borrows for its own lifetime and gives back empty.
+#[derive(Default)]
+pub(crate) struct Scratch<'a> {
+    pub words: Vec<&'a [u8]>,
+    pub keys: Vec<KeyRef<'a>>,
+    pub plans: Vec<crate::resolve::Plan>,
+    pub shards: Vec<lock::ShardId>,
+}
+
+impl Worker {
+    pub fn new(engine: &Engine, seed: u64) -> Self {
+        Self {
+            participant: engine.space.epochs().register(),
+            writer: engine.journal.writer(),
+            rng: Rng::new(seed),
+            stats: engine.stats.worker(),
+            record: Record::default(),
+            log: Rewrites::default(),
+            settings: engine.settings(),
+            settings_generation: engine.settings_generation(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Takes up changed parameters.
+    #[inline]
+    pub(crate) fn refresh(&mut self, engine: &Engine) {
+        let generation = engine.settings_generation();
+        if generation != self.settings_generation {
+            self.settings = engine.settings();
+            self.settings_generation = generation;
+        }
+    }
+
+    pub(crate) fn take_scratch<'a>(&mut self) -> Scratch<'a> {
+        std::mem::take(&mut self.scratch).recycle()
+    }
+
+    pub(crate) fn give_scratch(&mut self, scratch: Scratch<'_>) {
+        self.scratch = scratch.recycle();
+    }
+}
+
+impl Scratch<'_> {
+    /// The same allocations, empty, for another lifetime.
+    fn recycle<'b>(self) -> Scratch<'b> {
+        fn empty<A, B>(mut vec: Vec<A>) -> Vec<B> {
+            vec.clear();
+            // PERF: collecting an empty iterator of equal layout reuses the allocation.
+            vec.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
+        }
+        let mut plans = self.plans;
+        plans.clear();
+        let mut shards = self.shards;
+        shards.clear();
+        Scratch { words: empty(self.words), keys: empty(self.keys), plans, shards }
+    }
+}

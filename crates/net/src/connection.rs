@@ -1,0 +1,426 @@
+//! The loop of one connection, as one hand-written future.
+//!
+//! ```text
+//!            ┌──────────── input left over ◄──────────┐
+//!            ▼                                         │ job done, pause over
+//!  READ ─► PARSE+SERVE ─► WRITE ─► READ ...            │
+//!            │   └ long job: a slice, yield, a slice ──┤
+//!            └ paused: wait for the end of it ─────────┘
+//! ```
+//!
+//! State lives in the struct, not in a future's locals: dropping the task at any point loses only
+//! the connection. Replies that the kernel does not take at once are kept here, up to the client's
+//! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
+//! they read.
+
+use crate::scratch::{INPUT_BYTES, Scratch, State};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session};
+use engine::{End, Now};
+use resp::{Limits, Out, Parsed, Progress, Reply};
+use runtime::clock;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// Requests parsed and executed at a time.
+const BATCH_REQUESTS: usize = 64;
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    /// The peer closed, or was told to.
+    Closed,
+    /// CLIENT KILL, idle timeout, shutdown.
+    Killed,
+    /// The output limit was reached.
+    OutputLimit,
+    /// More unparsed input than allowed.
+    QueryLimit,
+    /// The peer broke the protocol.
+    Protocol(String),
+    Io(io::Error),
+    /// To be served by another worker.
+    Moved,
+}
+
+/// One connection.
+pub(crate) struct Connection<S> {
+    pub stream: S,
+    pub session: Session,
+    progress: Progress,
+    /// Input that is not executed yet: a partial frame, or what waits behind a job or a pause.
+    kept: Vec<u8>,
+    /// `kept` may hold whole requests.
+    kept_whole: bool,
+    /// Replies that the kernel has not taken.
+    pending: Out,
+    job: Option<Box<dyn Job>>,
+    pause: Option<Pin<Box<Sleep>>>,
+    closing: Option<Exit>,
+    /// Milliseconds since 1970 since when the soft output limit is exceeded.
+    soft_since_ms: Option<i64>,
+    scratch: Rc<Scratch>,
+    registered: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(crate) fn new(stream: S, session: Session, scratch: Rc<Scratch>) -> Self {
+        Self {
+            stream,
+            session,
+            progress: Progress::default(),
+            kept: Vec::new(),
+            kept_whole: false,
+            pending: Out::default(),
+            job: None,
+            pause: None,
+            closing: None,
+            soft_since_ms: None,
+            scratch,
+            registered: false,
+        }
+    }
+
+    /// Whether nothing is under way, so that another worker could take over.
+    fn at_rest(&self) -> bool {
+        self.kept.is_empty() && self.pending.is_empty() && self.job.is_none() && self.pause.is_none()
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+        if !self.registered {
+            self.session.card.set_waker(cx.waker());
+            self.registered = true;
+        }
+        loop {
+            if self.session.card.killed() {
+                return Poll::Ready(Exit::Killed);
+            }
+            if self.session.card.moving() && self.at_rest() {
+                return Poll::Ready(Exit::Moved);
+            }
+            if let Err(error) = self.write_pending(cx) {
+                return Poll::Ready(Exit::Io(error));
+            }
+            if self.closing.is_some() {
+                // What is queued goes out first; a peer that does not read it is cut off.
+                ready!(self.drained(cx));
+                return Poll::Ready(self.closing.take().unwrap_or(Exit::Closed));
+            }
+            if self.job.is_some() {
+                self.work(cx);
+                return Poll::Pending;
+            }
+            if let Some(sleep) = &mut self.pause {
+                if sleep.as_mut().poll(cx).is_pending() && self.still_paused() {
+                    return Poll::Pending;
+                }
+                self.pause = None;
+            }
+            if self.kept_whole {
+                self.kept_whole = false;
+                let input = std::mem::take(&mut self.kept);
+                self.progress = Progress::default();
+                self.serve_kept(input);
+                self.after_serving(cx);
+                continue;
+            }
+            let full = match ready!(self.read(cx)) {
+                Ok(0) => return Poll::Ready(Exit::Closed),
+                Ok(len) => len == INPUT_BYTES,
+                Err(error) => return Poll::Ready(Exit::Io(error)),
+            };
+            self.after_serving(cx);
+            if full {
+                // The worker's other clients come first.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads once into the worker's buffer and serves what came.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let scratch = Rc::clone(&self.scratch);
+        let state = &mut *scratch.state.borrow_mut();
+        let State { worker, input, requests, reply } = state;
+        let mut buffer = ReadBuf::new(input);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let len = buffer.filled().len();
+        if len == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        worker.stats.reads.add(1);
+        worker.stats.net_in_bytes.add(len as u64);
+        let card = &self.session.card;
+        card.net_in_bytes.store(card.net_in_bytes.load(Relaxed) + len as u64, Relaxed);
+        card.reads.store(card.reads.load(Relaxed) + 1, Relaxed);
+        let mut serving =
+            Serving { engine: &scratch.engine, worker, requests, reply, session: &mut self.session };
+        if self.kept.is_empty() {
+            let outcome = serving.serve(&mut self.progress, &input[..len]);
+            let used = outcome.used;
+            self.adopt(outcome);
+            self.kept.extend_from_slice(&input[used..len]);
+        } else {
+            self.kept.extend_from_slice(&input[..len]);
+            let outcome = serving.serve(&mut self.progress, &self.kept);
+            let used = outcome.used;
+            self.adopt(outcome);
+            self.kept.drain(..used);
+        }
+        Poll::Ready(Ok(len))
+    }
+
+    /// Serves input that was kept because a job or a pause came first.
+    fn serve_kept(&mut self, mut input: Vec<u8>) {
+        let scratch = Rc::clone(&self.scratch);
+        let State { worker, requests, reply, .. } = &mut *scratch.state.borrow_mut();
+        let mut serving =
+            Serving { engine: &scratch.engine, worker, requests, reply, session: &mut self.session };
+        let outcome = serving.serve(&mut self.progress, &input);
+        input.drain(..outcome.used);
+        self.kept = input;
+        self.adopt(outcome);
+    }
+
+    /// Takes over how serving ended.
+    fn adopt(&mut self, outcome: Outcome) {
+        match outcome.end {
+            ServeEnd::Need => {}
+            ServeEnd::Later(job) => {
+                self.job = Some(job);
+                self.kept_whole = true;
+            }
+            ServeEnd::Paused => {
+                let wait = Duration::from_millis(self.pause_left_ms().clamp(1, 3_600_000) as u64);
+                self.pause = Some(Box::pin(tokio::time::sleep(wait)));
+                self.kept_whole = true;
+                self.session.card.set(ClientFlags::BLOCKED, true);
+            }
+            ServeEnd::Close(exit) => self.closing = Some(exit),
+        }
+    }
+
+    fn pause_left_ms(&self) -> i64 {
+        self.scratch.engine.pause.current(clock::wall_ms()).map_or(0, |(_, left)| left)
+    }
+
+    fn still_paused(&mut self) -> bool {
+        let paused = self.pause_left_ms() > 0;
+        if !paused {
+            self.session.card.set(ClientFlags::BLOCKED, false);
+        }
+        paused
+    }
+
+    /// Does one slice of the long job, then lets the worker's other clients go first.
+    fn work(&mut self, cx: &mut Context<'_>) {
+        let scratch = Rc::clone(&self.scratch);
+        let State { reply, .. } = &mut *scratch.state.borrow_mut();
+        reply.set_protocol(self.session.protocol);
+        let Some(job) = &mut self.job else { return };
+        let mark = reply.mark();
+        if job.step(&scratch.engine.space, clock::wall_ms(), reply) == JobStep::Done {
+            self.job = None;
+            if self.session.reply_mode != ReplyMode::On {
+                reply.truncate(mark);
+            }
+            self.pending.append(reply.out_mut());
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    /// Writes the worker's reply buffer, keeps what the kernel did not take, and settles accounts.
+    fn after_serving(&mut self, cx: &mut Context<'_>) {
+        let scratch = Rc::clone(&self.scratch);
+        let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
+        let out = reply.out_mut();
+        let made = out.len();
+        if self.pending.is_empty() && made > 0 {
+            let sent = write(&mut self.stream, cx, out);
+            match sent {
+                Ok(len) => out.advance(len),
+                Err(error) => self.closing = Some(Exit::Io(error)),
+            }
+        }
+        if matches!(self.closing, Some(Exit::Io(_))) {
+            out.clear();
+            self.pending.clear();
+        } else if !out.is_empty() {
+            self.pending.append(out);
+        }
+        let card = &self.session.card;
+        if made > 0 {
+            worker.stats.writes.add(1);
+            worker.stats.net_out_bytes.add(made as u64);
+            card.net_out_bytes.store(card.net_out_bytes.load(Relaxed) + made as u64, Relaxed);
+        }
+        card.output_bytes.store(self.pending.len() as u64, Relaxed);
+        card.query_bytes.store(self.kept.len() as u64, Relaxed);
+        if self.kept.is_empty() && self.kept.capacity() > INPUT_BYTES / 4 {
+            self.kept = Vec::new();
+        }
+        card.query_free_bytes.store((self.kept.capacity() - self.kept.len()) as u64, Relaxed);
+        self.check_limits(&scratch);
+    }
+
+    fn check_limits(&mut self, scratch: &Scratch) {
+        if self.pending.is_empty() && self.kept.is_empty() {
+            self.soft_since_ms = None;
+            return;
+        }
+        let settings = scratch.engine.settings();
+        let output = self.pending.len() as u64;
+        let hard = settings.output_bytes_max > 0 && output > settings.output_bytes_max;
+        let soft = settings.output_bytes_soft > 0 && output > settings.output_bytes_soft;
+        let now_ms = clock::wall_ms();
+        let since = if soft { *self.soft_since_ms.get_or_insert(now_ms) } else { now_ms };
+        if !soft {
+            self.soft_since_ms = None;
+        }
+        let patience_ms = settings.output_soft_seconds.saturating_mul(1000) as i64;
+        if hard || (soft && now_ms.saturating_sub(since) >= patience_ms) {
+            self.pending.clear();
+            self.closing = Some(Exit::OutputLimit);
+        } else if self.kept.len() as u64 > settings.query_buffer_bytes_max {
+            self.closing = Some(Exit::QueryLimit);
+        }
+    }
+
+    fn write_pending(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.pending.is_empty() {
+            let sent = write(&mut self.stream, cx, &self.pending)?;
+            if sent == 0 {
+                break;
+            }
+            self.pending.advance(sent);
+            self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Ready once nothing is left to write.
+    fn drained(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        if self.pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Writes what the kernel takes now. 0: it takes nothing, and the task is woken when it does.
+fn write<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, out: &Out) -> io::Result<usize> {
+    let mut total = 0;
+    let stream = Pin::new(stream);
+    let polled = if let Some(bytes) = out.contiguous() {
+        stream.poll_write(cx, bytes)
+    } else {
+        let mut slices: Vec<IoSlice<'_>> = Vec::new();
+        out.slices(&mut slices);
+        stream.poll_write_vectored(cx, &slices)
+    };
+    match polled {
+        Poll::Pending => {}
+        Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+        Poll::Ready(Ok(len)) => total = len,
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+        Poll::Ready(Err(error)) => return Err(error),
+    }
+    Ok(total)
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
+    type Output = Exit;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
+        self.advance(cx)
+    }
+}
+
+/// How a stretch of input ended.
+enum ServeEnd {
+    /// More input is needed.
+    Need,
+    Later(Box<dyn Job>),
+    Paused,
+    Close(Exit),
+}
+
+struct Outcome {
+    /// Bytes of input that are done with.
+    used: usize,
+    end: ServeEnd,
+}
+
+/// What serving needs besides the connection's own buffers.
+struct Serving<'a> {
+    engine: &'a engine::Engine,
+    worker: &'a mut engine::Worker,
+    requests: &'a mut resp::Requests,
+    reply: &'a mut Reply,
+    session: &'a mut Session,
+}
+
+impl Serving<'_> {
+    /// Parses and executes all whole requests of `input`, which begins where `progress` says.
+    fn serve(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
+        let mut used = 0;
+        self.reply.set_protocol(self.session.protocol);
+        loop {
+            let limits = self.limits();
+            self.requests.clear();
+            let rest = &input[used..];
+            let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
+            let count = self.requests.len();
+            if count > 0 {
+                let now = Now {
+                    wall_ms: clock::wall_ms(),
+                    ticks: clock::ticks,
+                    wall: clock::wall_ms,
+                    stale_ticks: clock::ticks_per_milli(),
+                };
+                let served =
+                    self.engine.serve(self.worker, self.session, self.requests, rest, now, self.reply);
+                if !matches!(served.end, End::Done) {
+                    used += self.requests.end_of(served.done);
+                    let end = match served.end {
+                        End::Later(job) => ServeEnd::Later(job),
+                        End::Paused => ServeEnd::Paused,
+                        End::Close | End::Done => ServeEnd::Close(Exit::Closed),
+                    };
+                    return Outcome { used, end };
+                }
+            }
+            match parsed {
+                Parsed::More { consumed } => used += consumed,
+                Parsed::Incomplete { consumed } => {
+                    used += consumed;
+                    return Outcome { used, end: ServeEnd::Need };
+                }
+                Parsed::Error(error) => return self.protocol_error(&error, input.len()),
+            }
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let settings = self.engine.settings();
+        Limits {
+            authenticated: self.session.authenticated,
+            bulk_bytes_max: settings.bulk_bytes_max,
+            inline: settings.inline_commands,
+            ..Limits::default()
+        }
+    }
+
+    fn protocol_error(&mut self, error: &resp::ProtocolError, len: usize) -> Outcome {
+        let text = error.to_string();
+        if error.answers() {
+            self.reply.error(&format!("ERR {text}"));
+        }
+        self.worker.stats.error("ERR".to_owned());
+        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(text)) }
+    }
+}

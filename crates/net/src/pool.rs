@@ -1,0 +1,204 @@
+//! The worker threads. Connections come in through a worker's mailbox and live on that worker;
+//! when the number of workers shrinks they move to another as soon as they are at rest.
+
+use crate::connection::{Connection, Exit};
+use crate::scratch::Scratch;
+use command::{Card, Session};
+use engine::Engine;
+use parking_lot::Mutex;
+use runtime::{verbose, warning};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+
+/// A connected socket, not yet registered with any worker's reactor.
+#[derive(Debug)]
+pub enum Transport {
+    #[expect(clippy::disallowed_types, reason = "sockets change workers in their plain form")]
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A connection on its way to a worker.
+#[derive(Debug)]
+pub struct Incoming {
+    pub transport: Transport,
+    pub session: Session,
+}
+
+/// What the server decides about connections.
+pub trait Admission: Send + Sync {
+    /// A connection has ended.
+    fn ended(&self, card: &Card);
+}
+
+struct Mailbox {
+    sender: UnboundedSender<Incoming>,
+    /// Connections on this worker.
+    connections: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+/// The workers.
+pub struct Pool {
+    engine: Arc<Engine>,
+    admission: Arc<dyn Admission>,
+    seed: u64,
+    workers: Mutex<Vec<Mailbox>>,
+    /// Number of workers that take connections; the mailboxes behind it drain.
+    active: AtomicUsize,
+}
+
+impl Pool {
+    /// Starts `count` workers; `seed` seeds their generators.
+    pub fn start(
+        engine: Arc<Engine>,
+        admission: Arc<dyn Admission>,
+        count: usize,
+        seed: u64,
+    ) -> io::Result<Arc<Self>> {
+        let pool = Arc::new(Self {
+            engine,
+            admission,
+            seed,
+            workers: Mutex::new(Vec::new()),
+            active: AtomicUsize::new(0),
+        });
+        pool.resize(count)?;
+        Ok(pool)
+    }
+
+    /// How many workers take connections.
+    pub fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Changes the number of workers. Workers above it hand their connections over and stay idle,
+    /// to be used again.
+    pub fn resize(self: &Arc<Self>, count: usize) -> io::Result<()> {
+        let count = count.max(1);
+        let mut workers = self.workers.lock();
+        while workers.len() < count {
+            let id = workers.len();
+            workers.push(self.spawn(id)?);
+        }
+        self.active.store(count, Ordering::Relaxed);
+        drop(workers);
+        for card in self.engine.node().clients().all() {
+            if usize::from(card.worker.load(Ordering::Relaxed)) >= count {
+                card.move_away();
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, id: usize) -> io::Result<Mailbox> {
+        let (sender, receiver) = unbounded_channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (pool, count) = (Arc::clone(self), Arc::clone(&connections));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name(format!("worker-{id}")).spawn(move || {
+            LocalSet::new().block_on(&runtime, serve_mailbox(pool, id, receiver, count));
+        })?;
+        Ok(Mailbox { sender, connections, thread })
+    }
+
+    /// Gives a connection to the worker that has the fewest.
+    pub fn assign(&self, incoming: Incoming) {
+        let workers = self.workers.lock();
+        let active = self.active().max(1);
+        let least = workers
+            .iter()
+            .take(active)
+            .min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        let Some(worker) = least else { return };
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        if let Err(lost) = worker.sender.send(incoming) {
+            worker.connections.fetch_sub(1, Ordering::Relaxed);
+            self.admission.ended(&lost.0.session.card);
+            warning!("A worker does not take connections any more: {:?}", worker.thread.thread().name());
+        }
+    }
+}
+
+/// One worker's main task: takes connections out of the mailbox, a task for each.
+async fn serve_mailbox(
+    pool: Arc<Pool>,
+    id: usize,
+    mut mailbox: UnboundedReceiver<Incoming>,
+    connections: Arc<AtomicUsize>,
+) {
+    let seed = pool.seed.wrapping_add((id as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let scratch = Rc::new(Scratch::new(Arc::clone(&pool.engine), seed));
+    while let Some(incoming) = mailbox.recv().await {
+        let (pool, scratch, connections) =
+            (Arc::clone(&pool), Rc::clone(&scratch), Arc::clone(&connections));
+        incoming.session.card.arrived(id as u16);
+        scratch.state.borrow().worker.stats.connections.add(1);
+        tokio::task::spawn_local(async move {
+            serve_one(&pool, scratch, incoming).await;
+            connections.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
+    let Incoming { transport, session } = incoming;
+    let card = Arc::clone(&session.card);
+    let registered = match transport {
+        Transport::Tcp(stream) => match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let mut connection = Connection::new(stream, session, scratch);
+                let exit = (&mut connection).await;
+                if matches!(exit, Exit::Moved)
+                    && let Ok(stream) = connection.stream.into_std()
+                {
+                    let transport = Transport::Tcp(stream);
+                    return pool.assign(Incoming { transport, session: connection.session });
+                }
+                Ok(exit)
+            }
+            Err(error) => Err(error),
+        },
+        Transport::Unix(stream) => match UnixStream::from_std(stream) {
+            Ok(stream) => {
+                let mut connection = Connection::new(stream, session, scratch);
+                let exit = (&mut connection).await;
+                if matches!(exit, Exit::Moved)
+                    && let Ok(stream) = connection.stream.into_std()
+                {
+                    let transport = Transport::Unix(stream);
+                    return pool.assign(Incoming { transport, session: connection.session });
+                }
+                Ok(exit)
+            }
+            Err(error) => Err(error),
+        },
+    };
+    let exit = registered.unwrap_or_else(Exit::Io);
+    report(&card, &exit);
+    pool.engine.stats_of_exit(matches!(exit, Exit::OutputLimit), matches!(exit, Exit::QueryLimit));
+    pool.admission.ended(&card);
+}
+
+/// A line in the log about how a connection ended, at a level that fits.
+fn report(card: &Card, exit: &Exit) {
+    let (id, addr) = (card.id, &card.addr);
+    match exit {
+        Exit::Closed | Exit::Moved => verbose!("Client closed connection id={id} addr={addr}"),
+        Exit::Killed => verbose!("Client killed id={id} addr={addr}"),
+        Exit::OutputLimit => {
+            warning!("Client id={id} addr={addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::QueryLimit => {
+            warning!("Closing client that reached max query buffer length: id={id} addr={addr}");
+        }
+        Exit::Protocol(text) => verbose!("Protocol error ({text}) from client id={id} addr={addr}"),
+        Exit::Io(error) => verbose!("Reading from or writing to client id={id} addr={addr}: {error}"),
+    }
+}
