@@ -1,6 +1,6 @@
-//! What the standard library lacks and every layer above needs: numbers as text, patterns, quoting, seeded hashing, a
-//! seeded generator, units of time, ASCII folding. No domain word lives here, and nothing here reads a clock, a file,
-//! a socket or ambient randomness.
+//! What the standard library lacks and every layer above needs: numbers as text, patterns, quoting,
+//! seeded hashing, a seeded generator, units of time, ASCII folding. No domain word lives here, and
+//! nothing here reads a clock, a file, a socket or ambient randomness.
 
 pub mod ascii;
 pub mod extended;

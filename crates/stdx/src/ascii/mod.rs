@@ -1,5 +1,5 @@
-//! ASCII case folding of short byte strings: names of commands, options, parameters. Bytes beyond ASCII are
-//! themselves.
+//! ASCII case folding of short byte strings: names of commands, options, parameters. Bytes beyond
+//! ASCII are themselves.
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
-//! The 80-bit extended numbers of the x87: 64 bits of mantissa, 15 of exponent. Redis adds floats in the C type
-//! `long double`, which on x86-64 is this one, and clients and replicas see its rounding; so the arithmetic is done
-//! here in software, alike on every machine.
+//! The 80-bit extended numbers of the x87: 64 bits of mantissa, 15 of exponent. Redis adds floats
+//! in the C type `long double`, which on x86-64 is this one, and clients and replicas see its
+//! rounding; so the arithmetic is done here in software, alike on every machine.
 //!
-//! Text is read correctly rounded and printed with 17 digits behind the point, exactly rounded half to even, less
-//! trailing zeros.
+//! Text is read correctly rounded and printed with 17 digits behind the point, exactly rounded half
+//! to even, less trailing zeros.
 
 use rustc_apfloat::ieee::X87DoubleExtended;
 use rustc_apfloat::{Float, Round};
@@ -29,8 +29,8 @@ pub struct Extended(X87DoubleExtended);
 impl Extended {
     pub const ZERO: Self = Self(X87DoubleExtended::ZERO);
 
-    /// Reads what `num::parse_f64` reads, with this type's range and precision: below 5120 bytes, NaN refused,
-    /// infinity taken, a result that overflows or vanishes to zero refused.
+    /// Reads what `num::parse_f64` reads, with this type's range and precision: below 5120 bytes,
+    /// NaN refused, infinity taken, a result that overflows or vanishes to zero refused.
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text.len() >= TEXT_LIMIT {
             return None;
@@ -78,7 +78,8 @@ impl Extended {
         self.0.is_finite()
     }
 
-    /// Appends the number with up to 17 digits behind the point and no exponent: `inf`, `-inf`, never `-0`.
+    /// Appends the number with up to 17 digits behind the point and no exponent: `inf`, `-inf`,
+    /// never `-0`.
     pub fn write(self, out: &mut Vec<u8>) {
         let negative = self.0.is_negative();
         if !self.0.is_finite() {

@@ -1,15 +1,17 @@
-//! Glob patterns with Redis's semantics, oddities included, in time O(pattern x text) and no recursion.
+//! Glob patterns with Redis's semantics, oddities included, in time O(pattern x text) and no
+//! recursion.
 //!
-//! `*` any bytes, `?` any byte, `[abc]`, `[a-z]`, `[^...]` a byte of a class, `\` takes the next byte literally.
-//! The oddities, which clients can see:
+//! `*` any bytes, `?` any byte, `[abc]`, `[a-z]`, `[^...]` a byte of a class, `\` takes the next
+//! byte literally. The oddities, which clients can see:
 //! - an empty text matches only an empty pattern, not `*`;
-//! - a range is ordered before case is folded, compares as signed bytes, and its end may be `]`;
+//! - a range is put in order before case is folded, compares bytes as the C library of Linux does
+//!   (see `in_range`), and its end may be `]`;
 //! - an escaped byte in a class is compared with its case even when case is ignored;
 //! - a class without its `]` ends with the pattern; a backslash at the end is itself;
 //! - more than 1000 groups of `*` before the last part match nothing.
 //!
-//! Every element but `*` takes exactly one byte, so on a mismatch only the last `*` needs to be moved on: an earlier
-//! one could not do better.
+//! Every element but `*` takes exactly one byte, so on a mismatch only the last `*` needs to be
+//! moved on: an earlier one could not do better.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,8 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
         return pattern.is_empty();
     }
     let (mut p, mut t) = (0, 0);
-    // Where to resume after a mismatch: behind the last `*`, and the text that it does not take yet.
+    // Where to resume after a mismatch: behind the last `*`, and the text that it does not take
+    // yet.
     let mut resume: Option<(usize, usize)> = None;
     let mut stars = 0_u32;
     while t < text.len() {
@@ -53,8 +56,9 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     skip_stars(pattern, p) == pattern.len()
 }
 
-/// The bytes that every matching text begins with, as far as the pattern says so without escapes; the whole pattern
-/// when it has nothing special in it. (Not for patterns that are matched without case.)
+/// The bytes that every matching text begins with, as far as the pattern says so without escapes;
+/// the whole pattern when it has nothing special in it. (Not for patterns that are matched without
+/// case.)
 pub fn literal_prefix(pattern: &[u8]) -> &[u8] {
     let len = pattern.iter().position(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'));
     &pattern[..len.unwrap_or(pattern.len())]
@@ -85,8 +89,8 @@ fn same(a: u8, b: u8, nocase: bool) -> bool {
     if nocase { a.eq_ignore_ascii_case(&b) } else { a == b }
 }
 
-/// Whether `byte` is in the class whose text, behind its `[`, is at the head of `class`; and the length of that text
-/// with its `]`.
+/// Whether `byte` is in the class whose text, behind its `[`, is at the head of `class`; and the
+/// length of that text with its `]`.
 fn class_has(class: &[u8], byte: u8, nocase: bool) -> (bool, usize) {
     let negated = class.first() == Some(&b'^');
     let mut at = usize::from(negated);
@@ -115,9 +119,15 @@ fn class_has(class: &[u8], byte: u8, nocase: bool) -> (bool, usize) {
     (found != negated, at)
 }
 
-/// Bytes compare as signed, so that a range can span from beyond ASCII into it.
+/// The borders are put in order, and compare, as signed bytes. Folding goes through the C library's
+/// `tolower` of a signed `char`, which gives bytes beyond ASCII their unsigned value, except 0xff,
+/// which it takes for the end of a file.
 fn in_range(first: u8, last: u8, byte: u8, nocase: bool) -> bool {
     let (low, high) = if (first as i8) <= (last as i8) { (first, last) } else { (last, first) };
-    let fold = |byte: u8| if nocase { byte.to_ascii_lowercase() } else { byte } as i8;
+    let fold = |byte: u8| match byte {
+        0xff => -1,
+        _ if nocase => i16::from(byte.to_ascii_lowercase()),
+        _ => i16::from(byte as i8),
+    };
     (fold(low)..=fold(high)).contains(&fold(byte))
 }

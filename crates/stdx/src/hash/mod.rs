@@ -1,6 +1,6 @@
-//! Keyed hashing: SipHash-1-3 under a 128-bit seed that the caller brings, and the maps that use it. There is no
-//! default hasher here: who makes a map says where its seed comes from, so iteration order is the seed's and a
-//! simulation replays.
+//! Keyed hashing: SipHash-1-3 under a 128-bit seed that the caller brings, and the maps that use
+//! it. There is no default hasher here: who makes a map says where its seed comes from, so
+//! iteration order is the seed's and a simulation replays.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -10,8 +10,8 @@ use siphasher::sip::SipHasher13;
 #[cfg(test)]
 mod tests;
 
-/// The key of the process's hash functions. Drawn once at start from the system's entropy, or from a test's seed;
-/// never written to a log, a file or the wire.
+/// The key of the process's hash functions. Drawn once at start from the system's entropy, or from
+/// a test's seed; never written to a log, a file or the wire.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed {
     k0: u64,

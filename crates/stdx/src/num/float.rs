@@ -17,9 +17,9 @@ pub(crate) enum Form {
     Infinity,
 }
 
-/// Reads a double as the C library's `strtod` does: decimal or hexadecimal, `inf` and `infinity` in any case, an
-/// optional sign. Refuses the empty text, spaces, anything left over, NaN, and a result that overflows or that
-/// vanishes to zero. Correctly rounded, to nearest even.
+/// Reads a double as the C library's `strtod` does: decimal or hexadecimal, `inf` and `infinity` in
+/// any case, an optional sign. Refuses the empty text, spaces, anything left over, NaN, and a
+/// result that overflows or that vanishes to zero. Correctly rounded, to nearest even.
 #[inline]
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     // PERF: short integers are what scores and increments mostly are; below 2^53 they are exact.
@@ -75,7 +75,8 @@ pub(crate) fn hex_text(text: &[u8], has_exponent: bool) -> Option<String> {
     Some(text)
 }
 
-/// Says how `text` is written, or `None` where `strtod` would not read it to its end (or reads NaN).
+/// Says how `text` is written, or `None` where `strtod` would not read it to its end (or reads
+/// NaN).
 pub(crate) fn form(text: &[u8]) -> Option<Form> {
     let unsigned = match text {
         [b'+' | b'-', rest @ ..] => rest,
@@ -127,8 +128,8 @@ fn check_mantissa(text: &[u8], is_digit: fn(&u8) -> bool) -> Option<bool> {
     digits.then_some(nonzero)
 }
 
-/// Appends `value` as Redis 7.2 and later print a double in a reply: integers up to 2^62 in full, `inf`, `-inf`,
-/// `nan`, `-0`, everything else as [`write_f64_digits`].
+/// Appends `value` as Redis 7.2 and later print a double in a reply: integers up to 2^62 in full,
+/// `inf`, `-inf`, `nan`, `-0`, everything else as [`write_f64_digits`].
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
     const PLAIN_MAX: f64 = (1_u64 << 62) as f64;
     // The cast saturates, and the range test comes first: nothing is lost where both agree.
@@ -140,8 +141,9 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// Appends `value` in the form that goes into files and digests: the shortest digits (see the module's head), plain
-/// where that is short, else with an exponent; 1e22 is `1e+22`, and so is what [`write_f64`] would print in full.
+/// Appends `value` in the form that goes into files and digests: the shortest digits (see the
+/// module's head), plain where that is short, else with an exponent; 1e22 is `1e+22`, and so is
+/// what [`write_f64`] would print in full.
 pub fn write_f64_digits(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"nan");
@@ -191,9 +193,9 @@ fn emit(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
     }
 }
 
-/// Appends `value` with `places` digits after the point (1 to 17), the way Redis prints distances: the product with
-/// 10^places is rounded to an integer, half to even, and the point put in. Values whose product leaves the range of
-/// `i64` are clamped to it.
+/// Appends `value` with `places` digits after the point (1 to 17), the way Redis prints distances:
+/// the product with 10^places is rounded to an integer, half to even, and the point put in. Values
+/// whose product leaves the range of `i64` are clamped to it.
 pub fn write_f64_fixed(out: &mut Vec<u8>, value: f64, places: u32) {
     let places = places.clamp(1, 17);
     let scaled = (value * 10_f64.powi(places as i32)).round_ties_even() as i64;

@@ -1,10 +1,12 @@
-//! The decimal digits of a double by Grisu2, from Florian Loitsch, "Printing Floating-Point Numbers Quickly and
-//! Accurately with Integers" (PLDI 2010): scale the number and the borders of its rounding interval by a cached power
-//! of ten into 64-bit fixed point, emit digits of the upper border until what remains lies inside the interval, then
-//! step the last digit down towards the number itself.
+//! The decimal digits of a double by Grisu2, from Florian Loitsch, "Printing Floating-Point Numbers
+//! Quickly and Accurately with Integers" (PLDI 2010): scale the number and the borders of its
+//! rounding interval by a cached power of ten into 64-bit fixed point, emit digits of the upper
+//! border until what remains lies inside the interval, then step the last digit down towards the
+//! number itself.
 //!
-//! About one double in a thousand gets a digit more than needed, or a neighbor of the closest shortest text. Redis
-//! and Valkey print exactly these digits, so neither an exact algorithm nor `std` can stand in.
+//! About one double in a thousand gets a digit more than needed, or a neighbor of the closest
+//! shortest text. Redis and Valkey print exactly these digits, so neither an exact algorithm nor
+//! `std` can stand in.
 
 /// `fraction * 2^exponent`.
 #[derive(Clone, Copy)]
@@ -45,8 +47,9 @@ impl Digits {
         self.len += 1;
     }
 
-    /// Steps the last digit down while that brings the text nearer to the number: `above` is how far the upper border
-    /// is above the number, `rest` how far it is above the text, `unit` the weight of the last digit.
+    /// Steps the last digit down while that brings the text nearer to the number: `above` is how
+    /// far the upper border is above the number, `rest` how far it is above the text, `unit` the
+    /// weight of the last digit.
     fn approach(&mut self, width: u64, mut rest: u64, unit: u64, above: u64) {
         while rest < above
             && width.wrapping_sub(rest) >= unit
@@ -85,8 +88,8 @@ fn decompose(value: f64) -> Scaled {
     }
 }
 
-/// The midpoints to the neighbors below and above, at one common exponent. Below a power of two the neighbor is only
-/// half as far away.
+/// The midpoints to the neighbors below and above, at one common exponent. Below a power of two the
+/// neighbor is only half as far away.
 fn borders(number: Scaled) -> (Scaled, Scaled) {
     let upper =
         Scaled { fraction: (number.fraction << 1) + 1, exponent: number.exponent - 1 }.normalized();
@@ -178,7 +181,8 @@ fn generate(number: Scaled, lower: Scaled, upper: Scaled, exponent: i32) -> Digi
     }
 }
 
-/// 10^(-348 + 8i) as (fraction, exponent): the 64-bit fraction with its top bit set, rounded to nearest.
+/// 10^(-348 + 8i) as (fraction, exponent): the 64-bit fraction with its top bit set, rounded to
+/// nearest.
 const POWERS: [(u64, i32); 87] = [
     (0xfa8fd5a0081c0288, -1220),
     (0xbaaee17fa23ebf76, -1193),

@@ -10,8 +10,8 @@ const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
     6061626364656667686970717273747576777879\
     8081828384858687888990919293949596979899";
 
-/// Reads a decimal `i64` in its one canonical form: no plus sign, no leading zero or space, no `-0`, full range. So
-/// `write_i64` of the result gives back exactly `text`.
+/// Reads a decimal `i64` in its one canonical form: no plus sign, no leading zero or space, no
+/// `-0`, full range. So `write_i64` of the result gives back exactly `text`.
 #[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {

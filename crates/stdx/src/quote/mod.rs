@@ -1,10 +1,11 @@
-//! Byte strings in double quotes, every byte visible: how Redis shows bytes in logs, MONITOR and errors.
+//! Byte strings in double quotes, every byte visible: how Redis shows bytes in logs, MONITOR and
+//! errors.
 
 #[cfg(test)]
 mod tests;
 
-/// Appends `bytes` in double quotes: `\\`, `\"`, `\n`, `\r`, `\t`, `\a`, `\b` by name, other printable ASCII as it
-/// is, the rest as `\x` and two lower-case hexadecimal digits.
+/// Appends `bytes` in double quotes: `\\`, `\"`, `\n`, `\r`, `\t`, `\a`, `\b` by name, other
+/// printable ASCII as it is, the rest as `\x` and two lower-case hexadecimal digits.
 pub fn repr(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len().saturating_add(2));
     out.push(b'"');
@@ -26,8 +27,8 @@ pub fn repr(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Whether [`repr`] is needed to show `bytes` as one word: they hold a quote, a backslash, a space or a byte that
-/// does not print.
+/// Whether [`repr`] is needed to show `bytes` as one word: they hold a quote, a backslash, a space
+/// or a byte that does not print.
 pub fn needs_repr(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| !matches!(byte, b'!'..=b'~') || matches!(byte, b'\\' | b'"'))
 }

@@ -1,6 +1,6 @@
-//! A small fast generator, seeded by the caller: xoshiro256++ 1.0 by David Blackman and Sebastiano Vigna
-//! (<https://prng.di.unimi.it/xoshiro256plusplus.c>, public domain), its state filled by SplitMix64 as its authors
-//! advise. Not for secrets.
+//! A small fast generator, seeded by the caller: xoshiro256++ 1.0 by David Blackman and Sebastiano
+//! Vigna (<https://prng.di.unimi.it/xoshiro256plusplus.c>, public domain), its state filled by
+//! SplitMix64 as its authors advise. Not for secrets.
 
 #[cfg(test)]
 mod tests;
@@ -39,8 +39,8 @@ impl Rng {
         result
     }
 
-    /// A number below `n`, each equally likely; 0 for `n` 0. By Lemire's multiplication ("Fast Random Integer
-    /// Generation in an Interval", 2019).
+    /// A number below `n`, each equally likely; 0 for `n` 0. By Lemire's multiplication ("Fast
+    /// Random Integer Generation in an Interval", 2019).
     #[inline]
     pub fn below(&mut self, n: u64) -> u64 {
         let mut product = u128::from(self.u64()) * u128::from(n);

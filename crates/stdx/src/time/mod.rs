@@ -1,5 +1,5 @@
-//! Moments and spans with their unit in the type, and the conversions that must not overflow. Nothing here reads a
-//! clock: a moment comes from the caller.
+//! Moments and spans with their unit in the type, and the conversions that must not overflow.
+//! Nothing here reads a clock: a moment comes from the caller.
 
 #[cfg(test)]
 mod tests;
