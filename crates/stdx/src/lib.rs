@@ -1,1 +1,3 @@
 //! Placeholder until the crate has a body.
+
+pub mod sync;
