@@ -9,6 +9,7 @@ pub mod hash;
 pub mod num;
 pub mod quote;
 pub mod rng;
+pub mod sync;
 pub mod time;
 
 pub use hash::{Map, Seed, Set};
