@@ -1,1 +1,5 @@
-//! Placeholder until the crate has a body.
+//! What touches the machine: threads, timers, sockets, signals, clocks, the log. So high that no
+//! logic can reach it.
+
+pub mod clock;
+pub mod log;
