@@ -1,0 +1,119 @@
+//! The list. A file per theme; here they become one, and names become ids.
+//!
+//! Defaults. Where Redis 8.0 and Valkey 8.1 differ the newer behavior that clients can rely on is taken,
+//! and where our limits say otherwise the row's summary says so. A comment stands beside each such row.
+
+mod cluster;
+mod data;
+mod general;
+mod memory;
+mod network;
+mod observation;
+mod persistence;
+mod replication;
+mod security;
+mod testing;
+
+use std::sync::LazyLock;
+
+use crate::param::{Param, ParamId, Theme};
+
+const THEMES: &[(Theme, &[Param])] = &[
+    (Theme::General, general::PARAMS),
+    (Theme::Network, network::PARAMS),
+    (Theme::Security, security::PARAMS),
+    (Theme::Tls, security::TLS_PARAMS),
+    (Theme::Memory, memory::PARAMS),
+    (Theme::Data, data::PARAMS),
+    (Theme::Persistence, persistence::PARAMS),
+    (Theme::Replication, replication::PARAMS),
+    (Theme::Cluster, cluster::PARAMS),
+    (Theme::Observation, observation::PARAMS),
+    (Theme::Testing, testing::PARAMS),
+];
+
+const COUNT: usize = {
+    let mut count = 0;
+    let mut theme = 0;
+    while theme < THEMES.len() {
+        count += THEMES[theme].1.len();
+        theme += 1;
+    }
+    count
+};
+
+/// Every parameter and every directive of files, by theme.
+pub static PARAMS: [Param; COUNT] = joined();
+
+const fn joined() -> [Param; COUNT] {
+    let mut all = [general::PARAMS[0]; COUNT];
+    let mut at = 0;
+    let mut theme = 0;
+    while theme < THEMES.len() {
+        let (name, rows) = THEMES[theme];
+        let mut row = 0;
+        while row < rows.len() {
+            all[at] = rows[row].under(name);
+            at += 1;
+            row += 1;
+        }
+        theme += 1;
+    }
+    all
+}
+
+/// Directives of older versions that are accepted with one argument and do nothing.
+pub const DEPRECATED: &[&str] = &[
+    "io-threads-do-reads",
+    "list-max-ziplist-entries",
+    "list-max-ziplist-value",
+    "lua-replicate-commands",
+];
+
+/// The id of a parameter by its primary name, for constants: `const PORT: ParamId = config::id("port");`.
+///
+/// # Panics
+/// When there is no such parameter, which in a constant is a compile error.
+pub const fn id(name: &str) -> ParamId {
+    let mut at = 0;
+    while at < COUNT {
+        if same(PARAMS[at].name.as_bytes(), name.as_bytes()) {
+            #[expect(clippy::cast_possible_truncation, reason = "COUNT is some hundreds")]
+            return ParamId(at as u16);
+        }
+        at += 1;
+    }
+    panic!("no parameter of this name");
+}
+
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// Every name, primary or not, sorted.
+pub(crate) static NAMES: LazyLock<Vec<(&'static str, ParamId)>> = LazyLock::new(|| {
+    let mut names: Vec<(&'static str, ParamId)> = Vec::new();
+    for id in ParamId::all() {
+        names.push((id.param().name, id));
+        names.extend(id.param().aliases.iter().map(|alias| (*alias, id)));
+    }
+    names.sort_unstable_by_key(|(name, _)| *name);
+    names
+});
+
+/// Finds a parameter by any of its names, in any case; gives the name in lower case with it.
+pub fn lookup(name: &[u8]) -> Option<(&'static str, ParamId)> {
+    let lower = name.to_ascii_lowercase();
+    let at = NAMES.binary_search_by(|(known, _)| known.as_bytes().cmp(&lower)).ok()?;
+    NAMES.get(at).copied()
+}
