@@ -50,7 +50,10 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
         let Some((after_star, from)) = resume else {
             return false;
         };
-        (p, t) = (after_star, from + 1);
+        let Some(next) = candidate(pattern[after_star], text, from + 1, nocase) else {
+            return false;
+        };
+        (p, t) = (after_star, next);
         resume = Some((p, t));
     }
     skip_stars(pattern, p) == pattern.len()
@@ -66,6 +69,13 @@ pub fn literal_prefix(pattern: &[u8]) -> &[u8] {
 
 fn skip_stars(pattern: &[u8], from: usize) -> usize {
     from + pattern[from..].iter().take_while(|byte| **byte == b'*').count()
+}
+
+/// The first place from `from` on where an element that begins with `first` can match.
+#[inline]
+fn candidate(first: u8, text: &[u8], from: usize, nocase: bool) -> Option<usize> {
+    let literal = !nocase && !matches!(first, b'?' | b'[' | b'\\');
+    if literal { memchr::memchr(first, &text[from..]).map(|at| from + at) } else { Some(from) }
 }
 
 /// Matches the element at the head of `pattern` against one byte; answers the element's length.

@@ -1,12 +1,13 @@
 //! The names that OBJECT ENCODING gives to strings. Almagre stores strings its own way; which name
 //! a string bears follows from the command that wrote it, as in Redis:
 //!
-//! | written by | name |
-//! |---|---|
-//! | SET and its kin, MSET, GETSET, APPEND to a missing key | [`Encoding::of_value`] |
-//! | INCR and its kin | `int` |
-//! | INCRBYFLOAT, COPY and RESTORE of text | [`Encoding::of_text`] |
-//! | APPEND and SETRANGE to an existing key, SETRANGE of a new one, SETBIT, BITOP | `raw` |
+//! | written by | name | |---|---| | SET and its kin, MSET, GETSET, APPEND to a missing key,
+//! RESTORE, loading | [`Encoding::of_value`] | | INCR and its kin | `int` | | INCRBYFLOAT |
+//! [`Encoding::of_text`] | | APPEND to an existing key, SETRANGE, SETBIT, BITOP | `raw`, whatever
+//! the value | | COPY, RENAME, MOVE | as before |
+//!
+//! Valkey 8.1 calls a value `embstr` only while it fits 64 bytes together with its key and expiry;
+//! here the limit is Redis's and the value's alone.
 
 use stdx::num;
 

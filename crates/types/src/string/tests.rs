@@ -36,7 +36,7 @@ fn a_given_digest_has_16_bytes() {
     assert!(!GivenDigest::parse(b"not-hexadecimal!").unwrap().is_of(b"x"));
 }
 
-/// SET, then OBJECT ENCODING, on Redis 8.0.2 and Valkey 8.1.1.
+/// SET, then OBJECT ENCODING, on Redis 8.0.2.
 #[test]
 fn encodings() {
     let golden = [
