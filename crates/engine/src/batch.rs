@@ -12,7 +12,7 @@ use crate::{Engine, Worker, WorkerStats};
 use command::{
     CommandError, Cx, Flags, Job, Outcome, Place, ReplyMode, Resolved, Rewrites, Session, Settings,
 };
-use journal::{Room, Writer};
+use journal::{Frame, Room, Writer};
 use keyspace::{Db, HeldShards, Record, Shard};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
@@ -54,28 +54,50 @@ pub struct Now {
     pub stale_ticks: u64,
 }
 
-/// The way of one command's effect to the journal.
+/// The way of effects to the journal: room that was secured before any lock, and what counts.
 pub struct Ledger<'a> {
-    writer: &'a mut Writer,
-    room: Option<&'a mut Room>,
-    stats: &'a WorkerStats,
+    pub(crate) writer: &'a mut Writer,
+    pub(crate) room: &'a mut Room,
+    pub(crate) stats: &'a WorkerStats,
 }
 
 impl Ledger<'_> {
-    /// Appends the effect as one record. The room is there, so it cannot fail.
+    /// Appends one command's effect as one record, framed by MULTI and EXEC if it is several
+    /// commands. The room is there, so it cannot fail.
     pub(crate) fn append(&mut self, cx: &mut Cx<'_>, request: &Resolved<'_>, outcome: &Outcome) {
-        let Some(room) = self.room.as_deref_mut() else { return };
-        let record = journal::Record::new(cx.db.index());
-        let record = cx.db.record().expired.iter().fold(record, |record, (db, key)| {
-            record.command(*db, &[b"DEL", key])
-        });
-        let record = if logged_as_sent(outcome) {
-            record.command(cx.db.index(), request.args)
+        if !self.room.active() {
+            return;
+        }
+        let index = cx.db.index();
+        let mut record = Vec::new();
+        let mut commands = 0;
+        for (db, key) in &cx.db.record().expired {
+            let select = |record: &mut Vec<u8>, db: u32| {
+                resp::write_command(record, &[b"SELECT", db.to_string().as_bytes()]);
+            };
+            if *db != index {
+                select(&mut record, *db);
+            }
+            resp::write_command(&mut record, &[b"DEL", key]);
+            if *db != index {
+                select(&mut record, index);
+            }
+            commands += 1;
+        }
+        if logged_as_sent(outcome) && cx.db.record().changed_beyond_expiry() {
+            resp::write_command(&mut record, request.args);
+            commands += 1;
         } else {
-            record.encoded(&cx.log.bytes, cx.log.commands)
+            record.extend_from_slice(&cx.log.bytes);
+            commands += cx.log.commands;
+        }
+        let lsn = if commands > 1 {
+            let parts: [&[u8]; 3] = [b"*1\r\n$5\r\nMULTI\r\n", &record, b"*1\r\n$4\r\nEXEC\r\n"];
+            self.writer.append(self.room, Frame::new(index), &parts)
+        } else {
+            self.writer.append(self.room, Frame::new(index), &[&record])
         };
-        let lsn = self.writer.append(room, &record);
-        cx.db.stamp(lsn);
+        cx.db.stamp(lsn.0);
     }
 
     #[cold]
@@ -99,14 +121,31 @@ impl Engine {
         let mut scratch = worker.take_scratch();
         for request in requests.iter(input) {
             let from = scratch.words.len();
-            scratch.words.extend(request.args());
+            scratch.words.extend(request.args().iter());
             let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys);
-            plan.bytes = request.len();
+            plan.bytes = request.bytes();
             scratch.plans.push(plan);
         }
         let served = self.run(worker, session, &mut scratch, now, reply);
         worker.give_scratch(scratch);
         served
+    }
+
+    /// The journal's memory is exhausted: nothing is executed, and the client is told.
+    #[cold]
+    fn refuse_all(
+        &self,
+        worker: &Worker,
+        plans: &[Plan],
+        refused: journal::Refused,
+        reply: &mut Reply,
+    ) -> Served {
+        for _ in plans {
+            let error = CommandError::err(format_args!("the journal cannot take the write: {refused}"));
+            reply.error(&error.text());
+            worker.stats.error(error.code());
+        }
+        Served { done: plans.len(), end: End::Done }
     }
 
     fn run(
@@ -118,7 +157,12 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         let Scratch { words, keys, plans, shards } = scratch;
-        let mut frame = Frame {
+        // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
+        let room = match worker.writer.room(journal_bytes(plans), plans.len() as u32) {
+            Ok(room) => room,
+            Err(refused) => return self.refuse_all(worker, plans, refused, reply),
+        };
+        let mut run = Run {
             engine: self,
             session,
             rng: &mut worker.rng,
@@ -126,6 +170,7 @@ impl Engine {
             record: &mut worker.record,
             log: &mut worker.log,
             writer: &mut worker.writer,
+            room,
             stats: &worker.stats,
             reply,
             now,
@@ -133,20 +178,20 @@ impl Engine {
             words,
             keys,
         };
-        frame.log.active = self.journal.active();
+        run.log.active = run.room.active();
         let mut done = 0;
         let mut stop = None;
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
             let (ran, end) = if stretch[0].concerns_data() {
-                frame.data(&mut worker.participant, stretch, shards)
+                run.data(&mut worker.participant, stretch, shards)
             } else {
-                frame.one(&stretch[0], Locked::Nothing, None)
+                run.one(&stretch[0], Locked::Nothing)
             };
             done += ran;
             stop = end;
         }
-        frame.settle(plans, done);
+        run.settle(plans, done);
         Served { done, end: stop.unwrap_or(End::Done) }
     }
 }
@@ -158,6 +203,13 @@ impl Plan {
     }
 }
 
+/// Bytes that the effects of these requests may take in the journal.
+fn journal_bytes(plans: &[Plan]) -> u64 {
+    /// What rewriting and framing may add to the words of a request.
+    const REWRITE_BYTES: u64 = 512;
+    plans.iter().map(|plan| plan.bytes as u64 * 3 + REWRITE_BYTES).sum()
+}
+
 /// The shards that are locked for a request.
 enum Locked<'a> {
     Nothing,
@@ -166,7 +218,7 @@ enum Locked<'a> {
 }
 
 /// What the requests of one batch share while they run.
-struct Frame<'f, 'a> {
+struct Run<'f, 'a> {
     engine: &'f Engine,
     session: &'f mut Session,
     rng: &'f mut Rng,
@@ -174,6 +226,7 @@ struct Frame<'f, 'a> {
     record: &'f mut Record,
     log: &'f mut Rewrites,
     writer: &'f mut Writer,
+    room: Room,
     stats: &'f WorkerStats,
     reply: &'f mut Reply,
     now: Now,
@@ -185,7 +238,7 @@ struct Frame<'f, 'a> {
 
 type Ran = (usize, Option<End>);
 
-impl Frame<'_, '_> {
+impl Run<'_, '_> {
     /// Runs the data commands at the head of `plans`, within one pass.
     fn data(
         &mut self,
@@ -198,7 +251,7 @@ impl Frame<'_, '_> {
         let mut done = 0;
         while done < plans.len() && plans[done].concerns_data() {
             let (ran, end) = match plans[done].lock {
-                LockPlan::Nothing => self.one(&plans[done], Locked::Nothing, None),
+                LockPlan::Nothing => self.one(&plans[done], Locked::Nothing),
                 LockPlan::One(shard) => self.on_one_shard(shard, &plans[done..]),
                 LockPlan::Many | LockPlan::All => self.on_many(&plans[done], shards),
             };
@@ -228,10 +281,9 @@ impl Frame<'_, '_> {
     fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan]) -> Ran {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
         let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
-        let mut room = self.room(&plans[..run]);
         let mut held = self.engine.space.shards().one(shard);
         for (done, plan) in plans[..run].iter().enumerate() {
-            let (ran, end) = self.one(plan, Locked::One(&mut held), room.as_mut());
+            let (ran, end) = self.one(plan, Locked::One(&mut held));
             if end.is_some() || ran == 0 {
                 return (done + ran, end);
             }
@@ -241,32 +293,20 @@ impl Frame<'_, '_> {
 
     /// Runs one request on several shards.
     fn on_many(&mut self, plan: &Plan, shards: &mut Vec<ShardId>) -> Ran {
-        let mut room = self.room(std::slice::from_ref(plan));
         if plan.lock == LockPlan::All {
             let mut held = self.engine.space.hold_all();
-            return self.one(plan, Locked::Many(&mut held), room.as_mut());
+            return self.one(plan, Locked::Many(&mut held));
         }
         shards.clear();
         shards.extend(self.keys[plan.keys.clone()].iter().map(keyspace::KeyRef::shard));
         shards.sort_unstable();
         shards.dedup();
         let mut held = self.engine.space.hold_many(shards);
-        self.one(plan, Locked::Many(&mut held), room.as_mut())
-    }
-
-    /// Secures space in the journal for what these requests may log, before any lock.
-    fn room(&mut self, plans: &[Plan]) -> Option<Room> {
-        /// What the longest rewritten effect adds to the words of its request.
-        const REWRITE_BYTES: usize = 512;
-        if !self.log.active {
-            return None;
-        }
-        let bytes = plans.iter().map(|plan| plan.bytes * 2 + REWRITE_BYTES).sum();
-        Some(self.writer.room(bytes))
+        self.one(plan, Locked::Many(&mut held))
     }
 
     /// Admits and executes one request. 0 means that it was not executed.
-    fn one(&mut self, plan: &Plan, locked: Locked<'_>, room: Option<&mut Room>) -> Ran {
+    fn one(&mut self, plan: &Plan, locked: Locked<'_>) -> Ran {
         let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
             self.refuse(plan, plan.refused.as_deref());
             return (1, None);
@@ -307,7 +347,7 @@ impl Frame<'_, '_> {
             later: &mut later,
             log: self.log,
         };
-        let mut ledger = Ledger { writer: self.writer, room, stats: self.stats };
+        let mut ledger = Ledger { writer: self.writer, room: &mut self.room, stats: self.stats };
         let succeeded = engine.execute(&mut cx, &request, &mut ledger, self.reply);
         self.count(plan.id, succeeded);
         (1, self.after(start, later))

@@ -31,9 +31,10 @@ pub(crate) struct Scratch<'a> {
 }
 
 impl Worker {
-    pub fn new(engine: &Engine, seed: u64) -> Self {
-        Self {
-            participant: engine.space.epochs().register(),
+    /// `None` if there are too many workers for the epochs' slots.
+    pub fn new(engine: &Engine, seed: u64) -> Option<Self> {
+        Some(Self {
+            participant: engine.space.epochs().register().ok()?,
             writer: engine.journal.writer(),
             rng: Rng::new(seed),
             stats: engine.stats.worker(),
@@ -42,7 +43,7 @@ impl Worker {
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),
-        }
+        })
     }
 
     /// Takes up changed parameters.
