@@ -29,6 +29,11 @@ pub struct Extended(X87DoubleExtended);
 impl Extended {
     pub const ZERO: Self = Self(X87DoubleExtended::ZERO);
 
+    /// The greatest finite number.
+    pub fn largest() -> Self {
+        Self(X87DoubleExtended::largest())
+    }
+
     /// Reads what `num::parse_f64` reads, with this type's range and precision: below 5120 bytes,
     /// NaN refused, infinity taken, a result that overflows or vanishes to zero refused.
     pub fn parse(text: &[u8]) -> Option<Self> {
@@ -74,6 +79,11 @@ impl Extended {
         sum.is_finite().then_some(Self(sum))
     }
 
+    /// The difference, rounded to nearest even; `None` where it is NaN or infinite.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.checked_add(-other)
+    }
+
     pub fn is_finite(self) -> bool {
         self.0.is_finite()
     }
@@ -107,6 +117,14 @@ impl Extended {
         let exponent = ((bits >> 64) & 0x7fff) as i32;
         // A subnormal has the exponent of the smallest normal.
         (bits as u64, exponent.max(1) - EXPONENT_BIAS)
+    }
+}
+
+impl std::ops::Neg for Extended {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(-self.0)
     }
 }
 
