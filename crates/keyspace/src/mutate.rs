@@ -144,6 +144,11 @@ impl Db<'_> {
         self.record.note(index, key.bytes(), event);
     }
 
+    /// A further event of a change that was made already: SET with EX is `set` and `expire`.
+    pub fn note(&mut self, key: &KeyRef<'_>, event: Event) {
+        self.record.note(self.index, key.bytes(), event);
+    }
+
     /// Adds bytes at the end, making the key if it is not there; returns the new length.
     pub fn append(&mut self, key: &KeyRef<'_>, tail: &[u8], event: Event) -> usize {
         self.edit(key, event, |bytes| {
