@@ -30,7 +30,7 @@ pub use error::CommandError;
 pub use grammar::{Argument, ArgumentKind};
 pub use node::{Node, PauseMode, ShutdownRequest};
 pub use resolved::Resolved;
-pub use row::{Command, Flags, Group, Locks, Place, Version};
+pub use row::{Command, Flags, Group, Handler, Locks, Place, Version};
 pub use session::{ReplyMode, Session};
 pub use settings::Settings;
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec};

@@ -117,6 +117,17 @@ impl KeySpec {
         }
     }
 
+    /// The arguments from `index` to `last` behind it.
+    pub const fn range(index: u32, last: i32, flags: KeyFlags) -> Self {
+        Self {
+            begin: BeginSearch::Index(index),
+            find: FindKeys::Range { last, step: 1, limit: 0 },
+            flags,
+            refine: None,
+            notes: "",
+        }
+    }
+
     /// A count at argument `index`, followed by that many keys, `step` apart.
     pub const fn counted(index: u32, step: u32, flags: KeyFlags) -> Self {
         Self {
