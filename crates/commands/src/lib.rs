@@ -1,1 +1,16 @@
-//! Placeholder until the crate has a body.
+//! The core command families, one folder or file each: the rows of the command table beside their
+//! handlers. Families do not see each other.
+
+mod generic;
+mod string;
+#[cfg(test)]
+mod tests;
+
+use command::Command;
+
+/// The rows of all families.
+#[rustfmt::skip] // One line each.
+pub const FAMILIES: &[&[Command]] = &[
+    string::COMMANDS,
+    generic::COMMANDS,
+];

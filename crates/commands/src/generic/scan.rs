@@ -1,0 +1,156 @@
+//! Walks over the keys of a database. They lock shard by shard and never one for long; what is
+//! there during a whole walk is met at least once, what comes or goes meanwhile may be met.
+
+use command::grammar::{integer, pattern, string};
+use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
+use keyspace::{Keyspace, Position, ScanFilter};
+use resp::Reply;
+
+/// Keys that one SCAN looks at, whatever COUNT says.
+const SCAN_COUNT_MAX: usize = 1 << 16;
+/// Keys that one slice of KEYS looks at.
+const KEYS_SLICE: usize = 4096;
+
+pub(super) const SCAN: Command = Command::walk("SCAN", scan)
+    .group(Group::Generic)
+    .since("2.8.0")
+    .arity(-2)
+    .flags(Flags::READONLY.or(Flags::KEYSPACE))
+    .args(&[
+        integer("cursor").samples(&["0"]),
+        pattern("pattern").token("MATCH").optional(),
+        integer("count").token("COUNT").optional().samples(&["1", "10", "1000"]),
+        string("type").token("TYPE").optional().since("6.0.0").samples(&["string"]),
+    ])
+    .summary("Answers some keys of the database, and where to go on.")
+    .complexity("O(COUNT) for a call; O(N) for a whole walk over N keys")
+    .history(&[("6.0.0", "Option TYPE.")])
+    .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]);
+
+pub(super) const KEYS: Command = Command::walk("KEYS", keys)
+    .group(Group::Generic)
+    .since("1.0.0")
+    .arity(2)
+    .flags(Flags::READONLY.or(Flags::KEYSPACE).or(Flags::DANGEROUS))
+    .args(&[pattern("pattern")])
+    .summary("Answers all keys that match a pattern.")
+    .complexity("O(N), N keys in the database; other clients are served in between")
+    .tips(&["request_policy:all_shards", "nondeterministic_output_order"]);
+
+pub(super) const RANDOMKEY: Command = Command::walk("RANDOMKEY", randomkey)
+    .group(Group::Generic)
+    .since("1.0.0")
+    .arity(1)
+    .flags(Flags::READONLY.or(Flags::KEYSPACE))
+    .summary("Answers a key chosen at random.")
+    .complexity("O(1)")
+    .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]);
+
+/// Names of keys, in one buffer.
+#[derive(Debug, Default)]
+struct Names {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn reply(&self, reply: &mut Reply) {
+        reply.array(self.ends.len());
+        let mut start = 0;
+        for end in &self.ends {
+            reply.bulk(&self.bytes[start..*end]);
+            start = *end;
+        }
+    }
+}
+
+/// A pattern that matches all is none.
+fn filter_of(pattern: &[u8]) -> Option<Vec<u8>> {
+    (pattern != b"*").then(|| pattern.to_vec())
+}
+
+/// A cursor as the C library would read it: leading spaces, a plus sign and zeros are let through.
+pub(super) fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = text.trim_ascii_start();
+    let digits = text.strip_prefix(b"+").unwrap_or(text);
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let cursor = parse_cursor(args.bytes()?).ok_or(CommandError::InvalidCursor)?;
+    let mut filter = ScanFilter::default();
+    let mut count = 10;
+    while args.left() > 0 {
+        if args.token("COUNT") && args.left() > 0 {
+            count = usize::try_from(args.integer()?)
+                .ok()
+                .filter(|count| *count > 0)
+                .ok_or(CommandError::Syntax)?;
+        } else if args.token("MATCH") && args.left() > 0 {
+            filter.pattern = filter_of(args.bytes()?);
+        } else if args.token("TYPE") && args.left() > 0 {
+            filter.kind = Some(args.bytes()?.to_ascii_lowercase());
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let mut names = Names::default();
+    let count = count.min(SCAN_COUNT_MAX);
+    let (from, db) = (Position(cursor), cx.db.index());
+    let next = cx.space.scan(db, from, count, cx.now_ms, &filter, |entry| names.push(entry.key()));
+    reply.array(2);
+    let mut text = Vec::new();
+    stdx::num::write_u64(&mut text, next.map_or(0, |position| position.0));
+    reply.bulk(&text);
+    names.reply(reply);
+    Ok(Effect::None)
+}
+
+/// KEYS under way.
+struct KeysJob {
+    db: u32,
+    filter: ScanFilter,
+    at: Position,
+    names: Names,
+}
+
+impl Job for KeysJob {
+    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep {
+        let names = &mut self.names;
+        let visit = |entry: &keyspace::Entry| names.push(entry.key());
+        match space.scan(self.db, self.at, KEYS_SLICE, now_ms, &self.filter, visit) {
+            Some(next) => {
+                self.at = next;
+                JobStep::More
+            }
+            None => {
+                self.names.reply(reply);
+                JobStep::Done
+            }
+        }
+    }
+}
+
+fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, _: &mut Reply) -> Outcome {
+    let filter = ScanFilter { pattern: filter_of(args.bytes()?), kind: None };
+    let (db, at) = (cx.db.index(), Position::default());
+    *cx.later = Some(Box::new(KeysJob { db, filter, at, names: Names::default() }));
+    Ok(Effect::None)
+}
+
+fn randomkey(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let key = cx.space.random_key(cx.db.index(), cx.rng, cx.now_ms);
+    reply.bulk_or_null(key.as_deref());
+    Ok(Effect::None)
+}

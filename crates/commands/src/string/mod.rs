@@ -1,0 +1,90 @@
+//! The string family. How a string is stored and when it counts as expired is the keyspace's; its
+//! pure parts (ranges, LCS, digests) are `types::string`. Here: arguments, answers, and what the
+//! journal is told.
+//!
+//! The journal is told outcomes. A relative time is logged as PXAT, a condition is left out, a sum
+//! of floats is logged as the SET of its result, and a deletion as DEL; so replaying needs neither
+//! clock nor luck.
+//!
+//! A time that lies in the past when it is set deletes the key at once, whatever the command: SET,
+//! MSETEX and their kin as an expiry (event `expired`), GETEX and INCREX as a deletion (`del`).
+
+mod conditional;
+mod counters;
+mod expiration;
+mod get;
+mod increx;
+mod lcs;
+mod multi;
+mod ranges;
+mod set;
+#[cfg(test)]
+mod tests;
+
+use command::{Command, Cx, KeyFlags, KeySpec};
+use keyspace::{Event, Str};
+use resp::Reply;
+
+/// The rows of the family.
+pub(crate) const COMMANDS: &[Command] = &[
+    ranges::APPEND,
+    counters::DECR,
+    counters::DECRBY,
+    conditional::DELEX,
+    conditional::DELIFEQ,
+    conditional::DIGEST,
+    get::GET,
+    get::GETDEL,
+    get::GETEX,
+    ranges::GETRANGE,
+    set::GETSET,
+    counters::INCR,
+    counters::INCRBY,
+    counters::INCRBYFLOAT,
+    increx::INCREX,
+    lcs::LCS,
+    multi::MGET,
+    multi::MSET,
+    multi::MSETEX,
+    multi::MSETNX,
+    set::PSETEX,
+    set::SET,
+    set::SETEX,
+    set::SETNX,
+    ranges::SETRANGE,
+    ranges::STRLEN,
+    ranges::SUBSTR,
+];
+
+/// The event of a value written whole.
+const SET_EVENT: Event = Event::string("set");
+const EXPIRE_EVENT: Event = Event::generic("expire");
+const DEL_EVENT: Event = Event::generic("del");
+
+/// One key whose value is read.
+const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];
+/// One key whose value is returned and changed.
+const MODIFY: &[KeySpec] =
+    &[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE))];
+
+/// Answers a string: short ones by copy, long ones by reference.
+#[inline]
+fn reply_str(reply: &mut Reply, value: &Str<'_>) {
+    match value {
+        Str::Int(number) => reply.bulk_integer(*number),
+        Str::Bytes(bytes) => reply.bulk(bytes),
+        Str::Long(shared) => reply.bulk_shared::<Vec<u8>>(shared),
+    }
+}
+
+/// Writes a command whose last word is a number to the journal; formats it only if it is read.
+fn log_with_number(cx: &mut Cx<'_>, words: &[&[u8]], number: i64) {
+    let mut text = Vec::new();
+    if cx.log.active {
+        stdx::num::write_i64(&mut text, number);
+    }
+    let mut all = Vec::with_capacity(words.len() + 1);
+    all.extend_from_slice(words);
+    all.push(&text);
+    cx.rewrite(&all);
+}

@@ -1,0 +1,89 @@
+use super::expiration::{Expiration, Unit};
+use super::increx::{Floats, Integers, Sum};
+use command::CommandError;
+use stdx::extended::Extended;
+
+fn ext(text: &str) -> Extended {
+    Extended::parse(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn units_are_read_in_any_case() {
+    assert_eq!(Unit::of(b"ex"), Some(Unit::Seconds));
+    assert_eq!(Unit::of(b"PxAt"), Some(Unit::UnixMillis));
+    assert_eq!(Unit::of(b"EXX"), None);
+}
+
+#[test]
+fn deadlines_refuse_what_does_not_fit() {
+    const NOW: i64 = 1_700_000_000_000;
+    let deadline = |unit: Unit, text: &str| unit.deadline(text.as_bytes(), NOW, "SET");
+    assert_eq!(deadline(Unit::Seconds, "10"), Ok(NOW + 10_000));
+    assert_eq!(deadline(Unit::Millis, "10"), Ok(NOW + 10));
+    assert_eq!(deadline(Unit::UnixSeconds, "10"), Ok(10_000));
+    assert_eq!(deadline(Unit::UnixMillis, "10"), Ok(10));
+    assert_eq!(deadline(Unit::UnixMillis, "9223372036854775807"), Ok(i64::MAX));
+    for (unit, text) in [
+        (Unit::Seconds, "0"),
+        (Unit::Seconds, "-1"),
+        (Unit::Seconds, "9223372036854775"),
+        (Unit::UnixSeconds, "9223372036854776"),
+        (Unit::Millis, "9223372036854775807"),
+    ] {
+        let error = deadline(unit, text).unwrap_err();
+        assert_eq!(error.text(), "ERR invalid expire time in 'set' command", "{unit:?} {text}");
+    }
+    assert_eq!(deadline(Unit::Seconds, "1.5"), Err(CommandError::NotAnInteger));
+}
+
+#[test]
+fn an_expiration_option_repeats_but_does_not_mix() {
+    let at = |unit| Expiration::At(unit, b"1");
+    assert!(Expiration::then(Some(at(Unit::Seconds)), Expiration::At(Unit::Seconds, b"2")).is_ok());
+    assert!(Expiration::then(Some(Expiration::Keep), Expiration::Keep).is_ok());
+    assert!(Expiration::then(Some(at(Unit::Seconds)), at(Unit::Millis)).is_err());
+    assert!(Expiration::then(Some(Expiration::Keep), at(Unit::Millis)).is_err());
+    assert!(Expiration::then(Some(at(Unit::UnixMillis)), Expiration::Persist).is_err());
+}
+
+#[test]
+fn integers_stay_within_bounds() {
+    let add = |old, by, lower, upper, saturate| Integers { by, lower, upper }.add(old, saturate);
+    let applied = |value, increment| Ok(Sum::Applied { value, increment });
+    assert_eq!(add(10, 5, i64::MIN, 20, false), applied(15, 5));
+    assert_eq!(add(10, 5, i64::MIN, 12, false), Ok(Sum::Refused));
+    assert_eq!(add(10, 5, i64::MIN, 12, true), applied(12, 2));
+    // A value that is out of bounds already is moved to the bound, even against the increment.
+    assert_eq!(add(10, 5, i64::MIN, 5, true), applied(5, -5));
+    assert_eq!(add(10, -5, 20, i64::MAX, true), applied(20, 10));
+    assert_eq!(add(i64::MAX - 7, 10, i64::MIN, i64::MAX, true), applied(i64::MAX, 7));
+    assert_eq!(add(i64::MAX, 1, i64::MIN, i64::MAX, false), Ok(Sum::Refused));
+    assert_eq!(add(i64::MIN + 8, -100, i64::MIN, i64::MAX, true), applied(i64::MIN, -8));
+    assert_eq!(add(i64::MAX, -5, i64::MIN, i64::MIN, true), Err(CommandError::AppliedOverflow));
+}
+
+#[test]
+fn floats_stay_within_bounds() {
+    let add = |old: &str, by: &str, lower: &str, upper: &str, saturate| {
+        Floats { by: ext(by), lower: ext(lower), upper: ext(upper) }.add(ext(old), saturate)
+    };
+    let applied = |value: &str, increment: &str| {
+        Ok(Sum::Applied { value: ext(value), increment: ext(increment) })
+    };
+    assert_eq!(add("10", "2.5", "5", "15", false), applied("12.5", "2.5"));
+    assert_eq!(add("10", "5.5", "-inf", "12.5", false), Ok(Sum::Refused));
+    assert_eq!(add("10", "5.5", "-inf", "12.5", true), applied("12.5", "2.5"));
+    assert_eq!(add("10", "1", "-inf", "-inf", true), Err(CommandError::AppliedInfinite));
+    let largest = Extended::largest();
+    let all = Floats { by: largest, lower: -largest, upper: largest };
+    assert_eq!(all.add(largest, false), Ok(Sum::Refused));
+    assert_eq!(
+        all.add(largest, true),
+        Ok(Sum::Applied { value: largest, increment: Extended::ZERO })
+    );
+    let down = Floats { by: -largest, ..all };
+    assert_eq!(
+        down.add(-largest, true),
+        Ok(Sum::Applied { value: -largest, increment: Extended::ZERO })
+    );
+}

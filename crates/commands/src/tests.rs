@@ -1,0 +1,85 @@
+//! What must hold of every row, whatever its family.
+
+use crate::FAMILIES;
+use command::grammar::{Argument, ArgumentKind};
+use command::{Command, CommandTable, Flags, Place};
+
+fn rows() -> Vec<&'static Command> {
+    let tops = FAMILIES.iter().flat_map(|family| family.iter());
+    tops.flat_map(|row| std::iter::once(row).chain(row.subcommands)).collect()
+}
+
+#[test]
+fn names_are_unique_and_families_sorted() {
+    CommandTable::new(FAMILIES); // panics on a name that occurs twice
+    for family in FAMILIES {
+        assert!(family.is_sorted_by_key(|row| row.name));
+    }
+    for row in rows() {
+        assert_eq!(row.name, row.name.to_ascii_uppercase());
+        assert!(row.subcommands.is_sorted_by_key(|row| row.name), "{}", row.name);
+    }
+}
+
+#[test]
+fn rows_are_complete() {
+    for row in rows() {
+        assert!(row.summary.ends_with('.'), "{}: summary", row.name);
+        assert!(!row.complexity.is_empty(), "{}: complexity", row.name);
+        assert!(row.since.split('.').count() == 3, "{}: since", row.name);
+        for (version, text) in row.history {
+            assert!(version.split('.').count() == 3 && text.ends_with('.'), "{}", row.name);
+        }
+    }
+}
+
+#[test]
+fn a_row_writes_exactly_if_it_writes_a_key() {
+    for row in rows().into_iter().filter(|row| row.place == Place::Data && !row.keys.is_empty()) {
+        let writes = row.keys.iter().any(|spec| spec.flags.writes());
+        assert_eq!(row.flags.has(Flags::WRITE), writes, "{}", row.name);
+        assert_ne!(row.flags.has(Flags::READONLY), writes, "{}", row.name);
+    }
+}
+
+/// The fewest words of an argument, and whether there may be more.
+fn words(argument: &Argument) -> (usize, bool) {
+    let (least, fixed) = match argument.kind {
+        ArgumentKind::OneOf(choices) => {
+            let lens: Vec<_> = choices.iter().map(words).collect();
+            let least = lens.iter().map(|(least, _)| *least).min().unwrap_or(0);
+            (least, lens.iter().all(|len| *len == (least, true)))
+        }
+        ArgumentKind::Block(parts) => parts
+            .iter()
+            .map(words)
+            .fold((0, true), |(sum, fixed), (least, one)| (sum + least, fixed && one)),
+        ArgumentKind::Token => (0, true),
+        _ => (1, true),
+    };
+    let least = least + usize::from(argument.token.is_some());
+    if argument.optional { (0, false) } else { (least, fixed && !argument.multiple) }
+}
+
+#[test]
+fn arity_agrees_with_the_grammar() {
+    for family in FAMILIES {
+        for row in family.iter() {
+            let subs = row.subcommands.iter().map(|sub| (sub, 2));
+            for (row, name_words) in std::iter::once((row, 1)).chain(subs) {
+                if row.place == Place::Container {
+                    continue;
+                }
+                let (least, fixed) = row
+                    .args
+                    .iter()
+                    .map(words)
+                    .fold((name_words, true), |(sum, fixed), (least, one)| {
+                        (sum + least, fixed && one)
+                    });
+                let arity = if fixed { least as i16 } else { -(least as i16) };
+                assert_eq!(row.arity, arity, "{}", row.name);
+            }
+        }
+    }
+}
