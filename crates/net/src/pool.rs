@@ -6,7 +6,7 @@ use crate::scratch::Scratch;
 use command::{Card, Session};
 use engine::Engine;
 use parking_lot::Mutex;
-use runtime::{verbose, warning};
+use runtime::{log_verbose as verbose, log_warning as warning};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
