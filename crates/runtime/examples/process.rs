@@ -78,6 +78,7 @@ fn with_neighbor(body: impl FnOnce() + Send) {
     });
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm an act")]
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     title::init();

@@ -220,7 +220,7 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
         let note = format_args!("{dropped} log lines were dropped: the log took no more");
         let mut line = Line::<LINE_BYTES_MAX>::new();
         compose(&mut line, Level::Warning, note);
-        if !sink::write(line.bytes()) {
+        if !sink::try_write(line.bytes()) {
             sink::put_back_dropped(dropped);
         }
     }

@@ -91,15 +91,18 @@ pub(super) fn put_back_dropped(count: u64) {
     DROPPED.fetch_add(count, Ordering::Relaxed);
 }
 
-/// Writes one line, or counts it as dropped. Returns whether it was written.
-pub(super) fn write(line: &[u8]) -> bool {
-    follow_rotation();
-    let fd = fd();
-    let written = fd < 0 || write_in_time(fd, line, ROOM_WAIT_MS);
-    if !written {
+/// Writes one line, or counts it as dropped.
+pub(super) fn write(line: &[u8]) {
+    if !try_write(line) {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
-    written
+}
+
+/// Writes one line. Returns whether it was written.
+pub(super) fn try_write(line: &[u8]) -> bool {
+    follow_rotation();
+    let fd = fd();
+    fd < 0 || write_in_time(fd, line, ROOM_WAIT_MS)
 }
 
 /// Writes `bytes`, up to 4096 of them, unless there is no room for so long. Async-signal-safe.
