@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::config::Config;
-use crate::param::{Flags, Kind, ParamId};
+use crate::param::{Flags, Kind, ParamId, Source};
 use crate::params::{id, lookup};
-use crate::value::parse;
+use crate::value::{format, parse};
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +89,9 @@ impl Config {
         let mut changed: Vec<(ParamId, &'static str)> = Vec::new();
         for (id, name, text) in wanted {
             let param = id.param();
-            let args: Vec<Vec<u8>> = if param.flags.has(Flags::MULTI) {
+            let args: Vec<Vec<u8>> = if text.is_empty() && param.flags.has(Flags::MULTI) {
+                Vec::new()
+            } else if param.flags.has(Flags::MULTI) {
                 text.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect()
             } else {
                 vec![text.to_vec()]
@@ -141,7 +143,7 @@ impl Config {
                 lookup(asked).filter(|(_, id)| !matches!(id.param().kind, Kind::Lines { .. }));
             let Some((name, id)) = known else { return Err(SetError::Unknown(asked.to_vec())) };
             let flags = id.param().flags;
-            let refused = if flags.has(Flags::IMMUTABLE) {
+            let refused = if flags.has(Flags::IMMUTABLE) && !self.is_kept(id, text) {
                 Some("can't set immutable config")
             } else if flags.has(Flags::PROTECTED) && protected {
                 Some("can't set protected config")
@@ -158,5 +160,11 @@ impl Config {
             wanted.push((id, name, text));
         }
         Ok(wanted)
+    }
+
+    /// Whether a parameter that not every peer knows is asked to stay what it is. Clients that set back
+    /// all that CONFIG GET told them leave out the immutable names they know, and do not know these.
+    fn is_kept(&self, id: ParamId, text: &[u8]) -> bool {
+        id.param().source != Source::Both && format(id.param(), self.value(id)) == text
     }
 }

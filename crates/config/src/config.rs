@@ -1,6 +1,7 @@
 //! The values in force.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use crate::file::{ConfigError, Directive, Origin};
 use crate::param::{Effect, Flags, Kind, ParamId};
@@ -43,7 +44,7 @@ impl Default for Config {
 impl Config {
     /// Every parameter at its default.
     pub fn new() -> Self {
-        let values: Vec<Value> = ParamId::all().map(default_of).collect();
+        let values = DEFAULTS.clone();
         let included = vec![false; values.len()];
         Self { values, generation: 0, included }
     }
@@ -65,7 +66,7 @@ impl Config {
             };
             self.load_one(id, directive, &mut saved)?;
             if let Effect::None(why) = id.param().effect
-                && *self.value(id) != default_of(id)
+                && self.value(id) != default_of(id)
             {
                 remarks.push(format!("'{}' has no effect: {why}", directive.name));
             }
@@ -339,13 +340,19 @@ impl Config {
     }
 }
 
-/// The default of a parameter, read from its row.
-pub(crate) fn default_of(id: ParamId) -> Value {
+/// The defaults, read from the rows.
+static DEFAULTS: LazyLock<Vec<Value>> =
+    LazyLock::new(|| ParamId::all().map(read_default).collect());
+
+/// The default of a parameter.
+pub(crate) fn default_of(id: ParamId) -> &'static Value {
+    &DEFAULTS[usize::from(id.0)]
+}
+
+fn read_default(id: ParamId) -> Value {
     let param = id.param();
-    if matches!(param.kind, Kind::Lines { .. }) {
-        return Value::Lines(Vec::new());
-    }
     let args = match param.kind {
+        Kind::Lines { .. } => return Value::Lines(Vec::new()),
         Kind::Text | Kind::Optional => vec![param.default.as_bytes().to_vec()],
         _ => split_args(param.default.as_bytes()).unwrap_or_default(),
     };

@@ -46,7 +46,7 @@ pub fn rewrite(old: &[u8], config: &Config, generated: &[Generated<'_>], scope: 
             continue;
         }
         let force = scope == Scope::All || (config.included(id) && olds.is_empty());
-        let news = lines(param, config.value(id), &default_of(id));
+        let news = lines(param, config.value(id), default_of(id));
         text.put(&olds, news.into_iter().map(|line| (line.text, line.needed || force)));
     }
     for Generated { name, lines } in generated {

@@ -43,7 +43,8 @@ pub(super) const PARAMS: &[Param] = &[
         "Call the server Redis in every reply and log line.",
     )
     .of(Source::Valkey),
-    int("hz", (0, INT, Unit::Hertz), "10", "How often the periodic work runs."),
+    int("hz", (0, INT, Unit::Hertz), "10", "How often the periodic work runs, 1 to 500.")
+        .clamp(1, 500),
     text("ignore-warnings", "", "Warnings about the system that do not stop the start."),
     directive("include", 1, 1, "Read another file here; the name may be a glob pattern."),
     // The peers' default is one thread. Here every core serves commands unless told otherwise.
