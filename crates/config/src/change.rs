@@ -60,7 +60,8 @@ impl fmt::Display for SetError {
 impl std::error::Error for SetError {}
 
 /// Puts a new value to work; called with the value already in place, and again with the old one in
-/// place when a later parameter fails. It may settle the value by [`Config::replace`] (an absolute path).
+/// place when a later parameter fails. It may settle the value by [`Config::replace`] (an absolute
+/// path).
 pub type Apply<'a> = dyn FnMut(&mut Config, ParamId) -> Result<(), String> + 'a;
 
 /// A parameter to set, the name it was asked by in lower case, and the text of the value.
@@ -162,8 +163,9 @@ impl Config {
         Ok(wanted)
     }
 
-    /// Whether a parameter that not every peer knows is asked to stay what it is. Clients that set back
-    /// all that CONFIG GET told them leave out the immutable names they know, and do not know these.
+    /// Whether a parameter that not every peer knows is asked to stay what it is. Clients that set
+    /// back all that CONFIG GET told them leave out the immutable names they know, and do not know
+    /// these.
     fn is_kept(&self, id: ParamId, text: &[u8]) -> bool {
         id.param().source != Source::Both && format(id.param(), self.value(id)) == text
     }

@@ -17,8 +17,8 @@ const REPLICAOF: ParamId = id("replicaof");
 
 /// All parameters with their values.
 ///
-/// Reads are an index and a match; code that reads often keeps a typed copy of what it needs and renews
-/// it when [`Config::generation`] has moved.
+/// Reads are an index and a match; code that reads often keeps a typed copy of what it needs and
+/// renews it when [`Config::generation`] has moved.
 #[derive(Clone)]
 pub struct Config {
     values: Vec<Value>,
@@ -49,8 +49,8 @@ impl Config {
         Self { values, generation: 0, included }
     }
 
-    /// Applies the directives of a start in order: later ones win, and `save`, `user` and the like add
-    /// up. Gives remarks for the log: parameters that were set and have no effect.
+    /// Applies the directives of a start in order: later ones win, and `save`, `user` and the like
+    /// add up. Gives remarks for the log: parameters that were set and have no effect.
     ///
     /// # Errors
     /// The first directive that is unknown or has a bad value. The configuration is of no use then.
@@ -145,8 +145,8 @@ impl Config {
         &self.values[usize::from(id.0)]
     }
 
-    /// Puts a value in place, unchecked: for what the server finds out by itself, as the absolute path
-    /// of `dir`, or the primary after REPLICAOF.
+    /// Puts a value in place, unchecked: for what the server finds out by itself, as the absolute
+    /// path of `dir`, or the primary after REPLICAOF.
     ///
     /// # Panics
     /// When the value is of another kind than the parameter's.
@@ -176,8 +176,9 @@ impl Config {
 
     /// CONFIG GET: names and values that the patterns match.
     ///
-    /// A pattern without `*`, `?` or `[` is a name, in any case, and is answered as it was asked for;
-    /// patterns find every name of a parameter but no hidden parameter. A name is answered once.
+    /// A pattern without `*`, `?` or `[` is a name, in any case, and is answered as it was asked
+    /// for; patterns find every name of a parameter but no hidden parameter. A name is answered
+    /// once.
     pub fn get(&self, patterns: &[&[u8]], glob: Glob) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut add = |name: &[u8], id: ParamId| {
@@ -209,7 +210,8 @@ impl Config {
     /// Whether a yes or no parameter is yes.
     ///
     /// # Panics
-    /// This and the accessors below: when the parameter is of another kind, a mistake of the caller.
+    /// This and the accessors below: when the parameter is of another kind, a mistake of the
+    /// caller.
     pub fn yes(&self, id: ParamId) -> bool {
         match self.value(id) {
             Value::Bool(yes) => *yes,

@@ -6,8 +6,8 @@ use crate::param::{Effect, Flags, Kind, Param, Source, Theme, Unit};
 use crate::params::PARAMS;
 use crate::value::plain;
 
-/// A configuration file that sets nothing: every parameter stands in it as a comment, at its default,
-/// below what it is.
+/// A configuration file that sets nothing: every parameter stands in it as a comment, at its
+/// default, below what it is.
 pub fn sample() -> String {
     let mut out = String::from(
         "# Almagre configuration: every parameter at its default.\n\

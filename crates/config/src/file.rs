@@ -86,8 +86,9 @@ impl ConfigError {
         Self { place: Some((place, shown)), message: message.to_string() }
     }
 
-    /// The report for standard error before the server ends; `product` is name and version, which the
-    /// peers print there too (`Redis 8.0.2`). Its first line is what tests and scripts look for.
+    /// The report for standard error before the server ends; `product` is name and version, which
+    /// the peers print there too (`Redis 8.0.2`). Its first line is what tests and scripts look
+    /// for.
     pub fn report(&self, product: &str) -> String {
         let mut report = format!("\n*** FATAL CONFIG FILE ERROR ({product}) ***\n");
         if let Some((place, text)) = &self.place {
@@ -164,8 +165,8 @@ pub trait Files {
 
 /// Puts the directives of included files in the place of each `include`.
 ///
-/// A relative name counts from the working directory, as in Redis. A pattern that matches nothing is
-/// no error, a name without a file is one.
+/// A relative name counts from the working directory, as in Redis. A pattern that matches nothing
+/// is no error, a name without a file is one.
 ///
 /// # Errors
 /// A file that cannot be read or parsed, includes itself, or lies too deep.

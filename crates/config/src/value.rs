@@ -1,7 +1,7 @@
 //! Values: from arguments, to what CONFIG GET answers, and to lines of a file.
 //!
-//! One parser serves start-up, CONFIG SET and CONFIG REWRITE, so what one of them accepts all of them
-//! do. The texts of errors are those of Redis, which clients and tests match.
+//! One parser serves start-up, CONFIG SET and CONFIG REWRITE, so what one of them accepts all of
+//! them do. The texts of errors are those of Redis, which clients and tests match.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -18,7 +18,8 @@ pub enum Value {
     Bool(bool),
     /// [`Kind::Int`]; a percentage of [`Unit::MemoryOrPercent`] is negative.
     Int(i128),
-    /// [`Kind::Choice`], [`Kind::Set`] and [`Kind::Events`]: the word's number, or the bits of several.
+    /// [`Kind::Choice`], [`Kind::Set`] and [`Kind::Events`]: the word's number, or the bits of
+    /// several.
     Bits(u32),
     /// [`Kind::Text`] and [`Kind::Optional`].
     Text(Vec<u8>),
@@ -340,8 +341,8 @@ fn parse_percentiles(args: &[Vec<u8>]) -> Result<Value, Refusal> {
     Ok(Value::Percentiles(percentiles))
 }
 
-/// The value as CONFIG GET answers it. CONFIG SET takes it back, and splits it at single blanks where
-/// several arguments are meant.
+/// The value as CONFIG GET answers it. CONFIG SET takes it back, and splits it at single blanks
+/// where several arguments are meant.
 pub(crate) fn format(param: &Param, value: &Value) -> Vec<u8> {
     match value {
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),

@@ -52,7 +52,7 @@ pub(super) const PARAMS: &[Param] = &[
         "io-threads",
         (0, 256, Unit::Count),
         "0",
-        "Threads that read, execute and answer; 0 is one for each core, 1 is the plain single-threaded server.",
+        "Threads that serve; 0 is one for each core, 1 the plain single-threaded server.",
     ),
     directive("loadmodule", 1, usize::MAX, "Load a native module.")
         .idle("native modules are not loaded; JSON, search and the other types are built in"),

@@ -19,7 +19,7 @@ pub(super) const PARAMS: &[Param] = &[
         "client-output-buffer-limit",
         Kind::OutputLimits,
         "normal 1gb 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
-        "Unread replies a client may cause before it is closed, by class: hard limit, soft limit, seconds.",
+        "Unread replies at which a client is closed, by class of clients.",
     ),
     int(
         "client-query-buffer-limit",

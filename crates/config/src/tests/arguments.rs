@@ -115,7 +115,7 @@ fn startup(args: &[&str]) -> Startup {
 /// The configuration that a command line alone makes.
 fn configured(args: &[&str]) -> Config {
     let mut config = Config::new();
-    config.load(&startup(args).directives).unwrap();
+    config.load(&startup(args).options).unwrap();
     config
 }
 
@@ -145,7 +145,7 @@ fn a_file_comes_first_and_a_dash_first_or_last() {
     // In the middle it is an argument like others.
     let middle = startup(&["a.conf", "-", "--port", "7000"]);
     assert!(!middle.standard_input);
-    assert_eq!(middle.directives[0].name, "-");
+    assert_eq!(middle.options[0].name, "-");
 }
 
 /// Each outcome was seen on Valkey 8.1.1.
@@ -186,7 +186,7 @@ fn mistakes_on_the_command_line_are_reported() {
     let cases: &[(&[&str], &str)] = &[
         (
             &["--foo", "bar"],
-            "at line 1\nIn the command line\n>>> 'foo \"bar\"'\nBad directive or wrong number of arguments\n",
+            "at line 1\nIn the command line\n>>> 'foo \"bar\"'\nBad directive or wrong",
         ),
         (
             &["--hz", "5", "--maxmemory=1gb"],
@@ -200,7 +200,7 @@ fn mistakes_on_the_command_line_are_reported() {
         (&["--replicaof", "::1", "abc"], "Invalid master port\n"),
     ];
     for (args, expected) in cases {
-        let error = Config::new().load(&startup(args).directives).unwrap_err();
+        let error = Config::new().load(&startup(args).options).unwrap_err();
         let report = error.report("Redis 8.0.2");
         assert!(report.contains(expected), "{report}");
         assert!(

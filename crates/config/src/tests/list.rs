@@ -28,7 +28,7 @@ fn rows_of_a_theme_are_sorted_and_say_something() {
         let unsorted = rows.windows(2).find(|pair| pair[0].name >= pair[1].name);
         assert!(unsorted.is_none(), "{:?}", unsorted.map(|pair| pair[1].name));
         for row in rows {
-            assert!(row.summary.ends_with('.') && row.summary.len() < 110, "{}", row.name);
+            assert!(row.summary.ends_with('.') && row.summary.len() < 88, "{}", row.name);
             assert!(!row.summary.contains('|') && !row.summary.contains('\n'), "{}", row.name);
             if let Effect::None(why) = row.effect {
                 assert!(!why.ends_with('.') && why.len() > 10, "{}", row.name);

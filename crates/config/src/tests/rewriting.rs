@@ -37,7 +37,8 @@ fn an_empty_file_gets_what_is_needed() {
 fn what_says_it_already_stays_as_it_is() {
     let old = format!(
         "# My server\n\n  port 7000   \nslave-read-only   yes\n#maxmemory 1\nhz 10\n\
-         maxmemory 1024kb\nlist-max-ziplist-entries 5\n{ALWAYS}user alice on\ninclude x.conf\nrename-command a b\n"
+         maxmemory 1024kb\nlist-max-ziplist-entries 5\n{ALWAYS}user alice on\n\
+         include x.conf\nrename-command a b\n"
     );
     let config = started(&old.replace("include x.conf\n", ""));
     assert_eq!(rewritten(&old, &config), old);
@@ -60,7 +61,10 @@ fn changed_lines_are_replaced_in_place() {
 
 #[test]
 fn lines_left_over_become_blank_and_blanks_one() {
-    let old = format!("a-comment-follows\n").replace("a-comment-follows", "# x") + ALWAYS;
+    let old = format!(
+        "# x
+{ALWAYS}"
+    );
     let text =
         after(&format!("{old}timeout 1\n# y\ntimeout 2\n\n\ntimeout 3\n# z"), &["timeout", "4"]);
     assert_eq!(text, format!("{old}timeout 4\n# y\n\n# z\n"));
