@@ -1,5 +1,6 @@
 //! The values in force.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -181,8 +182,9 @@ impl Config {
     /// once.
     pub fn get(&self, patterns: &[&[u8]], glob: Glob) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut names: BTreeSet<Vec<u8>> = BTreeSet::new();
         let mut add = |name: &[u8], id: ParamId| {
-            if !found.iter().any(|(known, _)| known == name) {
+            if names.insert(name.to_vec()) {
                 found.push((name.to_vec(), format(id.param(), self.value(id))));
             }
         };

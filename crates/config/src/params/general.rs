@@ -55,7 +55,7 @@ pub(super) const PARAMS: &[Param] = &[
         "Threads that serve; 0 is one for each core, 1 the plain single-threaded server.",
     ),
     directive("loadmodule", 1, usize::MAX, "Load a native module.")
-        .idle("native modules are not loaded; JSON, search and the other types are built in"),
+        .idle("native modules are not loaded"),
     choice(
         "oom-score-adj",
         OOM_ADJUST,
