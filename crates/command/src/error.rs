@@ -1,6 +1,5 @@
 //! Every error a client can see from a command, worded once and exactly as Redis words it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 macro_rules! errors {
@@ -9,16 +8,17 @@ macro_rules! errors {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum CommandError {
             $($(#[$doc])* $name,)*
-            /// A text with something of the request in it; with its code, without the dash.
-            Text(Box<str>),
+            /// A text with something of the request in it; with its code, without the dash. Bytes,
+            /// since requests are.
+            Text(Box<[u8]>),
         }
 
         impl CommandError {
             /// The line without the leading dash.
-            pub fn text(&self) -> Cow<'_, str> {
+            pub fn text(&self) -> &[u8] {
                 match self {
-                    $(Self::$name => Cow::Borrowed($text),)*
-                    Self::Text(text) => Cow::Borrowed(text),
+                    $(Self::$name => str::as_bytes($text),)*
+                    Self::Text(text) => text,
                 }
             }
         }
@@ -83,12 +83,18 @@ errors! {
 impl CommandError {
     /// An `ERR` text built from the request.
     pub fn err(text: fmt::Arguments<'_>) -> Self {
-        Self::Text(format!("ERR {text}").into_boxed_str())
+        Self::Text(format!("ERR {text}").into_bytes().into())
+    }
+
+    /// An `ERR` text of these pieces, one after the other.
+    pub fn err_bytes(pieces: &[&[u8]]) -> Self {
+        Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
     }
 
     /// The code: the first word of the text, by which INFO errorstats counts.
     pub fn code(&self) -> String {
-        self.text().split(' ').next().unwrap_or("ERR").to_owned()
+        let code = self.text().split(|byte| *byte == b' ').next().unwrap_or_default();
+        String::from_utf8_lossy(code).into_owned()
     }
 
     /// An expire time that cannot be: `command` in lower case.
@@ -103,35 +109,30 @@ impl CommandError {
 
     /// A subcommand of `container` that does not exist; `word` as sent.
     pub fn unknown_subcommand(container: &str, word: &[u8]) -> Self {
-        let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-        Self::err(format_args!(
-            "unknown subcommand '{word}'. Try {} HELP.",
-            container.to_ascii_uppercase()
-        ))
+        let container = container.to_ascii_uppercase();
+        let word = &word[..word.len().min(128)];
+        Self::err_bytes(&[b"unknown subcommand '", word, b"'. Try ", container.as_bytes(), b" HELP."])
     }
 
     /// A command that does not exist, with the beginning of its arguments.
     pub fn unknown_command(args: &[&[u8]]) -> Self {
-        let clip = |word: &[u8]| String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-        let mut with = String::new();
+        const SHOWN: usize = 128;
+        let name = &args[0][..args[0].len().min(SHOWN)];
+        let mut with = Vec::new();
         for word in &args[1..] {
-            if with.len() >= 128 {
+            if with.len() >= SHOWN {
                 break;
             }
-            let room = 128 - with.len();
-            let word = &word[..word.len().min(room)];
-            with.push_str(&format!("'{}' ", String::from_utf8_lossy(word)));
+            let word = &word[..word.len().min(SHOWN - with.len())];
+            with.extend_from_slice(&[b"'", word, b"' "].concat());
         }
-        Self::err(format_args!(
-            "unknown command '{}', with args beginning with: {with}",
-            clip(args[0])
-        ))
+        Self::err_bytes(&[b"unknown command '", name, b"', with args beginning with: ", &with])
     }
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        f.write_str(&String::from_utf8_lossy(self.text()))
     }
 }
 

@@ -33,5 +33,10 @@ pub use resolved::Resolved;
 pub use row::{Command, Flags, Group, Handler, Locks, Place, Version};
 pub use session::{ReplyMode, Session};
 pub use settings::Settings;
-pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
+pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
+
+/// The version of Redis whose commands and replies we follow: clients' feature checks read it.
+pub const REDIS_VERSION: &str = "8.4.0";
+/// Our own version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

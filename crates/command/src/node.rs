@@ -30,13 +30,17 @@ pub trait Node: Send + Sync {
     fn info(&self, sections: &[String]) -> String;
 
     /// CONFIG GET: name and value pairs for the patterns.
-    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)>;
+    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)>;
 
-    /// CONFIG SET: all or nothing.
-    fn config_set(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), CommandError>;
+    /// CONFIG SET: `args` are names and values in turn; all or nothing. `local`: the client is on
+    /// this machine.
+    fn config_set(&self, args: &[&[u8]], local: bool) -> Result<(), CommandError>;
 
     /// CONFIG REWRITE.
     fn config_rewrite(&self) -> Result<(), CommandError>;
+
+    /// DEBUG CONFIG-REWRITE-FORCE-ALL: CONFIG REWRITE with every parameter.
+    fn config_rewrite_all(&self) -> Result<(), CommandError>;
 
     /// CONFIG RESETSTAT.
     fn reset_stats(&self);
@@ -58,6 +62,22 @@ pub trait Node: Send + Sync {
     /// DEBUG subcommands that concern the node and not the keys (SLEEP, LOG, SEGFAULT ...);
     /// `Ok(false)`: not one of these.
     fn debug(&self, args: &[&[u8]], reply: &mut Reply) -> Result<bool, CommandError>;
+
+    /// Holds the whole server still for that long (DEBUG SLEEP).
+    fn sleep(&self, micros: u64);
+
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    fn set_active_expire(&self, on: bool);
+
+    /// DEBUG PAUSE-CRON.
+    fn pause_cron(&self, on: bool);
+
+    /// What the allocator has handed out, in bytes.
+    fn memory_bytes(&self) -> u64;
+
+    /// A durations histogram of a command for LATENCY HISTOGRAM: its calls, and pairs of a
+    /// power-of-two bound in microseconds and the calls up to it.
+    fn latency_histogram(&self, id: u16) -> (u64, Vec<(u64, u64)>);
 
     /// A line in the log at notice level.
     fn log(&self, line: &str);

@@ -47,6 +47,11 @@ impl Session {
         }
     }
 
+    /// The protocol, as the reply writer names it.
+    pub fn wire(&self) -> resp::Protocol {
+        if self.protocol == 3 { resp::Protocol::Resp3 } else { resp::Protocol::Resp2 }
+    }
+
     /// As RESET leaves it: everything but the identity of the connection.
     pub fn reset(&mut self, authenticated: bool) {
         *self = Self::new(self.card.clone(), authenticated);

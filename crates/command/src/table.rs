@@ -42,7 +42,7 @@ impl CommandTable {
     pub fn new(families: &[&'static [Command]]) -> Self {
         let mut table = Self {
             entries: Vec::new(),
-            by_name: Map::with_hasher(Seed::new(0, 0).build()),
+            by_name: Map::with_hasher(Seed::new(0, 0)),
             slots: vec![0; SLOTS],
         };
         for row in families.iter().flat_map(|family| family.iter()) {

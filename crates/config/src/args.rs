@@ -1,8 +1,8 @@
 //! Splitting a line into arguments, and quoting an argument so that it splits back.
 //!
 //! The rules are those of redis.conf and of inline commands. Blanks separate arguments. In "double
-//! quotes" `\n \r \t \b \a \xHH` stand for bytes and a backslash before any other byte stands for that
-//! byte; in 'single quotes' only `\'` is special. A closing quote must end the argument.
+//! quotes" `\n \r \t \b \a \xHH` stand for bytes and a backslash before any other byte stands for
+//! that byte; in 'single quotes' only `\'` is special. A closing quote must end the argument.
 
 /// Splits a line into its arguments; `None` when quotes are unbalanced or run into more text.
 ///
@@ -98,8 +98,8 @@ fn single_quoted(text: &[u8], arg: &mut Vec<u8>) -> Option<usize> {
     }
 }
 
-/// Appends `text` in double quotes, so that [`split_args`] gives it back byte for byte and no byte of
-/// it can end the line.
+/// Appends `text` in double quotes, so that [`split_args`] gives it back byte for byte and no byte
+/// of it can end the line.
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');

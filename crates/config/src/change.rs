@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::config::Config;
-use crate::param::{Flags, Kind, ParamId};
+use crate::param::{Flags, Kind, ParamId, Source};
 use crate::params::{id, lookup};
-use crate::value::parse;
+use crate::value::{format, parse};
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,7 +60,8 @@ impl fmt::Display for SetError {
 impl std::error::Error for SetError {}
 
 /// Puts a new value to work; called with the value already in place, and again with the old one in
-/// place when a later parameter fails. It may settle the value by [`Config::replace`] (an absolute path).
+/// place when a later parameter fails. It may settle the value by [`Config::replace`] (an absolute
+/// path).
 pub type Apply<'a> = dyn FnMut(&mut Config, ParamId) -> Result<(), String> + 'a;
 
 /// A parameter to set, the name it was asked by in lower case, and the text of the value.
@@ -89,7 +90,9 @@ impl Config {
         let mut changed: Vec<(ParamId, &'static str)> = Vec::new();
         for (id, name, text) in wanted {
             let param = id.param();
-            let args: Vec<Vec<u8>> = if param.flags.has(Flags::MULTI) {
+            let args: Vec<Vec<u8>> = if text.is_empty() && param.flags.has(Flags::MULTI) {
+                Vec::new()
+            } else if param.flags.has(Flags::MULTI) {
                 text.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect()
             } else {
                 vec![text.to_vec()]
@@ -141,7 +144,7 @@ impl Config {
                 lookup(asked).filter(|(_, id)| !matches!(id.param().kind, Kind::Lines { .. }));
             let Some((name, id)) = known else { return Err(SetError::Unknown(asked.to_vec())) };
             let flags = id.param().flags;
-            let refused = if flags.has(Flags::IMMUTABLE) {
+            let refused = if flags.has(Flags::IMMUTABLE) && !self.is_kept(id, text) {
                 Some("can't set immutable config")
             } else if flags.has(Flags::PROTECTED) && protected {
                 Some("can't set protected config")
@@ -158,5 +161,12 @@ impl Config {
             wanted.push((id, name, text));
         }
         Ok(wanted)
+    }
+
+    /// Whether a parameter that not every peer knows is asked to stay what it is. Clients that set
+    /// back all that CONFIG GET told them leave out the immutable names they know, and do not know
+    /// these.
+    fn is_kept(&self, id: ParamId, text: &[u8]) -> bool {
+        id.param().source != Source::Both && format(id.param(), self.value(id)) == text
     }
 }

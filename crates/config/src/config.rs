@@ -1,6 +1,8 @@
 //! The values in force.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 use crate::file::{ConfigError, Directive, Origin};
 use crate::param::{Effect, Flags, Kind, ParamId};
@@ -16,8 +18,8 @@ const REPLICAOF: ParamId = id("replicaof");
 
 /// All parameters with their values.
 ///
-/// Reads are an index and a match; code that reads often keeps a typed copy of what it needs and renews
-/// it when [`Config::generation`] has moved.
+/// Reads are an index and a match; code that reads often keeps a typed copy of what it needs and
+/// renews it when [`Config::generation`] has moved.
 #[derive(Clone)]
 pub struct Config {
     values: Vec<Value>,
@@ -43,13 +45,13 @@ impl Default for Config {
 impl Config {
     /// Every parameter at its default.
     pub fn new() -> Self {
-        let values: Vec<Value> = ParamId::all().map(default_of).collect();
+        let values = DEFAULTS.clone();
         let included = vec![false; values.len()];
         Self { values, generation: 0, included }
     }
 
-    /// Applies the directives of a start in order: later ones win, and `save`, `user` and the like add
-    /// up. Gives remarks for the log: parameters that were set and have no effect.
+    /// Applies the directives of a start in order: later ones win, and `save`, `user` and the like
+    /// add up. Gives remarks for the log: parameters that were set and have no effect.
     ///
     /// # Errors
     /// The first directive that is unknown or has a bad value. The configuration is of no use then.
@@ -65,7 +67,7 @@ impl Config {
             };
             self.load_one(id, directive, &mut saved)?;
             if let Effect::None(why) = id.param().effect
-                && *self.value(id) != default_of(id)
+                && self.value(id) != default_of(id)
             {
                 remarks.push(format!("'{}' has no effect: {why}", directive.name));
             }
@@ -144,8 +146,8 @@ impl Config {
         &self.values[usize::from(id.0)]
     }
 
-    /// Puts a value in place, unchecked: for what the server finds out by itself, as the absolute path
-    /// of `dir`, or the primary after REPLICAOF.
+    /// Puts a value in place, unchecked: for what the server finds out by itself, as the absolute
+    /// path of `dir`, or the primary after REPLICAOF.
     ///
     /// # Panics
     /// When the value is of another kind than the parameter's.
@@ -175,12 +177,14 @@ impl Config {
 
     /// CONFIG GET: names and values that the patterns match.
     ///
-    /// A pattern without `*`, `?` or `[` is a name, in any case, and is answered as it was asked for;
-    /// patterns find every name of a parameter but no hidden parameter. A name is answered once.
+    /// A pattern without `*`, `?` or `[` is a name, in any case, and is answered as it was asked
+    /// for; patterns find every name of a parameter but no hidden parameter. A name is answered
+    /// once.
     pub fn get(&self, patterns: &[&[u8]], glob: Glob) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut names: BTreeSet<Vec<u8>> = BTreeSet::new();
         let mut add = |name: &[u8], id: ParamId| {
-            if !found.iter().any(|(known, _)| known == name) {
+            if names.insert(name.to_vec()) {
                 found.push((name.to_vec(), format(id.param(), self.value(id))));
             }
         };
@@ -208,7 +212,8 @@ impl Config {
     /// Whether a yes or no parameter is yes.
     ///
     /// # Panics
-    /// This and the accessors below: when the parameter is of another kind, a mistake of the caller.
+    /// This and the accessors below: when the parameter is of another kind, a mistake of the
+    /// caller.
     pub fn yes(&self, id: ParamId) -> bool {
         match self.value(id) {
             Value::Bool(yes) => *yes,
@@ -339,13 +344,19 @@ impl Config {
     }
 }
 
-/// The default of a parameter, read from its row.
-pub(crate) fn default_of(id: ParamId) -> Value {
+/// The defaults, read from the rows.
+static DEFAULTS: LazyLock<Vec<Value>> =
+    LazyLock::new(|| ParamId::all().map(read_default).collect());
+
+/// The default of a parameter.
+pub(crate) fn default_of(id: ParamId) -> &'static Value {
+    &DEFAULTS[usize::from(id.0)]
+}
+
+fn read_default(id: ParamId) -> Value {
     let param = id.param();
-    if matches!(param.kind, Kind::Lines { .. }) {
-        return Value::Lines(Vec::new());
-    }
     let args = match param.kind {
+        Kind::Lines { .. } => return Value::Lines(Vec::new()),
         Kind::Text | Kind::Optional => vec![param.default.as_bytes().to_vec()],
         _ => split_args(param.default.as_bytes()).unwrap_or_default(),
     };

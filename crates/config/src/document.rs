@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use crate::param::{Effect, Flags, Kind, Param, Source, Theme, Unit};
 use crate::params::PARAMS;
+use crate::value::plain;
 
-/// A configuration file that sets nothing: every parameter stands in it as a comment, at its default,
-/// below what it is.
+/// A configuration file that sets nothing: every parameter stands in it as a comment, at its
+/// default, below what it is.
 pub fn sample() -> String {
     let mut out = String::from(
         "# Almagre configuration: every parameter at its default.\n\
@@ -42,8 +43,10 @@ pub fn markdown() -> String {
             let names = std::iter::once(&param.name).chain(param.aliases);
             let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
             let (names, takes) = (names.join("<br>"), takes(param));
-            let default = if param.flags.has(Flags::FILE_ONLY) { "" } else { default(param) };
-            let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+            let default = match param.flags.has(Flags::FILE_ONLY) {
+                true => String::new(),
+                false => format!("`{}`", default(param)),
+            };
             push(&mut out, format_args!("| {names} | {takes} | {default} | {}", param.summary));
             out.push_str(&remarks(param));
             out.push_str(" |\n");
@@ -59,10 +62,14 @@ fn shown(theme: Theme) -> Vec<&'static Param> {
     rows
 }
 
-fn default(param: &Param) -> &'static str {
-    match param.default {
-        "" if matches!(param.kind, Kind::Text | Kind::Optional) => "\"\"",
-        default => default,
+/// The default as a file would hold it.
+fn default(param: &Param) -> String {
+    match param.kind {
+        Kind::Text | Kind::Optional => {
+            let word = plain(param.default.as_bytes());
+            String::from_utf8_lossy(&word).into_owned()
+        }
+        _ => param.default.into(),
     }
 }
 

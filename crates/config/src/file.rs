@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::{error, ffi, fmt};
 
-use crate::args::split_args;
+use crate::args::{is_space, split_args};
 use crate::param::Flags;
 use crate::params::lookup;
 
@@ -25,6 +25,8 @@ pub struct Directive {
     /// In lower case.
     pub name: String,
     pub args: Vec<Vec<u8>>,
+    /// The line it is on.
+    pub text: Vec<u8>,
     pub place: Place,
 }
 
@@ -59,14 +61,7 @@ impl fmt::Debug for Directive {
 impl Directive {
     /// An error that points here.
     pub fn error(&self, message: &str) -> ConfigError {
-        let sensitive = lookup(self.name.as_bytes())
-            .is_some_and(|(_, id)| id.param().flags.has(Flags::SENSITIVE));
-        let mut text = self.name.clone().into_bytes();
-        for arg in &self.args {
-            text.push(b' ');
-            text.extend(if sensitive { b"(redacted)".to_vec() } else { crate::value::plain(arg) });
-        }
-        ConfigError { place: Some((self.place.clone(), text)), message: message.to_string() }
+        ConfigError::at(self.place.clone(), &self.text, message)
     }
 }
 
@@ -85,11 +80,15 @@ impl ConfigError {
     }
 
     fn at(place: Place, text: &[u8], message: &str) -> Self {
-        Self { place: Some((place, text.to_vec())), message: message.to_string() }
+        let name = text.split(|byte| is_space(*byte)).next().unwrap_or_default();
+        let secret = lookup(name).is_some_and(|(_, id)| id.param().flags.has(Flags::SENSITIVE));
+        let shown = if secret { [name, b" (redacted)"].concat() } else { text.to_vec() };
+        Self { place: Some((place, shown)), message: message.to_string() }
     }
 
-    /// The report for standard error before the server ends; `product` is name and version, which the
-    /// peers print there too (`Redis 8.0.2`). Its first line is what tests and scripts look for.
+    /// The report for standard error before the server ends; `product` is name and version, which
+    /// the peers print there too (`Redis 8.0.2`). Its first line is what tests and scripts look
+    /// for.
     pub fn report(&self, product: &str) -> String {
         let mut report = format!("\n*** FATAL CONFIG FILE ERROR ({product}) ***\n");
         if let Some((place, text)) = &self.place {
@@ -139,7 +138,7 @@ pub fn parse_file(text: &[u8], file: &str, origin: Origin) -> Result<Vec<Directi
         }
         let name = words.remove(0);
         let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
-        directives.push(Directive { name, args: words, place });
+        directives.push(Directive { name, args: words, text: line.to_vec(), place });
     }
     Ok(directives)
 }
@@ -166,8 +165,8 @@ pub trait Files {
 
 /// Puts the directives of included files in the place of each `include`.
 ///
-/// A relative name counts from the working directory, as in Redis. A pattern that matches nothing is
-/// no error, a name without a file is one.
+/// A relative name counts from the working directory, as in Redis. A pattern that matches nothing
+/// is no error, a name without a file is one.
 ///
 /// # Errors
 /// A file that cannot be read or parsed, includes itself, or lies too deep.

@@ -4,14 +4,14 @@
 //! server [FILE] [-] [--NAME VALUE...]... [-]
 //! ```
 //! The first argument is a file unless it begins with a dash. `--name` begins a directive and what
-//! follows is its arguments, up to the next `--name` that comes after at least one argument: so a value
-//! may begin with `--` when it is the first. A lone `-` first or last reads directives from standard
-//! input. File, then standard input, then command line: the last one counts.
+//! follows is its arguments, up to the next `--name` that comes after at least one argument: so a
+//! value may begin with `--` when it is the first. A lone `-` first or last reads directives from
+//! standard input. File, then standard input, then command line: the last one counts.
 
 use std::path::PathBuf;
 
 use crate::args::{quote, split_args};
-use crate::file::{ConfigError, Directive, Origin, parse_file, path_of};
+use crate::file::{ConfigError, Directive, Files, Glob, Origin, expand, parse_file, path_of};
 
 /// What a command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub enum Invocation {
 pub struct Startup {
     pub file: Option<PathBuf>,
     pub standard_input: bool,
-    pub directives: Vec<Directive>,
+    /// The options, as directives.
+    pub options: Vec<Directive>,
     /// `--sentinel` is among the arguments.
     pub sentinel: bool,
 }
@@ -65,11 +66,43 @@ pub fn parse_arguments(args: &[Vec<u8>]) -> Result<Invocation, ConfigError> {
     }
     let (text, standard_input) = options_as_lines(rest, startup.file.is_none());
     startup.standard_input = standard_input;
-    startup.directives = parse_file(&text, "the command line", Origin::CommandLine)?;
+    startup.options = parse_file(&text, "the command line", Origin::CommandLine)?;
     Ok(Invocation::Serve(startup))
 }
 
-/// Writes the options as lines of a file, which then are read as such; and whether `-` is among them.
+impl Startup {
+    /// All directives of the start in their order, those of included files among them, ready for
+    /// [`crate::Config::load`]. `standard_input` is its content, when [`Startup::standard_input`]
+    /// asks.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or text that is no list of directives.
+    pub fn directives(
+        &self,
+        standard_input: &[u8],
+        files: &mut dyn Files,
+        glob: Glob,
+    ) -> Result<Vec<Directive>, ConfigError> {
+        let mut all = Vec::new();
+        if let Some(file) = &self.file {
+            let shown = file.display().to_string();
+            let text = files.read(file).map_err(|error| {
+                ConfigError::whole(&format!(
+                    "Fatal error, can't open config file '{shown}': {error}"
+                ))
+            })?;
+            all.extend(parse_file(&text, &shown, Origin::File)?);
+        }
+        if self.standard_input {
+            all.extend(parse_file(standard_input, "standard input", Origin::StandardInput)?);
+        }
+        all.extend_from_slice(&self.options);
+        expand(all, files, glob)
+    }
+}
+
+/// Writes the options as lines of a file, which then are read as such; and whether `-` is among
+/// them.
 fn options_as_lines(args: &[Vec<u8>], dash_may_be_first: bool) -> (Vec<u8>, bool) {
     let mut text = Vec::new();
     let mut standard_input = false;

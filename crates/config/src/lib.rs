@@ -1,16 +1,17 @@
 //! The parameters of the server: one list of them, and everything that is derived from it.
 //!
-//! [`PARAMS`] names every parameter with its kind, range, default and what it does here. The parser of
-//! redis.conf files and command lines, CONFIG GET, SET and REWRITE, the sample configuration and the
-//! tables of the manual read that list and nothing else; **to add a parameter, add a row** in
+//! [`PARAMS`] names every parameter with its kind, range, default and what it does here. The parser
+//! of redis.conf files and command lines, CONFIG GET, SET and REWRITE, the sample configuration and
+//! the tables of the manual read that list and nothing else; **to add a parameter, add a row** in
 //! `params/<theme>.rs`.
 //!
-//! The crate is pure. It opens no file (a [`Files`] reads for it), applies nothing (CONFIG SET calls a
-//! hook for each changed parameter and takes everything back when one fails) and holds no lock: the
-//! owner of the one [`Config`] decides who sees a change when, and may watch [`Config::generation`].
+//! The crate is pure. It opens no file (a [`Files`] reads for it), applies nothing (CONFIG SET
+//! calls a hook for each changed parameter and takes everything back when one fails) and holds no
+//! lock: the owner of the one [`Config`] decides who sees a change when, and may watch
+//! [`Config::generation`].
 //!
-//! Text is bytes throughout: passwords and paths need not be UTF-8, and a comment in a legacy encoding
-//! must survive CONFIG REWRITE.
+//! Text is bytes throughout: passwords and paths need not be UTF-8, and a comment in a legacy
+//! encoding must survive CONFIG REWRITE.
 
 mod args;
 mod change;

@@ -36,6 +36,8 @@ pub struct Param {
     pub summary: &'static str,
     /// What a value must be besides parseable.
     pub(crate) check: Option<Check>,
+    /// A number outside these is accepted and taken as the nearer of the two.
+    pub(crate) clamp: Option<(i128, i128)>,
 }
 
 /// Says why a parsed value is refused.
@@ -83,7 +85,7 @@ pub enum Unit {
     Seconds,
     Milliseconds,
     Microseconds,
-    /// Times a second; what lies outside 1 to 500 is taken as the nearer of the two.
+    /// Times a second.
     Hertz,
     /// Bytes, written as a plain number only.
     Bytes,
@@ -222,6 +224,7 @@ const fn row(
         theme: Theme::General,
         summary,
         check: None,
+        clamp: None,
     }
 }
 
@@ -261,6 +264,10 @@ pub(crate) const fn text(
 
 pub(crate) const fn optional(name: &'static str, summary: &'static str) -> Param {
     row(name, Kind::Optional, "", summary)
+}
+
+pub(crate) const fn events(name: &'static str, summary: &'static str) -> Param {
+    row(name, Kind::Events, "\"\"", summary)
 }
 
 pub(crate) const fn list(
@@ -316,6 +323,11 @@ impl Param {
 
     pub(crate) const fn check(mut self, check: Check) -> Self {
         self.check = Some(check);
+        self
+    }
+
+    pub(crate) const fn clamp(mut self, least: i128, most: i128) -> Self {
+        self.clamp = Some((least, most));
         self
     }
 

@@ -1,10 +1,10 @@
 //! CONFIG REWRITE: a new text of the configuration file that gives the configuration in force.
 //!
-//! What the old text says well stays as it is, byte for byte: comments, order, and the lines of every
-//! parameter that already give the value in force. Lines of a parameter that do not are replaced one by
-//! one; what is left over of them becomes a blank line, what is missing is appended below a mark.
-//! Parameters at their default that the file does not name are not written. A line nobody understands
-//! becomes a comment, `# ??? line`. Runs of blank lines become one.
+//! What the old text says well stays as it is, byte for byte: comments, order, and the lines of
+//! every parameter that already give the value in force. Lines of a parameter that do not are
+//! replaced one by one; what is left over of them becomes a blank line, what is missing is appended
+//! below a mark. Parameters at their default that the file does not name are not written. A line
+//! nobody understands becomes a comment, `# ??? line`. Runs of blank lines become one.
 
 use crate::args::split_args;
 use crate::config::{Config, default_of};
@@ -25,8 +25,9 @@ pub enum Scope {
     All,
 }
 
-/// Lines of a directive whose owner knows its state, such as `user`: whole lines, the name included.
-/// They take the place of those in the file. Directives that nobody generates stay untouched.
+/// Lines of a directive whose owner knows its state, such as `user`: whole lines, the name
+/// included. They take the place of those in the file. Directives that nobody generates stay
+/// untouched.
 #[derive(Clone, Debug)]
 pub struct Generated<'a> {
     pub name: &'a str,
@@ -46,7 +47,7 @@ pub fn rewrite(old: &[u8], config: &Config, generated: &[Generated<'_>], scope: 
             continue;
         }
         let force = scope == Scope::All || (config.included(id) && olds.is_empty());
-        let news = lines(param, config.value(id), &default_of(id));
+        let news = lines(param, config.value(id), default_of(id));
         text.put(&olds, news.into_iter().map(|line| (line.text, line.needed || force)));
     }
     for Generated { name, lines } in generated {

@@ -1,7 +1,7 @@
 //! Values: from arguments, to what CONFIG GET answers, and to lines of a file.
 //!
-//! One parser serves start-up, CONFIG SET and CONFIG REWRITE, so what one of them accepts all of them
-//! do. The texts of errors are those of Redis, which clients and tests match.
+//! One parser serves start-up, CONFIG SET and CONFIG REWRITE, so what one of them accepts all of
+//! them do. The texts of errors are those of Redis, which clients and tests match.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -18,7 +18,8 @@ pub enum Value {
     Bool(bool),
     /// [`Kind::Int`]; a percentage of [`Unit::MemoryOrPercent`] is negative.
     Int(i128),
-    /// [`Kind::Choice`], [`Kind::Set`] and [`Kind::Events`]: the word's number, or the bits of several.
+    /// [`Kind::Choice`], [`Kind::Set`] and [`Kind::Events`]: the word's number, or the bits of
+    /// several.
     Bits(u32),
     /// [`Kind::Text`] and [`Kind::Optional`].
     Text(Vec<u8>),
@@ -120,7 +121,13 @@ pub(crate) fn parse(param: &Param, args: &[Vec<u8>], old: &Value) -> Result<Valu
     let first = args.first().map(Vec::as_slice).unwrap_or_default();
     let value = match param.kind {
         Kind::Bool => Value::Bool(parse_bool(first)?),
-        Kind::Int { min, max, unit } => Value::Int(parse_int(first, min, max, unit)?),
+        Kind::Int { min, max, unit } => {
+            let number = parse_int(first, min, max, unit)?;
+            Value::Int(match param.clamp {
+                Some((least, most)) => number.clamp(least, most),
+                None => number,
+            })
+        }
         Kind::Choice(words) => Value::Bits(parse_words(words, args)?),
         Kind::Set(words) => Value::Bits(parse_words(words, args)?),
         Kind::Events => Value::Bits(parse_events(args)?),
@@ -178,7 +185,7 @@ fn parse_int(text: &[u8], min: i128, max: i128, unit: Unit) -> Result<i128, Refu
         }
         .into());
     }
-    Ok(if unit == Unit::Hertz { number.clamp(1, 500) } else { number })
+    Ok(number)
 }
 
 /// A number as Redis prints it: no sign but minus, no leading zero, no blank, 64 bits.
@@ -334,8 +341,8 @@ fn parse_percentiles(args: &[Vec<u8>]) -> Result<Value, Refusal> {
     Ok(Value::Percentiles(percentiles))
 }
 
-/// The value as CONFIG GET answers it. CONFIG SET takes it back, and splits it at single blanks where
-/// several arguments are meant.
+/// The value as CONFIG GET answers it. CONFIG SET takes it back, and splits it at single blanks
+/// where several arguments are meant.
 pub(crate) fn format(param: &Param, value: &Value) -> Vec<u8> {
     match value {
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
@@ -596,21 +603,21 @@ pub(crate) fn proc_title(value: &Value) -> Result<(), &'static str> {
     ];
     const INVALID: &str = "template format is invalid or contains unknown variables";
     let mut rest = text_of(value);
-    if rest.is_empty() {
-        return Err(INVALID);
-    }
-    while let Some(open) = rest.iter().position(|byte| *byte == b'{') {
-        let inside = rest.get(open + 1..).unwrap_or_default();
-        if let Some(after) = inside.strip_prefix(b"{") {
-            rest = after; // `{{` stands for a brace.
+    // The title alone is nothing: it is empty until the server knows what to call itself.
+    let mut shows = false;
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'{' || after.starts_with(b"{") {
+            shows |= byte != b' ';
+            rest = if byte == b'{' { after.get(1..).unwrap_or_default() } else { after };
             continue;
         }
-        let close = inside.iter().position(|byte| *byte == b'}').ok_or(INVALID)?;
-        let (name, after) = inside.split_at(close);
+        let close = after.iter().position(|byte| *byte == b'}').ok_or(INVALID)?;
+        let (name, after) = after.split_at(close);
         if !NAMES.contains(&name) {
             return Err(INVALID);
         }
+        shows |= name != b"title";
         rest = after.get(1..).unwrap_or_default();
     }
-    Ok(())
+    if shows { Ok(()) } else { Err(INVALID) }
 }

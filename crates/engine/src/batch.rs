@@ -121,9 +121,9 @@ impl Engine {
         let mut scratch = worker.take_scratch();
         for request in requests.iter(input) {
             let from = scratch.words.len();
-            scratch.words.extend(request.args().iter());
+            scratch.words.extend(request.args.iter());
             let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys);
-            plan.bytes = request.bytes();
+            plan.bytes = request.bytes;
             scratch.plans.push(plan);
         }
         let served = self.run(worker, session, &mut scratch, now, reply);
@@ -142,7 +142,7 @@ impl Engine {
     ) -> Served {
         for _ in plans {
             let error = CommandError::err(format_args!("the journal cannot take the write: {refused}"));
-            reply.error(&error.text());
+            reply.error(error.text());
             worker.stats.error(error.code());
         }
         Served { done: plans.len(), end: End::Done }
@@ -369,7 +369,7 @@ impl Run<'_, '_> {
     fn refuse(&mut self, plan: &Plan, error: Option<&CommandError>) {
         let start = self.reply.mark();
         if let Some(error) = error {
-            self.reply.error(&error.text());
+            self.reply.error(error.text());
             self.stats.error(error.code());
         }
         if plan.row.is_some() {

@@ -23,7 +23,7 @@ impl Engine {
             Err(_) if cx.db.record().changed_beyond_expiry() => broken(request, "failed after a change"),
             Err(error) => {
                 reply.truncate(mark);
-                reply.error(&error.text());
+                reply.error(error.text());
             }
             Ok(Effect::None) if changed && cx.db.record().changed_beyond_expiry() => {
                 broken(request, "changed and told nobody");

@@ -20,12 +20,12 @@ mod stats;
 mod tests;
 mod worker;
 
-pub use batch::{End, RUN_REQUESTS_MAX, Served};
+pub use batch::{End, Ledger, Now, RUN_REQUESTS_MAX, Served};
 pub use histogram::Histogram;
 pub use pause::Pause;
 pub use reply_gate::ReplyGate;
 pub use resolve::{KeyList, key_list};
-pub use stats::{Stats, StatsTotal, WorkerStats};
+pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
 use command::{Command, CommandTable, Node, Settings};

@@ -14,7 +14,11 @@
 mod frame;
 mod log;
 mod reader;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod segment;
+#[cfg(test)]
+mod tests;
 pub mod watermark;
 mod writer;
 

@@ -244,7 +244,7 @@ impl<'a> Db<'a> {
     /// The string at `key`. Counts and touches.
     #[inline]
     pub fn string(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
-        Ok(self.get(key).map(|entry| match entry.into_value() {
+        Ok(self.get(key).map(|entry| match value_of(entry) {
             Value::Int(number) => Str::Int(number),
             Value::Inline(bytes) => Str::Bytes(bytes),
             Value::Shared(shared) => Str::Long(shared),
@@ -259,7 +259,7 @@ impl<'a> Db<'a> {
 
     /// The string at `key`, without counting or touching.
     pub fn string_peek(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
-        Ok(self.peek(key).map(|entry| match entry.into_value() {
+        Ok(self.peek(key).map(|entry| match value_of(entry) {
             Value::Int(number) => Str::Int(number),
             Value::Inline(bytes) => Str::Bytes(bytes),
             Value::Shared(shared) => Str::Long(shared),
@@ -270,6 +270,13 @@ impl<'a> Db<'a> {
     pub fn expiry(&mut self, key: &KeyRef<'_>) -> Option<Option<i64>> {
         self.peek(key).map(|entry| entry.expiry())
     }
+}
+
+/// The value of an entry that stays in its table, for as long as the table is borrowed.
+fn value_of(entry: Borrowed<'_, Entry>) -> Value<'_> {
+    // SAFETY: the entry's block is owned by the table, which is borrowed for the lifetime of the
+    // result; the `Borrowed` itself is only a pointer to it.
+    unsafe { entry.value_unbound() }
 }
 
 #[cold]

@@ -244,6 +244,16 @@ impl Entry {
 
     #[inline]
     pub fn value(&self) -> Value<'_> {
+        // SAFETY: the lifetime is cut to that of the borrow.
+        unsafe { self.value_unbound() }
+    }
+
+    /// The value with a lifetime of the caller's choice.
+    ///
+    /// # Safety
+    /// The entry outlives the result and is not changed meanwhile.
+    #[inline]
+    pub(crate) unsafe fn value_unbound<'a>(&self) -> Value<'a> {
         let shape = self.shape();
         // SAFETY: the payload lies within the block; its kind says what was written there.
         unsafe {
@@ -325,12 +335,13 @@ impl Entry {
 
     /// Puts in another value (and expiry), in the same block if it fits exactly.
     #[inline]
-    pub fn with_value(mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) -> Self {
+    pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {
         let shape = self.shape();
         let fits = Shape::of(shape.key_len, value.len(), expiry.is_some());
         let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
         if !same || fits.size() != shape.size() {
-            return Self::new(self.key(), value, expiry, clock);
+            *self = Self::new(self.key(), value, expiry, clock);
+            return;
         }
         self.drop_payload(shape);
         let header = self.header() & (0xFFFF << 48);
@@ -347,49 +358,37 @@ impl Entry {
             }
             self.write_value(fits, value);
         }
-        self
     }
 
     /// The same value under another expiry; access clock and raw mark stay.
-    pub fn with_expiry(mut self, expiry: Option<i64>) -> Self {
-        if let (Some(ms), Some(_)) = (expiry, self.expiry()) {
+    pub fn set_expiry(&mut self, expiry: Option<i64>) {
+        match (expiry, self.expiry()) {
+            (None, None) => {}
             // SAFETY: the block has an expiry field.
-            unsafe { self.0.as_ptr().add(HEADER).cast::<i64>().write(ms) }
-            return self;
+            (Some(ms), Some(_)) => unsafe {
+                self.0.as_ptr().add(HEADER).cast::<i64>().write(ms);
+            },
+            (Some(_), None) | (None, Some(_)) => *self = self.moved(self.key(), expiry),
         }
-        if expiry.is_none() && self.expiry().is_none() {
-            return self;
-        }
-        self.moved(None, expiry)
     }
 
     /// The same value and expiry under another key.
     pub fn with_key(self, key: &[u8]) -> Self {
-        let expiry = self.expiry();
-        self.moved(Some(key), expiry)
+        self.moved(key, self.expiry())
     }
 
     /// A second entry with the same value: long strings are shared, not copied.
     pub fn copied(&self, key: &[u8]) -> Self {
-        let value = match self.value() {
-            Value::Int(number) => NewValue::Int(number),
-            Value::Inline(bytes) => NewValue::Bytes(bytes),
-            Value::Shared(shared) => NewValue::Shared(Arc::clone(&shared)),
-        };
-        let mut copy = Self::new(key, value, self.expiry(), self.clock());
-        if self.is_raw() {
-            copy.set_raw();
-        }
-        copy
+        self.moved(key, self.expiry())
     }
 
-    fn moved(self, key: Option<&[u8]>, expiry: Option<i64>) -> Self {
+    fn moved(&self, key: &[u8], expiry: Option<i64>) -> Self {
         let value = match self.value() {
             Value::Int(number) => NewValue::Int(number),
             Value::Inline(bytes) => NewValue::Bytes(bytes),
             Value::Shared(shared) => NewValue::Shared(Arc::clone(&shared)),
         };
-        let mut entry = Self::new(key.unwrap_or(self.key()), value, expiry, self.clock());
+        let mut entry = Self::new(key, value, expiry, self.clock());
         if self.is_raw() {
             entry.set_raw();
         }

@@ -35,7 +35,8 @@ pub use key::KeyRef;
 pub use mutate::ExpiryChange;
 pub use record::{Garbage, Record};
 pub use shard::{Database, Shard};
-pub use space::{Keyspace, Position, ScanFilter};
+pub use expire::Swept;
+pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, ScanFilter, Size};
 
 /// The key holds another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,18 +55,16 @@ impl Shard {
         index: u32,
         hash: u64,
         key: &[u8],
-        change: impl FnOnce(Entry) -> Entry,
+        change: impl FnOnce(&mut Entry),
     ) -> Option<()> {
         let db = self.databases.get_mut(index as usize)?;
         let at = db.table.find(hash, key)?;
-        let (mut old, mut new) = (None, None);
-        db.table.replace(at, |entry| {
-            old = Some(weight(&entry));
-            let entry = change(entry);
-            new = Some(weight(&entry));
-            entry
-        });
-        self.account(index, old, new);
+        let mut entry = db.table.get_mut(at);
+        let old = weight(&entry);
+        change(&mut entry);
+        let new = weight(&entry);
+        drop(entry);
+        self.account(index, Some(old), Some(new));
         Some(())
     }
 }
@@ -125,7 +123,7 @@ impl Db<'_> {
             if let Value::Shared(shared) = entry.value() {
                 old_shared = Some(shared.clone());
             }
-            entry.with_value(value, expiry, fresh)
+            entry.set_value(value, expiry, fresh);
         });
         if let Some(value) = value.take() {
             let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
@@ -180,16 +178,9 @@ impl Db<'_> {
         let fresh = self.clock.fresh(now_ms);
         let mut change = Some(change);
         let mut len = 0;
-        let mut apply = |entry: Option<Entry>| {
-            let change = change.take().expect("one of the two paths runs");
-            let Some(mut entry) = entry else {
-                let mut bytes = Vec::new();
-                change(&mut bytes);
-                len = bytes.len();
-                let mut entry = Entry::new(key.bytes(), NewValue::of_vec(&mut bytes), None, fresh);
-                entry.set_raw();
-                return entry;
-            };
+        let shard = self.shard(key);
+        let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
+            let Some(change) = change.take() else { return };
             if let Some(mut long) = entry.shared_mut() {
                 let bytes = long.make_mut();
                 change(bytes);
@@ -203,15 +194,16 @@ impl Db<'_> {
                 }
                 change(&mut bytes);
                 len = bytes.len();
-                let expiry = entry.expiry();
-                entry = entry.with_value(NewValue::of_vec(&mut bytes), expiry, fresh);
+                entry.set_value(NewValue::of_vec(&mut bytes), entry.expiry(), fresh);
             }
             entry.set_raw();
-            entry
-        };
-        let shard = self.shard(key);
-        if shard.alter(index, key.hash(), key.bytes(), |entry| apply(Some(entry))).is_none() {
-            let entry = apply(None);
+        });
+        if let (None, Some(change)) = (found, change.take()) {
+            let mut bytes = Vec::new();
+            change(&mut bytes);
+            len = bytes.len();
+            let mut entry = Entry::new(key.bytes(), NewValue::of_vec(&mut bytes), None, fresh);
+            entry.set_raw();
             shard.add(index, key.hash(), entry);
             self.record.created(index, key.bytes());
         }
@@ -235,7 +227,7 @@ impl Db<'_> {
         let index = self.index;
         let shard = self.shard(key);
         let found = shard
-            .alter(index, key.hash(), key.bytes(), |entry| entry.with_expiry(expiry))
+            .alter(index, key.hash(), key.bytes(), |entry| entry.set_expiry(expiry))
             .is_some();
         if found {
             self.record.note(index, key.bytes(), event);

@@ -13,6 +13,14 @@ pub enum Garbage {
 }
 
 impl Garbage {
+    /// How many keys it is, for the count of what waits to be freed.
+    pub fn objects(&self) -> u64 {
+        match self {
+            Self::Entry(_) | Self::Bytes(_) => 1,
+            Self::Table(table) => table.len() as u64,
+        }
+    }
+
     /// Whether freeing it takes long enough to be left to another thread.
     pub fn is_large(&self) -> bool {
         const LARGE_BYTES: usize = 64 << 10;

@@ -3,7 +3,7 @@
 use crate::Entry;
 use lock::ShardId;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use stdx::hash::{Seed, sip13};
 use table::{Table, View};
 
@@ -41,17 +41,17 @@ pub(crate) struct Count {
 #[derive(Debug)]
 pub(crate) struct Counts {
     databases: Box<[Count]>,
-    views: [AtomicPtr<View>; VIEWS],
+    views: [View; VIEWS],
 }
 
 /// Databases from this index on are not prefetched.
 const VIEWS: usize = 16;
 
 impl Counts {
-    pub(crate) fn new(databases: u32) -> Self {
+    pub(crate) fn new(databases: u32, shard_bits: u32) -> Self {
         Self {
             databases: (0..databases).map(|_| Count::default()).collect(),
-            views: Default::default(),
+            views: [const { View::new(0) }; VIEWS].map(|_| View::new(shard_bits)),
         }
     }
 
@@ -60,19 +60,15 @@ impl Counts {
         &self.databases[db as usize]
     }
 
-    /// The part of the database's table that may be read without the lock. Views live as long as
-    /// the keyspace.
+    /// The part of the database's table that may be read without the lock.
     #[inline]
     pub(crate) fn view(&self, db: u32) -> Option<&View> {
-        let view = self.views.get(db as usize)?.load(Ordering::Acquire); // pairs with `publish`
-        // SAFETY: published views belong to tables that are retired through the epochs, and the
-        // caller holds a pass.
-        unsafe { view.as_ref() }
+        self.views.get(db as usize)
     }
 
-    fn publish(&self, index: usize, table: &Table<Entry>) {
-        if let Some(slot) = self.views.get(index) {
-            slot.store(std::ptr::from_ref(table.view()).cast_mut(), Ordering::Release);
+    fn show(&self, index: usize, table: &mut Table<Entry>) {
+        if let Some(view) = self.views.get(index) {
+            table.attach(view);
         }
     }
 }
@@ -109,8 +105,8 @@ impl Shard {
     #[inline]
     pub(crate) fn database_mut(&mut self, index: u32) -> &mut Database {
         while self.databases.len() <= index as usize {
-            let table = self.empty_table();
-            self.counts.publish(self.databases.len(), &table);
+            let mut table = self.empty_table();
+            self.counts.show(self.databases.len(), &mut table);
             self.databases.push(Database { table });
         }
         &mut self.databases[index as usize]
@@ -141,8 +137,8 @@ impl Shard {
 
     /// Takes all keys of a database away; the table goes to the caller, to be freed elsewhere.
     pub(crate) fn empty(&mut self, index: usize) -> Table<Entry> {
-        let table = self.empty_table();
-        self.counts.publish(index, &table);
+        let mut table = self.empty_table();
+        self.counts.show(index, &mut table);
         let count = self.counts.get(index as u32);
         for number in [&count.keys, &count.expires, &count.bytes, &count.ttl_sum_ms, &count.ttl_count] {
             number.store(0, Ordering::Relaxed);
@@ -167,7 +163,7 @@ impl Shard {
             b.store(old, Ordering::Relaxed);
         }
         for index in [first as usize, second as usize] {
-            self.counts.publish(index, &self.databases[index].table);
+            self.counts.show(index, &mut self.databases[index].table);
         }
     }
 

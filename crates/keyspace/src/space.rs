@@ -81,7 +81,7 @@ impl Keyspace {
         let count = shards.next_power_of_two();
         let bits = count.trailing_zeros();
         let counts: Vec<_> =
-            (0..count).map(|_| Arc::new(crate::shard::Counts::new(databases))).collect();
+            (0..count).map(|_| Arc::new(crate::shard::Counts::new(databases, bits))).collect();
         let shards = Shards::new(count, |id| {
             Shard::new(id, bits, seed, Arc::clone(&counts[id.index()]))
         });

@@ -9,7 +9,11 @@
 //! ([`Epochs`]), the shards' gate, shards. Room in the journal is secured before any of the latter two.
 
 mod epochs;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod shards;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
 
 pub use epochs::{Closed, Epochs, Full, PARTICIPANTS_MAX, Participant, Pass};
 pub use shards::{All, Exclusive, Many, One, SHARDS_MAX, ShardId, Shards};

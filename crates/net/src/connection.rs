@@ -16,7 +16,7 @@
 use crate::scratch::{INPUT_BYTES, Scratch, State};
 use command::{ClientFlags, Job, JobStep, ReplyMode, Session};
 use engine::{End, Now};
-use resp::{Limits, Out, Parsed, Progress, Reply};
+use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -43,7 +43,7 @@ pub(crate) enum Exit {
     /// More unparsed input than allowed.
     QueryLimit,
     /// The peer broke the protocol.
-    Protocol(String),
+    Protocol(resp::ProtocolError),
     Io(io::Error),
     /// To be served by another worker.
     Moved,
@@ -208,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn pause_left_ms(&self) -> i64 {
-        self.scratch.engine.pause.current(clock::wall_ms()).map_or(0, |(_, left)| left)
+        self.scratch.engine.pause.current(wall_ms()).map_or(0, |(_, left)| left)
     }
 
     fn still_paused(&mut self) -> bool {
@@ -223,15 +223,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn work(&mut self, cx: &mut Context<'_>) {
         let scratch = Rc::clone(&self.scratch);
         let State { reply, .. } = &mut *scratch.state.borrow_mut();
-        reply.set_protocol(self.session.protocol);
+        reply.protocol = self.session.wire();
         let Some(job) = &mut self.job else { return };
         let mark = reply.mark();
-        if job.step(&scratch.engine.space, clock::wall_ms(), reply) == JobStep::Done {
+        if job.step(&scratch.engine.space, wall_ms(), reply) == JobStep::Done {
             self.job = None;
             if self.session.reply_mode != ReplyMode::On {
                 reply.truncate(mark);
             }
-            self.pending.append(reply.out_mut());
+            self.pending.append(&mut reply.out);
         }
         cx.waker().wake_by_ref();
     }
@@ -240,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn after_serving(&mut self, cx: &mut Context<'_>) {
         let scratch = Rc::clone(&self.scratch);
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
-        let out = reply.out_mut();
+        let out = &mut reply.out;
         let made = out.len();
         if self.pending.is_empty() && made > 0 {
             let sent = write(&mut self.stream, cx, out);
@@ -279,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let output = self.pending.len() as u64;
         let hard = settings.output_bytes_max > 0 && output > settings.output_bytes_max;
         let soft = settings.output_bytes_soft > 0 && output > settings.output_bytes_soft;
-        let now_ms = clock::wall_ms();
+        let now_ms = wall_ms();
         let since = if soft { *self.soft_since_ms.get_or_insert(now_ms) } else { now_ms };
         if !soft {
             self.soft_since_ms = None;
@@ -315,12 +315,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 fn write<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, out: &Out) -> io::Result<usize> {
     let mut total = 0;
     let stream = Pin::new(stream);
-    let polled = if let Some(bytes) = out.contiguous() {
+    let polled = if let Some(bytes) = out.as_contiguous() {
         stream.poll_write(cx, bytes)
     } else {
-        let mut slices: Vec<IoSlice<'_>> = Vec::new();
-        out.slices(&mut slices);
-        stream.poll_write_vectored(cx, &slices)
+        let mut slices = [IoSlice::new(&[]); 64];
+        let count = out.slices(&mut slices);
+        stream.poll_write_vectored(cx, &slices[..count])
     };
     match polled {
         Poll::Pending => {}
@@ -368,39 +368,36 @@ impl Serving<'_> {
     /// Parses and executes all whole requests of `input`, which begins where `progress` says.
     fn serve(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
         let mut used = 0;
-        self.reply.set_protocol(self.session.protocol);
+        self.reply.protocol = self.session.wire();
         loop {
             let limits = self.limits();
-            self.requests.clear();
             let rest = &input[used..];
             let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
-            let count = self.requests.len();
-            if count > 0 {
+            if !self.requests.is_empty() {
                 let now = Now {
-                    wall_ms: clock::wall_ms(),
+                    wall_ms: wall_ms(),
                     ticks: clock::ticks,
-                    wall: clock::wall_ms,
+                    wall: wall_ms,
                     stale_ticks: clock::ticks_per_milli(),
                 };
                 let served =
                     self.engine.serve(self.worker, self.session, self.requests, rest, now, self.reply);
-                if !matches!(served.end, End::Done) {
+                let end = match served.end {
+                    End::Done => None,
+                    End::Later(job) => Some(ServeEnd::Later(job)),
+                    End::Paused => Some(ServeEnd::Paused),
+                    End::Close => Some(ServeEnd::Close(Exit::Closed)),
+                };
+                if let Some(end) = end {
                     used += self.requests.end_of(served.done);
-                    let end = match served.end {
-                        End::Later(job) => ServeEnd::Later(job),
-                        End::Paused => ServeEnd::Paused,
-                        End::Close | End::Done => ServeEnd::Close(Exit::Closed),
-                    };
                     return Outcome { used, end };
                 }
             }
-            match parsed {
-                Parsed::More { consumed } => used += consumed,
-                Parsed::Incomplete { consumed } => {
-                    used += consumed;
-                    return Outcome { used, end: ServeEnd::Need };
-                }
-                Parsed::Error(error) => return self.protocol_error(&error, input.len()),
+            used += parsed.consumed;
+            match parsed.stop {
+                Stop::Full => {}
+                Stop::Drained | Stop::Partial => return Outcome { used, end: ServeEnd::Need },
+                Stop::Error(error) => return self.protocol_error(error, input.len()),
             }
         }
     }
@@ -410,17 +407,18 @@ impl Serving<'_> {
         Limits {
             authenticated: self.session.authenticated,
             bulk_bytes_max: settings.bulk_bytes_max,
-            inline: settings.inline_commands,
             ..Limits::default()
         }
     }
 
-    fn protocol_error(&mut self, error: &resp::ProtocolError, len: usize) -> Outcome {
-        let text = error.to_string();
-        if error.answers() {
-            self.reply.error(&format!("ERR {text}"));
-        }
+    fn protocol_error(&mut self, error: resp::ProtocolError, len: usize) -> Outcome {
+        self.reply.protocol_error(&error);
         self.worker.stats.error("ERR".to_owned());
-        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(text)) }
+        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)) }
     }
+}
+
+/// The wall clock in milliseconds since 1970.
+fn wall_ms() -> i64 {
+    clock::now().0
 }

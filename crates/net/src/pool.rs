@@ -6,7 +6,7 @@ use crate::scratch::Scratch;
 use command::{Card, Session};
 use engine::Engine;
 use parking_lot::Mutex;
-use runtime::{verbose, warning};
+use runtime::{log_verbose as verbose, log_warning as warning};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -134,7 +134,10 @@ async fn serve_mailbox(
     connections: Arc<AtomicUsize>,
 ) {
     let seed = pool.seed.wrapping_add((id as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let scratch = Rc::new(Scratch::new(Arc::clone(&pool.engine), seed));
+    let Some(scratch) = Scratch::new(Arc::clone(&pool.engine), seed) else {
+        return warning!("Worker {id} does not start: there are too many threads");
+    };
+    let scratch = Rc::new(scratch);
     while let Some(incoming) = mailbox.recv().await {
         let (pool, scratch, connections) =
             (Arc::clone(&pool), Rc::clone(&scratch), Arc::clone(&connections));
@@ -150,6 +153,7 @@ async fn serve_mailbox(
 async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
     let Incoming { transport, session } = incoming;
     let card = Arc::clone(&session.card);
+    let stats = Arc::clone(&scratch.state.borrow().worker.stats);
     let registered = match transport {
         Transport::Tcp(stream) => match TcpStream::from_std(stream) {
             Ok(stream) => {
@@ -182,7 +186,11 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
     };
     let exit = registered.unwrap_or_else(Exit::Io);
     report(&card, &exit);
-    pool.engine.stats_of_exit(matches!(exit, Exit::OutputLimit), matches!(exit, Exit::QueryLimit));
+    match exit {
+        Exit::OutputLimit => stats.output_buffer_disconnections.add(1),
+        Exit::QueryLimit => stats.query_buffer_disconnections.add(1),
+        _ => {}
+    }
     pool.admission.ended(&card);
 }
 

@@ -23,14 +23,14 @@ pub(crate) struct State {
 }
 
 impl Scratch {
-    pub(crate) fn new(engine: Arc<Engine>, seed: u64) -> Self {
-        let worker = Worker::new(&engine, seed);
+    pub(crate) fn new(engine: Arc<Engine>, seed: u64) -> Option<Self> {
+        let worker = Worker::new(&engine, seed)?;
         let state = State {
             worker,
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
             requests: Requests::default(),
             reply: Reply::default(),
         };
-        Self { engine, state: RefCell::new(state) }
+        Some(Self { engine, state: RefCell::new(state) })
     }
 }

@@ -3,3 +3,5 @@
 
 pub mod clock;
 pub mod log;
+pub mod process;
+pub mod sysinfo;

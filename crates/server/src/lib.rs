@@ -1,1 +1,20 @@
-//! Placeholder until the crate has a body.
+//! The server: reads the configuration, wires engine, workers and listeners together, and answers
+//! for the node.
+//!
+//! ```text
+//!  main thread: start ─► accept loops, cron, signals ─► shutdown
+//!  worker threads: net::Pool       disposal thread: frees what is large
+//! ```
+
+mod accept;
+mod allocator;
+mod cron;
+mod disposal;
+mod info;
+mod node;
+mod settings;
+mod start;
+
+pub use allocator::{Allocator, Heap};
+pub use node::Server;
+pub use start::run;

@@ -43,7 +43,8 @@ pub(super) const PARAMS: &[Param] = &[
         "Call the server Redis in every reply and log line.",
     )
     .of(Source::Valkey),
-    int("hz", (0, INT, Unit::Hertz), "10", "How often the periodic work runs."),
+    int("hz", (0, INT, Unit::Hertz), "10", "How often the periodic work runs, 1 to 500.")
+        .clamp(1, 500),
     text("ignore-warnings", "", "Warnings about the system that do not stop the start."),
     directive("include", 1, 1, "Read another file here; the name may be a glob pattern."),
     // The peers' default is one thread. Here every core serves commands unless told otherwise.
@@ -51,10 +52,10 @@ pub(super) const PARAMS: &[Param] = &[
         "io-threads",
         (0, 256, Unit::Count),
         "0",
-        "Threads that read, execute and answer; 0 is one for each core, 1 is the plain single-threaded server.",
+        "Threads that serve; 0 is one for each core, 1 the plain single-threaded server.",
     ),
     directive("loadmodule", 1, usize::MAX, "Load a native module.")
-        .idle("native modules are not loaded; JSON, search and the other types are built in"),
+        .idle("native modules are not loaded"),
     choice(
         "oom-score-adj",
         OOM_ADJUST,

@@ -1,7 +1,8 @@
 //! The list. A file per theme; here they become one, and names become ids.
 //!
-//! Defaults. Where Redis 8.0 and Valkey 8.1 differ the newer behavior that clients can rely on is taken,
-//! and where our limits say otherwise the row's summary says so. A comment stands beside each such row.
+//! Defaults. Where Redis 8.0 and Valkey 8.1 differ the newer behavior that clients can rely on is
+//! taken, and where our limits say otherwise the row's summary says so. A comment stands beside
+//! each such row.
 
 mod cluster;
 mod data;
@@ -16,20 +17,22 @@ mod testing;
 
 use std::sync::LazyLock;
 
-use crate::param::{Param, ParamId, Theme};
+use crate::param::{Effect, Param, ParamId, Theme};
 
-const THEMES: &[(Theme, &[Param])] = &[
-    (Theme::General, general::PARAMS),
-    (Theme::Network, network::PARAMS),
-    (Theme::Security, security::PARAMS),
-    (Theme::Tls, security::TLS_PARAMS),
-    (Theme::Memory, memory::PARAMS),
-    (Theme::Data, data::PARAMS),
-    (Theme::Persistence, persistence::PARAMS),
-    (Theme::Replication, replication::PARAMS),
-    (Theme::Cluster, cluster::PARAMS),
-    (Theme::Observation, observation::PARAMS),
-    (Theme::Testing, testing::PARAMS),
+/// The themes with their rows, and for a part of the server that does not exist yet why its
+/// parameters have no effect: replace that by `None` when the part is there.
+const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
+    (Theme::General, general::PARAMS, None),
+    (Theme::Network, network::PARAMS, None),
+    (Theme::Security, security::PARAMS, None),
+    (Theme::Tls, security::TLS_PARAMS, Some("there is no TLS yet")),
+    (Theme::Memory, memory::PARAMS, None),
+    (Theme::Data, data::PARAMS, None),
+    (Theme::Persistence, persistence::PARAMS, None),
+    (Theme::Replication, replication::PARAMS, Some("there is no replication yet")),
+    (Theme::Cluster, cluster::PARAMS, Some("there is no cluster mode yet")),
+    (Theme::Observation, observation::PARAMS, None),
+    (Theme::Testing, testing::PARAMS, None),
 ];
 
 const COUNT: usize = {
@@ -50,10 +53,13 @@ const fn joined() -> [Param; COUNT] {
     let mut at = 0;
     let mut theme = 0;
     while theme < THEMES.len() {
-        let (name, rows) = THEMES[theme];
+        let (name, rows, missing) = THEMES[theme];
         let mut row = 0;
         while row < rows.len() {
             all[at] = rows[row].under(name);
+            if let (Effect::Applies, Some(why)) = (all[at].effect, missing) {
+                all[at].effect = Effect::None(why);
+            }
             at += 1;
             row += 1;
         }
@@ -70,7 +76,8 @@ pub const DEPRECATED: &[&str] = &[
     "lua-replicate-commands",
 ];
 
-/// The id of a parameter by its primary name, for constants: `const PORT: ParamId = config::id("port");`.
+/// The id of a parameter by its primary name, for constants: `const PORT: ParamId =
+/// config::id("port");`.
 ///
 /// # Panics
 /// When there is no such parameter, which in a constant is a compile error.

@@ -19,7 +19,7 @@ pub(super) const PARAMS: &[Param] = &[
         "client-output-buffer-limit",
         Kind::OutputLimits,
         "normal 1gb 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
-        "Unread replies a client may cause before it is closed, by class: hard limit, soft limit, seconds.",
+        "Unread replies at which a client is closed, by class of clients.",
     ),
     int(
         "client-query-buffer-limit",
@@ -49,6 +49,12 @@ pub(super) const PARAMS: &[Param] = &[
         "New TLS connections taken before others are served again.",
     ),
     int("maxclients", (1, UINT, Unit::Count), "10000", "Connections at the same time."),
+    int(
+        "maxmemory-clients",
+        (-100, LONG, Unit::MemoryOrPercent),
+        "5%",
+        "Memory of all clients together; above it the largest are closed. 0 is no limit.",
+    ),
     int(
         "min-io-threads-avoid-copy-reply",
         (0, INT, Unit::Count),
@@ -89,13 +95,13 @@ pub(super) const PARAMS: &[Param] = &[
     )
     .of(Source::Valkey)
     .idle(BATCH),
+    flag("protected-mode", "yes", "Without a password, serve only clients of this machine."),
     int(
         "proto-max-bulk-len",
         (1 << 20, LONG, Unit::Memory),
         "512mb",
         "Size of one argument, and of a string value.",
     ),
-    flag("protected-mode", "yes", "Without a password, serve only clients of this machine."),
     list("rdma-bind", Kind::Words { max: 16 }, "\"\"", "Addresses to listen on with RDMA.")
         .of(Source::Valkey)
         .idle(NO_RDMA),
@@ -141,6 +147,12 @@ pub(super) const PARAMS: &[Param] = &[
         "0",
         "Close a client that has been idle for so long; 0 is never.",
     ),
+    int(
+        "tracking-table-max-keys",
+        (0, LONG, Unit::Count),
+        "1000000",
+        "Keys remembered for client side caching; 0 is no limit.",
+    ),
     optional("unixsocket", "Path of a Unix socket to listen on.").fixed(),
     optional("unixsocketgroup", "Group that owns the Unix socket.").fixed().of(Source::Valkey),
     int(
@@ -150,16 +162,4 @@ pub(super) const PARAMS: &[Param] = &[
         "Mode of the Unix socket, in octal; 0 leaves it.",
     )
     .fixed(),
-    int(
-        "tracking-table-max-keys",
-        (0, LONG, Unit::Count),
-        "1000000",
-        "Keys remembered for client side caching; 0 is no limit.",
-    ),
-    int(
-        "maxmemory-clients",
-        (-100, LONG, Unit::MemoryOrPercent),
-        "5%",
-        "Memory of all clients together; above it the largest are closed. 0 is no limit.",
-    ),
 ];

@@ -1,6 +1,8 @@
 //! What the server tells: log, slow log, latency, keyspace events.
 
-use crate::param::{Flags, INT, Kind, LONG, Param, Source, Unit, choice, flag, int, list, text};
+use crate::param::{
+    Flags, INT, Kind, LONG, Param, Source, Unit, choice, events, flag, int, list, text,
+};
 
 const LEVELS: &[(&str, u32)] =
     &[("debug", 0), ("verbose", 1), ("notice", 2), ("warning", 3), ("nothing", 4)];
@@ -74,12 +76,7 @@ pub(super) const PARAMS: &[Param] = &[
     choice("log-timestamp-format", STAMPS, "legacy", "Time in log lines.").of(Source::Valkey),
     text("logfile", "", "Log file; empty is standard output.").fixed(),
     choice("loglevel", LEVELS, "notice", "Least importance that is logged."),
-    list(
-        "notify-keyspace-events",
-        Kind::Events,
-        "\"\"",
-        "Classes of events that are published, a letter each.",
-    ),
+    events("notify-keyspace-events", "Classes of events that are published, a letter each."),
     int(
         "slowlog-entry-max-argc",
         (2, INT, Unit::Count),

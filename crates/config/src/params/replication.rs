@@ -46,7 +46,8 @@ pub(super) const PARAMS: &[Param] = &[
         (1, LONG, Unit::Memory),
         "64mb",
         "Journal kept for replicas that come back.",
-    ),
+    )
+    .clamp(16 << 10, LONG),
     int(
         "repl-backlog-ttl",
         (0, LONG, Unit::Seconds),

@@ -292,6 +292,12 @@ impl Requests {
         Some(Request { args: Args { base, args }, bytes: span.bytes, inline })
     }
 
+    /// Where, in the buffer that was parsed, the first `count` requests end.
+    pub fn end_of(&self, count: usize) -> usize {
+        let last = count.checked_sub(1).and_then(|last| self.spans.get(last));
+        last.map_or(0, |span| span.start.saturating_add(span.bytes))
+    }
+
     /// The requests in order. `buf` is the buffer that was parsed.
     pub fn iter<'a>(&'a self, buf: &'a [u8]) -> impl Iterator<Item = Request<'a>> {
         (0..self.spans.len()).filter_map(move |index| self.get(index, buf))

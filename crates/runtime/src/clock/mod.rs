@@ -74,6 +74,12 @@ pub fn ticks_to_nanos(ticks: u64) -> u64 {
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
+/// How many [`ticks`] a millisecond has.
+#[inline]
+pub fn ticks_per_milli() -> u64 {
+    (1_000_000_u64 << 32).checked_div(nanos_per_tick()).unwrap_or(u64::MAX)
+}
+
 /// What INFO calls `monotonic_clock`.
 pub fn description() -> String {
     if !cfg!(target_arch = "x86_64") || !origin().counter_runs {

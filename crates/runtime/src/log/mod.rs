@@ -26,7 +26,7 @@ mod sink;
 
 pub use capture::{Capture, Share, capture};
 pub(crate) use line::Line;
-pub(crate) use sink::{fd, request_reopen, write_raw};
+pub(crate) use sink::{ROOM_WAIT_MS, fd, request_reopen, write_in_time};
 
 use std::ffi::CStr;
 use std::fmt::{self, Write};
@@ -180,7 +180,7 @@ pub fn set_syslog(ident: &str, facility: Facility) -> io::Result<()> {
 /// Opens the log file anew before the next line. Not needed after a rotation, which is noticed by
 /// itself; SIGHUP asks for it out of habit.
 pub fn reopen() {
-    sink::request_reopen();
+    request_reopen();
 }
 
 /// `hide-user-data-from-log`.
@@ -220,7 +220,7 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
         let note = format_args!("{dropped} log lines were dropped: the log took no more");
         let mut line = Line::<LINE_BYTES_MAX>::new();
         compose(&mut line, Level::Warning, note);
-        if !sink::write(line.bytes()) {
+        if !sink::try_write(line.bytes()) {
             sink::put_back_dropped(dropped);
         }
     }

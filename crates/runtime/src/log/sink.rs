@@ -22,7 +22,7 @@ use libc::{c_char, c_int};
 use super::{Facility, Level};
 
 /// How long a line waits for room in a pipe.
-const ROOM_WAIT_MS: c_int = 5;
+pub(crate) const ROOM_WAIT_MS: c_int = 5;
 
 /// Descriptor of the log; -1: nowhere.
 static FD: AtomicI32 = AtomicI32::new(libc::STDOUT_FILENO);
@@ -31,6 +31,8 @@ static PATH: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
 static FD_MAY_BLOCK: AtomicBool = AtomicBool::new(true);
 static REOPEN: AtomicBool = AtomicBool::new(false);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// The last line found no room: the next ones do not wait for it.
+static STUCK: AtomicBool = AtomicBool::new(false);
 static SYSLOG: AtomicBool = AtomicBool::new(false);
 
 /// Sends lines to `path`; an empty one means standard output.
@@ -89,19 +91,29 @@ pub(super) fn put_back_dropped(count: u64) {
     DROPPED.fetch_add(count, Ordering::Relaxed);
 }
 
-/// Writes one line, or counts it as dropped. Returns whether it was written.
-pub(super) fn write(line: &[u8]) -> bool {
-    follow_rotation();
-    let fd = fd();
-    let written = fd < 0 || (has_room(fd) && write_raw(fd, line));
-    if !written {
+/// Writes one line, or counts it as dropped.
+pub(super) fn write(line: &[u8]) {
+    if !try_write(line) {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
-    written
 }
 
-/// Writes all of `bytes`. Async-signal-safe.
-pub(crate) fn write_raw(fd: c_int, mut bytes: &[u8]) -> bool {
+/// Writes one line. Returns whether it was written.
+pub(super) fn try_write(line: &[u8]) -> bool {
+    follow_rotation();
+    let fd = fd();
+    fd < 0 || write_in_time(fd, line, ROOM_WAIT_MS)
+}
+
+/// Writes `bytes`, up to 4096 of them, unless there is no room for so long. Async-signal-safe.
+pub(crate) fn write_in_time(fd: c_int, bytes: &[u8], wait_ms: c_int) -> bool {
+    let wait_ms = if STUCK.load(Ordering::Relaxed) { 0 } else { wait_ms };
+    let has_room = has_room(fd, wait_ms);
+    STUCK.store(!has_room, Ordering::Relaxed);
+    has_room && write_raw(fd, bytes)
+}
+
+fn write_raw(fd: c_int, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         // SAFETY: pointer and length are those of a live slice.
         let count = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
@@ -155,13 +167,13 @@ fn may_block(fd: c_int) -> bool {
 }
 
 /// A pipe reports room only for a whole PIPE_BUF (4096 bytes), which is the longest line.
-fn has_room(fd: c_int) -> bool {
+fn has_room(fd: c_int, wait_ms: c_int) -> bool {
     if !FD_MAY_BLOCK.load(Ordering::Relaxed) {
         return true;
     }
     let mut polled = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
     // SAFETY: one structure, and its count.
-    let ready = unsafe { libc::poll(&raw mut polled, 1, ROOM_WAIT_MS) };
+    let ready = unsafe { libc::poll(&raw mut polled, 1, wait_ms) };
     // An error of poll is left to write, which reports it.
     ready != 0
 }

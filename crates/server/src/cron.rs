@@ -1,0 +1,194 @@
+//! What happens by the clock: active expiry, samples for INFO, idle clients, memory that waits in
+//! the epochs.
+
+use crate::node::Server;
+use command::Node;
+use config::{ParamId, id};
+use engine::Worker;
+use journal::Frame;
+use keyspace::{Position, Record};
+use lock::ShardId;
+use runtime::{clock, log_verbose};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const HZ: ParamId = id("hz");
+const TIMEOUT: ParamId = id("timeout");
+const EFFORT: ParamId = id("active-expire-effort");
+
+/// State of the cron.
+pub(crate) struct Cron {
+    server: Arc<Server>,
+    worker: Worker,
+    expiry: Expiry,
+    ticks: u64,
+    last: Totals,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Totals {
+    micros: u64,
+    commands: u64,
+    input: u64,
+    output: u64,
+}
+
+/// Where the walk for expired keys stands.
+#[derive(Default)]
+struct Expiry {
+    shard: usize,
+    db: u32,
+    at: Option<Position>,
+}
+
+impl Cron {
+    pub(crate) fn new(server: Arc<Server>, worker: Worker) -> Self {
+        Self { server, worker, expiry: Expiry::default(), ticks: 0, last: Totals::default() }
+    }
+
+    /// Ticks `hz` times a second for as long as the server runs.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let hz = self.server.int(HZ).clamp(1, 500) as u64;
+            tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+            if self.server.cron_paused.load(Ordering::Relaxed) {
+                continue;
+            }
+            self.ticks += 1;
+            self.expire(hz);
+            self.sample_memory();
+            if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
+                self.sample_rates();
+            }
+            if self.ticks.is_multiple_of(hz) {
+                self.idle_clients();
+            }
+        }
+    }
+
+    fn sample_memory(&self) {
+        let allocated = (self.server.allocator.heap)().allocated;
+        self.server.engine.space.set_memory(allocated);
+        self.server.samples.memory_peak.fetch_max(allocated, Ordering::Relaxed);
+        self.server.engine.space.epochs().collect();
+    }
+
+    fn sample_rates(&mut self) {
+        let total = self.server.engine.stats.total();
+        let now = Totals {
+            micros: clock::monotonic().0,
+            commands: total.commands_processed,
+            input: total.net_in_bytes,
+            output: total.net_out_bytes,
+        };
+        let micros = now.micros.saturating_sub(self.last.micros).max(1);
+        let rate = |now: u64, then: u64| now.saturating_sub(then) * 1_000_000 / micros;
+        let samples = &self.server.samples;
+        samples.ops_per_second.store(rate(now.commands, self.last.commands), Ordering::Relaxed);
+        samples.input_bytes_per_second.store(rate(now.input, self.last.input), Ordering::Relaxed);
+        samples.output_bytes_per_second.store(rate(now.output, self.last.output), Ordering::Relaxed);
+        self.last = now;
+    }
+
+    /// Closes clients that have been silent for longer than `timeout`.
+    fn idle_clients(&self) {
+        let seconds = self.server.int(TIMEOUT);
+        if seconds == 0 {
+            return;
+        }
+        let now_ms = clock::now().0;
+        for card in self.server.clients().all() {
+            if now_ms - card.last_ms.load(Ordering::Relaxed) > seconds.saturating_mul(1000) {
+                log_verbose!("Closing idle client id={} addr={}", card.id, card.addr);
+                card.kill();
+            }
+        }
+    }
+
+    /// Walks over keys with an expiry. A tick looks at a fixed number of buckets, and at more while
+    /// it finds much that has expired, up to a quarter of the time (`active-expire-effort` adds).
+    fn expire(&mut self, hz: u64) {
+        /// Buckets per slice: the shard's lock is held for one.
+        const SLICE_BUCKETS: usize = 32;
+        const SLICES_PER_TICK: usize = 64;
+        let engine = Arc::clone(&self.server.engine);
+        if !engine.active_expire.load(Ordering::Relaxed) || engine.pause.active(clock::now().0) {
+            return;
+        }
+        let effort = self.server.int(EFFORT).clamp(1, 10) as u64;
+        let start = clock::monotonic().0;
+        let budget = 1_000_000 / hz * (25 + 2 * (effort - 1)) / 100;
+        let (mut volatile, mut expired, mut slices) = (0u64, 0u64, 0usize);
+        let mut steps = engine.space.shards().count() * engine.space.databases() as usize + 1;
+        while steps > 0 {
+            let shard = ShardId(self.expiry.shard as u16);
+            if !engine.space.has_volatile(shard, self.expiry.db) {
+                self.next_part(&engine);
+                steps -= 1;
+                continue;
+            }
+            let swept = self.sweep_slice(&engine, shard, SLICE_BUCKETS);
+            slices += 1;
+            volatile += swept.volatile;
+            expired += swept.expired;
+            match swept.next {
+                Some(next) => self.expiry.at = Some(next),
+                None => {
+                    self.next_part(&engine);
+                    steps -= 1;
+                }
+            }
+            let spent = clock::monotonic().0 - start;
+            let much = expired * 10 > volatile;
+            if spent > budget {
+                self.server.samples.expire_time_capped.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+            if slices >= SLICES_PER_TICK * effort as usize && !much {
+                break;
+            }
+        }
+        let samples = &self.server.samples;
+        if volatile > 0 {
+            samples.stale_per_mille.store(expired * 1000 / volatile, Ordering::Relaxed);
+        }
+        samples.expire_micros.fetch_add(clock::monotonic().0 - start, Ordering::Relaxed);
+    }
+
+    fn next_part(&mut self, engine: &engine::Engine) {
+        self.expiry.at = None;
+        self.expiry.shard += 1;
+        if self.expiry.shard >= engine.space.shards().count() {
+            self.expiry.shard = 0;
+            self.expiry.db = (self.expiry.db + 1) % engine.space.databases().max(1);
+        }
+    }
+
+    fn sweep_slice(
+        &mut self,
+        engine: &engine::Engine,
+        shard: ShardId,
+        buckets: usize,
+    ) -> keyspace::Swept {
+        /// A slice deletes at most what its buckets hold; keys of more bytes wait for the next.
+        const ROOM_BYTES: u64 = 1 << 20;
+        let Worker { participant, writer, stats, .. } = &mut self.worker;
+        let Ok(mut room) = writer.room(ROOM_BYTES, 1024) else { return keyspace::Swept::default() };
+        let pass = participant.enter();
+        let mut record = Record::default();
+        let (db, at) = (self.expiry.db, self.expiry.at);
+        let swept = engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
+            if !room.active() {
+                return 0;
+            }
+            let mut bytes = Vec::new();
+            resp::write_command(&mut bytes, &[b"DEL", key]);
+            writer.append(&mut room, Frame::new(db), &[&bytes]).0
+        });
+        drop(pass);
+        stats.expired_keys.add(swept.expired);
+        engine.space.dispose(&mut record.garbage);
+        swept
+    }
+}

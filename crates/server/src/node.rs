@@ -1,0 +1,253 @@
+//! The server as commands see it: configuration, clients, statistics, life and death.
+
+use crate::allocator::Allocator;
+use crate::disposal::Disposed;
+use crate::settings::settings;
+use command::{Clients, CommandError, Node, PauseMode, Settings, ShutdownRequest};
+use config::{Caller, Config, Directive, ParamId, Scope, SetError, id};
+use engine::{Engine, Histogram};
+use net::Pool;
+use parking_lot::Mutex;
+use resp::Reply;
+use runtime::{clock, log, log_notice, log_warning};
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Numbers that the cron samples, for INFO.
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    pub memory_peak: AtomicU64,
+    pub ops_per_second: AtomicU64,
+    pub input_bytes_per_second: AtomicU64,
+    pub output_bytes_per_second: AtomicU64,
+    /// Thousandths of a percent of keys with an expiry that were found expired.
+    pub stale_per_mille: AtomicU64,
+    pub expire_micros: AtomicU64,
+    pub expire_time_capped: AtomicU64,
+    pub rejected_connections: AtomicU64,
+    pub connections: AtomicU64,
+}
+
+/// The server.
+pub struct Server {
+    pub engine: Arc<Engine>,
+    pub(crate) pool: OnceLock<Arc<Pool>>,
+    pub(crate) config: Mutex<Config>,
+    /// The file that CONFIG REWRITE rewrites.
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) clients: Clients,
+    pub(crate) allocator: Allocator,
+    pub(crate) disposed: Arc<Disposed>,
+    pub(crate) samples: Samples,
+    pub(crate) run_id: String,
+    /// Milliseconds since 1970.
+    pub(crate) started_ms: i64,
+    pub(crate) cron_paused: AtomicBool,
+    pub(crate) memory_at_start: u64,
+    /// Milliseconds since 1970 of the last CONFIG RESETSTAT.
+    pub(crate) reset_ms: AtomicI64,
+    pub(crate) stop: Notify,
+    pub(crate) stopping: AtomicBool,
+}
+
+impl Server {
+    pub(crate) fn int(&self, id: ParamId) -> i64 {
+        self.config.lock().int(id)
+    }
+
+    /// What a changed parameter means for the running server.
+    fn apply(&self, config: &Config, changed: ParamId) -> Result<(), Cow<'static, str>> {
+        const THREADS: ParamId = id("io-threads");
+        const LEVEL: ParamId = id("loglevel");
+        match changed {
+            THREADS => {
+                let Some(pool) = self.pool.get() else { return Ok(()) };
+                pool.resize(crate::start::threads(config))
+                    .map_err(|error| Cow::Owned(format!("Unable to start threads: {error}")))
+            }
+            LEVEL => {
+                crate::start::set_log_level(config);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn rewrite(&self, scope: Scope) -> Result<(), CommandError> {
+        let Some(path) = &self.config_file else {
+            return Err(CommandError::err(format_args!("The server is running without a config file")));
+        };
+        let failed = |error: &dyn std::fmt::Display| {
+            log_warning!("CONFIG REWRITE failed: {error}");
+            CommandError::err(format_args!("Rewriting config file: {error}"))
+        };
+        let disk = disk::RealDisk;
+        let old = match disk::read_all(&disk, path) {
+            Ok(old) => old,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(&error)),
+        };
+        let new = config::rewrite(&old, &self.config.lock(), &[], scope);
+        disk::replace(&disk, path, &new, disk::Mode::Shared).map_err(|error| failed(&error))?;
+        log_notice!("CONFIG REWRITE executed with success.");
+        Ok(())
+    }
+}
+
+impl Node for Server {
+    fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    fn info(&self, sections: &[String]) -> String {
+        crate::info::info(self, sections)
+    }
+
+    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.config.lock().get(patterns, stdx::glob::matches)
+    }
+
+    fn config_set(&self, args: &[&[u8]], local: bool) -> Result<(), CommandError> {
+        let mut config = self.config.lock();
+        let caller = Caller { local, loading: false };
+        let outcome = config.set(args, caller, &mut |config, id| self.apply(config, id));
+        let settings: Settings = settings(&config);
+        drop(config);
+        match outcome {
+            Ok(_) => {
+                self.engine.set_settings(settings);
+                Ok(())
+            }
+            Err(SetError::Loading) => Err(CommandError::Loading),
+            Err(error) => Err(CommandError::err_bytes(&[&error.message()])),
+        }
+    }
+
+    fn config_rewrite(&self) -> Result<(), CommandError> {
+        self.rewrite(Scope::Changed)
+    }
+
+    fn config_rewrite_all(&self) -> Result<(), CommandError> {
+        self.rewrite(Scope::All)
+    }
+
+    fn reset_stats(&self) {
+        self.engine.stats.reset();
+        self.engine.space.reset_stats();
+        self.samples.rejected_connections.store(0, Ordering::Relaxed);
+        self.samples.connections.store(0, Ordering::Relaxed);
+        self.samples.expire_micros.store(0, Ordering::Relaxed);
+        self.samples.expire_time_capped.store(0, Ordering::Relaxed);
+        self.reset_ms.store(clock::now().0, Ordering::Relaxed);
+    }
+
+    fn authenticate(&self, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+        const PASSWORD: ParamId = id("requirepass");
+        let config = self.config.lock();
+        let wanted = config.bytes(PASSWORD);
+        let known = user == b"default" && (wanted.is_empty() || equal(wanted, password));
+        if known { Ok(()) } else { Err(CommandError::WrongPass) }
+    }
+
+    fn password_required(&self) -> bool {
+        self.engine.settings().password_required
+    }
+
+    fn shutdown(&self, request: ShutdownRequest) -> Result<(), CommandError> {
+        if request.abort {
+            return Err(CommandError::err(format_args!("No shutdown in progress.")));
+        }
+        log_warning!("User requested shutdown...");
+        self.stopping.store(true, Ordering::Release);
+        self.stop.notify_one();
+        Ok(())
+    }
+
+    fn pause(&self, mode: PauseMode, until_ms: i64) {
+        self.engine.pause.start(mode, until_ms, clock::now().0);
+        // Whoever was inside when the pause began has passed once the gate could be closed.
+        if let Ok(mut participant) = self.engine.space.epochs().register() {
+            drop(participant.close());
+        }
+    }
+
+    fn unpause(&self) {
+        self.engine.pause.end();
+        self.clients.all().iter().for_each(|card| card.wake());
+    }
+
+    fn debug(&self, _: &[&[u8]], _: &mut Reply) -> Result<bool, CommandError> {
+        Ok(false)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the command is to stop the server for a while")]
+    fn sleep(&self, micros: u64) {
+        if let Ok(mut participant) = self.engine.space.epochs().register() {
+            let closed = participant.close();
+            std::thread::sleep(Duration::from_micros(micros));
+            drop(closed);
+        }
+    }
+
+    fn set_active_expire(&self, on: bool) {
+        self.engine.active_expire.store(on, Ordering::Relaxed);
+    }
+
+    fn pause_cron(&self, on: bool) {
+        self.cron_paused.store(on, Ordering::Relaxed);
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        (self.allocator.heap)().allocated
+    }
+
+    fn latency_histogram(&self, id: u16) -> (u64, Vec<(u64, u64)>) {
+        let total = self.engine.stats.command(id);
+        let mut bounds: Vec<(u64, u64)> = Vec::new();
+        let mut seen = 0;
+        for (ticks, count) in Histogram::buckets(&total.durations) {
+            seen += count;
+            let micros = clock::ticks_to_micros(ticks).max(1).next_power_of_two();
+            match bounds.last_mut() {
+                Some((bound, upto)) if *bound == micros => *upto = seen,
+                _ => bounds.push((micros, seen)),
+            }
+        }
+        (total.calls, bounds)
+    }
+
+    fn log(&self, line: &str) {
+        log_warning!("{line}");
+    }
+
+    fn wall_micros(&self) -> i64 {
+        clock::now_micros().0
+    }
+
+    fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn uptime_seconds(&self) -> u64 {
+        (clock::now().0 - self.started_ms).max(0) as u64 / 1000
+    }
+}
+
+/// Whether two secrets are equal, in a time that depends on their lengths alone.
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+}
+
+/// The directives of a file and of the command line, in the order they are read.
+pub(crate) type Directives = Vec<Directive>;
+
+/// Puts the log where the configuration says.
+pub(crate) fn open_log(config: &Config) -> std::io::Result<()> {
+    const FILE: ParamId = id("logfile");
+    crate::start::set_log_level(config);
+    log::set_file(&config.text(FILE))
+}
