@@ -252,6 +252,10 @@ def wait_until(condition, limit_s=10, every_s=0.01):
     return bool(condition())
 
 
+class Skip(Exception):
+    """The machine cannot show what a test asks for; counted neither way, and printed with its reason."""
+
+
 class Tally:
     """Counts checks; prints one line for each and a closing line."""
 
@@ -274,6 +278,8 @@ class Tally:
             note = test(*args) or ""
         except KeyboardInterrupt:
             raise
+        except Skip as reason:
+            print(f"skip  {name}: {reason}", flush=True)
         except BaseException as error:  # a failing check must not take the others with it
             trace = traceback.extract_tb(sys.exc_info()[2])
             at = next((f for f in reversed(trace) if f.filename.startswith(ROOT)), trace[-1])
