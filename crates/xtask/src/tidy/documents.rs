@@ -147,6 +147,8 @@ fn leaks(project: &Project, source: &Source, findings: &mut Findings) {
     folders.extend(
         [concat!("/ro", "ot"), concat!("/wo", "rk"), concat!("/fa", "rm")].map(str::to_owned),
     );
+    folders.sort_unstable();
+    folders.dedup();
     for (number, line) in source.text.lines().enumerate() {
         let place = || format!("{}:{}", source.name, number + 1);
         for folder in folders.iter().filter(|folder| folder.len() > 3) {
