@@ -45,7 +45,11 @@ fn targets(project: &Project) -> Result<Vec<String>> {
 /// Runs every target over its corpus once: found bugs stay found.
 pub(crate) fn replay(project: &Project) -> Result<Counts> {
     let mut counts = Counts::default();
-    for target in targets(project)? {
+    let targets = targets(project)?;
+    if targets.is_empty() {
+        return Err("no targets in fuzz/fuzz_targets/: every decoder has one".into());
+    }
+    for target in targets {
         let corpus = project.root.join("fuzz/corpus").join(&target);
         if !corpus.is_dir() {
             return Err(format!("{target} has no fuzz/corpus/{target}/: commit some seeds"));

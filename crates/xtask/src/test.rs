@@ -4,6 +4,8 @@
 //! that one run tells all. Nothing is skipped silently: what needs the shared suites says so where
 //! they are not (a stranger's clone), and fails in CI, where they must be.
 
+use std::process::Command;
+
 use crate::project::{Project, in_ci};
 use crate::run::{self, Counts, counted};
 use crate::{Result, conformance, differ, fuzz, generate, tidy};
@@ -25,7 +27,7 @@ const QUICK: &[(&str, Step)] = &[
 ];
 
 const FULL: &[(&str, Step)] = &[
-    ("shuttle", |project| one(shuttle(project, &[]))),
+    ("shuttle", |project| counted(&mut shuttle_command(project)).map(Outcome::Counted)),
     ("corpus", |project| fuzz::replay(project).map(Outcome::Counted)),
     ("build", |project| one(project.build_release())),
     ("clients", |project| script(project, "tests/clients/run.py")),
@@ -115,7 +117,7 @@ fn unit(project: &Project) -> Result<Outcome> {
         command.args(["nextest", "run", "--workspace", "--locked", "--no-tests", "pass"]);
         command.args(["--show-progress", "none", "--status-level", "fail"]);
         // Its summary goes to standard error: read both as one.
-        let mut both = std::process::Command::new("sh");
+        let mut both = Command::new("sh");
         both.current_dir(&project.root).args(["-c", "exec \"$@\" 2>&1", "sh"]);
         both.arg(command.get_program()).args(command.get_args());
         return counted(&mut both).map(Outcome::Counted);
@@ -124,13 +126,18 @@ fn unit(project: &Project) -> Result<Outcome> {
     counted(&mut command).map(Outcome::Counted)
 }
 
-/// `shuttle`: the crates whose protocols between threads are tested under a randomized scheduler.
+/// `shuttle [OPTION...]`; options go to `cargo test` as they are.
 pub(crate) fn shuttle(project: &Project, args: &[String]) -> Result<()> {
+    run::plain(shuttle_command(project).args(args))
+}
+
+/// Tests the crates that have protocols between threads, under a randomized scheduler.
+fn shuttle_command(project: &Project) -> Command {
     let mut command = project.cargo();
     command.env("RUSTFLAGS", "--cfg shuttle").args(["test", "--locked", "--quiet"]);
     command.args(["-p", "lock", "-p", "journal", "-p", "engine"]);
-    command.arg("--target-dir").arg(project.target.join("shuttle")).args(args);
-    run::plain(&mut command)
+    command.arg("--target-dir").arg(project.target.join("shuttle"));
+    command
 }
 
 fn script(project: &Project, name: &str) -> Result<Outcome> {
