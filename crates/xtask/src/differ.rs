@@ -26,6 +26,8 @@ pub(crate) fn command(project: &Project, args: &[String]) -> Result<Command> {
     let mut command = project.python(&differ);
     command.arg("--spawn-a").arg(project.server());
     command.arg("--spawn-b").arg(format!("{valkey} --port {{port}} --dir {{dir}} --save ''"));
+    // Two ports of our own: another differ on this machine must not be mistaken for a server of ours.
+    command.arg("--base-port").arg((20_000 + std::process::id() % 5_000 * 2).to_string());
     command.arg("--known").arg(project.root.join(KNOWN));
     for line in project.read(OPTIONS)?.lines().filter(|line| !line.starts_with('#')) {
         command.args(line.split_whitespace());
