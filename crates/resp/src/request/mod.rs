@@ -258,7 +258,8 @@ impl Requests {
                     at = at.wrapping_add(bytes); // Within `buf`.
                 }
                 Step::Partial => {
-                    let args = self.args.split_off(first_arg);
+                    // A vector of its own size: the scratch keeps its capacity.
+                    let args = self.args.drain(first_arg..).collect();
                     let arrived = frame.len();
                     progress.0 = Some(Box::new(Partial { args, cursor, scanned, arrived }));
                     break Stop::Partial;

@@ -414,6 +414,19 @@ fn what_is_announced_takes_no_memory() {
 }
 
 #[test]
+fn a_connection_does_not_keep_the_scratch() {
+    let mut connection = Connection::new(Limits::default());
+    let words = vec![&b"x"[..]; 4000];
+    let mut script = Vec::new();
+    write_command(&mut script, &words);
+    connection.receive(&script);
+    assert!(connection.requests.args.capacity() >= 4000);
+    connection.receive(b"*2\r\n$1\r\na\r\n");
+    assert!(connection.progress.heap_bytes() < 128);
+    assert!(connection.requests.args.capacity() >= 4000);
+}
+
+#[test]
 fn room_shrinks_to_what_is_wanted() {
     let mut connection = Connection::new(Limits::default());
     connection.receive(b"*1\r\n$100000\r\n");
