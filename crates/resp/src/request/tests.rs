@@ -1,5 +1,5 @@
 //! What is parsed, what is refused, and that neither depends on how the bytes arrive. The answers
-//! in the tables are those of Redis 8.0.2 and Valkey 8.1.1, which agreed on each.
+//! in `FACTS` are those of Redis 8.0.2 and Valkey 8.1.1, which agreed on each.
 
 use super::*;
 use crate::Reply;
@@ -162,6 +162,13 @@ const FACTS: &[(&[u8], &str)] = &[
     (b"*1000x\r\n", "! Protocol error: invalid multibulk length"),
 ];
 
+/// A NUL in a header: as Valkey. Redis takes it for the end of what has arrived and waits.
+const NUL: &[(&[u8], &str)] = &[
+    (b"*\x001\r\n", "! Protocol error: invalid multibulk length"),
+    (b"*1\r\n$\x004\r\n", "! Protocol error: invalid bulk length"),
+    (b"*1\r\n\0\r\n", "! Protocol error: expected '$', got '\0'"),
+];
+
 /// Other protocols. Servers that we replace close for POST and `Host:` only, later or never for the
 /// rest, which they answer with errors line by line.
 const FOREIGN: &[(&[u8], &str)] = &[
@@ -187,7 +194,7 @@ const FOREIGN: &[(&[u8], &str)] = &[
 
 #[test]
 fn facts() {
-    for (script, expected) in FACTS.iter().chain(FOREIGN) {
+    for (script, expected) in FACTS.iter().chain(NUL).chain(FOREIGN) {
         assert_eq!(read(Limits::default(), script), *expected, "{}", script.escape_ascii());
     }
 }
@@ -335,7 +342,7 @@ fn what_is_encoded_is_parsed_back() {
 fn cuts_change_nothing() {
     let mut rng = Rng::new(7);
     let mut all = Vec::new();
-    for (script, _) in FACTS.iter().chain(FOREIGN) {
+    for (script, _) in FACTS.iter().chain(NUL).chain(FOREIGN) {
         for limits in [Limits::default(), UNAUTHENTICATED] {
             let whole = outcome(limits, [*script]);
             for cut in 0..=script.len() {

@@ -1,4 +1,4 @@
-//! Replies read back, and printed as redis-cli prints them (8.0.2, to a terminal).
+//! Replies read back, and printed as redis-cli prints them (8.0.2, to a terminal), attributes apart.
 
 use super::*;
 use crate::{Protocol, Reply};
