@@ -16,8 +16,8 @@ const LIMITS: Limits =
     Limits { segment_bytes: 32, memory_bytes_max: 4096, grant_bytes: 16, writers_max: 4 };
 
 fn explore(model: fn()) {
-    shuttle::check_random(model, 1_500);
-    shuttle::check_pct(model, 1_500, 3);
+    shuttle::check_random(model, 1_000);
+    shuttle::check_pct(model, 1_000, 3);
 }
 
 fn finds_the_fault(model: fn()) {

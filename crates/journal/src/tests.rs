@@ -327,7 +327,8 @@ mod native {
                 thread::spawn(move || {
                     let mut last = Lsn(0);
                     for record in 0..RECORDS {
-                        let text = format!("<{number} {record} {:0>1$}>", "", record as usize % 50);
+                        let text =
+                            format!("<no. {number} {record} {:0>1$}>", "", record as usize % 50);
                         let end = append(&mut writer, Frame::global(), &text);
                         assert!(end > last);
                         last = end;
@@ -342,7 +343,7 @@ mod native {
             assert!(whole);
             let text = std::str::from_utf8(&buf).unwrap();
             for record in text.split_terminator('>') {
-                let mut fields = record.strip_prefix('<').unwrap().split(' ');
+                let mut fields = record.strip_prefix("<no. ").unwrap().split(' ');
                 let writer: usize = fields.next().unwrap().parse().unwrap();
                 let number: u64 = fields.next().unwrap().parse().unwrap();
                 assert_eq!(number, next[writer]);

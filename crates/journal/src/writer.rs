@@ -140,8 +140,9 @@ impl Writer {
         let total = room.left.checked_add(more).ok_or(Refused::TooLarge)?;
         if self.grant < total {
             // The journal may have lost its last reader meanwhile: then there is nothing to log.
-            room.active = self.draw(total, 0, OnLag::Ignore)?.active;
+            let drawn = self.draw(total, 0, OnLag::Ignore);
             self.rooms = room.number;
+            room.active = drawn?.active;
         }
         room.left = total;
         Ok(())
