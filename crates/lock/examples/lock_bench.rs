@@ -10,6 +10,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lock::{Epochs, ShardId, Shards};
@@ -66,11 +67,12 @@ fn main() {
 
     // With company: threads on random shards, each under a pass.
     for threads in [1, 2, 4] {
+        let running = Arc::new(AtomicU64::new(threads));
         let begin = Instant::now();
         let workers: Vec<_> = (0..threads)
             .map(|number| {
-                let (shards, mut participant) =
-                    (Arc::clone(&shards), epochs.register().expect("few"));
+                let (shards, running) = (Arc::clone(&shards), Arc::clone(&running));
+                let mut participant = epochs.register().expect("few");
                 thread::spawn(move || {
                     let mut random = 0x9e37_79b9_7f4a_7c15_u64 ^ number;
                     for _ in 0..rounds {
@@ -80,12 +82,13 @@ fn main() {
                         let _pass = participant.enter();
                         *shards.one(shards.of_hash(random)) += 1;
                     }
+                    running.fetch_sub(1, Ordering::Relaxed);
                 })
             })
             .collect();
         let mut closings = 0_u32;
         let mut slowest = Duration::ZERO;
-        while workers.iter().any(|worker| !worker.is_finished()) {
+        while running.load(Ordering::Relaxed) > 0 {
             thread::yield_now();
             let asked = Instant::now();
             drop(participant.close());
