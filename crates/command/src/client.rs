@@ -113,6 +113,17 @@ impl Card {
         }
     }
 
+    /// Bytes held for this client, beside what its worker shares.
+    pub fn memory_bytes(&self) -> u64 {
+        /// The task, the card and the socket's registration.
+        const BASE_BYTES: u64 = 1536;
+        BASE_BYTES
+            + self.query_bytes.load(Ordering::Relaxed)
+            + self.query_free_bytes.load(Ordering::Relaxed)
+            + self.argv_bytes.load(Ordering::Relaxed)
+            + self.output_bytes.load(Ordering::Relaxed)
+    }
+
     pub fn kind(&self) -> Kind {
         Kind::Normal
     }

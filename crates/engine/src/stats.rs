@@ -104,6 +104,8 @@ totals! {
     error_replies,
     /// Error replies to requests that never reached a handler.
     unexpected_errors,
+    /// AUTH and HELLO AUTH that were refused.
+    auth_failures,
     query_buffer_disconnections,
     output_buffer_disconnections,
     batches,

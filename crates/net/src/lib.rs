@@ -13,5 +13,5 @@ mod listen;
 mod pool;
 mod scratch;
 
-pub use listen::{Endpoint, Listeners, bind_all};
+pub use listen::{Endpoint, Listeners, bind_all, tune};
 pub use pool::{Admission, Incoming, Pool, Transport};

@@ -68,7 +68,7 @@ impl Cron {
     }
 
     fn sample_memory(&self) {
-        let allocated = (self.server.allocator.heap)().allocated;
+        let allocated = self.server.memory_bytes();
         self.server.engine.space.set_memory(allocated);
         self.server.samples.memory_peak.fetch_max(allocated, Ordering::Relaxed);
         self.server.engine.space.epochs().collect();

@@ -7,7 +7,6 @@
 //! ```
 
 mod accept;
-mod allocator;
 mod cron;
 mod disposal;
 mod info;
@@ -15,6 +14,5 @@ mod node;
 mod settings;
 mod start;
 
-pub use allocator::{Allocator, Heap};
 pub use node::Server;
 pub use start::run;

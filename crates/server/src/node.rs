@@ -1,16 +1,14 @@
 //! The server as commands see it: configuration, clients, statistics, life and death.
 
-use crate::allocator::Allocator;
 use crate::disposal::Disposed;
 use crate::settings::settings;
 use command::{Clients, CommandError, Node, PauseMode, Settings, ShutdownRequest};
-use config::{Caller, Config, Directive, ParamId, Scope, SetError, id};
+use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
 use net::Pool;
 use parking_lot::Mutex;
 use resp::Reply;
-use runtime::{clock, log, log_notice, log_warning};
-use std::borrow::Cow;
+use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -40,12 +38,12 @@ pub struct Server {
     /// The file that CONFIG REWRITE rewrites.
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) clients: Clients,
-    pub(crate) allocator: Allocator,
     pub(crate) disposed: Arc<Disposed>,
     pub(crate) samples: Samples,
     pub(crate) run_id: String,
     /// Milliseconds since 1970.
     pub(crate) started_ms: i64,
+    pub(crate) supervisor: &'static str,
     pub(crate) cron_paused: AtomicBool,
     pub(crate) memory_at_start: u64,
     /// Milliseconds since 1970 of the last CONFIG RESETSTAT.
@@ -60,14 +58,14 @@ impl Server {
     }
 
     /// What a changed parameter means for the running server.
-    fn apply(&self, config: &Config, changed: ParamId) -> Result<(), Cow<'static, str>> {
+    fn apply(&self, config: &Config, changed: ParamId) -> Result<(), String> {
         const THREADS: ParamId = id("io-threads");
         const LEVEL: ParamId = id("loglevel");
         match changed {
             THREADS => {
                 let Some(pool) = self.pool.get() else { return Ok(()) };
                 pool.resize(crate::start::threads(config))
-                    .map_err(|error| Cow::Owned(format!("Unable to start threads: {error}")))
+                    .map_err(|error| format!("Unable to start threads: {error}"))
             }
             LEVEL => {
                 crate::start::set_log_level(config);
@@ -86,13 +84,15 @@ impl Server {
             CommandError::err(format_args!("Rewriting config file: {error}"))
         };
         let disk = disk::RealDisk;
-        let old = match disk::read_all(&disk, path) {
+        /// No configuration is longer.
+        const BYTES_MAX: usize = 64 << 20;
+        let old = match disk::read(&disk, path, BYTES_MAX) {
             Ok(old) => old,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed(&error)),
         };
         let new = config::rewrite(&old, &self.config.lock(), &[], scope);
-        disk::replace(&disk, path, &new, disk::Mode::Shared).map_err(|error| failed(&error))?;
+        disk::replace(&disk, path, &new, disk::SHARED).map_err(|error| failed(&error))?;
         log_notice!("CONFIG REWRITE executed with success.");
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Node for Server {
     }
 
     fn config_rewrite(&self) -> Result<(), CommandError> {
-        self.rewrite(Scope::Changed)
+        self.rewrite(Scope::Needed)
     }
 
     fn config_rewrite_all(&self) -> Result<(), CommandError> {
@@ -202,7 +202,7 @@ impl Node for Server {
     }
 
     fn memory_bytes(&self) -> u64 {
-        (self.allocator.heap)().allocated
+        sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated)
     }
 
     fn latency_histogram(&self, id: u16) -> (u64, Vec<(u64, u64)>) {
@@ -241,9 +241,6 @@ impl Node for Server {
 fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
 }
-
-/// The directives of a file and of the command line, in the order they are read.
-pub(crate) type Directives = Vec<Directive>;
 
 /// Puts the log where the configuration says.
 pub(crate) fn open_log(config: &Config) -> std::io::Result<()> {

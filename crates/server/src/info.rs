@@ -1,0 +1,444 @@
+//! INFO: sections in Redis's layout and with its field names, which exporters and tools read by
+//! name. Fields of parts that do not exist here say so by their neutral value.
+
+use crate::node::Server;
+use command::{ClientFlags, Node, PauseMode, REDIS_VERSION, VERSION};
+use config::{ParamId, id};
+use engine::Histogram;
+use runtime::{clock, sysinfo};
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Sections in their order; the flag says whether plain INFO prints it.
+const SECTIONS: &[(&str, bool, fn(&Server, &mut String))] = &[
+    ("server", true, server),
+    ("clients", true, clients),
+    ("memory", true, memory),
+    ("persistence", true, persistence),
+    ("stats", true, stats),
+    ("replication", true, replication),
+    ("cpu", true, cpu),
+    ("modules", true, modules),
+    ("commandstats", false, commandstats),
+    ("errorstats", true, errorstats),
+    ("latencystats", false, latencystats),
+    ("cluster", true, cluster),
+    ("keyspace", true, keyspace),
+];
+
+/// The text of INFO for the sections named in lower case; none named: the default ones.
+pub(crate) fn info(server: &Server, names: &[String]) -> String {
+    let named = |name: &str| names.iter().any(|asked| asked == name);
+    let everything = named("everything") || named("all");
+    let defaults = names.is_empty() || named("default");
+    let mut text = String::new();
+    for (name, default, write) in SECTIONS {
+        if everything || (defaults && *default) || named(name) {
+            if !text.is_empty() {
+                text.push_str("\r\n");
+            }
+            write(server, &mut text);
+        }
+    }
+    text
+}
+
+fn head(out: &mut String, title: &str) {
+    line(out, format_args!("# {title}"));
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _: std::fmt::Result = out.write_fmt(text);
+    out.push_str("\r\n");
+}
+
+macro_rules! fields {
+    ($out:expr, $($name:literal = $value:expr;)*) => {
+        $(line($out, format_args!(concat!($name, ":{}"), $value));)*
+    };
+}
+
+fn server(server: &Server, out: &mut String) {
+    const PORT: ParamId = id("port");
+    const HZ: ParamId = id("hz");
+    let uptime = server.uptime_seconds();
+    let micros = clock::now_micros().0;
+    let port = server.int(PORT);
+    let file = server.config_file.as_ref().map(|file| file.display().to_string());
+    let active = server.pool.get().map_or(1, |pool| pool.active());
+    head(out, "Server");
+    fields! { out,
+        "redis_version" = REDIS_VERSION;
+        "redis_git_sha1" = "00000000";
+        "redis_git_dirty" = 0;
+        "redis_build_id" = "0";
+        "redis_mode" = "standalone";
+        "server_name" = "redis";
+        "almagre_version" = VERSION;
+        "os" = sysinfo::os();
+        "arch_bits" = usize::BITS;
+        "monotonic_clock" = clock::description();
+        "multiplexing_api" = "epoll";
+        "atomicvar_api" = "rust-atomics";
+        "gcc_version" = "0.0.0";
+        "process_id" = std::process::id();
+        "process_supervised" = server.supervisor;
+        "run_id" = server.run_id;
+        "tcp_port" = port;
+        "server_time_usec" = micros;
+        "uptime_in_seconds" = uptime;
+        "uptime_in_days" = uptime / 86_400;
+        "hz" = server.int(HZ);
+        "configured_hz" = server.int(HZ);
+        "clients_hz" = server.int(HZ);
+        "lru_clock" = (micros / 1_000_000) & 0xFF_FFFF;
+        "executable" = sysinfo::executable().display();
+        "config_file" = file.unwrap_or_default();
+        "io_threads_active" = u8::from(active > 1);
+        "io_threads" = active;
+        "shards" = server.engine.space.shards().count();
+    }
+    const BIND: ParamId = id("bind");
+    for (index, address) in server.config.lock().words(BIND).iter().enumerate() {
+        let address = String::from_utf8_lossy(address).into_owned();
+        line(out, format_args!("listener{index}:name=tcp,bind={address},port={port}"));
+    }
+}
+
+fn clients(server: &Server, out: &mut String) {
+    const MAXCLIENTS: ParamId = id("maxclients");
+    let cards = server.clients().all();
+    let most = |get: fn(&command::Card) -> u64| cards.iter().map(|card| get(card)).max().unwrap_or(0);
+    let blocked = cards.iter().filter(|card| card.has(ClientFlags::BLOCKED)).count();
+    head(out, "Clients");
+    fields! { out,
+        "connected_clients" = cards.len();
+        "cluster_connections" = 0;
+        "maxclients" = server.int(MAXCLIENTS);
+        "client_recent_max_input_buffer" = most(|card| card.query_bytes.load(Relaxed));
+        "client_recent_max_output_buffer" = most(|card| card.output_bytes.load(Relaxed));
+        "blocked_clients" = blocked;
+        "tracking_clients" = 0;
+        "pubsub_clients" = 0;
+        "watching_clients" = 0;
+        "clients_in_timeout_table" = 0;
+        "total_watched_keys" = 0;
+        "total_blocking_keys" = 0;
+        "total_blocking_keys_on_nokey" = 0;
+    }
+    match server.engine.pause.current(clock::now().0) {
+        Some((mode, left_ms)) => {
+            let mode = if mode == PauseMode::All { "all" } else { "write" };
+            fields! { out,
+                "paused_reason" = "client_pause";
+                "paused_actions" = mode;
+                "paused_timeout_milliseconds" = left_ms;
+            }
+        }
+        None => fields! { out,
+            "paused_reason" = "none";
+            "paused_actions" = "none";
+            "paused_timeout_milliseconds" = 0;
+        },
+    }
+}
+
+/// Bytes with a unit, as in "1.50M".
+fn human(bytes: u64) -> String {
+    let units = [("T", 1u64 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)];
+    match units.iter().find(|(_, size)| bytes >= *size) {
+        Some((unit, size)) => format!("{:.2}{unit}", bytes as f64 / *size as f64),
+        None => format!("{bytes}B"),
+    }
+}
+
+fn ratio(a: u64, b: u64) -> f64 {
+    if b == 0 { 1.0 } else { a as f64 / b as f64 }
+}
+
+fn memory(server: &Server, out: &mut String) {
+    let heap = sysinfo::allocator().map(|allocator| allocator.stats()).unwrap_or_default();
+    let name = sysinfo::allocator().map_or("system", |allocator| allocator.name());
+    let settings = server.engine.settings();
+    let (used, rss, total) = (heap.allocated, sysinfo::resident_memory(), sysinfo::total_memory());
+    let peak = server.samples.memory_peak.load(Relaxed).max(used);
+    let space = &server.engine.space;
+    let dataset: u64 = (0..space.databases()).map(|db| space.size(db).entry_bytes).sum();
+    let overhead = used.saturating_sub(dataset);
+    let free = used.saturating_sub(server.memory_at_start).max(1);
+    head(out, "Memory");
+    fields! { out,
+        "used_memory" = used;
+        "used_memory_human" = human(used);
+        "used_memory_rss" = rss;
+        "used_memory_rss_human" = human(rss);
+        "used_memory_peak" = peak;
+        "used_memory_peak_human" = human(peak);
+        "used_memory_peak_time" = server.started_ms / 1000;
+        "used_memory_peak_perc" = format_args!("{:.2}%", 100.0 * used as f64 / peak.max(1) as f64);
+        "used_memory_overhead" = overhead;
+        "used_memory_startup" = server.memory_at_start;
+        "used_memory_dataset" = dataset;
+        "used_memory_dataset_perc" = format_args!("{:.2}%", (100.0 * dataset as f64 / free as f64).min(100.0));
+        "allocator_allocated" = heap.allocated;
+        "allocator_active" = heap.active;
+        "allocator_resident" = heap.resident;
+        "allocator_muzzy" = heap.muzzy;
+        "total_system_memory" = total;
+        "total_system_memory_human" = human(total);
+        "used_memory_lua" = 0;
+        "used_memory_vm_eval" = 0;
+        "used_memory_lua_human" = "0B";
+        "used_memory_scripts_eval" = 0;
+        "number_of_cached_scripts" = 0;
+        "number_of_functions" = 0;
+        "number_of_libraries" = 0;
+        "used_memory_vm_functions" = 0;
+        "used_memory_vm_total" = 0;
+        "used_memory_vm_total_human" = "0B";
+        "used_memory_functions" = 0;
+        "used_memory_scripts" = 0;
+        "used_memory_scripts_human" = "0B";
+        "maxmemory" = settings.maxmemory;
+        "maxmemory_human" = human(settings.maxmemory);
+        "maxmemory_policy" = settings.maxmemory_policy;
+        "allocator_frag_ratio" = format_args!("{:.2}", ratio(heap.active, heap.allocated));
+        "allocator_frag_bytes" = heap.active.saturating_sub(heap.allocated);
+        "allocator_rss_ratio" = format_args!("{:.2}", ratio(heap.resident, heap.active));
+        "allocator_rss_bytes" = heap.resident as i64 - heap.active as i64;
+        "rss_overhead_ratio" = format_args!("{:.2}", ratio(rss, heap.resident));
+        "rss_overhead_bytes" = rss as i64 - heap.resident as i64;
+        "mem_fragmentation_ratio" = format_args!("{:.2}", ratio(rss, used));
+        "mem_fragmentation_bytes" = rss as i64 - used as i64;
+        "mem_not_counted_for_evict" = 0;
+        "mem_replication_backlog" = 0;
+        "mem_total_replication_buffers" = 0;
+        "mem_replica_full_sync_buffer" = 0;
+        "mem_clients_slaves" = 0;
+        "mem_clients_normal" = clients_bytes(server);
+        "mem_cluster_links" = 0;
+        "mem_aof_buffer" = 0;
+        "mem_allocator" = name;
+        "mem_overhead_db_hashtable_rehashing" = 0;
+        "active_defrag_running" = 0;
+        "lazyfree_pending_objects" = server.disposed.pending.load(Relaxed);
+        "lazyfreed_objects" = server.disposed.freed.load(Relaxed);
+    }
+}
+
+fn clients_bytes(server: &Server) -> u64 {
+    let cards = server.clients().all();
+    cards.iter().map(|card| card.memory_bytes()).sum()
+}
+
+fn persistence(_: &Server, out: &mut String) {
+    head(out, "Persistence");
+    fields! { out,
+        "loading" = 0;
+        "async_loading" = 0;
+        "current_cow_peak" = 0;
+        "current_cow_size" = 0;
+        "current_cow_size_age" = 0;
+        "current_fork_perc" = "0.00";
+        "current_save_keys_processed" = 0;
+        "current_save_keys_total" = 0;
+        "rdb_changes_since_last_save" = 0;
+        "rdb_bgsave_in_progress" = 0;
+        "rdb_last_save_time" = 0;
+        "rdb_last_bgsave_status" = "ok";
+        "rdb_last_bgsave_time_sec" = -1;
+        "rdb_current_bgsave_time_sec" = -1;
+        "rdb_saves" = 0;
+        "rdb_last_cow_size" = 0;
+        "rdb_last_load_keys_expired" = 0;
+        "rdb_last_load_keys_loaded" = 0;
+        "aof_enabled" = 0;
+        "aof_rewrite_in_progress" = 0;
+        "aof_rewrite_scheduled" = 0;
+        "aof_last_rewrite_time_sec" = -1;
+        "aof_current_rewrite_time_sec" = -1;
+        "aof_last_bgrewrite_status" = "ok";
+        "aof_rewrites" = 0;
+        "aof_rewrites_consecutive_failures" = 0;
+        "aof_last_write_status" = "ok";
+        "aof_last_cow_size" = 0;
+        "module_fork_in_progress" = 0;
+        "module_fork_last_cow_size" = 0;
+    }
+}
+
+fn stats(server: &Server, out: &mut String) {
+    let total = server.engine.stats.total();
+    let samples = &server.samples;
+    let kilobytes = |bytes: u64| bytes as f64 / 1024.0;
+    let stale = samples.stale_per_mille.load(Relaxed) as f64 / 10.0;
+    head(out, "Stats");
+    fields! { out,
+        "total_connections_received" = samples.connections.load(Relaxed);
+        "total_commands_processed" = total.commands_processed;
+        "instantaneous_ops_per_sec" = samples.ops_per_second.load(Relaxed);
+        "total_net_input_bytes" = total.net_in_bytes;
+        "total_net_output_bytes" = total.net_out_bytes;
+        "total_net_repl_input_bytes" = 0;
+        "total_net_repl_output_bytes" = 0;
+        "instantaneous_input_kbps" = format_args!("{:.2}", kilobytes(samples.input_bytes_per_second.load(Relaxed)));
+        "instantaneous_output_kbps" = format_args!("{:.2}", kilobytes(samples.output_bytes_per_second.load(Relaxed)));
+        "instantaneous_input_repl_kbps" = "0.00";
+        "instantaneous_output_repl_kbps" = "0.00";
+        "rejected_connections" = samples.rejected_connections.load(Relaxed);
+        "sync_full" = 0;
+        "sync_partial_ok" = 0;
+        "sync_partial_err" = 0;
+        "expired_subkeys" = 0;
+        "expired_keys" = server.engine.space.expired_keys();
+        "expired_stale_perc" = format_args!("{stale:.2}");
+        "expired_time_cap_reached_count" = samples.expire_time_capped.load(Relaxed);
+        "expire_cycle_cpu_milliseconds" = samples.expire_micros.load(Relaxed) / 1000;
+        "evicted_keys" = total.evicted_keys;
+        "evicted_clients" = 0;
+        "evicted_scripts" = 0;
+        "total_eviction_exceeded_time" = 0;
+        "current_eviction_exceeded_time" = 0;
+        "keyspace_hits" = total.keyspace_hits;
+        "keyspace_misses" = total.keyspace_misses;
+        "pubsub_channels" = 0;
+        "pubsub_patterns" = 0;
+        "pubsubshard_channels" = 0;
+        "latest_fork_usec" = 0;
+        "total_forks" = 0;
+        "migrate_cached_sockets" = 0;
+        "slave_expires_tracked_keys" = 0;
+        "active_defrag_hits" = 0;
+        "active_defrag_misses" = 0;
+        "active_defrag_key_hits" = 0;
+        "active_defrag_key_misses" = 0;
+        "total_active_defrag_time" = 0;
+        "current_active_defrag_time" = 0;
+        "tracking_total_keys" = 0;
+        "tracking_total_items" = 0;
+        "tracking_total_prefixes" = 0;
+        "unexpected_error_replies" = 0;
+        "total_error_replies" = total.error_replies;
+        "dump_payload_sanitizations" = 0;
+        "total_reads_processed" = total.reads;
+        "total_writes_processed" = total.writes;
+        "io_threaded_reads_processed" = 0;
+        "io_threaded_writes_processed" = 0;
+        "io_threaded_total_prefetch_batches" = 0;
+        "io_threaded_total_prefetch_entries" = 0;
+        "client_query_buffer_limit_disconnections" = total.query_buffer_disconnections;
+        "client_output_buffer_limit_disconnections" = total.output_buffer_disconnections;
+        "reply_buffer_shrinks" = 0;
+        "reply_buffer_expands" = 0;
+        "eventloop_cycles" = total.batches;
+        "eventloop_duration_sum" = clock::ticks_to_micros(total.busy_ticks);
+        "eventloop_duration_cmd_sum" = clock::ticks_to_micros(total.busy_ticks);
+        "instantaneous_eventloop_cycles_per_sec" = 0;
+        "instantaneous_eventloop_duration_usec" = 0;
+        "acl_access_denied_auth" = total.auth_failures;
+        "acl_access_denied_cmd" = 0;
+        "acl_access_denied_key" = 0;
+        "acl_access_denied_channel" = 0;
+    }
+}
+
+fn replication(server: &Server, out: &mut String) {
+    let offset = server.engine.journal.tail().0;
+    head(out, "Replication");
+    fields! { out,
+        "role" = "master";
+        "connected_slaves" = 0;
+        "replicas_waiting_psync" = 0;
+        "master_failover_state" = "no-failover";
+        "master_replid" = server.run_id;
+        "master_replid2" = "0".repeat(40);
+        "master_repl_offset" = offset;
+        "second_repl_offset" = -1;
+        "repl_backlog_active" = 0;
+        "repl_backlog_size" = server.int(id("repl-backlog-size"));
+        "repl_backlog_first_byte_offset" = 0;
+        "repl_backlog_histlen" = 0;
+    }
+}
+
+fn cpu(_: &Server, out: &mut String) {
+    let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    let (own, children, main) =
+        (sysinfo::cpu_of_process(), sysinfo::cpu_of_children(), sysinfo::cpu_of_main_thread());
+    head(out, "CPU");
+    fields! { out,
+        "used_cpu_sys" = seconds(own.system_us);
+        "used_cpu_user" = seconds(own.user_us);
+        "used_cpu_sys_children" = seconds(children.system_us);
+        "used_cpu_user_children" = seconds(children.user_us);
+        "used_cpu_sys_main_thread" = seconds(main.system_us);
+        "used_cpu_user_main_thread" = seconds(main.user_us);
+    }
+}
+
+fn modules(_: &Server, out: &mut String) {
+    head(out, "Modules");
+}
+
+fn commandstats(server: &Server, out: &mut String) {
+    head(out, "Commandstats");
+    for (id, entry) in server.engine.table.entries() {
+        let total = server.engine.stats.command(id);
+        if total.calls + total.rejected == 0 {
+            continue;
+        }
+        let micros = clock::ticks_to_micros(total.ticks);
+        let each = if total.calls == 0 { 0.0 } else { micros as f64 / total.calls as f64 };
+        line(
+            out,
+            format_args!(
+                "cmdstat_{}:calls={},usec={micros},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
+                entry.full_name, total.calls, total.rejected, total.failed
+            ),
+        );
+    }
+}
+
+fn errorstats(server: &Server, out: &mut String) {
+    head(out, "Errorstats");
+    for (code, count) in &server.engine.stats.total().errors {
+        line(out, format_args!("errorstat_{code}:count={count}"));
+    }
+}
+
+fn latencystats(server: &Server, out: &mut String) {
+    head(out, "Latencystats");
+    let percentiles = server.config.lock().percentiles().to_vec();
+    for (id, entry) in server.engine.table.entries() {
+        let total = server.engine.stats.command(id);
+        if total.calls == 0 || total.durations.is_empty() {
+            continue;
+        }
+        let shares: Vec<String> = percentiles
+            .iter()
+            .map(|percent| {
+                let ticks = Histogram::percentile(&total.durations, *percent);
+                format!("p{percent}={:.3}", clock::ticks_to_nanos(ticks) as f64 / 1000.0)
+            })
+            .collect();
+        line(out, format_args!("latency_percentiles_usec_{}:{}", entry.full_name, shares.join(",")));
+    }
+}
+
+fn cluster(_: &Server, out: &mut String) {
+    head(out, "Cluster");
+    fields! { out, "cluster_enabled" = 0; }
+}
+
+fn keyspace(server: &Server, out: &mut String) {
+    head(out, "Keyspace");
+    let space = &server.engine.space;
+    for db in 0..space.databases() {
+        let size = space.size(db);
+        if size.keys > 0 {
+            let (keys, expires, ttl) = (size.keys, size.expires, size.average_ttl_ms);
+            line(out, format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0"));
+        }
+    }
+}

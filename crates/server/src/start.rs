@@ -1,0 +1,382 @@
+//! From the command line to a server that serves, and to its end.
+
+use crate::cron::Cron;
+use crate::node::{Samples, Server};
+use crate::{accept, disposal};
+use command::{Clients, Node};
+use config::{Config, Files, Invocation, ParamId, Startup, id};
+use disk::Disk;
+use engine::{Engine, Worker};
+use journal::{Journal, Lsn};
+use keyspace::Keyspace;
+use net::{Endpoint, Listeners, Pool};
+use parking_lot::Mutex;
+use runtime::process::{self, banner, crash, daemon, limits, signal, title};
+use runtime::{clock, log, log_notice, log_warning, sysinfo};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use stdx::hash::Seed;
+use tokio::sync::Notify;
+use tokio::task::LocalSet;
+
+const BUILD: banner::Build<'_> =
+    banner::Build { version: command::VERSION, commit: "00000000", is_modified: false };
+
+/// Reads the files that a configuration names.
+struct ConfigFiles;
+
+impl Files for ConfigFiles {
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        /// No configuration is longer.
+        const BYTES_MAX: usize = 64 << 20;
+        disk::read(&disk::RealDisk, path, BYTES_MAX)
+    }
+
+    fn names(&mut self, dir: &Path) -> Vec<OsString> {
+        disk::RealDisk.list(dir).unwrap_or_default()
+    }
+}
+
+/// Runs the server until it is told to stop. `args` are the words after the program's name.
+pub fn run(args: &[Vec<u8>]) -> ExitCode {
+    match config::parse_arguments(args) {
+        Ok(Invocation::Serve(startup)) => serve(&startup),
+        Ok(Invocation::Version) => say(&version()),
+        Ok(Invocation::Help) => say(HELP),
+        Ok(Invocation::CheckSystem) => check_system(),
+        Ok(Invocation::TestMemory(_)) => complain("The memory test is not part of this server."),
+        Err(error) => complain(&error.report(&product())),
+    }
+}
+
+const HELP: &str = "\
+Usage: almagre server [FILE] [--DIRECTIVE VALUE ...] [-]
+       almagre server -v | --version
+       almagre server -h | --help
+       almagre server --check-system
+
+  FILE        a configuration file in redis.conf form
+  -           more configuration from standard input
+  --port 7000 any directive of the file; later ones win
+
+Examples:
+  almagre server
+  almagre server /etc/almagre.conf --port 7000 --save \"\"
+  echo 'maxmemory 1gb' | almagre server -
+";
+
+fn product() -> String {
+    format!("Almagre {}", command::VERSION)
+}
+
+/// `redis-server -v` style: tools look for `v=`.
+fn version() -> String {
+    let allocator = sysinfo::allocator().map_or("system", |allocator| allocator.name());
+    format!(
+        "Almagre server v={} sha=00000000:0 malloc={allocator} bits={} build=0 (Redis {})\n",
+        command::VERSION,
+        usize::BITS,
+        command::REDIS_VERSION
+    )
+}
+
+fn say(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(text: &str) -> ExitCode {
+    // Nobody is left to tell if standard error is gone.
+    drop(io::stderr().write_all(format!("{}\n", text.trim_end()).as_bytes()));
+    ExitCode::FAILURE
+}
+
+fn check_system() -> ExitCode {
+    let mut failed = false;
+    let mut text = String::new();
+    for (name, outcome) in process::checks::all() {
+        failed |= matches!(outcome, process::checks::Outcome::Bad(_));
+        text.push_str(&format!("[{name}] {outcome}\n"));
+    }
+    let said = say(&text);
+    if failed { ExitCode::FAILURE } else { said }
+}
+
+fn serve(startup: &Startup) -> ExitCode {
+    let (config, remarks) = match load(startup) {
+        Ok(loaded) => loaded,
+        Err(report) => return complain(&report),
+    };
+    if startup.sentinel {
+        return complain("Sentinel is not part of this version of Almagre.");
+    }
+    if let Err(error) = enter_dir(&config) {
+        return complain(&error);
+    }
+    if let Err(error) = crate::node::open_log(&config) {
+        let file = config.text(id("logfile"));
+        return complain(&format!("Can't open the log file {file}: {error}"));
+    }
+    title::init();
+    let supervisor = daemon::supervise(supervised(&config));
+    let background = config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
+    if background && let Err(error) = daemon::daemonize() {
+        return complain(&format!("Can't go to the background: {error}"));
+    }
+    let shown = startup.file.as_ref().map(|file| file.display().to_string());
+    banner::starting(BUILD, shown.as_deref());
+    remarks.iter().for_each(|remark| log_notice!("{remark}"));
+    match start(config, startup, &supervisor) {
+        Ok(code) => code,
+        Err(error) => {
+            log_warning!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
+    let mut input = Vec::new();
+    if startup.standard_input {
+        io::stdin().read_to_end(&mut input).map_err(|error| format!("Reading standard input: {error}"))?;
+    }
+    let mut config = Config::new();
+    startup
+        .directives(&input, &mut ConfigFiles, stdx::glob::matches)
+        .and_then(|directives| config.load(&directives))
+        .map(|remarks| (config, remarks))
+        .map_err(|error| error.report(&product()))
+}
+
+fn enter_dir(config: &Config) -> Result<(), String> {
+    let dir = config.text(id("dir"));
+    std::env::set_current_dir(&dir).map_err(|error| format!("Can't chdir to '{dir}': {error}"))
+}
+
+fn supervised(config: &Config) -> daemon::Supervised {
+    match config.word(id("supervised")) {
+        "systemd" => daemon::Supervised::Systemd,
+        "upstart" => daemon::Supervised::Upstart,
+        "auto" => daemon::Supervised::Auto,
+        _ => daemon::Supervised::No,
+    }
+}
+
+/// `loglevel` and the log's form, at start and when they change.
+pub(crate) fn set_log_level(config: &Config) {
+    log::set_threshold(match config.word(id("loglevel")) {
+        "debug" => log::Threshold::Debug,
+        "verbose" => log::Threshold::Verbose,
+        "warning" => log::Threshold::Warning,
+        "nothing" => log::Threshold::Nothing,
+        _ => log::Threshold::Notice,
+    });
+    let format = match config.word(id("log-format")) {
+        "json" => log::Format::Json,
+        "logfmt" => log::Format::Logfmt,
+        _ => log::Format::Legacy,
+    };
+    let timestamp = match config.word(id("log-timestamp-format")) {
+        "iso8601" => log::Timestamp::Iso8601,
+        "milliseconds" => log::Timestamp::Milliseconds,
+        _ => log::Timestamp::Legacy,
+    };
+    log::set_format(format, timestamp);
+    log::set_hides_user_data(config.yes(id("hide-user-data-from-log")));
+}
+
+/// `io-threads`: 0 is one for each core that the process may use.
+pub(crate) fn threads(config: &Config) -> usize {
+    match config.uint(id("io-threads")) {
+        0 => sysinfo::processors().max(1),
+        count => count as usize,
+    }
+}
+
+/// Number of shards: several for each worker there could be, so that two rarely meet.
+fn shards(config: &Config) -> usize {
+    match config.uint(id("shards")) {
+        0 => (threads(config) * 8).next_power_of_two().clamp(16, 1024),
+        count => count as usize,
+    }
+}
+
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let bytes = ConfigFiles.entropy(N)?;
+    <[u8; N]>::try_from(bytes.as_slice()).map_err(|_| io::ErrorKind::UnexpectedEof.into())
+}
+
+impl ConfigFiles {
+    /// Random bytes from the system.
+    fn entropy(&self, count: usize) -> io::Result<Vec<u8>> {
+        let file = disk::RealDisk.open(Path::new("/dev/urandom"), disk::Open::Read)?;
+        let mut bytes = vec![0; count];
+        disk::read_exact_at(&*file, &mut bytes, 0)?;
+        Ok(bytes)
+    }
+}
+
+fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<ExitCode, String> {
+    let fail = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
+    let guard = crash::install(crash::Options { version: command::VERSION, sections: &[] })
+        .map_err(fail("Can't install the crash handlers"))?;
+    signal::install().map_err(fail("Can't install signal handlers"))?;
+    let maxclients = config.uint(id("maxclients")) as u32;
+    let mut config = config;
+    if let Some(lower) = limits::raise_open_files(maxclients) {
+        config.replace(id("maxclients"), config::Value::Int(i64::from(lower)));
+    }
+    process::checks::warn(config.uint(id("tcp-backlog")) as u32, false);
+    let port = config.uint(id("port")) as u16;
+    let logo = if config.yes(id("always-show-logo")) { banner::Logo::Always } else { banner::Logo::OnTerminal };
+    banner::running(banner::Mode::Standalone, port, logo, BUILD);
+    log::set_role(log::Role::Primary);
+    let listeners = listen(&config, port)?;
+    let server = build(config, startup, supervisor)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(fail("Can't start the main loop"))?;
+    let code = LocalSet::new().block_on(&runtime, serve_until_told(&server, listeners, supervisor));
+    drop(guard);
+    Ok(code)
+}
+
+fn listen(config: &Config, port: u16) -> Result<Listeners, String> {
+    let mut endpoints = Vec::new();
+    if port != 0 {
+        for bind in config.words(id("bind")) {
+            let bind = String::from_utf8_lossy(bind).into_owned();
+            endpoints.push(Endpoint::Tcp { bind, port });
+        }
+    }
+    let path = config.text(id("unixsocket"));
+    if !path.is_empty() {
+        let mode = config.uint(id("unixsocketperm")) as u32;
+        endpoints.push(Endpoint::Unix { path, mode });
+    }
+    net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(|error| {
+        log_warning!("Warning: {error}");
+        banner::listen_failed(port, "tcp");
+        "Configuring the listeners failed, exiting.".to_owned()
+    })
+}
+
+fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<Arc<Server>, String> {
+    let entropy = |error: io::Error| format!("No randomness from the system: {error}");
+    let seed = Seed::from_bytes(random().map_err(entropy)?);
+    let id_bytes: [u8; 20] = random().map_err(entropy)?;
+    let space = Arc::new(Keyspace::new(shards(&config), config.uint(id("databases")) as u32, seed));
+    let journal = Journal::new(Lsn(0), journal::Limits::default());
+    let engine = Arc::new(Engine::new(Arc::clone(&space), journal, commands::FAMILIES));
+    engine.set_settings(crate::settings::settings(&config));
+    let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let config_file = startup.file.as_ref().map(|file| absolute(&cwd, file));
+    let server = Arc::new(Server {
+        engine: Arc::clone(&engine),
+        pool: OnceLock::new(),
+        config: Mutex::new(config),
+        config_file,
+        clients: Clients::default(),
+        disposed,
+        samples: Samples::default(),
+        run_id: id_bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        started_ms: clock::now().0,
+        supervisor: supervisor.name(),
+        cron_paused: AtomicBool::new(false),
+        memory_at_start,
+        reset_ms: AtomicI64::new(clock::now().0),
+        stop: Notify::new(),
+        stopping: AtomicBool::new(false),
+    });
+    engine.set_node(Arc::clone(&server) as Arc<dyn Node>);
+    let count = threads(&server.config.lock());
+    let seed = u64::from_le_bytes(random().map_err(entropy)?);
+    let pool = Pool::start(engine, Arc::clone(&server) as Arc<dyn net::Admission>, count, seed)
+        .map_err(|error| format!("Can't start the workers: {error}"))?;
+    let first = server.pool.set(pool).is_ok();
+    debug_assert!(first, "the pool is set once");
+    Ok(server)
+}
+
+fn absolute(cwd: &Path, file: &Path) -> PathBuf {
+    if file.is_absolute() { file.to_owned() } else { cwd.join(file) }
+}
+
+async fn serve_until_told(
+    server: &Arc<Server>,
+    listeners: Listeners,
+    supervisor: &daemon::Supervisor,
+) -> ExitCode {
+    banner::initialized();
+    let pid_file = server.config.lock().text(id("pidfile"));
+    if !pid_file.is_empty() {
+        daemon::write_pid_file(Path::new(&pid_file));
+    }
+    let (tcp, unix) = (!listeners.tcp.is_empty(), !listeners.unix.is_empty());
+    for listener in listeners.tcp.into_iter().chain(listeners.unix) {
+        tokio::task::spawn_local(accept::accept(Arc::clone(server), listener));
+    }
+    if let Some(worker) = Worker::new(&server.engine, 0) {
+        tokio::task::spawn_local(Cron::new(Arc::clone(server), worker).run());
+    }
+    if tcp {
+        banner::ready("tcp");
+    }
+    if unix {
+        banner::ready("unix");
+    }
+    supervisor.ready();
+    wait_for_end(server).await;
+    supervisor.stopping();
+    shut_down(server)
+}
+
+/// Until a signal or SHUTDOWN.
+async fn wait_for_end(server: &Arc<Server>) {
+    let signals = match signal::Listener::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log_warning!("Signals cannot be waited for: {error}");
+            return server.stop.notified().await;
+        }
+    };
+    let mut asked = std::pin::pin!(server.stop.notified());
+    let mut signalled = std::pin::pin!(signals.shutdown());
+    std::future::poll_fn(|cx| {
+        use std::future::Future;
+        if asked.as_mut().poll(cx).is_ready() || signalled.as_mut().poll(cx).is_ready() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Lets the write in progress finish, and leaves. Nothing is kept on disk yet.
+fn shut_down(server: &Server) -> ExitCode {
+    server.stopping.store(true, Ordering::Release);
+    banner::shutting_down(None);
+    if let Ok(mut participant) = server.engine.space.epochs().register() {
+        // No write is under way once the gate is closed, and none begins.
+        let closed = participant.close();
+        let path = server.config.lock().text(id("unixsocket"));
+        if !path.is_empty()
+            && let Err(error) = disk::RealDisk.remove(Path::new(&path))
+        {
+            log_warning!("Removing the Unix socket {path}: {error}");
+        }
+        banner::bye(banner::Mode::Standalone);
+        std::mem::forget(closed);
+    }
+    process::leave(0)
+}

@@ -1,0 +1,651 @@
+#!/usr/bin/env python3
+"""Black-box attacks on a server: bad frames, absurd numbers, slow, idle, many and killed clients, signals under load.
+
+usage: limits.py [--server 'COMMAND with {port} and {dir}'] [--only PART,...] [--connections N] [--reconnects N]
+
+Every test has a server of its own. What is asserted is behavior and memory that a client must not be able to drive
+up; times are printed and only ever held against limits that mean 'it hangs'. Without --server the command is taken
+from ALMAGRE_SERVER, else it is the release build of this checkout. Standard library only.
+"""
+import argparse
+import errno
+import multiprocessing
+import os
+import random
+import re
+import resource
+import selectors
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+from harness import Server, Skip, Tally, Wire, WireError, pack, server_command, wait_until
+
+MB = 1 << 20
+OPT = argparse.Namespace()
+
+
+def serve(*directives):
+    return Server(OPT.server, *directives)
+
+
+def healthy(server):
+    assert server.alive(), f"the server died: {server.log()[-1500:]}"
+    with Wire(server.port) as wire:
+        assert wire.call("PING") == b"PONG"
+
+
+def percentile(sorted_values, share):
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
+
+
+def raise_open_files(wanted):
+    """Lifts RLIMIT_NOFILE for us and the servers we start; returns what was reached."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
+        except (ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+# ------------------------------------------------------------------ frames
+
+MALFORMED = [
+    (b"*\r\n", "Protocol error: invalid multibulk length"),
+    (b"*x\r\n", "Protocol error: invalid multibulk length"),
+    (b"*1 \r\n", "Protocol error: invalid multibulk length"),
+    (b"*2147483648\r\n", "Protocol error: invalid multibulk length"),
+    (b"*99999999999999999999\r\n", "Protocol error: invalid multibulk length"),
+    (b"*1\r\n:1\r\n", "Protocol error: expected '$', got ':'"),
+    (b"*1\r\n*1\r\n", "Protocol error: expected '$', got '*'"),
+    (b"*1\r\n$-1\r\n", "Protocol error: invalid bulk length"),
+    (b"*1\r\n$x\r\n", "Protocol error: invalid bulk length"),
+    (b"*1\r\n$\r\n", "Protocol error: invalid bulk length"),
+    (b"*1\r\n$536870913\r\n", "Protocol error: invalid bulk length"),
+    (b"*1\r\n$18446744073709551616\r\n", "Protocol error: invalid bulk length"),
+    (b'SET k "unbalanced\r\n', "Protocol error: unbalanced quotes in request"),
+    (b"SET k 'a'b\r\n", "Protocol error: unbalanced quotes in request"),
+    (b"*" + b"1" * 70_000, "Protocol error: too big mbulk count string"),
+    (b"*1\r\n$" + b"1" * 70_000, "Protocol error: too big bulk count string"),
+    (b"x" * 70_000, "Protocol error: too big inline request"),
+]
+
+
+def malformed_frames():
+    """Each gets its error text, after the replies that came before it, and then the connection is closed."""
+    with serve() as server:
+        for frame, text in MALFORMED:
+            with Wire(server.port) as wire:
+                wire.send(pack("PING") + frame)
+                got = wire.rest()
+            assert got == b"+PONG\r\n-ERR " + text.encode() + b"\r\n", f"{frame[:40]!r} got {got[:200]!r}"
+        for frame in (b"*0\r\n", b"*-1\r\n", b"*-10\r\n", b"\r\n", b"\n"):
+            with Wire(server.port) as wire:
+                wire.send(frame + pack("PING"))
+                assert wire.reply() == b"PONG", f"{frame!r} must be passed over"
+        healthy(server)
+    return f"{len(MALFORMED)} frames"
+
+
+def garbage():
+    """Random bytes, and other protocols, neither kill nor stall the server."""
+    rng = random.Random(7)
+    others = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(rng.randrange(256) for _ in range(500)),
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"set key 0 0 5\r\nvalue\r\n",
+        bytes(1000),
+        b"\xff" * 1000,
+    ]
+    with serve() as server:
+        for i in range(400):
+            frame = others[i] if i < len(others) else bytes(rng.randrange(256) for _ in range(rng.randrange(1, 300)))
+            if i % 2:
+                frame = b"*%d\r\n$%d\r\n" % (rng.randrange(5), rng.randrange(50)) + frame
+            with Wire(server.port) as wire:
+                wire.send(frame)
+                wire.sock.shutdown(socket.SHUT_WR)
+                wire.rest()
+        healthy(server)
+
+
+def http_request():
+    """A browser made to talk to the port is cut off at its Host header or POST, unanswered, and its body is not run."""
+    with serve() as server:
+        for request in (
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nSET a 1\r\n",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nSET a 1\r\n",
+        ):
+            with Wire(server.port) as wire:
+                wire.send(request)
+                got = wire.rest()
+            assert got == b"" or re.fullmatch(rb"-ERR wrong number of arguments for 'get' command\r\n", got), got
+        with Wire(server.port) as wire:
+            assert wire.call("EXISTS", "a") == 0, "the body of an HTTP request was executed"
+        assert "SECURITY ATTACK" in server.log(), "the log must say what was cut off"
+
+
+def absurd_lengths():
+    """Numbers that a client merely announces cost no memory, and the others are served meanwhile."""
+    with serve() as server:
+        healthy(server)
+        before = server.rss_bytes()
+        wires = []
+        for frame in (b"*2147483647\r\n", b"*1\r\n$536870912\r\n", b"*1048576\r\n$3\r\nGET\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000000\r\nx"):
+            for _ in range(50):
+                wires.append(Wire(server.port))
+                wires[-1].send(frame)
+        with Wire(server.port) as probe:
+            for _ in range(100):
+                assert probe.call("PING") == b"PONG"
+        grown = server.rss_bytes() - before
+        for wire in wires:
+            wire.close()
+        assert grown < 64 * MB, f"{len(wires)} announcements took {grown / MB:.0f} MB"
+        with Wire(server.port) as wire:
+            wire.call("SET", "s", "x")
+            for words in (("SETRANGE", "s", 2 ** 62, "x"), ("SETRANGE", "s", 536870912, "x")):
+                try:
+                    wire.call(*words)
+                except WireError as error:
+                    assert "string exceeds maximum allowed size" in str(error), error
+                else:
+                    raise AssertionError(f"{words} must be refused")
+            assert wire.call("STRLEN", "s") == 1
+            assert isinstance(wire.call("SCAN", 0, "COUNT", 2 ** 40), list)
+        assert server.rss_bytes() - before < 64 * MB
+        healthy(server)
+    return f"grew by {grown / MB:.1f} MB"
+
+
+def many_arguments():
+    """A command of a million arguments is served; nested ones and long inline lines work up to their limits."""
+    with serve() as server, Wire(server.port, timeout=60) as wire:
+        assert wire.call("MGET", *["k"] * 1_000_000) == [None] * 1_000_000
+        assert wire.call("DEL", *range(200_000)) == 0
+        wire.send(b"ECHO " + b"x" * 60_000 + b"\r\n")
+        assert wire.reply() == b"x" * 60_000
+        wire.send(b'set "a\\x00\\r\\n b" \'it\\\'s\'\r\n')
+        assert wire.reply() == b"OK" and wire.call("GET", b"a\x00\r\n b") == b"it's"
+
+
+SCRIPT = (
+    pack("SET", "k", b"binary\r\n$3\r\n\x00") + b"PING\r\n" + pack("GET", "k") + b"\r\n" + pack("INCR", "n")
+    + pack("GET") + b'SET "quoted key" \'v\'\r\n' + pack("NOSUCH", "x") + pack("MGET", "k", "none", "quoted key")
+    + b"*0\r\n" + pack("HELLO", "3") + pack("GET", "none") + pack("ECHO", b"") + pack("DEL", "k", "n", "quoted key")
+)
+
+
+def partial_frames():
+    """Cut at every byte boundary, and sent byte by byte, a script gets the same replies as in one piece."""
+    # HELLO names the connection's id, which differs between connections.
+    mask = re.compile(rb"\$2\r\nid\r\n:\d+")
+
+    def play(server, probe, *pieces):
+        with Wire(server.port) as wire:
+            for i, piece in enumerate(pieces):
+                wire.send(piece)
+                if i + 1 < len(pieces):
+                    probe.call("PING")  # by the time of its reply the first piece has most likely been read
+            wire.sock.shutdown(socket.SHUT_WR)
+            return mask.sub(b"ID", wire.rest())
+
+    with serve() as server, Wire(server.port) as probe:
+        whole = play(server, probe, SCRIPT)
+        assert whole.count(b"\r\n") > 20, whole
+        for at in range(1, len(SCRIPT)):
+            got = play(server, probe, SCRIPT[:at], SCRIPT[at:])
+            assert got == whole, f"cut at byte {at}: {got!r}"
+        got = play(server, probe, *(SCRIPT[i:i + 1] for i in range(len(SCRIPT))))
+        assert got == whole, f"byte by byte: {got!r}"
+    return f"{len(SCRIPT) - 1} boundaries"
+
+
+def unauthenticated_budget():
+    """Who has not authenticated gets short frames and NOAUTH, no more."""
+    with Server(OPT.server, "--requirepass", "secret", start=False) as server:
+        server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert wait_until(lambda: _connects(server.port)), "no connection"
+        for frame, want in (
+            (pack("GET", "k"), b"-NOAUTH Authentication required.\r\n"),
+            (b"*11\r\n", b"-ERR Protocol error: unauthenticated multibulk length\r\n"),
+            (b"*2\r\n$16385\r\n", b"-ERR Protocol error: unauthenticated bulk length\r\n"),
+        ):
+            with Wire(server.port) as wire:
+                wire.send(frame)
+                wire.sock.shutdown(socket.SHUT_WR)
+                assert wire.rest() == want, frame
+        with Wire(server.port) as wire:
+            assert wire.call("AUTH", "secret") == b"OK" and wire.call("SET", "k", "x" * 100_000) == b"OK"
+
+
+def _connects(port):
+    try:
+        Wire(port).close()
+        return True
+    except OSError:
+        return False
+
+
+def query_buffer_limit():
+    """A frame that never ends is cut at client-query-buffer-limit."""
+    with serve("--client-query-buffer-limit", "1mb") as server:
+        before = server.rss_bytes()
+        with Wire(server.port, timeout=30) as wire:
+            closed = False
+            try:
+                wire.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$500000000\r\n")
+                for _ in range(100):
+                    wire.send(b"x" * MB)
+            except (ConnectionResetError, BrokenPipeError):
+                closed = True
+            assert closed or wire.rest() is not None
+        assert server.rss_bytes() - before < 64 * MB
+        with Wire(server.port) as wire:
+            assert wire.call("EXISTS", "k") == 0
+        healthy(server)
+
+
+# ------------------------------------------------------------------ slow, idle and many clients
+
+def slow_reader():
+    """A client that asks for 200 MB and never reads is cut at its output limit; memory stays bounded, others are served."""
+    with serve("--client-output-buffer-limit", "normal 16mb 0 0") as server:
+        with Wire(server.port) as other:
+            other.call("SET", "v", b"x" * MB)
+            before, peak, latencies = server.rss_bytes(), 0, []
+            slow = Wire(server.port, rcvbuf=4096)
+            slow.send(pack("GET", "v") * 200)
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                begin = time.monotonic()
+                assert other.call("GET", "none") is None
+                latencies.append(time.monotonic() - begin)
+                peak = max(peak, server.rss_bytes() - before)
+            listed = other.call("CLIENT", "LIST").decode().count("\n")
+            slow.close()
+        assert peak < 80 * MB, f"200 MB asked for, limit of 16 MB, and memory grew by {peak / MB:.0f} MB"
+        assert listed == 1, f"the slow client is still connected: {listed} clients"
+        healthy(server)
+    return f"grew by {peak / MB:.0f} MB at most, others' worst {max(latencies) * 1e3:.1f} ms"
+
+
+def slow_reader_reads_at_last():
+    """Without a limit a slow client loses nothing: all it asked for arrives once it reads."""
+    with serve() as server, Wire(server.port, timeout=60, rcvbuf=65536) as slow, Wire(server.port) as other:
+        other.call("SET", "v", b"y" * MB)
+        before = server.rss_bytes()
+        slow.send(pack("GET", "v") * 100 + pack("PING"))
+        end, peak = time.monotonic() + 1, 0
+        while time.monotonic() < end:
+            assert other.call("PING") == b"PONG"
+            peak = max(peak, server.rss_bytes() - before)
+        for _ in range(100):
+            assert len(slow.reply()) == MB
+        assert slow.reply() == b"PONG"
+    return f"grew by {peak / MB:.0f} MB while 100 MB waited"
+
+
+def idle_connections():
+    """What an idle connection costs, of resident memory; the server answers under all of them."""
+    wanted = OPT.connections
+    limit = raise_open_files(2 * wanted + 1000)
+    count = min(wanted, limit - 500)
+    with serve("--maxclients", str(count + 100)) as server:
+        with Wire(server.port) as probe:
+            probe.call("PING")
+            before = server.rss_bytes()
+            wires = []
+            for _ in range(count):
+                wires.append(Wire(server.port))
+            assert wait_until(lambda: _connected(probe) == count + 1, 60), f"{_connected(probe)} of {count}"
+            opened = server.rss_bytes()
+            for wire in wires:
+                wire.send(pack("SET", "some:key", "some value"))
+            for wire in wires:
+                assert wire.reply() == b"OK"
+            used = server.rss_bytes()
+            begin = time.monotonic()
+            probe.call("PING")
+            ping_ms = (time.monotonic() - begin) * 1e3
+            begin = time.monotonic()
+            for wire in wires:
+                wire.close()
+            assert wait_until(lambda: _connected(probe) == 1, 60), "closed connections stay"
+            gone_s = time.monotonic() - begin
+        healthy(server)
+    short = "" if count == wanted else f" (the open-files limit allows no {wanted})"
+    return (f"{count} connections{short}: {(opened - before) / count:.0f} bytes each, {(used - before) / count:.0f} after a "
+            f"command; PING {ping_ms:.2f} ms; gone after {gone_s:.1f} s")
+
+
+def _connected(probe):
+    return int(re.search(rb"connected_clients:(\d+)", probe.call("INFO", "clients"))[1])
+
+
+def _measure(port, stop, results):
+    """In a process of its own: the latency of one GET after the other, in seconds."""
+    latencies = []
+    with Wire(port, timeout=60) as wire:
+        while not stop.is_set():
+            begin = time.monotonic()
+            wire.call("GET", "steady")
+            latencies.append(time.monotonic() - begin)
+    results.put(latencies)
+
+
+def _storm(port, count):
+    """Connects `count` clients at once, each sends HELLO and PING; returns seconds until the last reply."""
+    selector, begin = selectors.DefaultSelector(), time.monotonic()
+    hello, tails, failed = pack("HELLO", "3") + pack("PING"), {}, 0
+    for _ in range(count):
+        sock = socket.socket()
+        sock.setblocking(False)
+        if sock.connect_ex(("127.0.0.1", port)) not in (0, errno.EINPROGRESS):
+            failed += 1
+            sock.close()
+            continue
+        tails[sock] = None
+        selector.register(sock, selectors.EVENT_WRITE)
+    done = 0
+    while done + failed < count:
+        ready = selector.select(30)
+        assert ready, f"a hang: {done} of {count} clients served"
+        for key, _ in ready:
+            sock = key.fileobj
+            try:
+                if tails[sock] is None:
+                    sock.send(hello)
+                    tails[sock] = b""
+                    selector.modify(sock, selectors.EVENT_READ)
+                    continue
+                data = sock.recv(4096)
+                tails[sock] = (tails[sock] + data)[-7:]
+                ended = tails[sock] == b"+PONG\r\n"
+                failed += not data and not ended
+                done += ended
+                if ended or not data:
+                    selector.unregister(sock)
+            except OSError:
+                failed += 1
+                selector.unregister(sock)
+    seconds = time.monotonic() - begin
+    for sock in tails:
+        sock.close()
+    assert failed == 0, f"{failed} of {count} clients were not served"
+    return seconds
+
+
+def reconnect_storm():
+    """Thousands of clients come back at the same instant; all are served, and so is who was there."""
+    count = min(OPT.reconnects, raise_open_files(OPT.reconnects * 2 + 1000) - 500)
+    with serve("--maxclients", str(count * 2), "--tcp-backlog", "4096") as server:
+        with Wire(server.port) as wire:
+            wire.call("SET", "steady", "x" * 32)
+        stop, results = multiprocessing.Event(), multiprocessing.Queue()
+        steady = multiprocessing.Process(target=_measure, args=(server.port, stop, results))
+        steady.start()
+        try:
+            rounds = [_storm(server.port, count) for _ in range(3)]
+        finally:
+            stop.set()
+        latencies = sorted(results.get(timeout=30))
+        steady.join(10)
+        healthy(server)
+    return (f"{count} clients in {', '.join(f'{s:.2f}' for s in rounds)} s; the others' GET p50 {percentile(latencies, .5) * 1e3:.2f} ms, "
+            f"p99 {percentile(latencies, .99) * 1e3:.2f} ms, worst {latencies[-1] * 1e3:.1f} ms")
+
+
+def max_clients():
+    """One too many is told so and closed; a place that is given back can be taken."""
+    with serve("--maxclients", "10") as server:
+        wires = [Wire(server.port) for _ in range(10)]
+        for wire in wires:
+            assert wire.call("PING") == b"PONG"
+        with Wire(server.port) as extra:
+            assert extra.rest() == b"-ERR max number of clients reached\r\n"
+        info = wires[0].call("INFO", "stats")
+        assert b"rejected_connections:1\r\n" in info, "INFO must count the rejected"
+        wires.pop().close()
+        assert wait_until(lambda: _served(server.port)), "no place was given back"
+        for wire in wires:
+            wire.close()
+
+
+def _served(port):
+    try:
+        with Wire(port) as wire:
+            return wire.call("PING") == b"PONG"
+    except (WireError, OSError, EOFError):
+        return False
+
+
+# ------------------------------------------------------------------ directives
+
+def idle_timeout():
+    """`timeout 1` closes who is silent, and nobody else."""
+    with serve("--timeout", "1") as server:
+        silent, busy = Wire(server.port), Wire(server.port)
+        silent.call("PING")
+        begin = time.monotonic()
+        silent.sock.settimeout(0.2)
+        closed = False
+        while not closed and time.monotonic() - begin < 15:
+            assert busy.call("PING") == b"PONG"
+            try:
+                closed = silent.sock.recv(1) == b""
+            except (TimeoutError, socket.timeout):
+                pass
+        assert closed, "an idle connection outlived its timeout"
+        assert busy.call("PING") == b"PONG"
+        return f"closed after {time.monotonic() - begin:.1f} s"
+
+
+def tcp_keepalive():
+    """The kernel shows a keepalive timer of the configured length on an accepted socket."""
+    if not shutil.which("ss"):
+        raise Skip("no ss to read socket timers with")
+    with serve("--tcp-keepalive", "100") as server, Wire(server.port) as wire:
+        wire.call("PING")
+        shown = subprocess.run(["ss", "-tnoH", "state", "established", f"( sport = :{server.port} )"], capture_output=True, text=True).stdout
+        timer = re.search(r"timer:\(keepalive,(?:(\d+)min)?(?:(\d+)(?:\.\d+)?sec)?", shown)
+        if not shown.strip():
+            raise Skip("ss shows no sockets here")
+        assert timer, f"no keepalive timer: {shown!r}"
+        seconds = int(timer[1] or 0) * 60 + int(timer[2] or 0)
+        assert 60 <= seconds <= 100, f"the timer stands at {seconds} s"
+
+
+def several_addresses():
+    """Several `bind` addresses are all served, and no other; an optional one may be missing."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        raise Skip(f"this machine has no IPv6 loopback: {error}") from error
+    with serve("--bind", "127.0.0.1", "::1", "127.0.0.2", "-192.0.2.77") as server:
+        for host in ("127.0.0.1", "::1", "127.0.0.2"):
+            with Wire(server.port, host=host) as wire:
+                assert wire.call("PING") == b"PONG"
+                assert f"laddr={'[::1]' if host == '::1' else host}:{server.port} " in wire.call("CLIENT", "INFO").decode()
+        try:
+            Wire(server.port, host="127.0.0.3").close()
+        except ConnectionRefusedError:
+            return
+        raise AssertionError("127.0.0.3 was not bound, and answers")
+
+
+def unix_socket():
+    """The Unix socket has the mode asked for, serves, and leaves with the server; port 0 closes TCP."""
+    with serve("--unixsocket", "{dir}/almagre.sock", "--unixsocketperm", "700") as server:
+        assert stat.S_IMODE(os.stat(server.unix).st_mode) == 0o700
+        with Wire(0, unix=server.unix) as wire:
+            value = random.Random(1).randbytes(5 * MB)
+            assert wire.call("SET", "k", value) == b"OK" and wire.call("GET", "k") == value
+        assert server.stop() == 0
+        assert not os.path.exists(server.unix), "the socket file stays behind"
+
+
+def port_zero():
+    """`port 0` with a Unix socket: no TCP at all."""
+    with Server(OPT.server, "--unixsocket", "{dir}/almagre.sock", "--port", "0", start=False) as server:
+        server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert wait_until(lambda: os.path.exists(server.unix)), "no Unix socket"
+        assert wait_until(lambda: _served_unix(server.unix)), "the Unix socket does not answer"
+        assert not _connects(server.port), "a TCP port is open"
+
+
+def _served_unix(path):
+    try:
+        with Wire(0, unix=path) as wire:
+            return wire.call("PING") == b"PONG"
+    except (WireError, OSError, EOFError):
+        return False
+
+
+def client_kill():
+    """CLIENT KILL in all its forms ends connections at once, also one that is in the middle of a frame."""
+    with serve() as server, Wire(server.port) as admin:
+        def victim():
+            wire = Wire(server.port)
+            wire.call("CLIENT", "SETNAME", "victim")
+            return wire, wire.call("CLIENT", "ID"), "%s:%d" % wire.sock.getsockname()
+
+        def gone(wire):
+            return wire.rest() == b""
+
+        wire, number, _ = victim()
+        wire.send(b"*2\r\n$3\r\nGET\r\n$5\r\nab")
+        assert admin.call("CLIENT", "KILL", "ID", number) == 1 and gone(wire)
+        wire, _, address = victim()
+        assert admin.call("CLIENT", "KILL", address) == b"OK" and gone(wire)
+        wire, _, address = victim()
+        assert admin.call("CLIENT", "KILL", "ADDR", address) == 1 and gone(wire)
+        wires = [victim()[0] for _ in range(20)]
+        assert admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") == 20
+        assert all(gone(w) for w in wires)
+        for words, text in (
+            (("127.0.0.1:1",), "No such client"),
+            (("ID", 0), "client-id should be greater than 0"),
+            (("TYPE", "x"), "Unknown client type 'x'"),
+            (("ID", 1, "SKIPME"), "syntax error"),
+        ):
+            try:
+                admin.call("CLIENT", "KILL", *words)
+            except WireError as error:
+                assert text in str(error), error
+            else:
+                raise AssertionError(f"CLIENT KILL {words} must be refused")
+        assert admin.call("CLIENT", "KILL", "ID", 10 ** 9) == 0
+        wire, number, _ = victim()
+        wire.send(pack("CLIENT", "KILL", "ID", number, "SKIPME", "no"))
+        assert wire.rest() == b":1\r\n", "its own killer gets the reply before the end"
+        healthy(server)
+
+
+# ------------------------------------------------------------------ the end
+
+def _load(port, replies, stop):
+    """Pipelines INCRs until the connection ends; counts the replies that came."""
+    batch, count = pack("INCR", f"n{threading.get_ident()}") * 50, 0
+    try:
+        with Wire(port) as wire:
+            while not stop.is_set():
+                wire.send(batch)
+                for _ in range(50):
+                    wire.reply()
+                    count += 1
+    except (OSError, EOFError):
+        pass
+    except WireError as error:
+        replies.append(error)
+    replies.append(count)
+
+
+def sigterm_under_load():
+    """SIGTERM ends a busy server with status 0 and every connection with it, without a stray error reply."""
+    with serve() as server:
+        replies, stop = [], threading.Event()
+        threads = [threading.Thread(target=_load, args=(server.port, replies, stop)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        with Wire(server.port) as wire:
+            assert wait_until(lambda: wire.call("DBSIZE") == 8), "the load did not start"
+        begin = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        try:
+            status = server.process.wait(20)
+        finally:
+            stop.set()
+        seconds = time.monotonic() - begin
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive(), "a client hangs"
+        assert status == 0, f"status {status}: {server.log()[-800:]}"
+        errors = [r for r in replies if isinstance(r, Exception)]
+        assert not errors, errors
+    return f"ended after {seconds * 1e3:.0f} ms, {sum(replies)} commands served"
+
+
+def signals_and_restart():
+    """SIGINT ends it as well, SIGHUP does not, and the port can be taken again at once."""
+    with serve() as server:
+        held = Wire(server.port)
+        held.call("PING")
+        server.process.send_signal(signal.SIGHUP)
+        healthy(server)
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(15) == 0
+        server.start()
+        healthy(server)
+        held.close()
+
+
+def port_in_use():
+    """A second server on the same port ends with an error that names it."""
+    with serve() as server:
+        second = Server(OPT.server, start=False)
+        with second:
+            argv = [word.replace(str(second.port), str(server.port)) for word in second.argv]
+            done = subprocess.run(argv, cwd=second.dir, capture_output=True, text=True, timeout=20)
+            assert done.returncode != 0, "it must not start"
+            assert "ddress already in use" in done.stdout + done.stderr, done.stdout[-500:] + done.stderr[-500:]
+        healthy(server)
+
+
+TESTS = [
+    malformed_frames, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
+    query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
+    idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, client_kill, sigterm_under_load,
+    signals_and_restart, port_in_use,
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", help="the server's command line, with {port} and {dir}")
+    parser.add_argument("--only", default="", help="comma-separated parts of test names")
+    parser.add_argument("--connections", type=int, default=10_000, help="for idle_connections")
+    parser.add_argument("--reconnects", type=int, default=5_000, help="for reconnect_storm")
+    parser.parse_args(namespace=OPT)
+    OPT.server = server_command(OPT.server)
+    parts = [part for part in OPT.only.split(",") if part]
+    chosen = [t for t in TESTS if not parts or any(part in t.__name__ for part in parts)]
+    if not chosen:
+        parser.error(f"no test is named like {OPT.only}; there are {', '.join(t.__name__ for t in TESTS)}")
+    tally = Tally()
+    for test in chosen:
+        tally.run(test.__name__, test)
+    return tally.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
