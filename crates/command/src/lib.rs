@@ -8,6 +8,7 @@
 //!                      └ Cx: keyspace under lock, frozen now, session, node
 //! ```
 
+mod acl_category;
 mod args;
 mod client;
 mod cx;
@@ -22,6 +23,7 @@ mod settings;
 mod spec;
 mod table;
 
+pub use acl_category::Categories;
 pub use args::Args;
 pub use client::{Card, ClientFlags, Clients, Identity, Kind};
 pub use cx::{Cx, Job, JobStep, Rewrites};
