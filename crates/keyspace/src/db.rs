@@ -163,11 +163,7 @@ impl<'a> Db<'a> {
 
     #[inline]
     pub(crate) fn shard(&mut self, key: &KeyRef<'_>) -> &mut Shard {
-        match &mut self.held {
-            Held::One(shard) if shard.id == key.shard() => shard,
-            Held::Many(shards) => shards.shard(key.shard()),
-            Held::One(_) | Held::Nothing => not_held(),
-        }
+        locked(&mut self.held, key)
     }
 
     /// The live entry of `key`, counted as a hit or miss and as an access.
@@ -175,12 +171,7 @@ impl<'a> Db<'a> {
     pub fn get(&mut self, key: &KeyRef<'_>) -> Option<Borrowed<'_, Entry>> {
         let (index, now_ms, clock, touch, random) =
             (self.index, self.now_ms, self.clock, self.touch, self.random);
-        // Reached by field, so that the record stays free while the shard is borrowed.
-        let shard = match &mut self.held {
-            Held::One(shard) if shard.id == key.shard() => &mut **shard,
-            Held::Many(shards) => shards.shard(key.shard()),
-            Held::One(_) | Held::Nothing => not_held(),
-        };
+        let shard = locked(&mut self.held, key);
         let found = shard.databases.get_mut(index as usize).and_then(|db| {
             let at = db.table.find(key.hash(), key.bytes())?;
             Some((db, at))
@@ -189,17 +180,20 @@ impl<'a> Db<'a> {
             self.record.misses += 1;
             return None;
         };
-        let mut entry = db.table.get_mut(at);
-        if entry.expired(now_ms) {
+        let (expired, bits) = {
+            let entry = db.table.get(at);
+            (entry.expired(now_ms), entry.clock())
+        };
+        if expired {
             self.record.misses += 1;
             self.record.stale.push((index, key.bytes().to_vec()));
             return None;
         }
         self.record.hits += 1;
         if touch {
-            let bits = clock.touched(entry.clock(), now_ms, || random);
-            if bits != entry.clock() {
-                entry.set_clock(bits);
+            let touched = clock.touched(bits, now_ms, || random);
+            if touched != bits {
+                db.table.get_mut(at).set_clock(touched);
             }
         }
         Some(db.table.get(at))
@@ -208,11 +202,7 @@ impl<'a> Db<'a> {
     /// The live entry of `key` in this or another database, without counting or touching.
     pub fn peek_in(&mut self, index: u32, key: &KeyRef<'_>) -> Option<Borrowed<'_, Entry>> {
         let now_ms = self.now_ms;
-        let shard = match &mut self.held {
-            Held::One(shard) if shard.id == key.shard() => &mut **shard,
-            Held::Many(shards) => shards.shard(key.shard()),
-            Held::One(_) | Held::Nothing => not_held(),
-        };
+        let shard = locked(&mut self.held, key);
         let db = shard.databases.get(index as usize)?;
         let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
         if entry.expired(now_ms) {
@@ -269,6 +259,16 @@ impl<'a> Db<'a> {
     /// Milliseconds since 1970 at which the key expires. Outer `None`: no such key.
     pub fn expiry(&mut self, key: &KeyRef<'_>) -> Option<Option<i64>> {
         self.peek(key).map(|entry| entry.expiry())
+    }
+}
+
+/// The locked shard of a key. Takes the field and not the `Db`, so that the record stays free.
+#[inline]
+pub(crate) fn locked<'s>(held: &'s mut Held<'_>, key: &KeyRef<'_>) -> &'s mut Shard {
+    match held {
+        Held::One(shard) if shard.id == key.shard() => shard,
+        Held::Many(shards) => shards.shard(key.shard()),
+        Held::One(_) | Held::Nothing => not_held(),
     }
 }
 

@@ -61,7 +61,7 @@ impl Keyspace {
         }
         for key in gone {
             let hash = held.hash(&key);
-            if let Some(entry) = held.take(db, hash, &key) {
+            if let Some(entry) = held.take(db, hash, &key, record) {
                 record.discard(entry);
                 record.note(db, &key, Event::EXPIRED);
                 swept.expired += 1;

@@ -34,7 +34,7 @@ pub use event::{Event, EventClass};
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
 pub use record::{Garbage, Record};
-pub use shard::{Database, Shard};
+pub use shard::{Database, Hasher, Shard, Table};
 pub use expire::Swept;
 pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, ScanFilter, Size};
 

@@ -4,8 +4,8 @@
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
 use lock::ShardId;
-use crate::db::{Held, not_held};
-use crate::{Db, Entry, Event, KeyRef, NewValue, Shard, Value};
+use crate::db::{Held, locked, not_held};
+use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Value};
 
 /// What a write does to a key's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,16 +34,29 @@ fn weight(entry: &Entry) -> (bool, usize) {
 
 impl Shard {
     /// Puts `entry` where no entry with its key is.
-    pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry) {
+    pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry, record: &mut Record) {
         self.account(index, None, Some(weight(&entry)));
-        self.database_mut(index).table.insert(hash, entry);
+        let table = &mut self.database_mut(index).table;
+        table.insert(hash, entry);
+        if table.has_retired() {
+            record.garbage.push(Garbage::Memory(table.take_retired()));
+        }
     }
 
     /// Takes the entry away.
-    pub(crate) fn take(&mut self, index: u32, hash: u64, key: &[u8]) -> Option<Entry> {
-        let db = self.databases.get_mut(index as usize)?;
-        let at = db.table.find(hash, key)?;
-        let entry = db.table.remove(at);
+    pub(crate) fn take(
+        &mut self,
+        index: u32,
+        hash: u64,
+        key: &[u8],
+        record: &mut Record,
+    ) -> Option<Entry> {
+        let table = &mut self.databases.get_mut(index as usize)?.table;
+        let at = table.find(hash, key)?;
+        let entry = table.remove(at);
+        if table.has_retired() {
+            record.garbage.push(Garbage::Memory(table.take_retired()));
+        }
         self.account(index, Some(weight(&entry)), None);
         Some(entry)
     }
@@ -89,7 +102,7 @@ impl Db<'_> {
     }
 
     fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
-        if let Some(entry) = self.shard(key).take(index, key.hash(), key.bytes()) {
+        if let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) {
             self.record.discard(entry);
             self.record.expired.push((index, key.bytes().to_vec()));
             self.record.note(index, key.bytes(), Event::EXPIRED);
@@ -107,11 +120,7 @@ impl Db<'_> {
     ) {
         let (index, now_ms) = (self.index, self.now_ms);
         let fresh = self.clock.fresh(now_ms);
-        let shard = match &mut self.held {
-            Held::One(shard) if shard.id == key.shard() => &mut **shard,
-            Held::Many(shards) => shards.shard(key.shard()),
-            Held::One(_) | Held::Nothing => not_held(),
-        };
+        let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
         let mut old_shared = None;
@@ -127,10 +136,10 @@ impl Db<'_> {
         });
         if let Some(value) = value.take() {
             let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
-            shard.add(index, key.hash(), entry);
+            shard.add(index, key.hash(), entry, self.record);
         }
         if let Some(shared) = old_shared {
-            self.record.garbage.push(crate::Garbage::Bytes(shared));
+            self.record.garbage.push(Garbage::Bytes(shared));
         }
         if expired {
             self.record.expired.push((index, key.bytes().to_vec()));
@@ -178,7 +187,7 @@ impl Db<'_> {
         let fresh = self.clock.fresh(now_ms);
         let mut change = Some(change);
         let mut len = 0;
-        let shard = self.shard(key);
+        let shard = locked(&mut self.held, key);
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let Some(change) = change.take() else { return };
             if let Some(mut long) = entry.shared_mut() {
@@ -204,7 +213,7 @@ impl Db<'_> {
             len = bytes.len();
             let mut entry = Entry::new(key.bytes(), NewValue::of_vec(&mut bytes), None, fresh);
             entry.set_raw();
-            shard.add(index, key.hash(), entry);
+            shard.add(index, key.hash(), entry, self.record);
             self.record.created(index, key.bytes());
         }
         self.record.note(index, key.bytes(), event);
@@ -215,7 +224,7 @@ impl Db<'_> {
     pub fn delete(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
         self.purge(key);
         let index = self.index;
-        let Some(entry) = self.shard(key).take(index, key.hash(), key.bytes()) else { return false };
+        let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) else { return false };
         self.record.discard(entry);
         self.record.note(index, key.bytes(), event);
         true
@@ -240,14 +249,14 @@ impl Db<'_> {
     pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>) {
         let index = self.index;
         self.purge(target);
-        let Some(entry) = self.shard(source).take(index, source.hash(), source.bytes()) else {
+        let Some(entry) = locked(&mut self.held, source).take(index, source.hash(), source.bytes(), self.record) else {
             return;
         };
-        if let Some(old) = self.shard(target).take(index, target.hash(), target.bytes()) {
+        if let Some(old) = locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record) {
             self.record.discard(old);
         }
         let entry = entry.with_key(target.bytes());
-        self.shard(target).add(index, target.hash(), entry);
+        locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
         self.record.note(index, source.bytes(), Event::generic("rename_from"));
         self.record.note(index, target.bytes(), Event::generic("rename_to"));
     }
@@ -257,10 +266,10 @@ impl Db<'_> {
     pub fn copy(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>, target_db: u32) {
         self.purge_in(target_db, target);
         let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else { return };
-        if let Some(old) = self.shard(target).take(target_db, target.hash(), target.bytes()) {
+        if let Some(old) = locked(&mut self.held, target).take(target_db, target.hash(), target.bytes(), self.record) {
             self.record.discard(old);
         }
-        self.shard(target).add(target_db, target.hash(), entry);
+        locked(&mut self.held, target).add(target_db, target.hash(), entry, self.record);
         self.record.note(target_db, target.bytes(), Event::generic("copy_to"));
     }
 
@@ -272,8 +281,8 @@ impl Db<'_> {
             return false;
         }
         let index = self.index;
-        let Some(entry) = self.shard(key).take(index, key.hash(), key.bytes()) else { return false };
-        self.shard(key).add(target_db, key.hash(), entry);
+        let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) else { return false };
+        locked(&mut self.held, key).add(target_db, key.hash(), entry, self.record);
         self.record.note(index, key.bytes(), Event::generic("move_from"));
         self.record.note(target_db, key.bytes(), Event::generic("move_to"));
         true
@@ -290,7 +299,7 @@ impl Db<'_> {
                 let chosen = which.is_none_or(|only| only as usize == index);
                 if chosen && !shard.databases[index].is_empty() {
                     keys += shard.databases[index].len() as u64;
-                    record.garbage.push(crate::Garbage::Table(Box::new(shard.empty(index))));
+                    record.garbage.push(Garbage::Table(Box::new(shard.empty(index))));
                 }
             }
         });

@@ -2,21 +2,29 @@
 //! that the handler returned, and tells those who wait for it.
 
 use crate::{Entry, Event};
-use table::Table;
+use crate::shard::Table;
+use table::Retired;
 
 /// Something large to be freed outside the locks.
-#[derive(Debug)]
 pub enum Garbage {
     Entry(Entry),
     Bytes(std::sync::Arc<Vec<u8>>),
-    Table(Box<Table<Entry>>),
+    Table(Box<Table>),
+    /// Memory of tables that a prefetch may still read.
+    Memory(Vec<Retired>),
 }
 
 impl Garbage {
+    /// Whether a prefetch may still be reading it.
+    pub fn may_be_read(&self) -> bool {
+        matches!(self, Self::Table(_) | Self::Memory(_))
+    }
+
     /// How many keys it is, for the count of what waits to be freed.
     pub fn objects(&self) -> u64 {
         match self {
             Self::Entry(_) | Self::Bytes(_) => 1,
+            Self::Memory(_) => 0,
             Self::Table(table) => table.len() as u64,
         }
     }
@@ -27,7 +35,7 @@ impl Garbage {
         match self {
             Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
             Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
-            Self::Table(_) => true,
+            Self::Table(_) | Self::Memory(_) => true,
         }
     }
 }
@@ -41,7 +49,7 @@ pub struct Change {
 }
 
 /// The record of one command; reused, cleared by the engine.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Record {
     /// Number of changes.
     pub changes: u32,

@@ -5,12 +5,17 @@ use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stdx::hash::{Seed, sip13};
-use table::{Table, View};
+use table::View;
+
+/// Recomputes the hash of a key when its part of a table splits.
+pub type Hasher = Box<dyn Fn(&[u8]) -> u64 + Send + Sync>;
+
+/// A table of entries.
+pub type Table = table::Table<Entry, Hasher>;
 
 /// One database's part in one shard.
-#[derive(Debug)]
 pub struct Database {
-    pub(crate) table: Table<Entry>,
+    pub(crate) table: Table,
 }
 
 impl Database {
@@ -22,7 +27,7 @@ impl Database {
         self.len() == 0
     }
 
-    pub fn table(&self) -> &Table<Entry> {
+    pub fn table(&self) -> &Table {
         &self.table
     }
 }
@@ -38,10 +43,9 @@ pub(crate) struct Count {
 }
 
 /// What may be known of a shard without its lock.
-#[derive(Debug)]
 pub(crate) struct Counts {
     databases: Box<[Count]>,
-    views: [View; VIEWS],
+    views: [Arc<View>; VIEWS],
 }
 
 /// Databases from this index on are not prefetched.
@@ -51,7 +55,7 @@ impl Counts {
     pub(crate) fn new(databases: u32, shard_bits: u32) -> Self {
         Self {
             databases: (0..databases).map(|_| Count::default()).collect(),
-            views: [const { View::new(0) }; VIEWS].map(|_| View::new(shard_bits)),
+            views: std::array::from_fn(|_| Arc::new(View::new(shard_bits))),
         }
     }
 
@@ -63,12 +67,12 @@ impl Counts {
     /// The part of the database's table that may be read without the lock.
     #[inline]
     pub(crate) fn view(&self, db: u32) -> Option<&View> {
-        self.views.get(db as usize)
+        self.views.get(db as usize).map(|view| &**view)
     }
 
-    fn show(&self, index: usize, table: &mut Table<Entry>) {
+    fn show(&self, index: usize, table: &mut Table) {
         if let Some(view) = self.views.get(index) {
-            table.attach(view);
+            table.attach(Arc::clone(view));
         }
     }
 }
@@ -80,7 +84,6 @@ fn adjust(count: &AtomicU64, by: i64) {
 }
 
 /// One shard.
-#[derive(Debug)]
 pub struct Shard {
     pub(crate) id: ShardId,
     bits: u32,
@@ -112,8 +115,9 @@ impl Shard {
         &mut self.databases[index as usize]
     }
 
-    fn empty_table(&self) -> Table<Entry> {
-        Table::new(self.bits, self.seed)
+    fn empty_table(&self) -> Table {
+        let seed = self.seed;
+        Table::new(self.bits, Box::new(move |key| sip13(seed, key)))
     }
 
     /// Keeps the counts in step with an entry that came, went or changed: its old and new
@@ -135,9 +139,11 @@ impl Shard {
         }
     }
 
-    /// Takes all keys of a database away; the table goes to the caller, to be freed elsewhere.
-    pub(crate) fn empty(&mut self, index: usize) -> Table<Entry> {
+    /// Takes all keys of a database away; the table goes to the caller, to be freed once nobody
+    /// can be prefetching from it.
+    pub(crate) fn empty(&mut self, index: usize) -> Table {
         let mut table = self.empty_table();
+        self.databases[index].table.detach();
         self.counts.show(index, &mut table);
         let count = self.counts.get(index as u32);
         for number in [&count.keys, &count.expires, &count.bytes, &count.ttl_sum_ms, &count.ttl_count] {
@@ -149,6 +155,9 @@ impl Shard {
     /// Exchanges two databases.
     pub(crate) fn swap(&mut self, first: u32, second: u32) {
         self.database_mut(first.max(second));
+        for index in [first as usize, second as usize] {
+            self.databases[index].table.detach();
+        }
         self.databases.swap(first as usize, second as usize);
         let (a, b) = (self.counts.get(first), self.counts.get(second));
         for (a, b) in [

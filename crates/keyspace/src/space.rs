@@ -277,6 +277,10 @@ impl Keyspace {
         for one in garbage.drain(..) {
             match &*disposal {
                 Some(dispose) if one.is_large() => dispose(one),
+                None if one.may_be_read() => {
+                    self.epochs.retire(Box::new(one));
+                    self.epochs.collect();
+                }
                 _ => drop(one),
             }
         }

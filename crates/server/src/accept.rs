@@ -12,8 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpListener, UnixListener};
 
 const MAXCLIENTS: ParamId = id("maxclients");
 const KEEPALIVE: ParamId = id("tcp-keepalive");
@@ -25,25 +24,40 @@ impl Admission for Server {
     }
 }
 
-/// Accepts on one listening socket for as long as the server runs.
-pub(crate) async fn accept(server: Arc<Server>, listener: Socket) {
-    let listener = match AsyncFd::with_interest(listener, Interest::READABLE) {
+/// Accepts on one TCP listener for as long as the server runs.
+pub(crate) async fn accept_tcp(server: Arc<Server>, listener: Socket) {
+    let listener = match TcpListener::from_std(listener.into()) {
         Ok(listener) => listener,
         Err(error) => return log_warning!("Cannot wait for connections: {error}"),
     };
     loop {
-        let Ok(mut ready) = listener.readable().await else { return };
-        match ready.try_io(|listener| listener.get_ref().accept()) {
-            Ok(Ok((socket, _))) => admit(&server, socket),
-            Ok(Err(error)) => {
-                if !transient(&error) {
-                    log_warning!("Accepting client connection: {error}");
-                    // No descriptors, most likely: give connections time to end.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-            Err(_would_block) => {}
+        match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => admit(&server, stream.into()),
+            Err(error) => back_off(&error).await,
         }
+    }
+}
+
+/// Accepts on the Unix socket for as long as the server runs.
+pub(crate) async fn accept_unix(server: Arc<Server>, listener: Socket) {
+    let listener = match UnixListener::from_std(listener.into()) {
+        Ok(listener) => listener,
+        Err(error) => return log_warning!("Cannot wait for connections: {error}"),
+    };
+    loop {
+        match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => admit(&server, stream.into()),
+            Err(error) => back_off(&error).await,
+        }
+    }
+}
+
+/// Accepting failed: goes on at once if it was the peer, and otherwise, as there are most likely
+/// no descriptors left, gives connections time to end.
+async fn back_off(error: &io::Error) {
+    if !transient(error) {
+        log_warning!("Accepting client connection: {error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

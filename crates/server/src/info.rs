@@ -55,7 +55,7 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 macro_rules! fields {
     ($out:expr, $($name:literal = $value:expr;)*) => {
-        $(line($out, format_args!(concat!($name, ":{}"), $value));)*
+        { $(line($out, format_args!(concat!($name, ":{}"), $value));)* }
     };
 }
 

@@ -1,7 +1,7 @@
 //! From the parameter list to the typed settings of the hot path.
 
 use command::Settings;
-use config::{Config, Limit, ParamId, id};
+use config::{Config, ParamId, id};
 use keyspace::AccessClock;
 
 const DATABASES: ParamId = id("databases");
@@ -51,10 +51,3 @@ pub(crate) fn settings(config: &Config) -> Settings {
     }
 }
 
-/// A limit in bytes: a fixed one, or a share of `maxmemory`.
-pub(crate) fn bytes_of(limit: Limit, maxmemory: u64) -> u64 {
-    match limit {
-        Limit::Bytes(bytes) => bytes,
-        Limit::Percent(percent) => maxmemory / 100 * u64::from(percent),
-    }
-}

@@ -4,7 +4,7 @@ use crate::cron::Cron;
 use crate::node::{Samples, Server};
 use crate::{accept, disposal};
 use command::{Clients, Node};
-use config::{Config, Files, Invocation, ParamId, Startup, id};
+use config::{Config, Files, Invocation, Startup, id};
 use disk::Disk;
 use engine::{Engine, Worker};
 use journal::{Journal, Lsn};
@@ -102,7 +102,7 @@ fn check_system() -> ExitCode {
     let mut text = String::new();
     for (name, outcome) in process::checks::all() {
         failed |= matches!(outcome, process::checks::Outcome::Bad(_));
-        text.push_str(&format!("[{name}] {outcome}\n"));
+        text.push_str(&format!("[{name}] {outcome:?}\n"));
     }
     let said = say(&text);
     if failed { ExitCode::FAILURE } else { said }
@@ -230,7 +230,7 @@ fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     let maxclients = config.uint(id("maxclients")) as u32;
     let mut config = config;
     if let Some(lower) = limits::raise_open_files(maxclients) {
-        config.replace(id("maxclients"), config::Value::Int(i64::from(lower)));
+        config.replace(id("maxclients"), config::Value::Int(i128::from(lower)));
     }
     process::checks::warn(config.uint(id("tcp-backlog")) as u32, false);
     let port = config.uint(id("port")) as u16;
@@ -322,8 +322,11 @@ async fn serve_until_told(
         daemon::write_pid_file(Path::new(&pid_file));
     }
     let (tcp, unix) = (!listeners.tcp.is_empty(), !listeners.unix.is_empty());
-    for listener in listeners.tcp.into_iter().chain(listeners.unix) {
-        tokio::task::spawn_local(accept::accept(Arc::clone(server), listener));
+    for listener in listeners.tcp {
+        tokio::task::spawn_local(accept::accept_tcp(Arc::clone(server), listener));
+    }
+    for listener in listeners.unix {
+        tokio::task::spawn_local(accept::accept_unix(Arc::clone(server), listener));
     }
     if let Some(worker) = Worker::new(&server.engine, 0) {
         tokio::task::spawn_local(Cron::new(Arc::clone(server), worker).run());

@@ -1,0 +1,40 @@
+//! What jemalloc says about itself. It is built with size classes of 8 bytes (see
+//! `.cargo/config.toml`), as the blocks of small keys are sized to the byte.
+
+use runtime::sysinfo::{Allocator, AllocatorStats};
+use tikv_jemalloc_ctl::{epoch, raw, stats};
+
+pub(crate) static JEMALLOC: Jemalloc = Jemalloc;
+
+/// The process's allocator.
+pub(crate) struct Jemalloc;
+
+impl Allocator for Jemalloc {
+    fn name(&self) -> &str {
+        "jemalloc-5.3.0"
+    }
+
+    fn stats(&self) -> AllocatorStats {
+        // The figures are those of the last epoch; a failure leaves the old ones.
+        if epoch::advance().is_err() {
+            return AllocatorStats::default();
+        }
+        let bytes = |value: Result<usize, _>| value.map_or(0, |bytes: usize| bytes as u64);
+        AllocatorStats {
+            allocated: bytes(stats::allocated::read().map_err(drop)),
+            active: bytes(stats::active::read().map_err(drop)),
+            resident: bytes(stats::resident::read().map_err(drop)),
+            retained: bytes(stats::retained::read().map_err(drop)),
+            muzzy: 0,
+        }
+    }
+
+    #[expect(unsafe_code, reason = "jemalloc's control names are raw")]
+    fn purge(&self) {
+        /// MALLCTL_ARENAS_ALL.
+        const PURGE_ALL: &[u8] = b"arena.4096.purge\0";
+        // SAFETY: the name is a constant that ends in NUL, and the command takes no value.
+        let purged = unsafe { raw::write(PURGE_ALL, ()) };
+        debug_assert!(purged.is_ok() || purged.is_err(), "purging is best effort");
+    }
+}
