@@ -135,7 +135,13 @@ impl CommandError {
     pub fn unknown_subcommand(container: &str, word: &[u8]) -> Self {
         let container = container.to_ascii_uppercase();
         let word = &word[..word.len().min(128)];
-        Self::err_bytes(&[b"unknown subcommand '", word, b"'. Try ", container.as_bytes(), b" HELP."])
+        Self::err_bytes(&[
+            b"unknown subcommand '",
+            word,
+            b"'. Try ",
+            container.as_bytes(),
+            b" HELP.",
+        ])
     }
 
     /// A subcommand of a command that takes its own words apart, such as DEBUG.
