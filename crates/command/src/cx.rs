@@ -33,6 +33,18 @@ impl Cx<'_> {
     pub fn rewrite(&mut self, words: &[&[u8]]) {
         self.log.push(words);
     }
+
+    /// The same, with `number` as the last word: formatted only if somebody reads it.
+    pub fn rewrite_number(&mut self, words: &[&[u8]], number: i64) {
+        if !self.log.active {
+            return self.log.push(&[]);
+        }
+        let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
+        stdx::num::write_i64(&mut text, number);
+        let mut all = words.to_vec();
+        all.push(&text);
+        self.log.push(&all);
+    }
 }
 
 /// The commands that stand for the effect of one command, encoded.

@@ -192,11 +192,7 @@ fn expire_from(
         cx.rewrite(&[b"UNLINK", key.bytes()]);
     } else {
         cx.db.set_expiry(&key, Some(at), Event::generic("expire"));
-        let mut text = Vec::new();
-        if cx.log.active {
-            stdx::num::write_i64(&mut text, at);
-        }
-        cx.rewrite(&[b"PEXPIREAT", key.bytes(), &text]);
+        cx.rewrite_number(&[b"PEXPIREAT", key.bytes()], at);
     }
     Ok(Effect::Rewrite)
 }

@@ -1,7 +1,7 @@
 //! GET, and GET with something done to the key afterwards.
 
 use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
-use super::{DEL_EVENT, EXPIRE_EVENT, READ, log_with_number, reply_str};
+use super::{DEL_EVENT, EXPIRE_EVENT, READ, reply_str};
 use command::grammar::{key, one_of, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::Event;
@@ -96,7 +96,7 @@ fn getex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         }
         Some(at) => {
             cx.db.set_expiry(&key, Some(at), EXPIRE_EVENT);
-            log_with_number(cx, &[b"PEXPIREAT", key.bytes()], at);
+            cx.rewrite_number(&[b"PEXPIREAT", key.bytes()], at);
         }
         None => {
             let persists =

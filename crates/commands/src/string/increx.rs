@@ -6,7 +6,7 @@
 
 use super::counters::{INCRBY_EVENT, INCRBYFLOAT_EVENT, float_of, integer_of};
 use super::expiration::{EX, EXAT, PX, PXAT, Unit};
-use super::{DEL_EVENT, EXPIRE_EVENT, MODIFY, log_with_number};
+use super::{DEL_EVENT, EXPIRE_EVENT, MODIFY};
 use command::grammar::{double, integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
 use keyspace::{Event, ExpiryChange, KeyRef, NewValue};
@@ -323,7 +323,7 @@ impl Store<'_> {
             }
             ExpiryChange::At(at) => {
                 cx.db.note(key, EXPIRE_EVENT);
-                log_with_number(cx, &[b"SET", key.bytes(), self.text, b"PXAT"], at);
+                cx.rewrite_number(&[b"SET", key.bytes(), self.text, b"PXAT"], at);
             }
         }
         Effect::Rewrite

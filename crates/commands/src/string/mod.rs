@@ -21,7 +21,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-use command::{Command, Cx, KeyFlags, KeySpec};
+use command::{Command, KeyFlags, KeySpec};
 use keyspace::{Event, Str};
 use resp::Reply;
 
@@ -75,16 +75,4 @@ fn reply_str(reply: &mut Reply, value: &Str<'_>) {
         Str::Bytes(bytes) => reply.bulk(bytes),
         Str::Long(shared) => reply.bulk_shared::<Vec<u8>>(shared),
     }
-}
-
-/// Writes a command whose last word is a number to the journal; formats it only if it is read.
-fn log_with_number(cx: &mut Cx<'_>, words: &[&[u8]], number: i64) {
-    let mut text = Vec::new();
-    if cx.log.active {
-        stdx::num::write_i64(&mut text, number);
-    }
-    let mut all = Vec::with_capacity(words.len() + 1);
-    all.extend_from_slice(words);
-    all.push(&text);
-    cx.rewrite(&all);
 }

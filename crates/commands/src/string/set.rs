@@ -2,7 +2,7 @@
 
 use super::conditional::Comparison;
 use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
-use super::{EXPIRE_EVENT, MODIFY, SET_EVENT, log_with_number, reply_str};
+use super::{EXPIRE_EVENT, MODIFY, SET_EVENT, reply_str};
 use command::grammar::{integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, ExpiryChange, KeyRef, NewValue};
@@ -285,7 +285,7 @@ fn store(
     }
     match expiry {
         ExpiryChange::At(at) => {
-            log_with_number(cx, &[b"SET", key.bytes(), value, b"PXAT"], at);
+            cx.rewrite_number(&[b"SET", key.bytes(), value, b"PXAT"], at);
         }
         ExpiryChange::Keep => cx.rewrite(&[b"SET", key.bytes(), value, b"KEEPTTL"]),
         ExpiryChange::Clear => cx.rewrite(&[b"SET", key.bytes(), value]),
