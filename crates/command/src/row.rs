@@ -104,6 +104,12 @@ flags! {
     DANGEROUS = 32, "";
     /// ACL category @keyspace.
     KEYSPACE = 33, "";
+    /// ACL category @admin, without the limits that ADMIN stands for.
+    IN_ADMIN = 35, "";
+    /// ACL category @connection though documented in another group.
+    IN_CONNECTION = 36, "";
+    /// For operators of the system: COMMAND DOCS marks it `syscmd`.
+    SYSCMD = 37, "";
     /// Not told to clients: COMMAND does not list it.
     SENTINEL_ONLY = 34, "";
 }
@@ -124,7 +130,10 @@ impl Flags {
 
     /// The words of COMMAND INFO.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
-        Self::WORDS.iter().filter(move |(flag, word)| !word.is_empty() && self.has(*flag)).map(|(_, w)| *w)
+        Self::WORDS
+            .iter()
+            .filter(move |(flag, word)| !word.is_empty() && self.has(*flag))
+            .map(|(_, w)| *w)
     }
 }
 
