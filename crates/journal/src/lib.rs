@@ -9,7 +9,6 @@
 //! This crate decides and remembers; it touches no file, socket, clock or thread.
 
 #![allow(unsafe_code, reason = "writers fill disjoint ranges of one buffer; see segment.rs")]
-#![expect(clippy::allow_attributes, reason = "the allowance above is for the whole crate")]
 
 mod frame;
 mod log;

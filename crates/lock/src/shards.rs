@@ -86,11 +86,12 @@ impl<T> Shards<T> {
         self.shards.len()
     }
 
-    /// The shard of a hash: its low bits.
+    /// The shard of a hash: its high bits, so that the shards in order are the hashes in order.
     #[inline]
     pub fn of_hash(&self, hash: u64) -> ShardId {
-        // The mask is below 2^12, so nothing is lost.
-        ShardId((hash & (self.count() as u64 - 1)) as u16)
+        let bits = self.count().trailing_zeros();
+        // The number is below 2^12, so nothing is lost. Two shifts, as one of 64 is not defined.
+        ShardId((hash >> 1 >> (63 - bits)) as u16)
     }
 
     /// All ids, ascending.

@@ -138,6 +138,11 @@ fn speed(count: u64) {
     report("insert", count, begin);
     println!("{:<28} {:7.2} bytes", "table per item", table.memory_bytes() as f64 / count as f64);
 
+    let begin = now();
+    for number in shuffled(count) {
+        black_box(hash(&key(number)));
+    }
+    report("(key and hash alone)", count, begin);
     let mut sum = 0;
     let begin = now();
     for number in shuffled(count) {

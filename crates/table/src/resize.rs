@@ -14,7 +14,7 @@ const DIRECTORY_FREE: usize = 1 << 14;
 /// ... and this many per segment. Well spread hashes need two.
 const DIRECTORY_PER_SEGMENT: usize = 8;
 /// Items are prefetched this far ahead when their keys are hashed.
-const AHEAD: usize = 12;
+const AHEAD: usize = 24;
 
 impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
     /// The first segment, and a directory for it.

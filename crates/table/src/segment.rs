@@ -14,8 +14,10 @@ use crate::bucket::{Bucket, LINE, SLOTS, TAGS, prefetch, tag_of};
 pub const SEGMENT_LINES_MAX: usize = 128;
 /// Lines of the smallest segment: the header and 8 slots, of which 7 can be used.
 pub(crate) const LINES_MIN: usize = 2;
-/// A segment grows when more than this share of its slots, in 1/256, would be in use.
-const FILL_MAX: usize = 236;
+/// A segment grows when more than this share of its slots, in 1/256, would be in use. Averages over
+/// sizes: 224 takes 10.1 bytes per item and 2.6 buckets per miss, 228 takes 9.9 and 2.9, 236 takes
+/// 9.6 and 3.9; a hit takes 1.2 to 1.3 of them all along.
+const FILL_MAX: usize = 228;
 /// A segment shrinks, or merges, when less than this share of its slots, in 1/256, is in use.
 const FILL_MIN: usize = 90;
 /// Up to this size a segment is a list with one home, which may be filled to the last usable slot.

@@ -392,6 +392,10 @@ impl Reply {
 
     /// Overwrites the header at `at`. Its first bytes fit the room; what is longer is put in behind.
     fn set_header(&mut self, at: usize, marker: u8, len: u64) {
+        if len < 10 {
+            self.out.bytes[at + 1] = digit(len);
+            return;
+        }
         let mut header = Vec::with_capacity(24);
         write_header(&mut header, marker, len);
         let (fits, rest) = header.split_at(HEADER_ROOM);

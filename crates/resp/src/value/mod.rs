@@ -1,9 +1,12 @@
 //! Replies read back: for tests, tools and scripts, which want whole values rather than speed.
 
-#![warn(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
 )]
 
 mod cli;
@@ -98,8 +101,9 @@ impl Value {
         matches!(self, Self::Error(_))
     }
 
-    /// The value as redis-cli prints it to a terminal, without the final end of line. An attribute
-    /// is not shown. Bytes that are not UTF-8 outside of quotes are replaced.
+    /// The value as redis-cli prints it to a terminal, without the final end of line. What
+    /// redis-cli cannot print: of an attribute only the value is shown, a big number as it is. Bytes
+    /// that are not UTF-8 outside of quotes are replaced.
     pub fn cli(&self) -> String {
         String::from_utf8_lossy(&cli::print(self)).into_owned()
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::{LockResult, PoisonError, TryLockError};
 use std::time::Duration;
 
 pub use shuttle::sync::Arc;
@@ -23,7 +24,10 @@ pub mod thread {
     pub use shuttle::thread::{JoinHandle, spawn, yield_now};
 }
 
-const UNPOISONED: &str = "shuttle ends the run at the first panic";
+/// There is no poison: the first panic ends the run, and what unwinds after it must not panic again.
+fn cured<T>(result: LockResult<T>) -> T {
+    result.unwrap_or_else(PoisonError::into_inner)
+}
 
 /// See `parking_lot::Mutex`.
 #[derive(Default)]
@@ -38,17 +42,21 @@ impl<T> Mutex<T> {
     }
 
     pub fn into_inner(self) -> T {
-        self.0.into_inner().expect(UNPOISONED)
+        cured(self.0.into_inner())
     }
 }
 
 impl<T: ?Sized> Mutex<T> {
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard(Some(self.0.lock().expect(UNPOISONED)))
+        MutexGuard(Some(cured(self.0.lock())))
     }
 
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+        match self.0.try_lock() {
+            Ok(guard) => Some(MutexGuard(Some(guard))),
+            Err(TryLockError::Poisoned(poison)) => Some(MutexGuard(Some(poison.into_inner()))),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Waits without limit: time does not pass under shuttle.
@@ -57,7 +65,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     pub fn get_mut(&mut self) -> &mut T {
-        self.0.get_mut().expect(UNPOISONED)
+        cured(self.0.get_mut())
     }
 }
 
@@ -95,11 +103,11 @@ impl<T> RwLock<T> {
 
 impl<T: ?Sized> RwLock<T> {
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.0.read().expect(UNPOISONED)
+        cured(self.0.read())
     }
 
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.0.write().expect(UNPOISONED)
+        cured(self.0.write())
     }
 
     /// Waits without limit: time does not pass under shuttle.
@@ -141,7 +149,7 @@ impl Condvar {
 
     pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         let inner = guard.0.take().expect("present outside of `wait`");
-        guard.0 = Some(self.0.wait(inner).expect(UNPOISONED));
+        guard.0 = Some(cured(self.0.wait(inner)));
     }
 
     /// Waits for a notification only, so that a lost one shows as a deadlock.
