@@ -96,6 +96,7 @@ errors! {
     PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
     NotSds = "ERR Not an sds encoded string.";
     OutOfRangeDatabase = "ERR Out of range database";
+    ModuleNotAllowed = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     ModuleUnload = "ERR Error unloading module: no such module with that name";
     ModuleLoad = "ERR Error loading the extension: modules cannot be loaded, what they offer is built in";
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";

@@ -26,7 +26,10 @@ pub(super) const HELLO: Command = conn("HELLO", hello, -1)
     )
     .optional()])
     .summary("Chooses the version of the protocol and tells about the server and the connection.")
-    .history(&[("6.2.0", "Without a version it only tells.")]);
+    .history(&[
+        ("6.2.0", "Without a version it only tells."),
+        ("8.1.0", "Field availability_zone, if the parameter is set."),
+    ]);
 
 /// Checks the password and makes the client that user.
 fn log_in(cx: &mut Cx<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
@@ -90,7 +93,9 @@ fn hello(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 /// The server names itself as the one whose commands it serves: clients choose by it.
 fn introduce(cx: &Cx<'_>, reply: &mut Reply) {
-    reply.map(8);
+    let zone = cx.node.config_get(&[b"availability-zone"]).pop().map(|(_, zone)| zone);
+    let zone = zone.filter(|zone| !zone.is_empty());
+    reply.map(8 + usize::from(zone.is_some()));
     for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
         reply.bulk(field.as_bytes());
         reply.bulk(value.as_bytes());
@@ -105,6 +110,10 @@ fn introduce(cx: &Cx<'_>, reply: &mut Reply) {
     }
     reply.bulk(b"modules");
     reply.array(0);
+    if let Some(zone) = zone {
+        reply.bulk(b"availability_zone");
+        reply.bulk(&zone);
+    }
     reply.bulk(b"almagre_version");
     reply.bulk(VERSION.as_bytes());
 }

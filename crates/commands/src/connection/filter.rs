@@ -2,7 +2,7 @@
 //! each condition but SKIPME, MAXAGE and IDLE there is a negation with the prefix NOT-.
 
 use super::line;
-use command::{Card, CommandError, Cx, Kind};
+use command::{Card, CommandError, Kind};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a client is asked for.
@@ -104,12 +104,11 @@ impl Filter {
         }
     }
 
-    /// Whether `card` passes.
-    pub(super) fn passes(&self, cx: &Cx<'_>, card: &Card) -> bool {
-        let me = card.id == cx.session.card.id;
-        !(self.skip_me && me)
-            && line::age(card, cx.now_ms) >= self.age_min
-            && (self.idle_min == 0 || line::idle(card, cx.now_ms) >= self.idle_min)
+    /// Whether `card` passes when the client with the id `me` asks.
+    pub(super) fn passes(&self, me: u64, now_ms: i64, card: &Card) -> bool {
+        !(self.skip_me && card.id == me)
+            && line::age(card, now_ms) >= self.age_min
+            && line::idle(card, now_ms) >= self.idle_min
             && self
                 .conditions
                 .iter()
@@ -218,7 +217,7 @@ fn parse_db(wanted: bool, word: &[u8], databases: u32) -> Result<u32, CommandErr
 }
 
 /// The address without the port.
-fn ip_of(addr: &str) -> &str {
+pub(super) fn ip_of(addr: &str) -> &str {
     addr.rsplit_once(':').map_or(addr, |(ip, _)| ip.trim_matches(['[', ']']))
 }
 

@@ -125,14 +125,11 @@ const KILL_FILTERS: &[Argument] = &{
     filters
 };
 
-/// Brings the caller's own card up to date: others' are as of their last batch.
+/// Brings the caller's own card up to date: others' are as of their last batch. What was read is
+/// in the worker's buffer, so that the connection's own holds nothing.
 fn refresh_own_card(cx: &Cx<'_>, args: &Args<'_>) {
-    let digits = |number: usize| stdx::num::decimal_len(number as i64) as u64;
-    let words = args.all();
-    let on_the_wire: u64 =
-        words.iter().map(|word| 5 + digits(word.len()) + word.len() as u64).sum();
     let card = &cx.session.card;
-    card.query_bytes.store(3 + digits(words.len()) + on_the_wire, Relaxed);
+    card.argv_bytes.store(args.all().iter().map(|word| word.len() as u64).sum(), Relaxed);
     card.last_command.store(args.id(), Relaxed);
     card.last_ms.store(cx.now_ms, Relaxed);
     card.db.store(cx.session.db, Relaxed);
@@ -143,6 +140,7 @@ fn info(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     refresh_own_card(cx, args);
     let mut text = Vec::new();
     write_line(&mut text, &cx.session.card, cx.table, cx.now_ms);
+    cx.session.card.argv_bytes.store(0, Relaxed);
     reply.verbatim(*b"txt", &text);
     Ok(Effect::None)
 }
@@ -154,10 +152,12 @@ fn list(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let filter = Filter::parse(words, false, cx.settings.databases)?;
     refresh_own_card(cx, args);
+    let me = cx.session.card.id;
     let mut text = Vec::new();
-    for card in cx.node.clients().all().iter().filter(|card| filter.passes(cx, card)) {
+    for card in cx.node.clients().all().iter().filter(|card| filter.passes(me, cx.now_ms, card)) {
         write_line(&mut text, card, cx.table, cx.now_ms);
     }
+    cx.session.card.argv_bytes.store(0, Relaxed);
     reply.verbatim(*b"txt", &text);
     Ok(Effect::None)
 }
@@ -170,8 +170,9 @@ fn kill(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         _ => Filter::parse(words, true, cx.settings.databases)?,
     };
     let (mut killed, mut ours) = (0, false);
-    for card in cx.node.clients().all().iter().filter(|card| filter.passes(cx, card)) {
-        if card.id == cx.session.card.id {
+    let me = cx.session.card.id;
+    for card in cx.node.clients().all().iter().filter(|card| filter.passes(me, cx.now_ms, card)) {
+        if card.id == me {
             ours = true;
         } else {
             card.kill();

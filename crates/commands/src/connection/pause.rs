@@ -38,7 +38,7 @@ fn pause(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         1 if args.token("WRITE") => PauseMode::Write,
         1 if args.token("ALL") => PauseMode::All,
         1 => return Err(CommandError::PauseMode),
-        _ => return Err(CommandError::Syntax),
+        _ => return Err(CommandError::unknown_or_arity("CLIENT", args.all()[1])),
     };
     let timeout_ms = stdx::num::parse_i64(timeout).ok_or(CommandError::TimeoutNotInteger)?;
     if timeout_ms < 0 {
@@ -62,8 +62,10 @@ fn unblock(_: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if args.left() == 1 && !args.token("TIMEOUT") && !args.token("ERROR") {
         return Err(CommandError::UnblockReason);
     }
+    if args.end().is_err() {
+        return Err(CommandError::unknown_or_arity("CLIENT", args.all()[1]));
+    }
     stdx::num::parse_i64(id).ok_or(CommandError::NotAnInteger)?;
-    args.end()?;
     reply.integer(0);
     Ok(Effect::None)
 }

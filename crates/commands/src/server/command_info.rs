@@ -9,7 +9,7 @@ use resp::Reply;
 
 /// The ten fields of COMMAND INFO; null if there is no such command.
 pub(super) fn write_info(table: &CommandTable, id: Option<u16>, reply: &mut Reply) {
-    let Some(id) = id else { return reply.null_array() };
+    let Some(id) = id else { return reply.null() };
     let entry = table.entry(id);
     let row = entry.row;
     let range = LegacyRange::of(row);

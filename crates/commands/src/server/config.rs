@@ -39,7 +39,17 @@ const SUBCOMMANDS: &[Command] = &[
 ];
 
 fn get(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let pairs = cx.node.config_get(args.rest());
+    let mut pairs = cx.node.config_get(args.rest());
+    // A parameter that is asked for in two spellings is answered once.
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    pairs.retain(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        let first = !seen.contains(&name);
+        if first {
+            seen.push(name);
+        }
+        first
+    });
     reply.map(pairs.len());
     for (name, value) in pairs {
         reply.bulk(&name);

@@ -124,7 +124,7 @@ fn on_node(
         | (b"client-enforce-reply-list", [_]) => {}
         (b"quicklist-packed-threshold", [bytes]) => {
             config::parse_memory(bytes)
-                .filter(|bytes| *bytes < 4 << 30 && *bytes != 1)
+                .filter(|bytes| *bytes < 4 << 30)
                 .ok_or(CommandError::PackedThreshold)?;
         }
         (b"replybuffer", [what, value]) => {
@@ -151,7 +151,7 @@ fn protocol(kind: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
     match &kind.to_ascii_lowercase()[..] {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.integer(12345),
-        b"double" => reply.double(3.141),
+        b"double" => reply.double_text(b"3.141"),
         b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" => {

@@ -119,8 +119,8 @@ pub(super) fn sdslen(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), C
 }
 
 fn positive(word: &[u8]) -> Result<u64, CommandError> {
-    let number = stdx::num::parse_i64(word).ok_or(CommandError::NotAnInteger)?;
-    u64::try_from(number).map_err(|_| CommandError::MustBePositive)
+    let number = stdx::num::parse_i64(word).and_then(|number| u64::try_from(number).ok());
+    number.ok_or(CommandError::MustBePositive)
 }
 
 /// Makes strings that are not there yet. They are not logged, as in the peers.

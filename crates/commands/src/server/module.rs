@@ -2,13 +2,14 @@
 
 use super::{container, help_row, node};
 use command::grammar::{block, string};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Outcome};
+use command::{Args, ClientFlags, Command, CommandError, Cx, Effect, Flags, Outcome};
 use resp::Reply;
 
 pub(super) const MODULE: Command =
     container("MODULE", SUBCOMMANDS).since("4.0.0").summary("Asks for loaded modules.");
 
-const LOADS: Flags = Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING);
+const LOADS: Flags =
+    Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::PROTECTED);
 
 const SUBCOMMANDS: &[Command] = &[
     help_row(help, "5.0.0"),
@@ -47,11 +48,25 @@ fn list(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::None)
 }
 
-fn load(_: &mut Cx<'_>, _: &mut Args<'_>, _: &mut Reply) -> Outcome {
+/// Whether the parameter `enable-module-command` lets the client ask at all.
+fn allowed(cx: &Cx<'_>) -> Result<(), CommandError> {
+    let value = cx.node.config_get(&[b"enable-module-command"]).pop().map(|(_, value)| value);
+    let card = &cx.session.card;
+    let local = card.has(ClientFlags::LOCAL) || card.has(ClientFlags::UNIX_SOCKET);
+    match value.as_deref() {
+        Some(b"yes") => Ok(()),
+        Some(b"local") if local => Ok(()),
+        _ => Err(CommandError::ModuleNotAllowed),
+    }
+}
+
+fn load(cx: &mut Cx<'_>, _: &mut Args<'_>, _: &mut Reply) -> Outcome {
+    allowed(cx)?;
     Err(CommandError::ModuleLoad)
 }
 
-fn unload(_: &mut Cx<'_>, _: &mut Args<'_>, _: &mut Reply) -> Outcome {
+fn unload(cx: &mut Cx<'_>, _: &mut Args<'_>, _: &mut Reply) -> Outcome {
+    allowed(cx)?;
     Err(CommandError::ModuleUnload)
 }
 
