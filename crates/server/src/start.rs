@@ -15,7 +15,7 @@ use runtime::process::{self, banner, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -116,6 +116,9 @@ fn serve(startup: &Startup) -> ExitCode {
     if startup.sentinel {
         return complain("Sentinel is not part of this version of Almagre.");
     }
+    // Before the directory changes: CONFIG REWRITE means the file that was read.
+    let file = startup.file.as_deref().map(|file| std::path::absolute(file).unwrap_or(file.into()));
+    let startup = &Startup { file, ..startup.clone() };
     if let Err(error) = enter_dir(&config) {
         return complain(&error);
     }
@@ -278,13 +281,11 @@ fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     engine.set_settings(crate::settings::settings(&config));
     let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
-    let cwd = std::env::current_dir().unwrap_or_default();
-    let config_file = startup.file.as_ref().map(|file| absolute(&cwd, file));
     let server = Arc::new(Server {
         engine: Arc::clone(&engine),
         pool: OnceLock::new(),
         config: Mutex::new(config),
-        config_file,
+        config_file: startup.file.clone(),
         clients: Clients::default(),
         disposed,
         samples: Samples::default(),
@@ -305,10 +306,6 @@ fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     let first = server.pool.set(pool).is_ok();
     debug_assert!(first, "the pool is set once");
     Ok(server)
-}
-
-fn absolute(cwd: &Path, file: &Path) -> PathBuf {
-    if file.is_absolute() { file.to_owned() } else { cwd.join(file) }
 }
 
 async fn serve_until_told(
