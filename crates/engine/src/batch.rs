@@ -141,7 +141,8 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         for _ in plans {
-            let error = CommandError::err(format_args!("the journal cannot take the write: {refused}"));
+            let error =
+                CommandError::err(format_args!("the journal cannot take the write: {refused}"));
             reply.error(error.text());
             worker.stats.error(error.code());
         }
@@ -348,8 +349,11 @@ impl Run<'_, '_> {
             log: self.log,
         };
         let mut ledger = Ledger { writer: self.writer, room: &mut self.room, stats: self.stats };
+        let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, &request, &mut ledger, self.reply);
-        self.count(plan.id, succeeded);
+        let ticks = self.count(plan.id, succeeded);
+        let reply_bytes = self.reply.out.len().saturating_sub(written);
+        self.note_if_outstanding(plan, row, ticks, reply_bytes);
         (1, self.after(start, later))
     }
 
@@ -359,7 +363,8 @@ impl Run<'_, '_> {
         if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NoAuth);
         }
-        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory) {
+        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory)
+        {
             return Err(CommandError::Oom);
         }
         Ok(())
@@ -381,7 +386,7 @@ impl Run<'_, '_> {
     }
 
     #[inline]
-    fn count(&mut self, id: u16, succeeded: bool) {
+    fn count(&mut self, id: u16, succeeded: bool) -> u64 {
         let ticks = (self.now.ticks)();
         let taken = ticks.saturating_sub(self.ticks);
         self.ticks = ticks;
@@ -392,6 +397,49 @@ impl Run<'_, '_> {
         stats.called(taken, self.settings.latency_tracking);
         if !succeeded {
             stats.failed.add(1);
+        }
+        taken
+    }
+
+    /// Puts the command into the log of commands if it took long or was large.
+    #[inline]
+    fn note_if_outstanding(
+        &self,
+        plan: &Plan,
+        row: &command::Command,
+        ticks: u64,
+        reply_bytes: usize,
+    ) {
+        let limits = &self.settings.command_log;
+        let reaches = |limit: command::LogLimit, value: u64| {
+            limit.threshold.is_some_and(|threshold| value >= threshold)
+        };
+        let slow_ticks = limits
+            .slow
+            .threshold
+            .map_or(u64::MAX, |micros| micros.saturating_mul(self.now.stale_ticks) / 1000);
+        if ticks >= slow_ticks
+            || reaches(limits.large_request, plan.bytes as u64)
+            || reaches(limits.large_reply, reply_bytes as u64)
+        {
+            self.note(plan, row, ticks, reply_bytes);
+        }
+    }
+
+    #[cold]
+    fn note(&self, plan: &Plan, row: &command::Command, ticks: u64, reply_bytes: usize) {
+        use command::LogKind::{LargeReply, LargeRequest, Slow};
+        if row.flags.has(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        let micros = ticks.saturating_mul(1000) / self.now.stale_ticks.max(1);
+        let words = &self.words[plan.words.clone()];
+        let client = (&*self.session.card, self.now.wall_ms);
+        for (kind, value) in
+            [(Slow, micros), (LargeRequest, plan.bytes as u64), (LargeReply, reply_bytes as u64)]
+        {
+            let limits = &self.settings.command_log;
+            self.engine.command_log.note(kind, value, limits, (row, words), client);
         }
     }
 
@@ -430,10 +478,7 @@ impl Run<'_, '_> {
         card.last_ms.store(self.now.wall_ms, Ordering::Relaxed);
         card.db.store(self.session.db, Ordering::Relaxed);
         card.protocol.store(self.session.protocol, Ordering::Relaxed);
-        card.commands.store(
-            card.commands.load(Ordering::Relaxed) + done as u64,
-            Ordering::Relaxed,
-        );
+        card.commands.store(card.commands.load(Ordering::Relaxed) + done as u64, Ordering::Relaxed);
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }

@@ -28,7 +28,7 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandTable, Node, Settings};
+use command::{Command, CommandLog, CommandTable, Node, Settings};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -43,6 +43,8 @@ pub struct Engine {
     pub stats: Stats,
     pub pause: Pause,
     pub reply_gate: ReplyGate,
+    /// Commands that took long or were large.
+    pub command_log: CommandLog,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     settings: RwLock<Arc<Settings>>,
@@ -51,7 +53,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(space: Arc<Keyspace>, journal: Arc<Journal>, families: &[&'static [Command]]) -> Self {
+    pub fn new(
+        space: Arc<Keyspace>,
+        journal: Arc<Journal>,
+        families: &[&'static [Command]],
+    ) -> Self {
         let table = CommandTable::new(families);
         let stats = Stats::new(table.len());
         Self {
@@ -61,6 +67,7 @@ impl Engine {
             stats,
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
+            command_log: CommandLog::default(),
             active_expire: AtomicBool::new(true),
             settings: RwLock::new(Arc::new(Settings::default())),
             settings_generation: AtomicU64::new(0),
