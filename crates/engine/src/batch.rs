@@ -119,10 +119,11 @@ impl Engine {
     ) -> Served {
         worker.refresh(self);
         let mut scratch = worker.take_scratch();
+        let mut before = None;
         for request in requests.iter(input) {
             let from = scratch.words.len();
             scratch.words.extend(request.args.iter());
-            let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys);
+            let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys, &mut before);
             plan.bytes = request.bytes;
             scratch.plans.push(plan);
         }
