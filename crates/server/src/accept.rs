@@ -131,6 +131,7 @@ fn card(
     card.set(ClientFlags::UNIX_SOCKET, peer.is_none());
     let loopback = peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback());
     card.set(ClientFlags::LOCAL, loopback);
+    card.set(ClientFlags::UNAUTHENTICATED, server.password_required());
     card
 }
 

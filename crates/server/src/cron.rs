@@ -2,7 +2,7 @@
 //! the epochs.
 
 use crate::node::Server;
-use command::Node;
+use command::{ClientFlags, Node};
 use config::{ParamId, id};
 use engine::Worker;
 use journal::Frame;
@@ -93,17 +93,26 @@ impl Cron {
         self.last = now;
     }
 
-    /// Closes clients that have been silent for longer than `timeout`.
+    /// Closes clients that have been silent for longer than `timeout`, and soon those that do not
+    /// authenticate. Wakes those with unread replies, as a limit may have been exceeded for too long.
     fn idle_clients(&self) {
-        let seconds = self.server.int(TIMEOUT);
-        if seconds == 0 {
-            return;
-        }
+        /// A client that must authenticate and has not is closed after so many seconds of silence.
+        const UNAUTHENTICATED_SECONDS: i64 = 10;
+        let timeout = self.server.int(TIMEOUT);
         let now_ms = clock::now().0;
         for card in self.server.clients().all() {
-            if now_ms - card.last_ms.load(Ordering::Relaxed) > seconds.saturating_mul(1000) {
+            let seconds = if card.has(ClientFlags::UNAUTHENTICATED) {
+                if timeout == 0 { UNAUTHENTICATED_SECONDS } else { timeout.min(UNAUTHENTICATED_SECONDS) }
+            } else {
+                timeout
+            };
+            let silent_ms = now_ms.saturating_sub(card.last_ms.load(Ordering::Relaxed));
+            let blocked = card.has(ClientFlags::BLOCKED);
+            if seconds > 0 && !blocked && silent_ms > seconds.saturating_mul(1000) {
                 log_verbose!("Closing idle client id={} addr={}", card.id, card.addr);
                 card.kill();
+            } else if card.output_bytes.load(Ordering::Relaxed) > 0 {
+                card.wake();
             }
         }
     }

@@ -382,17 +382,16 @@ async fn wait_for_end(server: &Arc<Server>) {
 fn shut_down(server: &Server) -> ExitCode {
     server.stopping.store(true, Ordering::Release);
     banner::shutting_down(None);
-    if let Ok(mut participant) = server.engine.space.epochs().register() {
-        // No write is under way once the gate is closed, and none begins.
-        let closed = participant.close();
-        let path = server.config.lock().text(id("unixsocket"));
-        if !path.is_empty()
-            && let Err(error) = disk::RealDisk.remove(Path::new(&path))
-        {
-            log_warning!("Removing the Unix socket {path}: {error}");
-        }
-        banner::bye(banner::Mode::Standalone);
-        std::mem::forget(closed);
+    let mut participant = server.engine.space.epochs().register().ok();
+    // No write is under way once the gate is closed, and none begins. It stays closed to the end of
+    // the process: `leave` drops nothing.
+    let _closed = participant.as_mut().map(|participant| participant.close());
+    let path = server.config.lock().text(id("unixsocket"));
+    if !path.is_empty()
+        && let Err(error) = disk::RealDisk.remove(Path::new(&path))
+    {
+        log_warning!("Removing the Unix socket {path}: {error}");
     }
+    banner::bye(banner::Mode::Standalone);
     process::leave(0)
 }
