@@ -111,7 +111,13 @@ impl CommandError {
     pub fn unknown_subcommand(container: &str, word: &[u8]) -> Self {
         let container = container.to_ascii_uppercase();
         let word = &word[..word.len().min(128)];
-        Self::err_bytes(&[b"unknown subcommand '", word, b"'. Try ", container.as_bytes(), b" HELP."])
+        Self::err_bytes(&[
+            b"unknown subcommand '",
+            word,
+            b"'. Try ",
+            container.as_bytes(),
+            b" HELP.",
+        ])
     }
 
     /// A command that does not exist, with the beginning of its arguments.

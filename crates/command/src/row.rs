@@ -124,7 +124,10 @@ impl Flags {
 
     /// The words of COMMAND INFO.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
-        Self::WORDS.iter().filter(move |(flag, word)| !word.is_empty() && self.has(*flag)).map(|(_, w)| *w)
+        Self::WORDS
+            .iter()
+            .filter(move |(flag, word)| !word.is_empty() && self.has(*flag))
+            .map(|(_, w)| *w)
     }
 }
 

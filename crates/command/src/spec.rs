@@ -73,10 +73,23 @@ impl KeyFlags {
     /// The words of COMMAND INFO and COMMAND GETKEYSANDFLAGS, in Redis's order.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         const WORDS: [&str; 11] = [
-            "RW", "RO", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete",
+            "RW",
+            "RO",
+            "OW",
+            "RM",
+            "access",
+            "update",
+            "insert",
+            "delete",
+            "not_key",
+            "incomplete",
             "variable_flags",
         ];
-        WORDS.into_iter().enumerate().filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, w)| w)
+        WORDS
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.0 & (1 << bit) != 0)
+            .map(|(_, w)| w)
     }
 }
 
@@ -166,7 +179,11 @@ impl KeySpec {
         match self.find {
             FindKeys::Range { last, step, limit } => {
                 let end = args.len() as i64 - 1;
-                let mut until = if last >= 0 { first as i64 + i64::from(last) } else { end + 1 + i64::from(last) };
+                let mut until = if last >= 0 {
+                    first as i64 + i64::from(last)
+                } else {
+                    end + 1 + i64::from(last)
+                };
                 if last == -1 && limit > 1 {
                     until = first as i64 + (end - first as i64 + 1) / i64::from(limit) - 1;
                 }

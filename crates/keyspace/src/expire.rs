@@ -52,7 +52,7 @@ impl Keyspace {
                     if expiry <= now_ms {
                         gone.push(entry.key().to_vec());
                     } else {
-                        ttl_sum = ttl_sum.saturating_add((expiry - now_ms) as u64);
+                        ttl_sum = ttl_sum.saturating_add(expiry.saturating_sub(now_ms) as u64);
                     }
                 });
             }
@@ -75,7 +75,10 @@ impl Keyspace {
         }
         // One writer: the holder of the shard's lock.
         let live = swept.volatile - swept.expired;
-        count.ttl_sum_ms.store(count.ttl_sum_ms.load(Ordering::Relaxed).saturating_add(ttl_sum), Ordering::Relaxed);
+        count.ttl_sum_ms.store(
+            count.ttl_sum_ms.load(Ordering::Relaxed).saturating_add(ttl_sum),
+            Ordering::Relaxed,
+        );
         count.ttl_count.store(count.ttl_count.load(Ordering::Relaxed) + live, Ordering::Relaxed);
         drop(held);
         self.count_expired(swept.expired);

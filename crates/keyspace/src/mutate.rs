@@ -3,9 +3,9 @@
 //! Each method here does, in one place: the change to the table, the account of bytes and
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
-use lock::ShardId;
 use crate::db::{Held, locked, not_held};
 use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Value};
+use lock::ShardId;
 
 /// What a write does to a key's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ impl Shard {
         if table.has_retired() {
             record.garbage.push(Garbage::Memory(table.take_retired()));
         }
+        let table_bytes = table.memory_bytes();
+        self.account_table(index, table_bytes);
     }
 
     /// Takes the entry away.
@@ -57,6 +59,8 @@ impl Shard {
         if table.has_retired() {
             record.garbage.push(Garbage::Memory(table.take_retired()));
         }
+        let table_bytes = table.memory_bytes();
+        self.account_table(index, table_bytes);
         self.account(index, Some(weight(&entry)), None);
         Some(entry)
     }
@@ -102,7 +106,9 @@ impl Db<'_> {
     }
 
     fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
-        if let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) {
+        if let Some(entry) =
+            locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
+        {
             self.record.discard(entry);
             self.record.expired.push((index, key.bytes().to_vec()));
             self.record.note(index, key.bytes(), Event::EXPIRED);
@@ -118,8 +124,8 @@ impl Db<'_> {
         expiry: ExpiryChange,
         event: Event,
     ) {
-        let (index, now_ms) = (self.index, self.now_ms);
-        let fresh = self.clock.fresh(now_ms);
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let fresh = clock.fresh(now_ms);
         let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
@@ -132,7 +138,10 @@ impl Db<'_> {
             if let Value::Shared(shared) = entry.value() {
                 old_shared = Some(shared.clone());
             }
-            entry.set_value(value, expiry, fresh);
+            // An overwrite is an access: under LFU the key keeps what it has earned.
+            let clock =
+                if expired { fresh } else { clock.touched(entry.clock(), now_ms, || random) };
+            entry.set_value(value, expiry, clock);
         });
         if let Some(value) = value.take() {
             let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
@@ -164,7 +173,13 @@ impl Db<'_> {
     }
 
     /// Writes `bytes` at `offset`, with zeros before it as needed; returns the new length.
-    pub fn set_range(&mut self, key: &KeyRef<'_>, offset: usize, bytes: &[u8], event: Event) -> usize {
+    pub fn set_range(
+        &mut self,
+        key: &KeyRef<'_>,
+        offset: usize,
+        bytes: &[u8],
+        event: Event,
+    ) -> usize {
         let end = offset + bytes.len();
         self.edit(key, event, |value| {
             if value.len() < end {
@@ -183,17 +198,17 @@ impl Db<'_> {
         change: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         self.purge(key);
-        let (index, now_ms) = (self.index, self.now_ms);
-        let fresh = self.clock.fresh(now_ms);
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let fresh = clock.fresh(now_ms);
         let mut change = Some(change);
         let mut len = 0;
         let shard = locked(&mut self.held, key);
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let Some(change) = change.take() else { return };
-            if let Some(mut long) = entry.shared_mut() {
-                let bytes = long.make_mut();
+            if let Some(bytes) = entry.shared_mut() {
                 change(bytes);
                 len = bytes.len();
+                entry.set_clock(clock.touched(entry.clock(), now_ms, || random));
             } else {
                 let mut bytes = Vec::new();
                 match entry.value() {
@@ -203,7 +218,8 @@ impl Db<'_> {
                 }
                 change(&mut bytes);
                 len = bytes.len();
-                entry.set_value(NewValue::of_vec(&mut bytes), entry.expiry(), fresh);
+                let clock = clock.touched(entry.clock(), now_ms, || random);
+                entry.set_value(NewValue::of_vec(&mut bytes), entry.expiry(), clock);
             }
             entry.set_raw();
         });
@@ -224,7 +240,11 @@ impl Db<'_> {
     pub fn delete(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
         self.purge(key);
         let index = self.index;
-        let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) else { return false };
+        let Some(entry) =
+            locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
+        else {
+            return false;
+        };
         self.record.discard(entry);
         self.record.note(index, key.bytes(), event);
         true
@@ -235,9 +255,8 @@ impl Db<'_> {
         self.purge(key);
         let index = self.index;
         let shard = self.shard(key);
-        let found = shard
-            .alter(index, key.hash(), key.bytes(), |entry| entry.set_expiry(expiry))
-            .is_some();
+        let found =
+            shard.alter(index, key.hash(), key.bytes(), |entry| entry.set_expiry(expiry)).is_some();
         if found {
             self.record.note(index, key.bytes(), event);
         }
@@ -249,14 +268,19 @@ impl Db<'_> {
     pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>) {
         let index = self.index;
         self.purge(target);
-        let Some(entry) = locked(&mut self.held, source).take(index, source.hash(), source.bytes(), self.record) else {
+        let Some(entry) =
+            locked(&mut self.held, source).take(index, source.hash(), source.bytes(), self.record)
+        else {
             return;
         };
-        if let Some(old) = locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record) {
+        if let Some(old) =
+            locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record)
+        {
             self.record.discard(old);
         }
         let entry = entry.with_key(target.bytes());
         locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
+        self.record.created(index, target.bytes());
         self.record.note(index, source.bytes(), Event::generic("rename_from"));
         self.record.note(index, target.bytes(), Event::generic("rename_to"));
     }
@@ -265,11 +289,19 @@ impl Db<'_> {
     /// long string is shared. The caller knows that `source` lives.
     pub fn copy(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>, target_db: u32) {
         self.purge_in(target_db, target);
-        let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else { return };
-        if let Some(old) = locked(&mut self.held, target).take(target_db, target.hash(), target.bytes(), self.record) {
+        let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else {
+            return;
+        };
+        if let Some(old) = locked(&mut self.held, target).take(
+            target_db,
+            target.hash(),
+            target.bytes(),
+            self.record,
+        ) {
             self.record.discard(old);
         }
         locked(&mut self.held, target).add(target_db, target.hash(), entry, self.record);
+        self.record.created(target_db, target.bytes());
         self.record.note(target_db, target.bytes(), Event::generic("copy_to"));
     }
 
@@ -281,8 +313,13 @@ impl Db<'_> {
             return false;
         }
         let index = self.index;
-        let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) else { return false };
+        let Some(entry) =
+            locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
+        else {
+            return false;
+        };
         locked(&mut self.held, key).add(target_db, key.hash(), entry, self.record);
+        self.record.created(target_db, key.bytes());
         self.record.note(index, key.bytes(), Event::generic("move_from"));
         self.record.note(target_db, key.bytes(), Event::generic("move_to"));
         true
@@ -299,7 +336,8 @@ impl Db<'_> {
                 let chosen = which.is_none_or(|only| only as usize == index);
                 if chosen && !shard.databases[index].is_empty() {
                     keys += shard.databases[index].len() as u64;
-                    record.garbage.push(Garbage::Table(Box::new(shard.empty(index))));
+                    let (table, bytes) = shard.empty(index);
+                    record.garbage.push(Garbage::Table { table: Box::new(table), bytes });
                 }
             }
         });

@@ -77,7 +77,9 @@ impl Server {
 
     fn rewrite(&self, scope: Scope) -> Result<(), CommandError> {
         let Some(path) = &self.config_file else {
-            return Err(CommandError::err(format_args!("The server is running without a config file")));
+            return Err(CommandError::err(format_args!(
+                "The server is running without a config file"
+            )));
         };
         let failed = |error: &dyn std::fmt::Display| {
             log_warning!("CONFIG REWRITE failed: {error}");
@@ -138,6 +140,7 @@ impl Node for Server {
     fn reset_stats(&self) {
         self.engine.stats.reset();
         self.engine.space.reset_stats();
+        self.engine.pressure.reset();
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
         self.samples.connections.store(0, Ordering::Relaxed);
         self.samples.expire_micros.store(0, Ordering::Relaxed);

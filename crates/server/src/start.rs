@@ -125,7 +125,8 @@ fn serve(startup: &Startup) -> ExitCode {
     }
     title::init();
     let supervisor = daemon::supervise(supervised(&config));
-    let background = config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
+    let background =
+        config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
     if background && let Err(error) = daemon::daemonize() {
         return complain(&format!("Can't go to the background: {error}"));
     }
@@ -144,7 +145,9 @@ fn serve(startup: &Startup) -> ExitCode {
 fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
     let mut input = Vec::new();
     if startup.standard_input {
-        io::stdin().read_to_end(&mut input).map_err(|error| format!("Reading standard input: {error}"))?;
+        io::stdin()
+            .read_to_end(&mut input)
+            .map_err(|error| format!("Reading standard input: {error}"))?;
     }
     let mut config = Config::new();
     startup
@@ -222,7 +225,11 @@ impl ConfigFiles {
     }
 }
 
-fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<ExitCode, String> {
+fn start(
+    config: Config,
+    startup: &Startup,
+    supervisor: &daemon::Supervisor,
+) -> Result<ExitCode, String> {
     let fail = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let guard = crash::install(crash::Options { version: command::VERSION, sections: &[] })
         .map_err(fail("Can't install the crash handlers"))?;
@@ -234,7 +241,11 @@ fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     }
     process::checks::warn(config.uint(id("tcp-backlog")) as u32, false);
     let port = config.uint(id("port")) as u16;
-    let logo = if config.yes(id("always-show-logo")) { banner::Logo::Always } else { banner::Logo::OnTerminal };
+    let logo = if config.yes(id("always-show-logo")) {
+        banner::Logo::Always
+    } else {
+        banner::Logo::OnTerminal
+    };
     banner::running(banner::Mode::Standalone, port, logo, BUILD);
     log::set_role(log::Role::Primary);
     let listeners = listen(&config, port)?;
@@ -268,7 +279,11 @@ fn listen(config: &Config, port: u16) -> Result<Listeners, String> {
     })
 }
 
-fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<Arc<Server>, String> {
+fn build(
+    config: Config,
+    startup: &Startup,
+    supervisor: &daemon::Supervisor,
+) -> Result<Arc<Server>, String> {
     let entropy = |error: io::Error| format!("No randomness from the system: {error}");
     let seed = Seed::from_bytes(random().map_err(entropy)?);
     let id_bytes: [u8; 20] = random().map_err(entropy)?;
@@ -276,7 +291,13 @@ fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     let journal = Journal::new(Lsn(0), journal::Limits::default());
     let engine = Arc::new(Engine::new(Arc::clone(&space), journal, commands::FAMILIES));
     engine.set_settings(crate::settings::settings(&config));
-    let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let disposed =
+        disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let counts = Arc::clone(&disposed);
+    space.set_sampler(Box::new(move || {
+        let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
+        allocated.saturating_sub(counts.pending_bytes.load(Ordering::Relaxed))
+    }));
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
     let cwd = std::env::current_dir().unwrap_or_default();
     let config_file = startup.file.as_ref().map(|file| absolute(&cwd, file));
