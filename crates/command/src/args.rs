@@ -32,6 +32,11 @@ impl<'a> Args<'a> {
         self.request.spec
     }
 
+    /// The position of [`Args::spec`] in the table's flat list.
+    pub fn id(&self) -> u16 {
+        self.request.id
+    }
+
     /// The next word without taking it.
     pub fn peek(&self) -> Option<&'a [u8]> {
         self.request.args.get(self.at).copied()

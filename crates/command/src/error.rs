@@ -74,6 +74,31 @@ errors! {
     AuthNoPassword = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
     NoProto = "NOPROTO unsupported protocol version";
     ProtoNotInteger = "ERR Protocol version is not an integer or out of range";
+    HelloNoAuth = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    ClientName = "ERR Client names cannot contain spaces, newlines or special characters.";
+    NoSuchClient = "ERR No such client";
+    ClientId = "ERR client-id should be greater than 0";
+    MaxageNotInteger = "ERR maxage is not an integer or out of range";
+    MaxageTooSmall = "ERR maxage should be greater than 0";
+    IdleNotInteger = "ERR idle is not an integer or out of range";
+    IdleTooSmall = "ERR idle should be greater than 0";
+    PauseMode = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+    UnblockReason = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+    NotImportMode = "ERR Server is not in import mode";
+    TimeoutNotInteger = "ERR timeout is not an integer or out of range";
+    TimeoutNegative = "ERR timeout is negative";
+    TimeoutOutOfRange = "ERR timeout is out of range";
+    DebugNotAllowed = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    DebugProtocolType = "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
+    DebugReloadOptions = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    NoPersistence = "ERR there is no persistence in this build, so nothing can be reloaded";
+    NoResp2 = "ERR RESP2 is not supported by this command";
+    PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    NotSds = "ERR Not an sds encoded string.";
+    OutOfRangeDatabase = "ERR Out of range database";
+    ModuleNotAllowed = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    ModuleUnload = "ERR Error unloading module: no such module with that name";
+    ModuleLoad = "ERR Error loading the extension: modules cannot be loaded, what they offer is built in";
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
@@ -118,6 +143,13 @@ impl CommandError {
             container.as_bytes(),
             b" HELP.",
         ])
+    }
+
+    /// A subcommand of a command that takes its own words apart, such as DEBUG.
+    pub fn unknown_or_arity(command: &str, word: &[u8]) -> Self {
+        let word = &word[..word.len().min(128)];
+        let first: &[u8] = b"unknown subcommand or wrong number of arguments for '";
+        Self::err_bytes(&[first, word, b"'. Try ", command.as_bytes(), b" HELP."])
     }
 
     /// A command that does not exist, with the beginning of its arguments.

@@ -20,6 +20,23 @@ pub enum ArgumentKind {
     Block(&'static [Argument]),
 }
 
+impl ArgumentKind {
+    /// As COMMAND DOCS prints it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Double => "double",
+            Self::Key(_) => "key",
+            Self::Pattern => "pattern",
+            Self::UnixTime => "unix-time",
+            Self::Token => "pure-token",
+            Self::OneOf(_) => "oneof",
+            Self::Block(_) => "block",
+        }
+    }
+}
+
 /// One argument of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Argument {
@@ -33,6 +50,10 @@ pub struct Argument {
     /// The token repeats with each.
     pub multiple_token: bool,
     pub since: &'static str,
+    /// What hints print instead of the name.
+    pub display: Option<&'static str>,
+    /// Since when another form is better.
+    pub deprecated: Option<&'static str>,
     /// Values the generator draws from besides its own, for arguments with a meaning of their own.
     pub samples: &'static [&'static str],
 }
@@ -47,6 +68,8 @@ impl Argument {
             multiple: false,
             multiple_token: false,
             since: "",
+            display: None,
+            deprecated: None,
             samples: &[],
         }
     }
@@ -81,6 +104,18 @@ impl Argument {
     #[must_use]
     pub const fn since(mut self, version: &'static str) -> Self {
         self.since = version;
+        self
+    }
+
+    #[must_use]
+    pub const fn display(mut self, text: &'static str) -> Self {
+        self.display = Some(text);
+        self
+    }
+
+    #[must_use]
+    pub const fn deprecated(mut self, version: &'static str) -> Self {
+        self.deprecated = Some(version);
         self
     }
 

@@ -8,12 +8,14 @@
 //!                      └ Cx: keyspace under lock, frozen now, session, node
 //! ```
 
+mod acl_category;
 mod args;
 mod client;
 mod cx;
 mod effect;
 mod error;
 pub mod grammar;
+mod help;
 mod node;
 mod resolved;
 mod row;
@@ -22,12 +24,14 @@ mod settings;
 mod spec;
 mod table;
 
+pub use acl_category::Categories;
 pub use args::Args;
 pub use client::{Card, ClientFlags, Clients, Identity, Kind};
 pub use cx::{Cx, Job, JobStep, Rewrites};
 pub use effect::{Effect, Outcome};
 pub use error::CommandError;
 pub use grammar::{Argument, ArgumentKind};
+pub use help::help;
 pub use node::{Node, PauseMode, ShutdownRequest};
 pub use resolved::Resolved;
 pub use row::{Command, Flags, Group, Handler, Locks, Place, Version};

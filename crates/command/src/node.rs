@@ -75,6 +75,9 @@ pub trait Node: Send + Sync {
     /// What the allocator has handed out, in bytes.
     fn memory_bytes(&self) -> u64;
 
+    /// Gives memory that is not in use back to the system, as far as the allocator can.
+    fn purge_memory(&self) {}
+
     /// A durations histogram of a command for LATENCY HISTOGRAM: its calls, and pairs of a
     /// power-of-two bound in microseconds and the calls up to it.
     fn latency_histogram(&self, id: u16) -> (u64, Vec<(u64, u64)>);

@@ -104,6 +104,12 @@ flags! {
     DANGEROUS = 32, "";
     /// ACL category @keyspace.
     KEYSPACE = 33, "";
+    /// ACL category @admin, without the limits that ADMIN stands for.
+    IN_ADMIN = 35, "";
+    /// ACL category @connection though documented in another group.
+    IN_CONNECTION = 36, "";
+    /// For operators of the system: COMMAND DOCS marks it `syscmd`.
+    SYSCMD = 37, "";
     /// Not told to clients: COMMAND does not list it.
     SENTINEL_ONLY = 34, "";
 }

@@ -1,7 +1,9 @@
 //! The core command families, one folder or file each: the rows of the command table beside their
 //! handlers. Families do not see each other.
 
+mod connection;
 mod generic;
+mod server;
 mod string;
 #[cfg(test)]
 mod tests;
@@ -12,5 +14,7 @@ use command::Command;
 #[rustfmt::skip] // One line each.
 pub const FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
+    connection::COMMANDS,
+    server::COMMANDS,
     generic::COMMANDS,
 ];

@@ -142,8 +142,7 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         for _ in plans {
-            let error =
-                CommandError::err(format_args!("the journal cannot take the write: {refused}"));
+            let error = CommandError::err(format_args!("the journal cannot take the write: {refused}"));
             reply.error(error.text());
             worker.stats.error(error.code());
         }
@@ -385,8 +384,7 @@ impl Run<'_, '_> {
         if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NoAuth);
         }
-        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory)
-        {
+        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory) {
             return self.under_pressure();
         }
         Ok(())
@@ -493,7 +491,10 @@ impl Run<'_, '_> {
         card.last_ms.store(self.now.wall_ms, Ordering::Relaxed);
         card.db.store(self.session.db, Ordering::Relaxed);
         card.protocol.store(self.session.protocol, Ordering::Relaxed);
-        card.commands.store(card.commands.load(Ordering::Relaxed) + done as u64, Ordering::Relaxed);
+        card.commands.store(
+            card.commands.load(Ordering::Relaxed) + done as u64,
+            Ordering::Relaxed,
+        );
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }

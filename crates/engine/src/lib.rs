@@ -55,11 +55,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(
-        space: Arc<Keyspace>,
-        journal: Arc<Journal>,
-        families: &[&'static [Command]],
-    ) -> Self {
+    pub fn new(space: Arc<Keyspace>, journal: Arc<Journal>, families: &[&'static [Command]]) -> Self {
         let table = CommandTable::new(families);
         let stats = Stats::new(table.len());
         Self {

@@ -121,6 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     return Poll::Pending;
                 }
                 self.pause = None;
+                self.session.card.set(ClientFlags::BLOCKED, false);
             }
             if self.kept_whole {
                 self.kept_whole = false;
@@ -211,12 +212,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.scratch.engine.pause.current(wall_ms()).map_or(0, |(_, left)| left)
     }
 
-    fn still_paused(&mut self) -> bool {
-        let paused = self.pause_left_ms() > 0;
-        if !paused {
-            self.session.card.set(ClientFlags::BLOCKED, false);
-        }
-        paused
+    fn still_paused(&self) -> bool {
+        self.pause_left_ms() > 0
     }
 
     /// Does one slice of the long job, then lets the worker's other clients go first.

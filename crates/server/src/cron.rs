@@ -109,9 +109,7 @@ impl Cron {
         let samples = &self.server.samples;
         samples.ops_per_second.store(rate(now.commands, self.last.commands), Ordering::Relaxed);
         samples.input_bytes_per_second.store(rate(now.input, self.last.input), Ordering::Relaxed);
-        samples
-            .output_bytes_per_second
-            .store(rate(now.output, self.last.output), Ordering::Relaxed);
+        samples.output_bytes_per_second.store(rate(now.output, self.last.output), Ordering::Relaxed);
         self.last = now;
     }
 
@@ -202,15 +200,14 @@ impl Cron {
         let pass = participant.enter();
         let mut record = Record::default();
         let (db, at) = (self.expiry.db, self.expiry.at);
-        let swept =
-            engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
-                if !room.active() {
-                    return 0;
-                }
-                let mut bytes = Vec::new();
-                resp::write_command(&mut bytes, &[b"DEL", key]);
-                writer.append(&mut room, Frame::new(db), &[&bytes]).0
-            });
+        let swept = engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
+            if !room.active() {
+                return 0;
+            }
+            let mut bytes = Vec::new();
+            resp::write_command(&mut bytes, &[b"DEL", key]);
+            writer.append(&mut room, Frame::new(db), &[&bytes]).0
+        });
         drop(pass);
         stats.expired_keys.add(swept.expired);
         engine.space.dispose(&mut record.garbage);

@@ -77,9 +77,7 @@ impl Server {
 
     fn rewrite(&self, scope: Scope) -> Result<(), CommandError> {
         let Some(path) = &self.config_file else {
-            return Err(CommandError::err(format_args!(
-                "The server is running without a config file"
-            )));
+            return Err(CommandError::err(format_args!("The server is running without a config file")));
         };
         let failed = |error: &dyn std::fmt::Display| {
             log_warning!("CONFIG REWRITE failed: {error}");

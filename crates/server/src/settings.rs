@@ -55,3 +55,4 @@ pub(crate) fn settings(config: &Config) -> Settings {
         },
     }
 }
+

@@ -15,7 +15,7 @@ use runtime::process::{self, banner, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -116,6 +116,9 @@ fn serve(startup: &Startup) -> ExitCode {
     if startup.sentinel {
         return complain("Sentinel is not part of this version of Almagre.");
     }
+    // Before the directory changes: CONFIG REWRITE means the file that was read.
+    let file = startup.file.as_deref().map(|file| std::path::absolute(file).unwrap_or(file.into()));
+    let startup = &Startup { file, ..startup.clone() };
     if let Err(error) = enter_dir(&config) {
         return complain(&error);
     }
@@ -125,8 +128,7 @@ fn serve(startup: &Startup) -> ExitCode {
     }
     title::init();
     let supervisor = daemon::supervise(supervised(&config));
-    let background =
-        config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
+    let background = config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
     if background && let Err(error) = daemon::daemonize() {
         return complain(&format!("Can't go to the background: {error}"));
     }
@@ -145,9 +147,7 @@ fn serve(startup: &Startup) -> ExitCode {
 fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
     let mut input = Vec::new();
     if startup.standard_input {
-        io::stdin()
-            .read_to_end(&mut input)
-            .map_err(|error| format!("Reading standard input: {error}"))?;
+        io::stdin().read_to_end(&mut input).map_err(|error| format!("Reading standard input: {error}"))?;
     }
     let mut config = Config::new();
     startup
@@ -225,11 +225,7 @@ impl ConfigFiles {
     }
 }
 
-fn start(
-    config: Config,
-    startup: &Startup,
-    supervisor: &daemon::Supervisor,
-) -> Result<ExitCode, String> {
+fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<ExitCode, String> {
     let fail = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let guard = crash::install(crash::Options { version: command::VERSION, sections: &[] })
         .map_err(fail("Can't install the crash handlers"))?;
@@ -241,11 +237,7 @@ fn start(
     }
     process::checks::warn(config.uint(id("tcp-backlog")) as u32, false);
     let port = config.uint(id("port")) as u16;
-    let logo = if config.yes(id("always-show-logo")) {
-        banner::Logo::Always
-    } else {
-        banner::Logo::OnTerminal
-    };
+    let logo = if config.yes(id("always-show-logo")) { banner::Logo::Always } else { banner::Logo::OnTerminal };
     banner::running(banner::Mode::Standalone, port, logo, BUILD);
     log::set_role(log::Role::Primary);
     let listeners = listen(&config, port)?;
@@ -279,11 +271,7 @@ fn listen(config: &Config, port: u16) -> Result<Listeners, String> {
     })
 }
 
-fn build(
-    config: Config,
-    startup: &Startup,
-    supervisor: &daemon::Supervisor,
-) -> Result<Arc<Server>, String> {
+fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<Arc<Server>, String> {
     let entropy = |error: io::Error| format!("No randomness from the system: {error}");
     let seed = Seed::from_bytes(random().map_err(entropy)?);
     let id_bytes: [u8; 20] = random().map_err(entropy)?;
@@ -291,21 +279,18 @@ fn build(
     let journal = Journal::new(Lsn(0), journal::Limits::default());
     let engine = Arc::new(Engine::new(Arc::clone(&space), journal, commands::FAMILIES));
     engine.set_settings(crate::settings::settings(&config));
-    let disposed =
-        disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
     let counts = Arc::clone(&disposed);
     space.set_sampler(Box::new(move || {
         let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
         allocated.saturating_sub(counts.pending_bytes.load(Ordering::Relaxed))
     }));
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
-    let cwd = std::env::current_dir().unwrap_or_default();
-    let config_file = startup.file.as_ref().map(|file| absolute(&cwd, file));
     let server = Arc::new(Server {
         engine: Arc::clone(&engine),
         pool: OnceLock::new(),
         config: Mutex::new(config),
-        config_file,
+        config_file: startup.file.clone(),
         clients: Clients::default(),
         disposed,
         samples: Samples::default(),
@@ -326,10 +311,6 @@ fn build(
     let first = server.pool.set(pool).is_ok();
     debug_assert!(first, "the pool is set once");
     Ok(server)
-}
-
-fn absolute(cwd: &Path, file: &Path) -> PathBuf {
-    if file.is_absolute() { file.to_owned() } else { cwd.join(file) }
 }
 
 async fn serve_until_told(

@@ -1,0 +1,71 @@
+//! Holding clients back, and letting them go: CLIENT PAUSE, UNPAUSE and UNBLOCK.
+
+use super::{OPERATOR, conn};
+use command::grammar::{integer, one_of, word};
+use command::{Args, Command, CommandError, Cx, Effect, Outcome, PauseMode};
+use resp::Reply;
+
+pub(super) const PAUSE: Command = conn("PAUSE", pause, -3)
+    .since("3.0.0")
+    .flags(OPERATOR)
+    .args(&[
+        integer("timeout").samples(&["0", "1"]),
+        one_of("mode", &[word("write", "WRITE"), word("all", "ALL")]).optional().since("6.2.0"),
+    ])
+    .summary("Holds back the commands of all clients, or only those that write.")
+    .history(&[("6.2.0", "Mode WRITE.")]);
+
+pub(super) const UNBLOCK: Command = conn("UNBLOCK", unblock, -3)
+    .since("5.0.0")
+    .flags(OPERATOR)
+    .args(&[
+        integer("client-id"),
+        one_of("unblock-type", &[word("timeout", "TIMEOUT"), word("error", "ERROR")]).optional(),
+    ])
+    .summary("Ends the waiting of a client that waits in a blocking command.")
+    .complexity("O(log N), N connections");
+
+pub(super) const UNPAUSE: Command = conn("UNPAUSE", unpause, 2)
+    .since("6.2.0")
+    .flags(OPERATOR)
+    .summary("Ends CLIENT PAUSE.")
+    .complexity("O(N), N connections that are held back");
+
+fn pause(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let timeout = args.bytes()?;
+    let mode = match args.left() {
+        0 => PauseMode::All,
+        1 if args.token("WRITE") => PauseMode::Write,
+        1 if args.token("ALL") => PauseMode::All,
+        1 => return Err(CommandError::PauseMode),
+        _ => return Err(CommandError::unknown_or_arity("CLIENT", args.all()[1])),
+    };
+    let timeout_ms = stdx::num::parse_i64(timeout).ok_or(CommandError::TimeoutNotInteger)?;
+    if timeout_ms < 0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    let until_ms = cx.now_ms.checked_add(timeout_ms).ok_or(CommandError::TimeoutOutOfRange)?;
+    cx.node.pause(mode, until_ms);
+    reply.ok();
+    Ok(Effect::None)
+}
+
+fn unpause(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    cx.node.unpause();
+    reply.ok();
+    Ok(Effect::None)
+}
+
+/// No command waits, so there is never anybody to release.
+fn unblock(_: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let id = args.bytes()?;
+    if args.left() == 1 && !args.token("TIMEOUT") && !args.token("ERROR") {
+        return Err(CommandError::UnblockReason);
+    }
+    if args.end().is_err() {
+        return Err(CommandError::unknown_or_arity("CLIENT", args.all()[1]));
+    }
+    stdx::num::parse_i64(id).ok_or(CommandError::NotAnInteger)?;
+    reply.integer(0);
+    Ok(Effect::None)
+}

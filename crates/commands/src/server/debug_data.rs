@@ -1,0 +1,182 @@
+//! The part of DEBUG that looks into the data, or makes some. These handlers find shards for
+//! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
+
+use command::{CommandError, Cx};
+use keyspace::Value;
+use keyspace::{
+    AccessClock, Db, Encoding, Entry, Event, ExpiryChange, HeldShards, NewValue, Record,
+};
+use resp::Reply;
+use types::digest::Digest;
+
+/// Calls `look` with the entry of `key`, expired or not.
+fn with_entry<R>(cx: &Cx<'_>, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Option<R> {
+    let key = cx.space.key(key, 0);
+    let shard = cx.space.shards().one(key.shard());
+    let table = shard.database(cx.session.db)?.table();
+    let at = table.find(key.hash(), key.bytes())?;
+    Some(look(&table.get(at)))
+}
+
+/// The value's text, integers in decimal.
+fn with_text<R>(entry: &Entry, look: impl FnOnce(&[u8]) -> R) -> R {
+    match entry.value() {
+        Value::Int(number) => {
+            let mut text = Vec::new();
+            stdx::num::write_i64(&mut text, number);
+            look(&text)
+        }
+        Value::Inline(bytes) => look(bytes),
+        Value::Shared(shared) => look(shared.as_slice()),
+    }
+}
+
+/// Folds the value of `entry` in, and whether it expires.
+fn fold_value(digest: &mut Digest, entry: &Entry) {
+    with_text(entry, |text| types::string::fold(digest, text));
+    if entry.expiry().is_some() {
+        digest.xor_expiry();
+    }
+}
+
+/// The digest of all databases at one moment.
+pub(super) fn digest(cx: &Cx<'_>, reply: &mut Reply) {
+    let mut sum = Digest::ZERO;
+    let mut held = cx.space.hold_all();
+    for index in 0..cx.space.databases() {
+        let mut opened = false;
+        held.each(&mut |shard| {
+            let Some(database) = shard.database(index).filter(|one| !one.is_empty()) else {
+                return;
+            };
+            if !std::mem::replace(&mut opened, true) {
+                sum.mix_database(index);
+            }
+            for entry in database.table().iter() {
+                let mut one = Digest::ZERO;
+                one.mix(entry.key());
+                fold_value(&mut one, &entry);
+                sum.xor_digest(&one);
+            }
+        });
+    }
+    reply.simple(sum.hex());
+}
+
+pub(super) fn digest_value(cx: &Cx<'_>, keys: &[&[u8]], reply: &mut Reply) {
+    reply.array(keys.len());
+    for key in keys {
+        let mut digest = Digest::ZERO;
+        with_entry(cx, key, |entry| fold_value(&mut digest, entry));
+        reply.simple(digest.hex());
+    }
+}
+
+/// Bytes of the value in a dump, uncompressed.
+fn serialized_bytes(entry: &Entry) -> usize {
+    match entry.value() {
+        Value::Int(number) => match number {
+            -128..=127 => 2,
+            -32768..=32767 => 3,
+            -2147483648..=2147483647 => 5,
+            _ => 1 + stdx::num::decimal_len(number),
+        },
+        Value::Inline(_) | Value::Shared(_) => with_text(entry, |text| match text.len() {
+            len @ ..64 => len + 1,
+            len @ ..16384 => len + 2,
+            len => len + 5,
+        }),
+    }
+}
+
+pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
+    let line = with_entry(cx, key, |entry| {
+        format!(
+            "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} \
+             lru_seconds_idle:{}",
+            Encoding::of(entry).name(),
+            serialized_bytes(entry),
+            entry.clock(),
+            AccessClock::idle_seconds(entry.clock(), cx.now_ms),
+        )
+    });
+    reply.simple(line.ok_or(CommandError::NoSuchKey)?);
+    Ok(())
+}
+
+pub(super) fn sdslen(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
+    let len = with_entry(cx, key, |entry| match entry.value() {
+        Value::Int(_) => None,
+        Value::Inline(_) | Value::Shared(_) => Some((with_text(entry, <[u8]>::len), entry.bytes())),
+    });
+    let (value_len, bytes) = len.ok_or(CommandError::NoSuchKey)?.ok_or(CommandError::NotSds)?;
+    let key_len = key.len();
+    reply.simple(format!(
+        "key_sds_len:{key_len}, key_sds_avail:0, key_zmalloc: {key_len}, \
+         val_sds_len:{value_len}, val_sds_avail:0, val_zmalloc: {bytes}"
+    ));
+    Ok(())
+}
+
+fn positive(word: &[u8]) -> Result<u64, CommandError> {
+    let number = stdx::num::parse_i64(word).and_then(|number| u64::try_from(number).ok());
+    number.ok_or(CommandError::MustBePositive)
+}
+
+/// Makes strings that are not there yet. They are not logged, as in the peers.
+pub(super) fn populate(
+    cx: &mut Cx<'_>,
+    args: &[&[u8]],
+    reply: &mut Reply,
+) -> Result<(), CommandError> {
+    let count = positive(args[0])?;
+    let prefix = args.get(1).copied().unwrap_or(b"key");
+    let size = args.get(2).map_or(Ok(0), |word| positive(word))?;
+    if size > cx.settings.bulk_bytes_max {
+        return Err(CommandError::StringTooLong);
+    }
+    let mut record = Record::default();
+    for number in 0..count {
+        let name = [prefix, b":", number.to_string().as_bytes()].concat();
+        let mut value = format!("value:{number}").into_bytes();
+        if size > 0 {
+            value.resize(size as usize, 0);
+        }
+        let key = cx.space.key(&name, 0);
+        let mut shard = cx.space.shards().one(key.shard());
+        let mut db = Db::under_one(&mut shard, &mut record, cx.session.db, cx.now_ms).accesses(
+            cx.settings.access_clock,
+            true,
+            0,
+        );
+        if db.peek(&key).is_none() {
+            db.put(&key, NewValue::bytes(&value), ExpiryChange::Clear, Event::string("set"));
+        }
+        drop(shard);
+        record.clear();
+    }
+    reply.ok();
+    Ok(())
+}
+
+pub(super) fn htstats(cx: &Cx<'_>, db: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
+    let index = stdx::num::parse_i64(db).ok_or(CommandError::NotAnInteger)?;
+    let index = u32::try_from(index).ok().filter(|index| *index < cx.space.databases());
+    let size = cx.space.size(index.ok_or(CommandError::OutOfRangeDatabase)?);
+    let shards = cx.space.shards().count();
+    let text = format!(
+        "[Dictionary HT]\nshards: {shards}\nnumber of elements: {}\nbytes of entries: {}\n\
+         [Expires HT]\nnumber of elements: {}\n",
+        size.keys, size.entry_bytes, size.expires
+    );
+    reply.verbatim(*b"txt", text.as_bytes());
+    Ok(())
+}
+
+/// Strings have no table.
+pub(super) fn htstats_key(cx: &Cx<'_>, key: &[u8]) -> Result<(), CommandError> {
+    with_entry(cx, key, |_| ()).ok_or(CommandError::NoSuchKey)?;
+    Err(CommandError::err(format_args!(
+        "The value stored at the specified key is not represented using an hash table"
+    )))
+}

@@ -1,0 +1,58 @@
+//! The server family: what the server tells about itself and its commands, its configuration, and
+//! its end. All of it is the node's; handlers ask it through `Node` and word the answer.
+//!
+//! COMMAND, ACL CAT and LATENCY HISTOGRAM derive from the table, so that no command is described
+//! twice. (DBSIZE, SWAPDB and the flushes are documented here and live with the keys.)
+
+mod acl;
+mod command_info;
+mod command_list;
+mod config;
+mod debug;
+mod debug_data;
+mod information;
+mod latency;
+mod lolwut;
+mod memory;
+mod module;
+#[cfg(test)]
+mod tests;
+
+use command::{Command, Flags, Group, Handler};
+
+/// The rows of the family.
+pub(crate) const COMMANDS: &[Command] = &[
+    acl::ACL,
+    command_list::COMMAND,
+    config::CONFIG,
+    debug::DEBUG,
+    information::INFO,
+    latency::LATENCY,
+    lolwut::LOLWUT,
+    memory::MEMORY,
+    module::MODULE,
+    information::ROLE,
+    information::SHUTDOWN,
+    information::TIME,
+];
+
+/// What nearly all of the family have in common.
+const fn node(name: &'static str, handler: Handler, arity: i16) -> Command {
+    Command::node(name, handler).group(Group::Server).arity(arity).complexity("O(1)")
+}
+
+/// A command that is nothing but its subcommands.
+const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
+    Command::container(name, subcommands).group(Group::Server).complexity("That of the subcommand")
+}
+
+/// HELP of a container.
+const fn help_row(handler: Handler, since: &'static str) -> Command {
+    node("HELP", handler, 2).since(since).flags(CALM).summary("Lists the subcommands.")
+}
+
+/// While loading and with stale data too.
+const CALM: Flags = Flags::LOADING.or(Flags::STALE);
+/// As `CALM`, for operators, and not from scripts.
+const OPERATOR: Flags = CALM.or(Flags::ADMIN).or(Flags::NOSCRIPT);
+const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
