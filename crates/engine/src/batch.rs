@@ -5,6 +5,7 @@
 //! the data commands of a batch; commands of the node leave it first, so that they may close the
 //! write gate themselves.
 
+use crate::evict::{Evicting, Hand};
 use crate::execute::logged_as_sent;
 use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
@@ -13,7 +14,7 @@ use command::{
     CommandError, Cx, Flags, Job, Outcome, Place, ReplyMode, Resolved, Rewrites, Session, Settings,
 };
 use journal::{Frame, Room, Writer};
-use keyspace::{Db, HeldShards, Record, Shard};
+use keyspace::{Db, Evictor, HeldShards, Record, Shard};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::atomic::Ordering;
@@ -179,6 +180,8 @@ impl Engine {
             ticks: (now.ticks)(),
             words,
             keys,
+            evictor: &mut worker.evictor,
+            memory: Memory::Unknown,
         };
         run.log.active = run.room.active();
         let mut done = 0;
@@ -192,6 +195,13 @@ impl Engine {
             };
             done += ran;
             stop = end;
+            if run.memory == Memory::Wanted
+                && let Err(refused) = run.evict(&mut worker.participant, &plans[done..])
+            {
+                run.settle(plans, done);
+                let rest = self.refuse_all(worker, &plans[done..], refused, reply);
+                return Served { done: done + rest.done, ..rest };
+            }
         }
         run.settle(plans, done);
         Served { done, end: stop.unwrap_or(End::Done) }
@@ -236,6 +246,18 @@ struct Run<'f, 'a> {
     ticks: u64,
     words: &'f [&'a [u8]],
     keys: &'f [keyspace::KeyRef<'a>],
+    evictor: &'f mut Evictor,
+    memory: Memory,
+}
+
+/// What is known of memory for the next command that takes some.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Unknown,
+    /// The command waits for keys to be evicted: its locks and the pass are let go first.
+    Wanted,
+    /// Eviction has done what it could.
+    Evicted(Evicting),
 }
 
 type Ran = (usize, Option<End>);
@@ -258,7 +280,7 @@ impl Run<'_, '_> {
                 LockPlan::Many | LockPlan::All => self.on_many(&plans[done], shards),
             };
             done += ran;
-            if end.is_some() {
+            if end.is_some() || self.memory == Memory::Wanted {
                 return (done, end);
             }
         }
@@ -320,6 +342,9 @@ impl Run<'_, '_> {
             self.refuse(plan, Some(&error));
             return (1, None);
         }
+        if self.memory == Memory::Wanted {
+            return (0, None);
+        }
         let mut later = None;
         let start = self.reply.mark();
         let engine = self.engine;
@@ -360,14 +385,49 @@ impl Run<'_, '_> {
 
     /// Whether the client may run `row` now.
     #[inline]
-    fn admit(&self, row: &command::Command) -> Result<(), CommandError> {
+    fn admit(&mut self, row: &command::Command) -> Result<(), CommandError> {
         if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NoAuth);
         }
-        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory)
-        {
-            return Err(CommandError::Oom);
+        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory) {
+            return self.under_pressure();
         }
+        Ok(())
+    }
+
+    /// A command that takes memory meets the limit: eviction is asked for, or has failed.
+    #[cold]
+    fn under_pressure(&mut self) -> Result<(), CommandError> {
+        match std::mem::replace(&mut self.memory, Memory::Unknown) {
+            Memory::Evicted(Evicting::Failed) => Err(CommandError::Oom),
+            Memory::Evicted(_) => Ok(()),
+            Memory::Unknown | Memory::Wanted => {
+                self.memory = Memory::Wanted;
+                Ok(())
+            }
+        }
+    }
+
+    /// Evicts for the request at the head of `plans`, and secures room in the journal for the rest
+    /// again.
+    fn evict(
+        &mut self,
+        participant: &mut Participant,
+        plans: &[Plan],
+    ) -> Result<(), journal::Refused> {
+        let mut hand = Hand {
+            participant,
+            writer: self.writer,
+            rng: self.rng,
+            record: self.record,
+            evictor: self.evictor,
+            stats: self.stats,
+            now: self.now,
+        };
+        self.memory = Memory::Evicted(self.engine.evict(&mut hand, self.settings));
+        self.now.wall_ms = (self.now.wall)();
+        self.room = self.writer.room(journal_bytes(plans), plans.len() as u32)?;
+        self.log.active = self.room.active();
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
 mod batch;
+mod evict;
 mod execute;
 mod histogram;
 mod pause;
@@ -21,6 +22,7 @@ mod tests;
 mod worker;
 
 pub use batch::{End, Ledger, Now, RUN_REQUESTS_MAX, Served};
+pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use pause::Pause;
 pub use reply_gate::ReplyGate;
@@ -47,6 +49,8 @@ pub struct Engine {
     pub command_log: CommandLog,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
+    /// Since when, and how long in all, memory was above its limit.
+    pub pressure: Pressure,
     settings: RwLock<Arc<Settings>>,
     settings_generation: AtomicU64,
     node: OnceLock<Arc<dyn Node>>,
@@ -69,6 +73,7 @@ impl Engine {
             reply_gate: ReplyGate::default(),
             command_log: CommandLog::default(),
             active_expire: AtomicBool::new(true),
+            pressure: Pressure::default(),
             settings: RwLock::new(Arc::new(Settings::default())),
             settings_generation: AtomicU64::new(0),
             node: OnceLock::new(),

@@ -273,6 +273,7 @@ fn stats(server: &Server, out: &mut String) {
     let total = server.engine.stats.total();
     let samples = &server.samples;
     let kilobytes = |bytes: u64| bytes as f64 / 1024.0;
+    let (exceeded, exceeded_now) = server.engine.pressure.exceeded_ms(clock::now().0);
     let stale = samples.stale_per_mille.load(Relaxed) as f64 / 10.0;
     head(out, "Stats");
     fields! { out,
@@ -299,8 +300,8 @@ fn stats(server: &Server, out: &mut String) {
         "evicted_keys" = total.evicted_keys;
         "evicted_clients" = 0;
         "evicted_scripts" = 0;
-        "total_eviction_exceeded_time" = 0;
-        "current_eviction_exceeded_time" = 0;
+        "total_eviction_exceeded_time" = exceeded;
+        "current_eviction_exceeded_time" = exceeded_now;
         "keyspace_hits" = total.keyspace_hits;
         "keyspace_misses" = total.keyspace_misses;
         "pubsub_channels" = 0;

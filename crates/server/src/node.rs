@@ -140,6 +140,7 @@ impl Node for Server {
     fn reset_stats(&self) {
         self.engine.stats.reset();
         self.engine.space.reset_stats();
+        self.engine.pressure.reset();
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
         self.samples.connections.store(0, Ordering::Relaxed);
         self.samples.expire_micros.store(0, Ordering::Relaxed);

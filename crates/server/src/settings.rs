@@ -2,12 +2,14 @@
 
 use command::{LogLimit, LogLimits, Settings};
 use config::{Config, ParamId, id};
-use keyspace::AccessClock;
+use keyspace::{AccessClock, EvictionPolicy};
 
 const DATABASES: ParamId = id("databases");
 const BULK: ParamId = id("proto-max-bulk-len");
 const MAXMEMORY: ParamId = id("maxmemory");
 const POLICY: ParamId = id("maxmemory-policy");
+const SAMPLES: ParamId = id("maxmemory-samples");
+const TENACITY: ParamId = id("maxmemory-eviction-tenacity");
 const LFU_LOG: ParamId = id("lfu-log-factor");
 const LFU_DECAY: ParamId = id("lfu-decay-time");
 const TRACKING: ParamId = id("latency-tracking");
@@ -57,6 +59,9 @@ pub(crate) fn settings(config: &Config) -> Settings {
         bulk_bytes_max: config.uint(BULK),
         maxmemory: config.uint(MAXMEMORY),
         maxmemory_policy: policy,
+        eviction: EvictionPolicy::from_name(policy),
+        eviction_samples: config.uint(SAMPLES) as usize,
+        eviction_tenacity: config.uint(TENACITY) as u32,
         access_clock,
         latency_tracking: config.yes(TRACKING),
         password_required: !config.bytes(PASSWORD).is_empty(),

@@ -294,8 +294,12 @@ fn build(
     let journal = Journal::new(Lsn(0), journal::Limits::default());
     let engine = Arc::new(Engine::new(Arc::clone(&space), journal, commands::FAMILIES));
     engine.set_settings(crate::settings::settings(&config));
-    let disposed =
-        disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let counts = Arc::clone(&disposed);
+    space.set_sampler(Box::new(move || {
+        let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
+        allocated.saturating_sub(counts.pending_bytes.load(Ordering::Relaxed))
+    }));
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
     let server = Arc::new(Server {
         engine: Arc::clone(&engine),
