@@ -11,6 +11,12 @@ pub struct Settings {
     pub maxmemory: u64,
     /// Name of the policy, as CONFIG GET prints it.
     pub maxmemory_policy: &'static str,
+    /// The same, parsed; `None` is `noeviction`.
+    pub eviction: Option<keyspace::EvictionPolicy>,
+    /// `maxmemory-samples`.
+    pub eviction_samples: usize,
+    /// `maxmemory-eviction-tenacity`: 0 to 100.
+    pub eviction_tenacity: u32,
     /// How accesses are recorded; follows the policy.
     pub access_clock: keyspace::AccessClock,
     /// Whether durations go to the latency histograms (`latency-tracking`).
@@ -30,6 +36,8 @@ pub struct Settings {
     pub output_soft_seconds: u64,
     /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
     pub debug_command: u8,
+    /// Which commands go to the log of commands.
+    pub command_log: crate::LogLimits,
 }
 
 impl Default for Settings {
@@ -39,6 +47,9 @@ impl Default for Settings {
             bulk_bytes_max: 512 << 20,
             maxmemory: 0,
             maxmemory_policy: "noeviction",
+            eviction: None,
+            eviction_samples: 5,
+            eviction_tenacity: 10,
             access_clock: keyspace::AccessClock::Lru,
             latency_tracking: true,
             password_required: false,
@@ -49,6 +60,7 @@ impl Default for Settings {
             output_bytes_soft: 0,
             output_soft_seconds: 0,
             debug_command: 0,
+            command_log: crate::LogLimits::default(),
         }
     }
 }

@@ -28,7 +28,7 @@ pub enum Invocation {
 }
 
 /// What to read for a start, in this order.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Startup {
     pub file: Option<PathBuf>,
     pub standard_input: bool,

@@ -5,6 +5,7 @@
 //! the data commands of a batch; commands of the node leave it first, so that they may close the
 //! write gate themselves.
 
+use crate::evict::{Evicting, Hand};
 use crate::execute::logged_as_sent;
 use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
@@ -13,7 +14,7 @@ use command::{
     CommandError, Cx, Flags, Job, Outcome, Place, ReplyMode, Resolved, Rewrites, Session, Settings,
 };
 use journal::{Frame, Room, Writer};
-use keyspace::{Db, HeldShards, Record, Shard};
+use keyspace::{Db, Evictor, HeldShards, Record, Shard};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::atomic::Ordering;
@@ -119,10 +120,11 @@ impl Engine {
     ) -> Served {
         worker.refresh(self);
         let mut scratch = worker.take_scratch();
+        let mut before = None;
         for request in requests.iter(input) {
             let from = scratch.words.len();
             scratch.words.extend(request.args.iter());
-            let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys);
+            let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys, &mut before);
             plan.bytes = request.bytes;
             scratch.plans.push(plan);
         }
@@ -141,7 +143,8 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         for _ in plans {
-            let error = CommandError::err(format_args!("the journal cannot take the write: {refused}"));
+            let error =
+                CommandError::err(format_args!("the journal cannot take the write: {refused}"));
             reply.error(error.text());
             worker.stats.error(error.code());
         }
@@ -177,6 +180,8 @@ impl Engine {
             ticks: (now.ticks)(),
             words,
             keys,
+            evictor: &mut worker.evictor,
+            memory: Memory::Unknown,
         };
         run.log.active = run.room.active();
         let mut done = 0;
@@ -190,6 +195,13 @@ impl Engine {
             };
             done += ran;
             stop = end;
+            if run.memory == Memory::Wanted
+                && let Err(refused) = run.evict(&mut worker.participant, &plans[done..])
+            {
+                run.settle(plans, done);
+                let rest = self.refuse_all(worker, &plans[done..], refused, reply);
+                return Served { done: done + rest.done, ..rest };
+            }
         }
         run.settle(plans, done);
         Served { done, end: stop.unwrap_or(End::Done) }
@@ -234,6 +246,18 @@ struct Run<'f, 'a> {
     ticks: u64,
     words: &'f [&'a [u8]],
     keys: &'f [keyspace::KeyRef<'a>],
+    evictor: &'f mut Evictor,
+    memory: Memory,
+}
+
+/// What is known of memory for the next command that takes some.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Unknown,
+    /// The command waits for keys to be evicted: its locks and the pass are let go first.
+    Wanted,
+    /// Eviction has done what it could.
+    Evicted(Evicting),
 }
 
 type Ran = (usize, Option<End>);
@@ -256,7 +280,7 @@ impl Run<'_, '_> {
                 LockPlan::Many | LockPlan::All => self.on_many(&plans[done], shards),
             };
             done += ran;
-            if end.is_some() {
+            if end.is_some() || self.memory == Memory::Wanted {
                 return (done, end);
             }
         }
@@ -318,6 +342,9 @@ impl Run<'_, '_> {
             self.refuse(plan, Some(&error));
             return (1, None);
         }
+        if self.memory == Memory::Wanted {
+            return (0, None);
+        }
         let mut later = None;
         let start = self.reply.mark();
         let engine = self.engine;
@@ -348,20 +375,59 @@ impl Run<'_, '_> {
             log: self.log,
         };
         let mut ledger = Ledger { writer: self.writer, room: &mut self.room, stats: self.stats };
+        let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, &request, &mut ledger, self.reply);
-        self.count(plan.id, succeeded);
+        let ticks = self.count(plan.id, succeeded);
+        let reply_bytes = self.reply.out.len().saturating_sub(written);
+        self.note_if_outstanding(plan, row, ticks, reply_bytes);
         (1, self.after(start, later))
     }
 
     /// Whether the client may run `row` now.
     #[inline]
-    fn admit(&self, row: &command::Command) -> Result<(), CommandError> {
+    fn admit(&mut self, row: &command::Command) -> Result<(), CommandError> {
         if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NoAuth);
         }
         if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory) {
-            return Err(CommandError::Oom);
+            return self.under_pressure();
         }
+        Ok(())
+    }
+
+    /// A command that takes memory meets the limit: eviction is asked for, or has failed.
+    #[cold]
+    fn under_pressure(&mut self) -> Result<(), CommandError> {
+        match std::mem::replace(&mut self.memory, Memory::Unknown) {
+            Memory::Evicted(Evicting::Failed) => Err(CommandError::Oom),
+            Memory::Evicted(_) => Ok(()),
+            Memory::Unknown | Memory::Wanted => {
+                self.memory = Memory::Wanted;
+                Ok(())
+            }
+        }
+    }
+
+    /// Evicts for the request at the head of `plans`, and secures room in the journal for the rest
+    /// again.
+    fn evict(
+        &mut self,
+        participant: &mut Participant,
+        plans: &[Plan],
+    ) -> Result<(), journal::Refused> {
+        let mut hand = Hand {
+            participant,
+            writer: self.writer,
+            rng: self.rng,
+            record: self.record,
+            evictor: self.evictor,
+            stats: self.stats,
+            now: self.now,
+        };
+        self.memory = Memory::Evicted(self.engine.evict(&mut hand, self.settings));
+        self.now.wall_ms = (self.now.wall)();
+        self.room = self.writer.room(journal_bytes(plans), plans.len() as u32)?;
+        self.log.active = self.room.active();
         Ok(())
     }
 
@@ -381,7 +447,7 @@ impl Run<'_, '_> {
     }
 
     #[inline]
-    fn count(&mut self, id: u16, succeeded: bool) {
+    fn count(&mut self, id: u16, succeeded: bool) -> u64 {
         let ticks = (self.now.ticks)();
         let taken = ticks.saturating_sub(self.ticks);
         self.ticks = ticks;
@@ -392,6 +458,49 @@ impl Run<'_, '_> {
         stats.called(taken, self.settings.latency_tracking);
         if !succeeded {
             stats.failed.add(1);
+        }
+        taken
+    }
+
+    /// Puts the command into the log of commands if it took long or was large.
+    #[inline]
+    fn note_if_outstanding(
+        &self,
+        plan: &Plan,
+        row: &command::Command,
+        ticks: u64,
+        reply_bytes: usize,
+    ) {
+        let limits = &self.settings.command_log;
+        let reaches = |limit: command::LogLimit, value: u64| {
+            limit.threshold.is_some_and(|threshold| value >= threshold)
+        };
+        let slow_ticks = limits
+            .slow
+            .threshold
+            .map_or(u64::MAX, |micros| micros.saturating_mul(self.now.stale_ticks) / 1000);
+        if ticks >= slow_ticks
+            || reaches(limits.large_request, plan.bytes as u64)
+            || reaches(limits.large_reply, reply_bytes as u64)
+        {
+            self.note(plan, row, ticks, reply_bytes);
+        }
+    }
+
+    #[cold]
+    fn note(&self, plan: &Plan, row: &command::Command, ticks: u64, reply_bytes: usize) {
+        use command::LogKind::{LargeReply, LargeRequest, Slow};
+        if row.flags.has(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        let micros = ticks.saturating_mul(1000) / self.now.stale_ticks.max(1);
+        let words = &self.words[plan.words.clone()];
+        let client = (&*self.session.card, self.now.wall_ms);
+        for (kind, value) in
+            [(Slow, micros), (LargeRequest, plan.bytes as u64), (LargeReply, reply_bytes as u64)]
+        {
+            let limits = &self.settings.command_log;
+            self.engine.command_log.note(kind, value, limits, (row, words), client);
         }
     }
 
@@ -430,10 +539,7 @@ impl Run<'_, '_> {
         card.last_ms.store(self.now.wall_ms, Ordering::Relaxed);
         card.db.store(self.session.db, Ordering::Relaxed);
         card.protocol.store(self.session.protocol, Ordering::Relaxed);
-        card.commands.store(
-            card.commands.load(Ordering::Relaxed) + done as u64,
-            Ordering::Relaxed,
-        );
+        card.commands.store(card.commands.load(Ordering::Relaxed) + done as u64, Ordering::Relaxed);
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }

@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
 mod batch;
+mod evict;
 mod execute;
 mod histogram;
 mod pause;
@@ -21,6 +22,7 @@ mod tests;
 mod worker;
 
 pub use batch::{End, Ledger, Now, RUN_REQUESTS_MAX, Served};
+pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use pause::Pause;
 pub use reply_gate::ReplyGate;
@@ -28,7 +30,7 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandTable, Node, Settings};
+use command::{Command, CommandLog, CommandTable, Node, Settings};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -43,15 +45,23 @@ pub struct Engine {
     pub stats: Stats,
     pub pause: Pause,
     pub reply_gate: ReplyGate,
+    /// Commands that took long or were large.
+    pub command_log: CommandLog,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
+    /// Since when, and how long in all, memory was above its limit.
+    pub pressure: Pressure,
     settings: RwLock<Arc<Settings>>,
     settings_generation: AtomicU64,
     node: OnceLock<Arc<dyn Node>>,
 }
 
 impl Engine {
-    pub fn new(space: Arc<Keyspace>, journal: Arc<Journal>, families: &[&'static [Command]]) -> Self {
+    pub fn new(
+        space: Arc<Keyspace>,
+        journal: Arc<Journal>,
+        families: &[&'static [Command]],
+    ) -> Self {
         let table = CommandTable::new(families);
         let stats = Stats::new(table.len());
         Self {
@@ -61,7 +71,9 @@ impl Engine {
             stats,
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
+            command_log: CommandLog::default(),
             active_expire: AtomicBool::new(true),
+            pressure: Pressure::default(),
             settings: RwLock::new(Arc::new(Settings::default())),
             settings_generation: AtomicU64::new(0),
             node: OnceLock::new(),

@@ -3,7 +3,7 @@
 use crate::{Engine, WorkerStats};
 use command::{Rewrites, Settings};
 use journal::Writer;
-use keyspace::{KeyRef, Record};
+use keyspace::{Evictor, KeyRef, Record};
 use lock::Participant;
 use std::sync::Arc;
 use stdx::rng::Rng;
@@ -14,6 +14,7 @@ pub struct Worker {
     pub writer: Writer,
     pub rng: Rng,
     pub stats: Arc<WorkerStats>,
+    pub evictor: Evictor,
     pub(crate) record: Record,
     pub(crate) log: Rewrites,
     pub(crate) settings: Arc<Settings>,
@@ -38,6 +39,7 @@ impl Worker {
             writer: engine.journal.writer(),
             rng: Rng::new(seed),
             stats: engine.stats.worker(),
+            evictor: Evictor::default(),
             record: Record::default(),
             log: Rewrites::default(),
             settings: engine.settings(),

@@ -1,7 +1,7 @@
 //! One key with its string value in one block of memory, behind a thin pointer.
 //!
 //! ```text
-//!  byte  0      1..4    4..6    6..8    8..16          +4              klen     vlen
+//!  byte  0      1..4    4..6    6..8    8..16          +8              klen     vlen
 //!       ┌──────┬───────┬───────┬───────┬──────────────┬───────────────┬────────┬──────────┐
 //!       │flags │ clock │ vlen  │ klen  │ expiry (ms)  │ wide klen     │ key    │ payload  │
 //!       └──────┴───────┴───────┴───────┴──────────────┴───────────────┴────────┴──────────┘
@@ -95,6 +95,15 @@ impl<'a> NewValue<'a> {
         if bytes.len() >= SHARED_MIN { Self::Shared(Arc::new(std::mem::take(bytes))) } else { Self::Bytes(bytes) }
     }
 
+    /// With long bytes in a block of their own: the header has 16 bits for the length of others.
+    #[inline]
+    fn placed(self) -> Self {
+        match self {
+            Self::Bytes(bytes) if bytes.len() >= SHARED_MIN => Self::bytes(bytes),
+            other => other,
+        }
+    }
+
     fn kind(&self) -> u8 {
         match self {
             Self::Int(_) => INT,
@@ -128,7 +137,7 @@ struct Shape {
 impl Shape {
     fn of(key_len: usize, value_len: usize, expires: bool) -> Self {
         let wide = key_len >= WIDE as usize;
-        let key_at = HEADER + if expires { 8 } else { 0 } + if wide { 4 } else { 0 };
+        let key_at = HEADER + if expires { 8 } else { 0 } + if wide { 8 } else { 0 };
         Self { key_at, key_len, value_len }
     }
 
@@ -150,6 +159,7 @@ impl Shape {
 impl Entry {
     /// A new block. `clock` is the 24-bit access clock.
     pub fn new(key: &[u8], value: NewValue<'_>, expiry: Option<i64>, clock: u32) -> Self {
+        let value = value.placed();
         let shape = Shape::of(key.len(), value.len(), expiry.is_some());
         let layout = shape.layout();
         // SAFETY: the layout has at least the header's 8 bytes.
@@ -158,10 +168,7 @@ impl Entry {
         let wide = key.len() >= WIDE as usize;
         let klen = if wide { WIDE } else { key.len() as u16 };
         let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
-        let vlen = match value {
-            NewValue::Bytes(bytes) => bytes.len() as u16,
-            NewValue::Int(_) | NewValue::Shared(_) => 8,
-        };
+        let vlen = value.len() as u16;
         let header = u64::from(flags)
             | u64::from(clock & 0xFF_FFFF) << 8
             | u64::from(vlen) << 32
@@ -177,7 +184,7 @@ impl Entry {
                 at += 8;
             }
             if wide {
-                base.add(at).cast::<u32>().write(key.len() as u32);
+                base.add(at).cast::<u64>().write(key.len() as u64);
             }
             ptr::copy_nonoverlapping(key.as_ptr(), base.add(shape.key_at), key.len());
             entry.write_value(shape, value);
@@ -227,8 +234,8 @@ impl Entry {
         let expires = header as u8 & EXPIRES != 0;
         let key_len = if klen == WIDE {
             let at = HEADER + if expires { 8 } else { 0 };
-            // SAFETY: a wide key's length stands there, 4-aligned.
-            unsafe { self.0.as_ptr().add(at).cast::<u32>().read() as usize }
+            // SAFETY: a wide key's length stands there, 8-aligned.
+            unsafe { self.0.as_ptr().add(at).cast::<u64>().read() as usize }
         } else {
             usize::from(klen)
         };
@@ -336,6 +343,7 @@ impl Entry {
     /// Puts in another value (and expiry), in the same block if it fits exactly.
     #[inline]
     pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {
+        let value = value.placed();
         let shape = self.shape();
         let fits = Shape::of(shape.key_len, value.len(), expiry.is_some());
         let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
@@ -395,16 +403,21 @@ impl Entry {
         entry
     }
 
-    /// Edits a long string where it stands; copies it first if a reply or snapshot still holds it.
-    /// `None` if the value is not a long one.
-    pub fn shared_mut(&mut self) -> Option<SharedMut<'_>> {
+    /// The bytes of a long string, to be edited where they stand; copied first if a reply or
+    /// snapshot still holds them. `None` if the value is not a long one.
+    pub fn shared_mut(&mut self) -> Option<&mut Vec<u8>> {
         if self.flags() & KIND != SHARED {
             return None;
         }
         let shape = self.shape();
-        // SAFETY: the kind is SHARED; the count moves to the guard, which puts it back on drop.
-        let arc = unsafe { Arc::from_raw(self.shared_raw(shape)) };
-        Some(SharedMut { arc: ManuallyDrop::new(arc), entry: self })
+        // SAFETY: the kind is SHARED, and the count taken here goes back below: by the same
+        // pointer, or that of the copy. In between only an allocation can fail, which aborts.
+        unsafe {
+            let mut arc = ManuallyDrop::new(Arc::from_raw(self.shared_raw(shape)));
+            let bytes: *mut Vec<u8> = Arc::make_mut(&mut arc);
+            self.write_value(shape, NewValue::Shared(ManuallyDrop::into_inner(arc)));
+            Some(&mut *bytes)
+        }
     }
 
     fn drop_payload(&mut self, shape: Shape) {
@@ -417,31 +430,6 @@ impl Entry {
 
 /// The count block of an `Arc` and the vector's own three words.
 const SHARED_OVERHEAD: usize = 40;
-
-/// A long string being edited.
-pub struct SharedMut<'a> {
-    arc: ManuallyDrop<Arc<Vec<u8>>>,
-    entry: &'a mut Entry,
-}
-
-impl SharedMut<'_> {
-    /// The bytes, owned alone.
-    pub fn make_mut(&mut self) -> &mut Vec<u8> {
-        Arc::make_mut(&mut self.arc)
-    }
-}
-
-impl Drop for SharedMut<'_> {
-    fn drop(&mut self) {
-        // SAFETY: taken once, here; the pointer goes back to where it was read, since `make_mut`
-        // may have moved the vector to another `Arc`.
-        unsafe {
-            let shape = self.entry.shape();
-            let arc = ManuallyDrop::take(&mut self.arc);
-            self.entry.write_value(shape, NewValue::Shared(arc));
-        }
-    }
-}
 
 impl Drop for Entry {
     fn drop(&mut self) {

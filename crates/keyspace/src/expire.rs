@@ -52,7 +52,7 @@ impl Keyspace {
                     if expiry <= now_ms {
                         gone.push(entry.key().to_vec());
                     } else {
-                        ttl_sum = ttl_sum.saturating_add((expiry - now_ms) as u64);
+                        ttl_sum = ttl_sum.saturating_add(expiry.saturating_sub(now_ms) as u64);
                     }
                 });
             }

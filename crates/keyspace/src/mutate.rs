@@ -41,6 +41,8 @@ impl Shard {
         if table.has_retired() {
             record.garbage.push(Garbage::Memory(table.take_retired()));
         }
+        let table_bytes = table.memory_bytes();
+        self.account_table(index, table_bytes);
     }
 
     /// Takes the entry away.
@@ -57,6 +59,8 @@ impl Shard {
         if table.has_retired() {
             record.garbage.push(Garbage::Memory(table.take_retired()));
         }
+        let table_bytes = table.memory_bytes();
+        self.account_table(index, table_bytes);
         self.account(index, Some(weight(&entry)), None);
         Some(entry)
     }
@@ -118,8 +122,8 @@ impl Db<'_> {
         expiry: ExpiryChange,
         event: Event,
     ) {
-        let (index, now_ms) = (self.index, self.now_ms);
-        let fresh = self.clock.fresh(now_ms);
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let fresh = clock.fresh(now_ms);
         let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
@@ -132,7 +136,10 @@ impl Db<'_> {
             if let Value::Shared(shared) = entry.value() {
                 old_shared = Some(shared.clone());
             }
-            entry.set_value(value, expiry, fresh);
+            // An overwrite is an access: under LFU the key keeps what it has earned.
+            let clock =
+                if expired { fresh } else { clock.touched(entry.clock(), now_ms, || random) };
+            entry.set_value(value, expiry, clock);
         });
         if let Some(value) = value.take() {
             let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
@@ -183,17 +190,17 @@ impl Db<'_> {
         change: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         self.purge(key);
-        let (index, now_ms) = (self.index, self.now_ms);
-        let fresh = self.clock.fresh(now_ms);
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let fresh = clock.fresh(now_ms);
         let mut change = Some(change);
         let mut len = 0;
         let shard = locked(&mut self.held, key);
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let Some(change) = change.take() else { return };
-            if let Some(mut long) = entry.shared_mut() {
-                let bytes = long.make_mut();
+            if let Some(bytes) = entry.shared_mut() {
                 change(bytes);
                 len = bytes.len();
+                entry.set_clock(clock.touched(entry.clock(), now_ms, || random));
             } else {
                 let mut bytes = Vec::new();
                 match entry.value() {
@@ -203,7 +210,8 @@ impl Db<'_> {
                 }
                 change(&mut bytes);
                 len = bytes.len();
-                entry.set_value(NewValue::of_vec(&mut bytes), entry.expiry(), fresh);
+                let clock = clock.touched(entry.clock(), now_ms, || random);
+                entry.set_value(NewValue::of_vec(&mut bytes), entry.expiry(), clock);
             }
             entry.set_raw();
         });
@@ -257,6 +265,7 @@ impl Db<'_> {
         }
         let entry = entry.with_key(target.bytes());
         locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
+        self.record.created(index, target.bytes());
         self.record.note(index, source.bytes(), Event::generic("rename_from"));
         self.record.note(index, target.bytes(), Event::generic("rename_to"));
     }
@@ -270,6 +279,7 @@ impl Db<'_> {
             self.record.discard(old);
         }
         locked(&mut self.held, target).add(target_db, target.hash(), entry, self.record);
+        self.record.created(target_db, target.bytes());
         self.record.note(target_db, target.bytes(), Event::generic("copy_to"));
     }
 
@@ -283,6 +293,7 @@ impl Db<'_> {
         let index = self.index;
         let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) else { return false };
         locked(&mut self.held, key).add(target_db, key.hash(), entry, self.record);
+        self.record.created(target_db, key.bytes());
         self.record.note(index, key.bytes(), Event::generic("move_from"));
         self.record.note(target_db, key.bytes(), Event::generic("move_to"));
         true
@@ -299,7 +310,8 @@ impl Db<'_> {
                 let chosen = which.is_none_or(|only| only as usize == index);
                 if chosen && !shard.databases[index].is_empty() {
                     keys += shard.databases[index].len() as u64;
-                    record.garbage.push(Garbage::Table(Box::new(shard.empty(index))));
+                    let (table, bytes) = shard.empty(index);
+                    record.garbage.push(Garbage::Table { table: Box::new(table), bytes });
                 }
             }
         });

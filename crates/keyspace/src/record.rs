@@ -9,7 +9,8 @@ use table::Retired;
 pub enum Garbage {
     Entry(Entry),
     Bytes(std::sync::Arc<Vec<u8>>),
-    Table(Box<Table>),
+    /// All of a database's part of a shard, with the bytes that were accounted for it.
+    Table { table: Box<Table>, bytes: u64 },
     /// Memory of tables that a prefetch may still read.
     Memory(Vec<Retired>),
 }
@@ -17,7 +18,7 @@ pub enum Garbage {
 impl Garbage {
     /// Whether a prefetch may still be reading it.
     pub fn may_be_read(&self) -> bool {
-        matches!(self, Self::Table(_) | Self::Memory(_))
+        matches!(self, Self::Table { .. } | Self::Memory(_))
     }
 
     /// How many keys it is, for the count of what waits to be freed.
@@ -25,7 +26,7 @@ impl Garbage {
         match self {
             Self::Entry(_) | Self::Bytes(_) => 1,
             Self::Memory(_) => 0,
-            Self::Table(table) => table.len() as u64,
+            Self::Table { table, .. } => table.len() as u64,
         }
     }
 
@@ -35,7 +36,17 @@ impl Garbage {
         match self {
             Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
             Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
-            Self::Table(_) | Self::Memory(_) => true,
+            Self::Table { .. } | Self::Memory(_) => true,
+        }
+    }
+
+    /// Bytes that freeing it gives back, if nobody else holds them.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Entry(entry) => entry.bytes() as u64,
+            Self::Bytes(bytes) => bytes.capacity() as u64,
+            Self::Memory(retired) => retired.iter().map(|one| one.bytes() as u64).sum(),
+            Self::Table { bytes, .. } => *bytes,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::Entry;
 use lock::ShardId;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::hash::{Seed, sip13};
 use table::View;
 
@@ -38,8 +38,23 @@ pub(crate) struct Count {
     pub keys: AtomicU64,
     pub expires: AtomicU64,
     pub bytes: AtomicU64,
+    /// Of the table: segments and directory.
+    pub table_bytes: AtomicU64,
     pub ttl_sum_ms: AtomicU64,
     pub ttl_count: AtomicU64,
+}
+
+impl Count {
+    fn numbers(&self) -> [&AtomicU64; 6] {
+        [
+            &self.keys,
+            &self.expires,
+            &self.bytes,
+            &self.table_bytes,
+            &self.ttl_sum_ms,
+            &self.ttl_count,
+        ]
+    }
 }
 
 /// What may be known of a shard without its lock.
@@ -77,6 +92,22 @@ impl Counts {
     }
 }
 
+/// Bytes of all entries and tables, added up by the shards in steps of [`STEP_BYTES`] each: behind
+/// the truth by less than that for each shard.
+#[derive(Debug, Default)]
+pub(crate) struct Account(AtomicI64);
+
+/// How far a shard's bytes may grow or shrink before it tells the account.
+// PERF: every worker writes the account; per key it would travel between their caches.
+const STEP_BYTES: u64 = 512;
+
+impl Account {
+    #[inline]
+    pub(crate) fn bytes(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Adds to an atomic that only the holder of the shard's lock writes.
 #[inline]
 fn adjust(count: &AtomicU64, by: i64) {
@@ -90,13 +121,37 @@ pub struct Shard {
     seed: Seed,
     pub(crate) databases: Vec<Database>,
     pub(crate) counts: Arc<Counts>,
+    account: Arc<Account>,
+    /// Bytes that came (or went) and the account does not know of yet.
+    untold_bytes: i64,
     /// End of the last journal record that touched this shard.
     pub lsn: u64,
 }
 
 impl Shard {
-    pub(crate) fn new(id: ShardId, bits: u32, seed: Seed, counts: Arc<Counts>) -> Self {
-        Self { id, bits, seed, databases: Vec::new(), counts, lsn: 0 }
+    pub(crate) fn new(id: ShardId, bits: u32, seed: Seed, counts: Arc<Counts>, account: Arc<Account>) -> Self {
+        let databases = Vec::new();
+        Self { id, bits, seed, databases, counts, account, untold_bytes: 0, lsn: 0 }
+    }
+
+    #[inline]
+    fn grew(&mut self, bytes: i64) {
+        self.untold_bytes += bytes;
+        if self.untold_bytes.unsigned_abs() >= STEP_BYTES {
+            self.account.0.fetch_add(self.untold_bytes, Ordering::Relaxed);
+            self.untold_bytes = 0;
+        }
+    }
+
+    /// Keeps the account in step with a table that may have grown or shrunk.
+    #[inline]
+    pub(crate) fn account_table(&mut self, index: u32, table_bytes: usize) {
+        let count = &self.counts.get(index).table_bytes;
+        let (old, new) = (count.load(Ordering::Relaxed), table_bytes as u64);
+        if old != new {
+            count.store(new, Ordering::Relaxed);
+            self.grew(new.wrapping_sub(old) as i64);
+        }
     }
 
     #[inline]
@@ -123,7 +178,7 @@ impl Shard {
     /// Keeps the counts in step with an entry that came, went or changed: its old and new
     /// (expires, bytes).
     #[inline]
-    pub(crate) fn account(&self, index: u32, old: Option<(bool, usize)>, new: Option<(bool, usize)>) {
+    pub(crate) fn account(&mut self, index: u32, old: Option<(bool, usize)>, new: Option<(bool, usize)>) {
         let count = self.counts.get(index);
         let expires = i64::from(new.is_some_and(|n| n.0)) - i64::from(old.is_some_and(|o| o.0));
         if expires != 0 {
@@ -137,36 +192,39 @@ impl Shard {
         if keys != 0 {
             adjust(&count.keys, keys);
         }
+        if bytes != 0 {
+            self.grew(bytes);
+        }
     }
 
     /// Takes all keys of a database away; the table goes to the caller, to be freed once nobody
-    /// can be prefetching from it.
-    pub(crate) fn empty(&mut self, index: usize) -> Table {
+    /// can be prefetching from it. With it go the bytes that were accounted for it.
+    pub(crate) fn empty(&mut self, index: usize) -> (Table, u64) {
         let mut table = self.empty_table();
         self.databases[index].table.detach();
         self.counts.show(index, &mut table);
         let count = self.counts.get(index as u32);
-        for number in [&count.keys, &count.expires, &count.bytes, &count.ttl_sum_ms, &count.ttl_count] {
+        let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let bytes = load(&count.bytes) + load(&count.table_bytes);
+        for number in count.numbers() {
             number.store(0, Ordering::Relaxed);
         }
-        std::mem::replace(&mut self.databases[index].table, table)
+        self.grew(-(bytes as i64));
+        (std::mem::replace(&mut self.databases[index].table, table), bytes)
     }
 
     /// Exchanges two databases.
     pub(crate) fn swap(&mut self, first: u32, second: u32) {
+        if first == second {
+            return;
+        }
         self.database_mut(first.max(second));
         for index in [first as usize, second as usize] {
             self.databases[index].table.detach();
         }
         self.databases.swap(first as usize, second as usize);
         let (a, b) = (self.counts.get(first), self.counts.get(second));
-        for (a, b) in [
-            (&a.keys, &b.keys),
-            (&a.expires, &b.expires),
-            (&a.bytes, &b.bytes),
-            (&a.ttl_sum_ms, &b.ttl_sum_ms),
-            (&a.ttl_count, &b.ttl_count),
-        ] {
+        for (a, b) in a.numbers().into_iter().zip(b.numbers()) {
             let old = a.load(Ordering::Relaxed);
             a.store(b.load(Ordering::Relaxed), Ordering::Relaxed);
             b.store(old, Ordering::Relaxed);

@@ -4,9 +4,8 @@
 use crate::record::Garbage;
 use crate::{Entry, HeldShards, KeyRef, Shard};
 use lock::{All, Epochs, Many, Pass, ShardId, Shards};
-use parking_lot::Mutex;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use stdx::hash::{Seed, sip13};
 use stdx::rng::Rng;
 
@@ -19,13 +18,20 @@ pub struct Keyspace {
     databases: u32,
     expired_keys: AtomicU64,
     /// Where freed values go; `None`: they are freed at once.
-    disposal: Mutex<Option<Disposal>>,
-    /// Bytes that the allocator has handed out, as last sampled; 0 if nobody samples.
-    memory_bytes: AtomicU64,
+    disposal: OnceLock<Disposal>,
+    sampler: OnceLock<Sampler>,
+    account: Arc<crate::shard::Account>,
+    /// What the process held beyond the account when the sampler was last asked.
+    beyond_bytes: AtomicI64,
+    /// When that was, in milliseconds since 1970.
+    sampled_ms: AtomicI64,
 }
 
 /// Takes garbage to a thread that frees it.
 pub type Disposal = Box<dyn Fn(Garbage) + Send + Sync>;
+
+/// Asks the allocator how many bytes the process holds, less those that only wait to be freed.
+pub type Sampler = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// A place in the walk over the keyspace: the upper 48 bits of a hash. Survives growth, shrinking
 /// and another order of tables, since the walk goes in the order of hashes.
@@ -71,6 +77,8 @@ pub struct Size {
     pub keys: u64,
     pub expires: u64,
     pub entry_bytes: u64,
+    /// Of the tables: segments and directories.
+    pub table_bytes: u64,
     /// Mean of the time to live in milliseconds, as the last sweep saw it.
     pub average_ttl_ms: u64,
 }
@@ -82,8 +90,9 @@ impl Keyspace {
         let bits = count.trailing_zeros();
         let counts: Vec<_> =
             (0..count).map(|_| Arc::new(crate::shard::Counts::new(databases, bits))).collect();
+        let account = Arc::new(crate::shard::Account::default());
         let shards = Shards::new(count, |id| {
-            Shard::new(id, bits, seed, Arc::clone(&counts[id.index()]))
+            Shard::new(id, bits, seed, Arc::clone(&counts[id.index()]), Arc::clone(&account))
         });
         Self {
             shards,
@@ -92,8 +101,11 @@ impl Keyspace {
             counts,
             databases,
             expired_keys: AtomicU64::new(0),
-            disposal: Mutex::new(None),
-            memory_bytes: AtomicU64::new(0),
+            disposal: OnceLock::new(),
+            sampler: OnceLock::new(),
+            account,
+            beyond_bytes: AtomicI64::new(0),
+            sampled_ms: AtomicI64::new(0),
         }
     }
 
@@ -176,6 +188,7 @@ impl Keyspace {
             size.keys += one.keys.load(Ordering::Relaxed);
             size.expires += one.expires.load(Ordering::Relaxed);
             size.entry_bytes += one.bytes.load(Ordering::Relaxed);
+            size.table_bytes += one.table_bytes.load(Ordering::Relaxed);
             ttl_sum += one.ttl_sum_ms.load(Ordering::Relaxed);
             ttl_count += one.ttl_count.load(Ordering::Relaxed);
         }
@@ -247,7 +260,9 @@ impl Keyspace {
                 let here = rank < keys;
                 rank = rank.saturating_sub(keys);
                 here
-            })?;
+            });
+            // Others delete meanwhile: the counts may no longer add up to what was drawn from.
+            let Some(id) = id else { continue };
             let shard = self.shards.one(id);
             let entry = shard.database(db).and_then(|database| database.table.random(rng.u64()));
             if let Some(entry) = entry
@@ -266,16 +281,17 @@ impl Keyspace {
         found
     }
 
-    /// Says who frees what is large.
+    /// Says who frees what is large; the first to say so is heard.
     pub fn set_disposal(&self, disposal: Disposal) {
-        *self.disposal.lock() = Some(disposal);
+        let first = self.disposal.set(disposal).is_ok();
+        debug_assert!(first, "disposal is set once");
     }
 
     /// Frees garbage, or has it freed. Called without locks.
     pub fn dispose(&self, garbage: &mut Vec<Garbage>) {
-        let disposal = self.disposal.lock();
+        let disposal = self.disposal.get();
         for one in garbage.drain(..) {
-            match &*disposal {
+            match disposal {
                 Some(dispose) if one.is_large() => dispose(one),
                 None if one.may_be_read() => {
                     self.epochs.retire(Box::new(one));
@@ -299,13 +315,40 @@ impl Keyspace {
         self.expired_keys.store(0, Ordering::Relaxed);
     }
 
-    /// The sampled memory of the process, against which `maxmemory` is held.
-    pub fn set_memory(&self, bytes: u64) {
-        self.memory_bytes.store(bytes, Ordering::Relaxed);
+    /// Says how the memory of the process is found out.
+    pub fn set_sampler(&self, sampler: Sampler) {
+        let first = self.sampler.set(sampler).is_ok();
+        debug_assert!(first, "the sampler is set once");
     }
 
+    /// Asks the allocator. In between, [`Keyspace::memory`] follows the account.
+    pub fn sample_memory(&self, now_ms: i64) {
+        let Some(sampler) = self.sampler.get() else { return };
+        self.sampled_ms.store(now_ms, Ordering::Relaxed);
+        let bytes = i64::try_from(sampler()).unwrap_or(i64::MAX);
+        self.beyond_bytes.store(bytes.saturating_sub(self.account.bytes()), Ordering::Relaxed);
+    }
+
+    /// As [`Keyspace::sample_memory`], unless it was asked in the last `age_ms` milliseconds.
+    pub fn refresh_memory(&self, now_ms: i64, age_ms: i64) {
+        let age = now_ms.saturating_sub(self.sampled_ms.load(Ordering::Relaxed));
+        if !(0..age_ms).contains(&age) {
+            self.sample_memory(now_ms);
+        }
+    }
+
+    /// Bytes of all entries and tables, as they would be asked of the allocator; exact but for
+    /// less than 512 bytes a shard. The exact sum is that of [`Keyspace::size`] over the databases.
+    pub fn accounted_bytes(&self) -> u64 {
+        self.account.bytes().max(0) as u64
+    }
+
+    /// The memory against which `maxmemory` is held: the allocator's last answer, and what the
+    /// keyspace has grown or shrunk by since.
+    #[inline]
     pub fn memory(&self) -> u64 {
-        self.memory_bytes.load(Ordering::Relaxed)
+        let beyond = self.beyond_bytes.load(Ordering::Relaxed);
+        beyond.saturating_add(self.account.bytes()).max(0) as u64
     }
 
     /// Whether memory is above `limit` bytes; 0 is no limit.

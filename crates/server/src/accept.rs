@@ -123,7 +123,8 @@ fn card(
         address.to_string()
     };
     let path = || {
-        let path = local.and_then(|local| local.as_pathname().map(|path| path.display().to_string()));
+        let path =
+            local.and_then(|local| local.as_pathname().map(|path| path.display().to_string()));
         format!("{}:0", path.unwrap_or_default())
     };
     let addr = peer.map_or_else(path, text);

@@ -4,7 +4,7 @@
 use crate::node::Server;
 use command::{ClientFlags, Node};
 use config::{ParamId, id};
-use engine::Worker;
+use engine::{Evicting, Now, Worker};
 use journal::Frame;
 use keyspace::{Position, Record};
 use lock::ShardId;
@@ -60,6 +60,7 @@ impl Cron {
             self.feed_watchdog();
             self.expire(hz);
             self.sample_memory();
+            self.evict().await;
             if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
                 self.sample_rates();
             }
@@ -77,9 +78,30 @@ impl Cron {
         }
     }
 
+    /// Brings memory below its limit when no client asks for some, in slices of the length that a
+    /// command would wait.
+    async fn evict(&mut self) {
+        const MICROS_MAX: u64 = 25_000;
+        let engine = Arc::clone(&self.server.engine);
+        let settings = engine.settings();
+        let start = clock::monotonic().0;
+        while settings.maxmemory > 0 && clock::monotonic().0 - start < MICROS_MAX {
+            let now = Now {
+                wall_ms: clock::now().0,
+                ticks: clock::ticks,
+                wall: || clock::now().0,
+                stale_ticks: clock::ticks_per_milli(),
+            };
+            if engine.evict(&mut self.worker.hand(now), &settings) != Evicting::Going {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn sample_memory(&self) {
         let allocated = self.server.memory_bytes();
-        self.server.engine.space.set_memory(allocated);
+        self.server.engine.space.sample_memory(clock::now().0);
         self.server.samples.memory_peak.fetch_max(allocated, Ordering::Relaxed);
         self.server.engine.space.epochs().collect();
     }
@@ -97,7 +119,9 @@ impl Cron {
         let samples = &self.server.samples;
         samples.ops_per_second.store(rate(now.commands, self.last.commands), Ordering::Relaxed);
         samples.input_bytes_per_second.store(rate(now.input, self.last.input), Ordering::Relaxed);
-        samples.output_bytes_per_second.store(rate(now.output, self.last.output), Ordering::Relaxed);
+        samples
+            .output_bytes_per_second
+            .store(rate(now.output, self.last.output), Ordering::Relaxed);
         self.last = now;
     }
 
@@ -201,14 +225,15 @@ impl Cron {
         let pass = participant.enter();
         let mut record = Record::default();
         let (db, at) = (self.expiry.db, self.expiry.at);
-        let swept = engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
-            if !room.active() {
-                return 0;
-            }
-            let mut bytes = Vec::new();
-            resp::write_command(&mut bytes, &[b"DEL", key]);
-            writer.append(&mut room, Frame::new(db), &[&bytes]).0
-        });
+        let swept =
+            engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
+                if !room.active() {
+                    return 0;
+                }
+                let mut bytes = Vec::new();
+                resp::write_command(&mut bytes, &[b"DEL", key]);
+                writer.append(&mut room, Frame::new(db), &[&bytes]).0
+            });
         drop(pass);
         stats.expired_keys.add(swept.expired);
         engine.space.dispose(&mut record.garbage);

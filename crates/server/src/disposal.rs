@@ -14,6 +14,38 @@ use std::time::Duration;
 pub(crate) struct Disposed {
     pub pending: AtomicU64,
     pub freed: AtomicU64,
+    /// What is still to be given back to the allocator.
+    pub pending_bytes: AtomicU64,
+}
+
+/// Garbage that is counted as pending until it is gone.
+struct Pending {
+    garbage: Option<Garbage>,
+    counts: Arc<Disposed>,
+    objects: u64,
+    bytes: u64,
+}
+
+impl Pending {
+    fn new(garbage: Garbage, counts: &Arc<Disposed>) -> Self {
+        let (objects, bytes) = (garbage.objects(), garbage.bytes());
+        counts.pending.fetch_add(objects, Ordering::Relaxed);
+        counts.pending_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { garbage: Some(garbage), counts: Arc::clone(counts), objects, bytes }
+    }
+
+    fn may_be_read(&self) -> bool {
+        self.garbage.as_ref().is_some_and(Garbage::may_be_read)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        drop(self.garbage.take());
+        self.counts.pending.fetch_sub(self.objects, Ordering::Relaxed);
+        self.counts.pending_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.counts.freed.fetch_add(self.objects, Ordering::Relaxed);
+    }
 }
 
 /// Starts the thread and makes it the keyspace's disposal.
@@ -22,35 +54,26 @@ pub(crate) fn start(space: &Arc<Keyspace>) -> io::Result<Arc<Disposed>> {
     let disposed = Arc::new(Disposed::default());
     let counts = Arc::clone(&disposed);
     space.set_disposal(Box::new(move |garbage| {
-        counts.pending.fetch_add(garbage.objects(), Ordering::Relaxed);
-        if let Err(unsent) = sender.send(garbage) {
+        if let Err(unsent) = sender.send(Pending::new(garbage, &counts)) {
             drop(unsent);
         }
     }));
-    let (space, counts) = (Arc::clone(space), Arc::clone(&disposed));
+    let space = Arc::clone(space);
     std::thread::Builder::new()
         .name("disposal".into())
-        .spawn(move || free(&space, &receiver, &counts))?;
+        .spawn(move || free(&space, &receiver))?;
     Ok(disposed)
 }
 
-fn free(space: &Keyspace, garbage: &Receiver<Garbage>, counts: &Disposed) {
+fn free(space: &Keyspace, garbage: &Receiver<Pending>) {
     /// How soon memory that waits in the epochs is looked at again.
     const RETRY: Duration = Duration::from_millis(2);
     const IDLE: Duration = Duration::from_millis(200);
     loop {
         let wait = if space.epochs().retired() > 0 { RETRY } else { IDLE };
         match garbage.recv_timeout(wait) {
-            Ok(one) => {
-                let objects = one.objects();
-                match one {
-                    Garbage::Entry(entry) => drop(entry),
-                    Garbage::Bytes(bytes) => drop(bytes),
-                    other => space.epochs().retire(Box::new(other)),
-                }
-                counts.pending.fetch_sub(objects, Ordering::Relaxed);
-                counts.freed.fetch_add(objects, Ordering::Relaxed);
-            }
+            Ok(one) if one.may_be_read() => space.epochs().retire(Box::new(one)),
+            Ok(one) => drop(one),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

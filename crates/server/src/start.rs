@@ -16,7 +16,7 @@ use runtime::process::{self, banner, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -119,13 +119,17 @@ fn serve(startup: &Startup) -> ExitCode {
     if startup.sentinel {
         return complain("Sentinel is not part of this version of Almagre.");
     }
+    // Before the directory changes: CONFIG REWRITE means the file that was read.
+    let file = startup.file.as_deref().map(|file| std::path::absolute(file).unwrap_or(file.into()));
+    let startup = &Startup { file, ..startup.clone() };
     let opened = apply::enter_dir(&mut config).and_then(|()| apply::open_log(&config));
     if let Err(error) = opened {
         return complain(&error);
     }
     title::init();
     let supervisor = daemon::supervise(supervised(&config));
-    let background = config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
+    let background =
+        config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
     if background && let Err(error) = daemon::daemonize() {
         return complain(&format!("Can't go to the background: {error}"));
     }
@@ -144,7 +148,9 @@ fn serve(startup: &Startup) -> ExitCode {
 fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
     let mut input = Vec::new();
     if startup.standard_input {
-        io::stdin().read_to_end(&mut input).map_err(|error| format!("Reading standard input: {error}"))?;
+        io::stdin()
+            .read_to_end(&mut input)
+            .map_err(|error| format!("Reading standard input: {error}"))?;
     }
     let mut config = Config::new();
     startup
@@ -197,7 +203,11 @@ impl ConfigFiles {
     }
 }
 
-fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<ExitCode, String> {
+fn start(
+    config: Config,
+    startup: &Startup,
+    supervisor: &daemon::Supervisor,
+) -> Result<ExitCode, String> {
     let fail = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let guard = crash::install(crash::Options { version: command::VERSION, sections: SECTIONS })
         .map_err(fail("Can't install the crash handlers"))?;
@@ -213,7 +223,11 @@ fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     crash::set_exits_on_panic(config.yes(id("use-exit-on-panic")));
     process::checks::warn(config.uint(id("tcp-backlog")) as u32, config.yes(id("disable-thp")));
     let port = config.uint(id("port")) as u16;
-    let logo = if config.yes(id("always-show-logo")) { banner::Logo::Always } else { banner::Logo::OnTerminal };
+    let logo = if config.yes(id("always-show-logo")) {
+        banner::Logo::Always
+    } else {
+        banner::Logo::OnTerminal
+    };
     banner::running(banner::Mode::Standalone, port, logo, BUILD);
     log::set_role(log::Role::Primary);
     if !config.save_points().is_empty() {
@@ -263,14 +277,17 @@ fn build(
     let engine = Arc::new(engine);
     engine.set_settings(crate::settings::settings(&config));
     let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let counts = Arc::clone(&disposed);
+    space.set_sampler(Box::new(move || {
+        let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
+        allocated.saturating_sub(counts.pending_bytes.load(Ordering::Relaxed))
+    }));
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
-    let cwd = std::env::current_dir().unwrap_or_default();
-    let config_file = startup.file.as_ref().map(|file| absolute(&cwd, file));
     let server = Arc::new(Server {
         engine: Arc::clone(&engine),
         pool: OnceLock::new(),
         config: Mutex::new(config),
-        config_file,
+        config_file: startup.file.clone(),
         clients: Clients::default(),
         disposed,
         samples: Samples::default(),
@@ -303,10 +320,6 @@ fn rename_commands(table: &mut CommandTable, config: &Config) -> Result<(), Stri
         table.rename(from, to).map_err(|error| line.error(error).report(&product()))?;
     }
     Ok(())
-}
-
-fn absolute(cwd: &Path, file: &Path) -> PathBuf {
-    if file.is_absolute() { file.to_owned() } else { cwd.join(file) }
 }
 
 async fn serve_until_told(

@@ -1,0 +1,184 @@
+//! Eviction: before a command that takes memory runs above `maxmemory`, keys go by the policy, for
+//! a bounded time. No lock is held when it begins, and one shard's at a time while it lasts.
+
+use crate::{Engine, Now, Worker, WorkerStats};
+use command::Settings;
+use journal::{Frame, Refused, Writer};
+use keyspace::{Evictor, Record, Search};
+use lock::Participant;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use stdx::rng::Rng;
+
+/// How an attempt to get below the limit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evicting {
+    /// Memory is below the limit, or nothing may go now (CLIENT PAUSE).
+    Done,
+    /// Keys went, but time ran out: the command is let through, and the next goes on.
+    Going,
+    /// Nothing more may go.
+    Failed,
+}
+
+/// What of a worker evicts.
+pub struct Hand<'a> {
+    pub(crate) participant: &'a mut Participant,
+    pub(crate) writer: &'a mut Writer,
+    pub(crate) rng: &'a mut Rng,
+    pub(crate) record: &'a mut Record,
+    pub(crate) evictor: &'a mut Evictor,
+    pub(crate) stats: &'a WorkerStats,
+    pub(crate) now: Now,
+}
+
+impl Worker {
+    /// The worker as one that evicts, between batches.
+    pub fn hand(&mut self, now: Now) -> Hand<'_> {
+        Hand {
+            participant: &mut self.participant,
+            writer: &mut self.writer,
+            rng: &mut self.rng,
+            record: &mut self.record,
+            evictor: &mut self.evictor,
+            stats: &self.stats,
+            now,
+        }
+    }
+}
+
+/// For how long memory was above its limit although keys were evicted, in milliseconds.
+#[derive(Debug, Default)]
+pub struct Pressure {
+    /// Milliseconds since 1970; 0 while memory is below.
+    since_ms: AtomicI64,
+    total_ms: AtomicU64,
+}
+
+impl Pressure {
+    /// In all (with what lasts), and what lasts.
+    pub fn exceeded_ms(&self, now_ms: i64) -> (u64, u64) {
+        let lasts = match self.since_ms.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now_ms.saturating_sub(since).max(0) as u64,
+        };
+        (self.total_ms.load(Ordering::Relaxed) + lasts, lasts)
+    }
+
+    pub fn reset(&self) {
+        self.total_ms.store(0, Ordering::Relaxed);
+        self.since_ms.store(0, Ordering::Relaxed);
+    }
+
+    fn exceeds(&self, exceeds: bool, now_ms: i64) {
+        let since = self.since_ms.load(Ordering::Relaxed);
+        if exceeds == (since != 0) {
+            return;
+        }
+        let next = if exceeds { now_ms } else { 0 };
+        let swap =
+            self.since_ms.compare_exchange(since, next, Ordering::Relaxed, Ordering::Relaxed);
+        if swap.is_ok() && !exceeds {
+            let lasted = now_ms.saturating_sub(since).max(0) as u64;
+            self.total_ms.fetch_add(lasted, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Microseconds that a command waits for eviction, by `maxmemory-eviction-tenacity`, as in Redis:
+/// 50 for each of the first ten, 15 % more for each above, and no limit at 100.
+fn patience_micros(tenacity: u32) -> Option<u64> {
+    match tenacity {
+        0..=10 => Some(50 * u64::from(tenacity)),
+        11..=99 => Some((500.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64),
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Evicts until memory is below the limit or time runs out. Called without locks or pass; the
+    /// writer's room becomes invalid.
+    pub fn evict(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
+        let verdict = self.evict_some(hand, settings);
+        self.space.dispose(&mut hand.record.garbage);
+        self.pressure.exceeds(verdict != Evicting::Done, hand.now.wall_ms);
+        verdict
+    }
+
+    fn evict_some(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
+        /// Age in milliseconds up to which the allocator's answer counts as news.
+        const FRESH_MS: i64 = 5;
+        /// Keys between two looks at the clock.
+        const SLICE_KEYS: u32 = 16;
+        let now = hand.now;
+        let over = || self.space.out_of_memory(settings.maxmemory);
+        if over() {
+            self.space.refresh_memory(now.wall_ms, FRESH_MS);
+        }
+        if !over() {
+            return Evicting::Done;
+        }
+        let Some(policy) = settings.eviction else { return Evicting::Failed };
+        if self.pause.active(now.wall_ms) {
+            return Evicting::Done;
+        }
+        let search = Search {
+            policy,
+            samples: settings.eviction_samples,
+            clock: settings.access_clock,
+            now_ms: now.wall_ms,
+        };
+        let start = (now.ticks)();
+        let patience = patience_micros(settings.eviction_tenacity)
+            .map(|micros| micros.saturating_mul(now.stale_ticks) / 1000);
+        let mut keys = 0u32;
+        loop {
+            let Some(candidate) = hand.evictor.next(&self.space, &search, hand.rng) else {
+                // What is said to be too much may be the samples' age.
+                self.space.sample_memory(now.wall_ms);
+                return if over() { Evicting::Failed } else { Evicting::Done };
+            };
+            if let Err(refused) = self.evict_one(hand, &candidate, &search) {
+                debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
+                return Evicting::Failed;
+            }
+            if !over() {
+                return Evicting::Done;
+            }
+            keys = keys.wrapping_add(1);
+            let late = |ticks| (now.ticks)().saturating_sub(start) >= ticks;
+            if keys.is_multiple_of(SLICE_KEYS) && patience.is_some_and(late) {
+                return Evicting::Going;
+            }
+        }
+    }
+
+    /// Deletes one candidate through the log, if it has not been used meanwhile.
+    fn evict_one(
+        &self,
+        hand: &mut Hand<'_>,
+        candidate: &keyspace::Candidate,
+        search: &Search,
+    ) -> Result<(), Refused> {
+        /// What the words of a DEL take beside its key.
+        const FRAME_BYTES: u64 = 64;
+        let bytes = candidate.key().len() as u64 + FRAME_BYTES;
+        let mut room = hand.writer.room(bytes, 1)?;
+        let pass = hand.participant.enter();
+        if self.pause.active((hand.now.wall)()) {
+            return Ok(());
+        }
+        let writer = &mut *hand.writer;
+        let gone = self.space.evict(candidate, search, hand.record, |db, key| {
+            if !room.active() {
+                return 0;
+            }
+            let mut bytes = Vec::new();
+            resp::write_command(&mut bytes, &[b"DEL", key]);
+            writer.append(&mut room, Frame::new(db), &[&bytes]).0
+        });
+        drop(pass);
+        hand.record.clear();
+        hand.stats.evicted_keys.add(u64::from(gone));
+        Ok(())
+    }
+}
