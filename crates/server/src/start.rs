@@ -271,6 +271,11 @@ fn listen(config: &Config, port: u16) -> Result<Listeners, String> {
     })
 }
 
+/// Bytes of the journal, which eviction does not count: to evict makes it longer.
+pub(crate) fn not_counted_for_evict(journal: &Journal) -> u64 {
+    if journal.active() { journal.tail().0.saturating_sub(journal.oldest().0) } else { 0 }
+}
+
 fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<Arc<Server>, String> {
     let entropy = |error: io::Error| format!("No randomness from the system: {error}");
     let seed = Seed::from_bytes(random().map_err(entropy)?);
@@ -280,10 +285,11 @@ fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     let engine = Arc::new(Engine::new(Arc::clone(&space), journal, commands::FAMILIES));
     engine.set_settings(crate::settings::settings(&config));
     let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
-    let counts = Arc::clone(&disposed);
+    let (counts, log) = (Arc::clone(&disposed), Arc::clone(&engine.journal));
     space.set_sampler(Box::new(move || {
         let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
-        allocated.saturating_sub(counts.pending_bytes.load(Ordering::Relaxed))
+        let pending = counts.pending_bytes.load(Ordering::Relaxed);
+        allocated.saturating_sub(pending).saturating_sub(not_counted_for_evict(&log))
     }));
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
     let server = Arc::new(Server {
