@@ -18,6 +18,7 @@ pub(crate) fn check(data: &[u8]) {
         authenticated: flags & 1 == 0,
         bulk_bytes_max: if flags & 2 == 0 { 512 << 20 } else { 100 },
         inline_bytes_max: if flags & 4 == 0 { 64 << 10 } else { 50 },
+        inline: true,
     };
     let requests_max = if flags & 8 == 0 { 64 } else { 1 };
     let whole = receive(stream, &limits, requests_max, |_| usize::MAX);

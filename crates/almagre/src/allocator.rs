@@ -1,6 +1,8 @@
 //! What jemalloc says about itself. It is built with size classes of 8 bytes (see
 //! `.cargo/config.toml`), as the blocks of small keys are sized to the byte.
 
+use std::ffi::CStr;
+
 use runtime::sysinfo::{Allocator, AllocatorStats};
 use tikv_jemalloc_ctl::{epoch, raw, stats};
 
@@ -16,6 +18,17 @@ fn cached() -> u64 {
 }
 
 pub(crate) static JEMALLOC: Jemalloc = Jemalloc;
+
+/// Unused pages go back to the system within half a second, by a thread of jemalloc's own: tables
+/// that grow and shrink leave many, and resident memory is what users pay for. jemalloc reads the
+/// options by this name before `main`.
+#[expect(unsafe_code, reason = "the name is part of jemalloc's interface")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static OPTIONS: Option<&'static libc::c_char> = {
+    const TEXT: &CStr = c"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0";
+    // SAFETY: the first byte of a C string that lives for ever.
+    Some(unsafe { &*TEXT.as_ptr() })
+};
 
 /// The process's allocator.
 pub(crate) struct Jemalloc;

@@ -36,6 +36,8 @@ impl ClientFlags {
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
     /// Connected from this host, over TCP.
     pub const LOCAL: u32 = 1 << 8;
+    /// Has not shown a password that is asked for; such clients are given little and not for long.
+    pub const UNAUTHENTICATED: u32 = 1 << 9;
 }
 
 /// Names that change rarely.

@@ -1,7 +1,7 @@
 //! The node, as commands see it: configuration, statistics, clients, life and death. Cold path,
 //! so one `dyn` trait that the server implements.
 
-use crate::{Clients, CommandError};
+use crate::{Clients, CommandError, CommandLog};
 use resp::Reply;
 
 /// How SHUTDOWN was asked for.
@@ -81,6 +81,9 @@ pub trait Node: Send + Sync {
     /// A durations histogram of a command for LATENCY HISTOGRAM: its calls, and pairs of a
     /// power-of-two bound in microseconds and the calls up to it.
     fn latency_histogram(&self, id: u16) -> (u64, Vec<(u64, u64)>);
+
+    /// Commands that took long or were large.
+    fn command_log(&self) -> &CommandLog;
 
     /// A line in the log at notice level.
     fn log(&self, line: &str);

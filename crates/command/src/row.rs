@@ -11,6 +11,9 @@ use resp::Reply;
 /// What a handler is: parses all its arguments, then acts, then tells its effect.
 pub type Handler = fn(&mut Cx<'_>, &mut Args<'_>, &mut Reply) -> Outcome;
 
+/// Whether the word at a position of a request must not show in logs: a password.
+pub type Secrets = fn(words: &[&[u8]], at: usize) -> bool;
+
 /// A version text as COMMAND DOCS prints it, such as "7.0.0".
 pub type Version = &'static str;
 
@@ -161,6 +164,8 @@ pub struct Command {
     /// Since when there is something better, and what.
     pub deprecated: Option<(Version, &'static str)>,
     pub subcommands: &'static [Command],
+    /// Which words of a request are secret, if any.
+    pub secrets: Option<Secrets>,
 }
 
 impl Command {
@@ -210,6 +215,7 @@ impl Command {
             tips: &[],
             deprecated: None,
             subcommands: &[],
+            secrets: None,
         }
     }
 
@@ -294,6 +300,13 @@ impl Command {
     #[must_use]
     pub const fn subcommands(mut self, subcommands: &'static [Command]) -> Self {
         self.subcommands = subcommands;
+        self
+    }
+
+    /// Names the words that logs leave out.
+    #[must_use]
+    pub const fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = Some(secrets);
         self
     }
 

@@ -36,6 +36,8 @@ pub struct Settings {
     pub output_soft_seconds: u64,
     /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
     pub debug_command: u8,
+    /// Which commands go to the log of commands.
+    pub command_log: crate::LogLimits,
 }
 
 impl Default for Settings {
@@ -58,6 +60,7 @@ impl Default for Settings {
             output_bytes_soft: 0,
             output_soft_seconds: 0,
             debug_command: 0,
+            command_log: crate::LogLimits::default(),
         }
     }
 }

@@ -167,6 +167,20 @@ impl KeySpec {
         self
     }
 
+    /// The position of the key if there is exactly one, at a fixed place, with fixed flags. The
+    /// row's arity sees to it that the argument is there.
+    #[inline]
+    pub fn single(&self) -> Option<usize> {
+        match (self.begin, self.find, self.refine) {
+            (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }, None)
+                if !self.flags.has(KeyFlags::NOT_KEY) =>
+            {
+                Some(at as usize)
+            }
+            _ => None,
+        }
+    }
+
     /// Calls `found(argument, flags)` for each key of the request. An impossible count or a
     /// position past the end is an error: such a request has no key list.
     pub fn each(

@@ -120,10 +120,11 @@ impl Engine {
     ) -> Served {
         worker.refresh(self);
         let mut scratch = worker.take_scratch();
+        let mut before = None;
         for request in requests.iter(input) {
             let from = scratch.words.len();
             scratch.words.extend(request.args.iter());
-            let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys);
+            let mut plan = self.resolve(&scratch.words, from, &mut scratch.keys, &mut before);
             plan.bytes = request.bytes;
             scratch.plans.push(plan);
         }
@@ -142,7 +143,8 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         for _ in plans {
-            let error = CommandError::err(format_args!("the journal cannot take the write: {refused}"));
+            let error =
+                CommandError::err(format_args!("the journal cannot take the write: {refused}"));
             reply.error(error.text());
             worker.stats.error(error.code());
         }
@@ -373,8 +375,11 @@ impl Run<'_, '_> {
             log: self.log,
         };
         let mut ledger = Ledger { writer: self.writer, room: &mut self.room, stats: self.stats };
+        let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, &request, &mut ledger, self.reply);
-        self.count(plan.id, succeeded);
+        let ticks = self.count(plan.id, succeeded);
+        let reply_bytes = self.reply.out.len().saturating_sub(written);
+        self.note_if_outstanding(plan, row, ticks, reply_bytes);
         (1, self.after(start, later))
     }
 
@@ -442,7 +447,7 @@ impl Run<'_, '_> {
     }
 
     #[inline]
-    fn count(&mut self, id: u16, succeeded: bool) {
+    fn count(&mut self, id: u16, succeeded: bool) -> u64 {
         let ticks = (self.now.ticks)();
         let taken = ticks.saturating_sub(self.ticks);
         self.ticks = ticks;
@@ -453,6 +458,49 @@ impl Run<'_, '_> {
         stats.called(taken, self.settings.latency_tracking);
         if !succeeded {
             stats.failed.add(1);
+        }
+        taken
+    }
+
+    /// Puts the command into the log of commands if it took long or was large.
+    #[inline]
+    fn note_if_outstanding(
+        &self,
+        plan: &Plan,
+        row: &command::Command,
+        ticks: u64,
+        reply_bytes: usize,
+    ) {
+        let limits = &self.settings.command_log;
+        let reaches = |limit: command::LogLimit, value: u64| {
+            limit.threshold.is_some_and(|threshold| value >= threshold)
+        };
+        let slow_ticks = limits
+            .slow
+            .threshold
+            .map_or(u64::MAX, |micros| micros.saturating_mul(self.now.stale_ticks) / 1000);
+        if ticks >= slow_ticks
+            || reaches(limits.large_request, plan.bytes as u64)
+            || reaches(limits.large_reply, reply_bytes as u64)
+        {
+            self.note(plan, row, ticks, reply_bytes);
+        }
+    }
+
+    #[cold]
+    fn note(&self, plan: &Plan, row: &command::Command, ticks: u64, reply_bytes: usize) {
+        use command::LogKind::{LargeReply, LargeRequest, Slow};
+        if row.flags.has(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        let micros = ticks.saturating_mul(1000) / self.now.stale_ticks.max(1);
+        let words = &self.words[plan.words.clone()];
+        let client = (&*self.session.card, self.now.wall_ms);
+        for (kind, value) in
+            [(Slow, micros), (LargeRequest, plan.bytes as u64), (LargeReply, reply_bytes as u64)]
+        {
+            let limits = &self.settings.command_log;
+            self.engine.command_log.note(kind, value, limits, (row, words), client);
         }
     }
 
@@ -491,10 +539,7 @@ impl Run<'_, '_> {
         card.last_ms.store(self.now.wall_ms, Ordering::Relaxed);
         card.db.store(self.session.db, Ordering::Relaxed);
         card.protocol.store(self.session.protocol, Ordering::Relaxed);
-        card.commands.store(
-            card.commands.load(Ordering::Relaxed) + done as u64,
-            Ordering::Relaxed,
-        );
+        card.commands.store(card.commands.load(Ordering::Relaxed) + done as u64, Ordering::Relaxed);
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }

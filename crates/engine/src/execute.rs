@@ -20,7 +20,9 @@ impl Engine {
         let changed = cx.db.record().changes > 0;
         self.expire_touched(cx);
         match &outcome {
-            Err(_) if cx.db.record().changed_beyond_expiry() => broken(request, "failed after a change"),
+            Err(_) if cx.db.record().changed_beyond_expiry() => {
+                broken(request, "failed after a change")
+            }
             Err(error) => {
                 reply.truncate(mark);
                 reply.error(error.text());

@@ -30,7 +30,7 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandTable, Node, Settings};
+use command::{Command, CommandLog, CommandTable, Node, Settings};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -45,6 +45,8 @@ pub struct Engine {
     pub stats: Stats,
     pub pause: Pause,
     pub reply_gate: ReplyGate,
+    /// Commands that took long or were large.
+    pub command_log: CommandLog,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// Since when, and how long in all, memory was above its limit.
@@ -55,7 +57,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(space: Arc<Keyspace>, journal: Arc<Journal>, families: &[&'static [Command]]) -> Self {
+    pub fn new(
+        space: Arc<Keyspace>,
+        journal: Arc<Journal>,
+        families: &[&'static [Command]],
+    ) -> Self {
         let table = CommandTable::new(families);
         let stats = Stats::new(table.len());
         Self {
@@ -65,6 +71,7 @@ impl Engine {
             stats,
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
+            command_log: CommandLog::default(),
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             settings: RwLock::new(Arc::new(Settings::default())),

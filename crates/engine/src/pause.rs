@@ -37,7 +37,8 @@ impl Pause {
 
     /// Whether a pause is in force.
     pub fn active(&self, now_ms: i64) -> bool {
-        self.mode.load(Ordering::Relaxed) != NOBODY && now_ms < self.until_ms.load(Ordering::Relaxed)
+        self.mode.load(Ordering::Relaxed) != NOBODY
+            && now_ms < self.until_ms.load(Ordering::Relaxed)
     }
 
     /// The mode in force and the milliseconds left.

@@ -35,12 +35,15 @@ pub(crate) struct Plan {
 
 impl Engine {
     /// Resolves the request whose words are `words[from..]`; its keys are added to `keys`.
+    ///
+    /// `before` is the name and row of the request before, which is often the same command.
     #[inline]
     pub(crate) fn resolve<'a>(
         &self,
         words: &[&'a [u8]],
         from: usize,
         keys: &mut Vec<KeyRef<'a>>,
+        before: &mut Option<(&'a [u8], u16, &'static Command)>,
     ) -> Plan {
         let request = &words[from..];
         let span = from..words.len();
@@ -55,8 +58,18 @@ impl Engine {
             refused: Some(Box::new(error)),
             bytes: 0,
         };
-        let Some((id, row, name_words)) = self.table.lookup(request) else {
-            return refuse(CommandError::unknown_command(request), None, 0);
+        let (id, row, name_words) = match *before {
+            Some((name, id, row)) if name == request[0] => (id, row, 1),
+            _ => {
+                let Some((id, row, name_words)) = self.table.lookup(request) else {
+                    return refuse(CommandError::unknown_command(request), None, 0);
+                };
+                *before = row.subcommands.is_empty().then_some((request[0], id, row));
+                if name_words > 1 {
+                    *before = None;
+                }
+                (id, row, name_words)
+            }
         };
         if !row.arity_fits(request.len()) {
             let name = &self.table.entry(id).full_name;
@@ -84,6 +97,14 @@ impl Engine {
         request: &[&'a [u8]],
         keys: &mut Vec<KeyRef<'a>>,
     ) -> LockPlan {
+        // PERF: most commands have one key at a fixed place.
+        if let [spec] = row.keys
+            && let Some(at) = spec.single()
+        {
+            let key = self.space.key(request[at], spec.flags.0);
+            keys.push(key);
+            return LockPlan::One(key.shard());
+        }
         let first = keys.len();
         for spec in row.keys {
             let found = spec.each(request, |at, flags| {

@@ -217,13 +217,6 @@ impl<'a> Db<'a> {
         self.peek_in(self.index, key)
     }
 
-    /// MEMORY USAGE: bytes of the live entry and what it owns, and the table's slot for it. What the
-    /// table keeps free for others to come, a third of it, is nobody's.
-    pub fn memory_usage(&mut self, key: &KeyRef<'_>) -> Option<usize> {
-        const SLOT_BYTES: usize = 8;
-        self.peek(key).map(|entry| entry.bytes() + SLOT_BYTES)
-    }
-
     /// Counts a look-up whose outcome was found by `peek`.
     pub fn count_lookup(&mut self, hit: bool) {
         if hit {

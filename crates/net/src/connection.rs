@@ -30,6 +30,14 @@ use tokio::time::Sleep;
 
 /// Requests parsed and executed at a time.
 const BATCH_REQUESTS: usize = 64;
+/// Replies of one connection that are made before they are offered to the kernel, and before the
+/// worker's other connections have their turn.
+const REPLY_BYTES_PER_TURN: usize = 1 << 20;
+/// How long one connection's requests run, batch after batch, before that.
+const TURN_MS: u64 = 2;
+/// What a client may send and leave unread before it has authenticated itself.
+const UNAUTHENTICATED_INPUT_BYTES_MAX: u64 = 1 << 20;
+const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 64 << 10;
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -107,6 +115,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Err(error) = self.write_pending(cx) {
                 return Poll::Ready(Exit::Io(error));
             }
+            if self.soft_since_ms.is_some() && self.closing.is_none() {
+                // Woken by the clock, most likely: the soft limit is one of time.
+                let scratch = Rc::clone(&self.scratch);
+                self.check_limits(&scratch);
+            }
             if self.closing.is_some() {
                 // What is queued goes out first; a peer that does not read it is cut off.
                 ready!(self.drained(cx));
@@ -129,6 +142,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.progress = Progress::default();
                 self.serve_kept(input);
                 self.after_serving(cx);
+                if self.kept_whole && self.job.is_none() && self.pause.is_none() {
+                    // The worker's other clients come first.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 continue;
             }
             let full = match ready!(self.read(cx)) {
@@ -137,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Err(error) => return Poll::Ready(Exit::Io(error)),
             };
             self.after_serving(cx);
-            if full {
+            if full || self.kept_whole && self.job.is_none() && self.pause.is_none() {
                 // The worker's other clients come first.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -194,6 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn adopt(&mut self, outcome: Outcome) {
         match outcome.end {
             ServeEnd::Need => {}
+            ServeEnd::Turn => self.kept_whole = true,
             ServeEnd::Later(job) => {
                 self.job = Some(job);
                 self.kept_whole = true;
@@ -260,6 +279,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         card.output_bytes.store(self.pending.len() as u64, Relaxed);
         card.query_bytes.store(self.kept.len() as u64, Relaxed);
+        if card.has(ClientFlags::UNAUTHENTICATED) == self.session.authenticated {
+            card.set(ClientFlags::UNAUTHENTICATED, !self.session.authenticated);
+        }
         if self.kept.is_empty() && self.kept.capacity() > INPUT_BYTES / 4 {
             self.kept = Vec::new();
         }
@@ -274,7 +296,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let settings = scratch.engine.settings();
         let output = self.pending.len() as u64;
-        let hard = settings.output_bytes_max > 0 && output > settings.output_bytes_max;
+        let known = self.session.authenticated;
+        let hard = settings.output_bytes_max > 0 && output > settings.output_bytes_max
+            || !known && output > UNAUTHENTICATED_OUTPUT_BYTES_MAX;
+        let input_max = if known {
+            settings.query_buffer_bytes_max
+        } else {
+            settings.query_buffer_bytes_max.min(UNAUTHENTICATED_INPUT_BYTES_MAX)
+        };
         let soft = settings.output_bytes_soft > 0 && output > settings.output_bytes_soft;
         let now_ms = wall_ms();
         let since = if soft { *self.soft_since_ms.get_or_insert(now_ms) } else { now_ms };
@@ -285,7 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if hard || (soft && now_ms.saturating_sub(since) >= patience_ms) {
             self.pending.clear();
             self.closing = Some(Exit::OutputLimit);
-        } else if self.kept.len() as u64 > settings.query_buffer_bytes_max {
+        } else if self.kept.len() as u64 > input_max {
             self.closing = Some(Exit::QueryLimit);
         }
     }
@@ -341,6 +370,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
 enum ServeEnd {
     /// More input is needed.
     Need,
+    /// There is more to execute, after the replies so far were offered to the kernel.
+    Turn,
     Later(Box<dyn Job>),
     Paused,
     Close(Exit),
@@ -365,6 +396,7 @@ impl Serving<'_> {
     /// Parses and executes all whole requests of `input`, which begins where `progress` says.
     fn serve(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
         let mut used = 0;
+        let mut turn_ends = None;
         self.reply.protocol = self.session.wire();
         loop {
             let limits = self.limits();
@@ -392,7 +424,15 @@ impl Serving<'_> {
             }
             used += parsed.consumed;
             match parsed.stop {
-                Stop::Full => {}
+                Stop::Full => {
+                    let now = clock::ticks();
+                    let ends = *turn_ends.get_or_insert_with(|| {
+                        now.saturating_add(clock::ticks_per_milli().saturating_mul(TURN_MS))
+                    });
+                    if now > ends || self.reply.out.len() >= REPLY_BYTES_PER_TURN {
+                        return Outcome { used, end: ServeEnd::Turn };
+                    }
+                }
                 Stop::Drained | Stop::Partial => return Outcome { used, end: ServeEnd::Need },
                 Stop::Error(error) => return self.protocol_error(error, input.len()),
             }
@@ -404,6 +444,7 @@ impl Serving<'_> {
         Limits {
             authenticated: self.session.authenticated,
             bulk_bytes_max: settings.bulk_bytes_max,
+            inline: settings.inline_commands,
             ..Limits::default()
         }
     }

@@ -6,6 +6,9 @@ use crate::scratch::Scratch;
 use command::{Card, Session};
 use engine::Engine;
 use parking_lot::Mutex;
+use resp::ProtocolError;
+use runtime::log::Limiter;
+use runtime::process::crash;
 use runtime::{log_verbose as verbose, log_warning as warning};
 use std::io;
 use std::rc::Rc;
@@ -103,6 +106,11 @@ impl Pool {
         let (pool, count) = (Arc::clone(self), Arc::clone(&connections));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("worker-{id}")).spawn(move || {
+            // For a report of this thread's stack, should it crash.
+            let guard = crash::prepare_thread();
+            if let Err(error) = &guard {
+                warning!("Worker {id} has no stack for crash reports: {error}");
+            }
             LocalSet::new().block_on(&runtime, serve_mailbox(pool, id, receiver, count));
         })?;
         Ok(Mailbox { sender, connections, thread })
@@ -196,6 +204,7 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
 
 /// A line in the log about how a connection ended, at a level that fits.
 fn report(card: &Card, exit: &Exit) {
+    static FOREIGN: Limiter = Limiter::every_ms(60_000);
     let (id, addr) = (card.id, &card.addr);
     match exit {
         Exit::Closed | Exit::Moved => verbose!("Client closed connection id={id} addr={addr}"),
@@ -205,6 +214,15 @@ fn report(card: &Card, exit: &Exit) {
         }
         Exit::QueryLimit => {
             warning!("Closing client that reached max query buffer length: id={id} addr={addr}");
+        }
+        Exit::Protocol(ProtocolError::CrossProtocol(foreign)) => {
+            if let Some(missed) = FOREIGN.pass() {
+                warning!(
+                    "Possible SECURITY ATTACK detected. {addr} speaks {foreign} to this port: a \
+                     browser or a proxy was perhaps tricked into sending commands. Connection \
+                     closed ({missed} more in the last minutes)."
+                );
+            }
         }
         Exit::Protocol(text) => verbose!("Protocol error ({text}) from client id={id} addr={addr}"),
         Exit::Io(error) => verbose!("Reading from or writing to client id={id} addr={addr}: {error}"),

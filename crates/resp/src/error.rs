@@ -17,6 +17,8 @@ pub enum ProtocolError {
     UnbalancedQuotes,
     UnauthenticatedMultibulkLength,
     UnauthenticatedBulkLength,
+    /// A line of words, which the limits do not allow.
+    InlineOff,
     /// The peer speaks another protocol, most likely because a browser or a proxy was tricked into
     /// connecting. Log it (at a bounded rate) and close without an answer.
     CrossProtocol(Foreign),
@@ -50,6 +52,7 @@ impl ProtocolError {
                 "Protocol error: unauthenticated multibulk length"
             }
             Self::UnauthenticatedBulkLength => "Protocol error: unauthenticated bulk length",
+            Self::InlineOff => "Protocol error: inline requests are turned off",
             Self::CrossProtocol(_) => return None,
         };
         Some(Cow::Borrowed(text.as_bytes()))

@@ -121,7 +121,8 @@ fn card(
         address.to_string()
     };
     let path = || {
-        let path = local.and_then(|local| local.as_pathname().map(|path| path.display().to_string()));
+        let path =
+            local.and_then(|local| local.as_pathname().map(|path| path.display().to_string()));
         format!("{}:0", path.unwrap_or_default())
     };
     let addr = peer.map_or_else(path, text);
@@ -130,6 +131,7 @@ fn card(
     card.set(ClientFlags::UNIX_SOCKET, peer.is_none());
     let loopback = peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback());
     card.set(ClientFlags::LOCAL, loopback);
+    card.set(ClientFlags::UNAUTHENTICATED, server.password_required());
     card
 }
 

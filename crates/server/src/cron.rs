@@ -2,7 +2,7 @@
 //! the epochs.
 
 use crate::node::Server;
-use command::Node;
+use command::{ClientFlags, Node};
 use config::{ParamId, id};
 use engine::{Evicting, Now, Worker};
 use journal::Frame;
@@ -109,21 +109,32 @@ impl Cron {
         let samples = &self.server.samples;
         samples.ops_per_second.store(rate(now.commands, self.last.commands), Ordering::Relaxed);
         samples.input_bytes_per_second.store(rate(now.input, self.last.input), Ordering::Relaxed);
-        samples.output_bytes_per_second.store(rate(now.output, self.last.output), Ordering::Relaxed);
+        samples
+            .output_bytes_per_second
+            .store(rate(now.output, self.last.output), Ordering::Relaxed);
         self.last = now;
     }
 
-    /// Closes clients that have been silent for longer than `timeout`.
+    /// Closes clients that have been silent for longer than `timeout`, and soon those that do not
+    /// authenticate. Wakes those with unread replies, as a limit may have been exceeded for too long.
     fn idle_clients(&self) {
-        let seconds = self.server.int(TIMEOUT);
-        if seconds == 0 {
-            return;
-        }
+        /// A client that must authenticate and has not is closed after so many seconds of silence.
+        const UNAUTHENTICATED_SECONDS: i64 = 10;
+        let timeout = self.server.int(TIMEOUT);
         let now_ms = clock::now().0;
         for card in self.server.clients().all() {
-            if now_ms - card.last_ms.load(Ordering::Relaxed) > seconds.saturating_mul(1000) {
+            let seconds = if card.has(ClientFlags::UNAUTHENTICATED) {
+                if timeout == 0 { UNAUTHENTICATED_SECONDS } else { timeout.min(UNAUTHENTICATED_SECONDS) }
+            } else {
+                timeout
+            };
+            let silent_ms = now_ms.saturating_sub(card.last_ms.load(Ordering::Relaxed));
+            let blocked = card.has(ClientFlags::BLOCKED);
+            if seconds > 0 && !blocked && silent_ms > seconds.saturating_mul(1000) {
                 log_verbose!("Closing idle client id={} addr={}", card.id, card.addr);
                 card.kill();
+            } else if card.output_bytes.load(Ordering::Relaxed) > 0 {
+                card.wake();
             }
         }
     }
@@ -204,14 +215,15 @@ impl Cron {
         }
         let mut record = Record::default();
         let (db, at) = (self.expiry.db, self.expiry.at);
-        let swept = engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
-            if !room.active() {
-                return 0;
-            }
-            let mut bytes = Vec::new();
-            resp::write_command(&mut bytes, &[b"DEL", key]);
-            writer.append(&mut room, Frame::new(db), &[&bytes]).0
-        });
+        let swept =
+            engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
+                if !room.active() {
+                    return 0;
+                }
+                let mut bytes = Vec::new();
+                resp::write_command(&mut bytes, &[b"DEL", key]);
+                writer.append(&mut room, Frame::new(db), &[&bytes]).0
+            });
         drop(pass);
         stats.expired_keys.add(swept.expired);
         engine.space.dispose(&mut record.garbage);

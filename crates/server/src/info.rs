@@ -109,7 +109,8 @@ fn server(server: &Server, out: &mut String) {
 fn clients(server: &Server, out: &mut String) {
     const MAXCLIENTS: ParamId = id("maxclients");
     let cards = server.clients().all();
-    let most = |get: fn(&command::Card) -> u64| cards.iter().map(|card| get(card)).max().unwrap_or(0);
+    let most =
+        |get: fn(&command::Card) -> u64| cards.iter().map(|card| get(card)).max().unwrap_or(0);
     let blocked = cards.iter().filter(|card| card.has(ClientFlags::BLOCKED)).count();
     head(out, "Clients");
     fields! { out,
@@ -423,7 +424,10 @@ fn latencystats(server: &Server, out: &mut String) {
                 format!("p{percent}={:.3}", clock::ticks_to_nanos(ticks) as f64 / 1000.0)
             })
             .collect();
-        line(out, format_args!("latency_percentiles_usec_{}:{}", entry.full_name, shares.join(",")));
+        line(
+            out,
+            format_args!("latency_percentiles_usec_{}:{}", entry.full_name, shares.join(",")),
+        );
     }
 }
 
@@ -439,7 +443,10 @@ fn keyspace(server: &Server, out: &mut String) {
         let size = space.size(db);
         if size.keys > 0 {
             let (keys, expires, ttl) = (size.keys, size.expires, size.average_ttl_ms);
-            line(out, format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0"));
+            line(
+                out,
+                format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0"),
+            );
         }
     }
 }

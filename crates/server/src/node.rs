@@ -2,7 +2,7 @@
 
 use crate::disposal::Disposed;
 use crate::settings::settings;
-use command::{Clients, CommandError, Node, PauseMode, Settings, ShutdownRequest};
+use command::{Clients, CommandError, CommandLog, Node, PauseMode, Settings, ShutdownRequest};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
 use net::Pool;
@@ -77,7 +77,9 @@ impl Server {
 
     fn rewrite(&self, scope: Scope) -> Result<(), CommandError> {
         let Some(path) = &self.config_file else {
-            return Err(CommandError::err(format_args!("The server is running without a config file")));
+            return Err(CommandError::err(format_args!(
+                "The server is running without a config file"
+            )));
         };
         let failed = |error: &dyn std::fmt::Display| {
             log_warning!("CONFIG REWRITE failed: {error}");
@@ -181,8 +183,16 @@ impl Node for Server {
         self.clients.all().iter().for_each(|card| card.wake());
     }
 
-    fn debug(&self, _: &[&[u8]], _: &mut Reply) -> Result<bool, CommandError> {
-        Ok(false)
+    fn debug(&self, args: &[&[u8]], _: &mut Reply) -> Result<bool, CommandError> {
+        let Some((name, rest)) = args.split_first() else { return Ok(false) };
+        match &name.to_ascii_lowercase()[..] {
+            b"segfault" => runtime::process::crash::provoke(),
+            b"oom" => std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; 1 << 40]>()),
+            b"restart" => self.restart(rest, true)?,
+            b"crash-and-recover" => self.restart(rest, false)?,
+            _ => return Ok(false),
+        }
+        Err(CommandError::err(format_args!("the server lives on. Check server logs.")))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the command is to stop the server for a while")]
@@ -221,6 +231,16 @@ impl Node for Server {
         (total.calls, bounds)
     }
 
+    fn command_log(&self) -> &CommandLog {
+        &self.engine.command_log
+    }
+
+    fn purge_memory(&self) {
+        if let Some(allocator) = sysinfo::allocator() {
+            allocator.purge();
+        }
+    }
+
     fn log(&self, line: &str) {
         log_warning!("{line}");
     }
@@ -235,6 +255,33 @@ impl Node for Server {
 
     fn uptime_seconds(&self) -> u64 {
         (clock::now().0 - self.started_ms).max(0) as u64 / 1000
+    }
+}
+
+impl Server {
+    /// Puts a new process in the place of this one, after so many milliseconds, with the same
+    /// arguments; `in_order`: with the parameters in force. Returns only if that fails.
+    #[expect(clippy::disallowed_methods, reason = "DEBUG stops the server for a while")]
+    fn restart(&self, delay: &[&[u8]], in_order: bool) -> Result<(), CommandError> {
+        use std::os::unix::process::CommandExt;
+        let delay_ms = match delay.first() {
+            Some(text) => stdx::num::parse_i64(text).ok_or(CommandError::NotAnInteger)?.max(0),
+            None => 0,
+        };
+        if in_order && self.config_file.is_some() {
+            self.rewrite(Scope::Needed)?;
+        }
+        std::thread::sleep(Duration::from_millis(delay_ms as u64));
+        let mut args: Vec<_> = std::env::args_os().skip(1).collect();
+        if let (Some(file), Some(first)) = (&self.config_file, args.first_mut())
+            && !first.as_encoded_bytes().starts_with(b"-")
+        {
+            // The directory is no longer the one in which the server was started.
+            *first = file.clone().into_os_string();
+        }
+        let error = std::process::Command::new(sysinfo::executable()).args(args).exec();
+        log_warning!("Cannot start the server again: {error}");
+        Ok(())
     }
 }
 

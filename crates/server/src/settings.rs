@@ -1,6 +1,6 @@
 //! From the parameter list to the typed settings of the hot path.
 
-use command::Settings;
+use command::{LogLimit, LogLimits, Settings};
 use config::{Config, ParamId, id};
 use keyspace::{AccessClock, EvictionPolicy};
 
@@ -18,6 +18,29 @@ const EVENTS: ParamId = id("notify-keyspace-events");
 const INLINE: ParamId = id("inline-commands");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
 const DEBUG: ParamId = id("enable-debug-command");
+
+/// From where on commands are logged; -1 is never.
+fn log_limits(config: &Config) -> LogLimits {
+    const SLOW: ParamId = id("slowlog-log-slower-than");
+    const SLOW_ENTRIES: ParamId = id("slowlog-max-len");
+    const REQUEST: ParamId = id("commandlog-request-larger-than");
+    const REQUEST_ENTRIES: ParamId = id("commandlog-large-request-max-len");
+    const REPLY: ParamId = id("commandlog-reply-larger-than");
+    const REPLY_ENTRIES: ParamId = id("commandlog-large-reply-max-len");
+    const WORDS: ParamId = id("slowlog-entry-max-argc");
+    const WORD_BYTES: ParamId = id("slowlog-entry-max-string-len");
+    let limit = |threshold, entries| LogLimit {
+        threshold: u64::try_from(config.int(threshold)).ok(),
+        entries_max: config.uint(entries) as usize,
+    };
+    LogLimits {
+        slow: limit(SLOW, SLOW_ENTRIES),
+        large_request: limit(REQUEST, REQUEST_ENTRIES),
+        large_reply: limit(REPLY, REPLY_ENTRIES),
+        words_max: config.uint(WORDS) as usize,
+        word_bytes_max: config.uint(WORD_BYTES) as usize,
+    }
+}
 
 /// The hot parameters of `config`.
 pub(crate) fn settings(config: &Config) -> Settings {
@@ -53,6 +76,6 @@ pub(crate) fn settings(config: &Config) -> Settings {
             "local" => 1,
             _ => 0,
         },
+        command_log: log_limits(config),
     }
 }
-

@@ -128,7 +128,8 @@ fn serve(startup: &Startup) -> ExitCode {
     }
     title::init();
     let supervisor = daemon::supervise(supervised(&config));
-    let background = config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
+    let background =
+        config.yes(id("daemonize")) && matches!(supervisor, daemon::Supervisor::Nobody);
     if background && let Err(error) = daemon::daemonize() {
         return complain(&format!("Can't go to the background: {error}"));
     }
@@ -147,7 +148,9 @@ fn serve(startup: &Startup) -> ExitCode {
 fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
     let mut input = Vec::new();
     if startup.standard_input {
-        io::stdin().read_to_end(&mut input).map_err(|error| format!("Reading standard input: {error}"))?;
+        io::stdin()
+            .read_to_end(&mut input)
+            .map_err(|error| format!("Reading standard input: {error}"))?;
     }
     let mut config = Config::new();
     startup
@@ -225,7 +228,11 @@ impl ConfigFiles {
     }
 }
 
-fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<ExitCode, String> {
+fn start(
+    config: Config,
+    startup: &Startup,
+    supervisor: &daemon::Supervisor,
+) -> Result<ExitCode, String> {
     let fail = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let guard = crash::install(crash::Options { version: command::VERSION, sections: &[] })
         .map_err(fail("Can't install the crash handlers"))?;
@@ -237,7 +244,11 @@ fn start(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> 
     }
     process::checks::warn(config.uint(id("tcp-backlog")) as u32, false);
     let port = config.uint(id("port")) as u16;
-    let logo = if config.yes(id("always-show-logo")) { banner::Logo::Always } else { banner::Logo::OnTerminal };
+    let logo = if config.yes(id("always-show-logo")) {
+        banner::Logo::Always
+    } else {
+        banner::Logo::OnTerminal
+    };
     banner::running(banner::Mode::Standalone, port, logo, BUILD);
     log::set_role(log::Role::Primary);
     let listeners = listen(&config, port)?;
@@ -276,7 +287,11 @@ pub(crate) fn not_counted_for_evict(journal: &Journal) -> u64 {
     if journal.active() { journal.tail().0.saturating_sub(journal.oldest().0) } else { 0 }
 }
 
-fn build(config: Config, startup: &Startup, supervisor: &daemon::Supervisor) -> Result<Arc<Server>, String> {
+fn build(
+    config: Config,
+    startup: &Startup,
+    supervisor: &daemon::Supervisor,
+) -> Result<Arc<Server>, String> {
     let entropy = |error: io::Error| format!("No randomness from the system: {error}");
     let seed = Seed::from_bytes(random().map_err(entropy)?);
     let id_bytes: [u8; 20] = random().map_err(entropy)?;
@@ -377,17 +392,16 @@ async fn wait_for_end(server: &Arc<Server>) {
 fn shut_down(server: &Server) -> ExitCode {
     server.stopping.store(true, Ordering::Release);
     banner::shutting_down(None);
-    if let Ok(mut participant) = server.engine.space.epochs().register() {
-        // No write is under way once the gate is closed, and none begins.
-        let closed = participant.close();
-        let path = server.config.lock().text(id("unixsocket"));
-        if !path.is_empty()
-            && let Err(error) = disk::RealDisk.remove(Path::new(&path))
-        {
-            log_warning!("Removing the Unix socket {path}: {error}");
-        }
-        banner::bye(banner::Mode::Standalone);
-        std::mem::forget(closed);
+    let mut participant = server.engine.space.epochs().register().ok();
+    // No write is under way once the gate is closed, and none begins. It stays closed to the end of
+    // the process: `leave` drops nothing.
+    let _closed = participant.as_mut().map(|participant| participant.close());
+    let path = server.config.lock().text(id("unixsocket"));
+    if !path.is_empty()
+        && let Err(error) = disk::RealDisk.remove(Path::new(&path))
+    {
+        log_warning!("Removing the Unix socket {path}: {error}");
     }
+    banner::bye(banner::Mode::Standalone);
     process::leave(0)
 }

@@ -153,16 +153,21 @@ impl Directory {
             // SAFETY: a home, or the bucket after a full one; the last slot of a segment is empty
             // from its birth to its end, so this holds also for a reader that races with the owner.
             let bucket = unsafe { segment.bucket(idx) };
-            let mut found = false;
+            // PERF: which slot matches is random, so a mask, whose one bit most often ends the loop,
+            // instead of a branch a slot.
+            let mut matches = 0u32;
             let mut last = 0;
             for slot in 0..SLOTS {
                 last = bucket.word(slot);
-                if tag_of(last) == tag {
-                    let item = (last & !(0xFFFF << TAG_SHIFT)) as usize;
-                    prefetch(item);
-                    prefetch(item + LINE);
-                    found = true;
-                }
+                matches |= u32::from(tag_of(last) == tag) << slot;
+            }
+            let found = matches != 0;
+            while matches != 0 {
+                let word = bucket.word(matches.trailing_zeros() as usize);
+                let item = (word & !(0xFFFF << TAG_SHIFT)) as usize;
+                prefetch(item);
+                prefetch(item + ITEM_BYTES - 1);
+                matches &= matches - 1;
             }
             if found || last == 0 {
                 return;
@@ -170,6 +175,9 @@ impl Directory {
         }
     }
 }
+
+/// Bytes of an item that are prefetched: most are not longer, and many lie in one line.
+const ITEM_BYTES: usize = 48;
 
 /// The tag of a position in a segment of depth `depth`.
 #[inline]

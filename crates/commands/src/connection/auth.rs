@@ -8,6 +8,7 @@ use resp::Reply;
 
 pub(super) const AUTH: Command = conn("AUTH", auth, -2)
     .flags(FIRST)
+    .secrets(|_, at| at > 0)
     .args(&[string("username").optional().since("6.0.0"), string("password")])
     .summary("Authenticates the connection.")
     .complexity("O(N), N passwords of the user")
@@ -16,6 +17,7 @@ pub(super) const AUTH: Command = conn("AUTH", auth, -2)
 pub(super) const HELLO: Command = conn("HELLO", hello, -1)
     .since("6.0.0")
     .flags(FIRST)
+    .secrets(follows_auth)
     .args(&[block(
         "arguments",
         &[
@@ -30,6 +32,12 @@ pub(super) const HELLO: Command = conn("HELLO", hello, -1)
         ("6.2.0", "Without a version it only tells."),
         ("8.1.0", "Field availability_zone, if the parameter is set."),
     ]);
+
+/// Whether the word at `at` is the user or password of HELLO's option AUTH.
+fn follows_auth(words: &[&[u8]], at: usize) -> bool {
+    let is_auth = |at: usize| words[at].eq_ignore_ascii_case(b"auth");
+    (at > 2 && is_auth(at - 1)) || (at > 3 && is_auth(at - 2))
+}
 
 /// Checks the password and makes the client that user.
 fn log_in(cx: &mut Cx<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {

@@ -32,6 +32,7 @@ const SUBCOMMANDS: &[Command] = &[
         .since("2.0.0")
         .flags(OPERATOR)
         .args(&[block("data", &[string("parameter"), string("value")]).many()])
+        .secrets(|words, at| at > 2 && at % 2 == 1 && config::is_sensitive(words[at - 1]))
         .summary("Changes parameters, all or none.")
         .complexity("O(N), N parameters")
         .history(&[("7.0.0", "Several parameters.")])

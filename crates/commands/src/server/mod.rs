@@ -7,6 +7,7 @@
 mod acl;
 mod command_info;
 mod command_list;
+mod command_log;
 mod config;
 mod debug;
 mod debug_data;
@@ -24,6 +25,7 @@ use command::{Command, Flags, Group, Handler};
 pub(crate) const COMMANDS: &[Command] = &[
     acl::ACL,
     command_list::COMMAND,
+    command_log::COMMANDLOG,
     config::CONFIG,
     debug::DEBUG,
     information::INFO,
@@ -33,6 +35,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     module::MODULE,
     information::ROLE,
     information::SHUTDOWN,
+    command_log::SLOWLOG,
     information::TIME,
 ];
 

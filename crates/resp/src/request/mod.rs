@@ -58,11 +58,18 @@ pub struct Limits {
     pub bulk_bytes_max: u64,
     /// The longest inline request, and the longest line of a header.
     pub inline_bytes_max: usize,
+    /// Whether a request may be a line of words.
+    pub inline: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { authenticated: true, bulk_bytes_max: 512 * 1024 * 1024, inline_bytes_max: 64 * 1024 }
+        Self {
+            authenticated: true,
+            bulk_bytes_max: 512 * 1024 * 1024,
+            inline_bytes_max: 64 * 1024,
+            inline: true,
+        }
     }
 }
 
@@ -377,6 +384,9 @@ impl Requests {
         let args = self.args.get(first_arg..).unwrap_or_default();
         if inline::is_http(Args { base, args }) {
             return foreign(Foreign::Http);
+        }
+        if !limits.inline && !args.is_empty() {
+            return (Step::Error(ProtocolError::InlineOff), Form::Inline);
         }
         (Step::Done(bytes), form)
     }

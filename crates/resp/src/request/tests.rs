@@ -79,7 +79,7 @@ fn read(limits: Limits, script: &[u8]) -> String {
 }
 
 const UNAUTHENTICATED: Limits =
-    Limits { authenticated: false, bulk_bytes_max: 512 << 20, inline_bytes_max: 64 << 10 };
+    Limits { authenticated: false, bulk_bytes_max: 512 << 20, inline_bytes_max: 64 << 10, inline: true };
 
 /// Scripts and what all servers make of them.
 const FACTS: &[(&[u8], &str)] = &[
@@ -292,6 +292,15 @@ fn bulks_at_the_edge() {
     assert_eq!(read(limits, b"*1\r\n$4294967295\r\n"), invalid);
     assert_eq!(read(limits, b"*1\r\n$4294967296\r\n"), invalid);
     assert_eq!(read(limits, b"*1\r\n$18446744073709551615\r\n"), invalid);
+}
+
+#[test]
+fn inline_turned_off() {
+    let limits = Limits { inline: false, ..Limits::default() };
+    let refused = "! Protocol error: inline requests are turned off";
+    assert!(read(limits, b"*1\r\n$4\r\nPING\r\nPING\r\n").ends_with(refused));
+    // An empty line is no request.
+    assert!(!read(limits, b"\r\n*1\r\n$4\r\nPING\r\n").contains('!'));
 }
 
 /// A command of random words, some of them long, all of them binary.

@@ -108,6 +108,18 @@ pub fn watch(period_ms: u32) {
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, ptr::null_mut()) };
 }
 
+/// Ends the process by a fault of memory, as DEBUG SEGFAULT asks for: writes to a page that can
+/// only be read. Returns only if there is no memory for the page.
+pub fn provoke() {
+    let (prot, flags) = (libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping, at an address of the system's choice.
+    let page = unsafe { libc::mmap(ptr::null_mut(), page_bytes(), prot, flags, -1, 0) };
+    if page != libc::MAP_FAILED {
+        // SAFETY: the page is there and nobody else's; that it cannot be written ends the process.
+        unsafe { page.cast::<u8>().write_volatile(1) };
+    }
+}
+
 /// A thread's stack for reports and its place in the list, given back when it is dropped.
 #[must_use = "the thread is prepared for as long as the guard lives"]
 pub struct ThreadGuard {

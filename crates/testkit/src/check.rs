@@ -1,0 +1,110 @@
+//! One script, five ways: RESP2, RESP3, one shard, many shards, and the replay of its journal.
+//!
+//! The sixth, saving and loading an RDB file, joins in `Way::finish` when there is one.
+
+use crate::node::show;
+use crate::transcript::{Step, Transcript, matches, to_resp2, words};
+use crate::{Node, Options, Snapshot};
+use command::Session;
+
+/// One of the ways in which a script is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub protocol: u8,
+    pub shards: usize,
+}
+
+const WAYS: [Way; 4] = [
+    Way { protocol: 2, shards: 1 },
+    Way { protocol: 3, shards: 1 },
+    Way { protocol: 2, shards: 16 },
+    Way { protocol: 3, shards: 16 },
+];
+
+/// Runs commands, one a line, and compares what redis-cli would print for all of them, one after
+/// the other, in every way. `expect` may use the marks of a transcript.
+#[track_caller]
+pub fn check(commands: &str, expect: &str) {
+    for way in WAYS {
+        let mut running = Running::new(way);
+        let lines = commands.lines().map(str::trim).filter(|line| !line.is_empty());
+        let printed: Vec<String> = lines.map(|line| running.print(line)).collect();
+        let printed = printed.join("\n");
+        let expect: Vec<&str> = expect.trim().lines().map(str::trim_end).collect();
+        let expect = expect.join("\n");
+        assert!(
+            matches(&expect, &printed),
+            "{way:?}\n{commands}\nexpected\n{expect}\ngot\n{printed}"
+        );
+        if let Err(error) = running.finish() {
+            panic!("{way:?}\n{commands}\n{error}");
+        }
+    }
+}
+
+/// Runs a transcript in every way, each on an empty node. The error names the way and the line.
+pub fn run_ways(transcript: &Transcript) -> Result<(), String> {
+    let mut first: Option<Snapshot> = None;
+    for way in WAYS {
+        let mut running = Running::new(way);
+        for step in &transcript.steps {
+            match step {
+                Step::Wait(millis) => running.node.advance_ms(*millis),
+                Step::Command { line, expect, at, .. } => {
+                    let printed = running.print(line);
+                    if !matches(expect, &printed) {
+                        return Err(format!(
+                            "line {at}, {way:?}\n> {line}\nexpected\n{expect}\ngot\n{printed}"
+                        ));
+                    }
+                }
+            }
+        }
+        let data = running.finish().map_err(|error| format!("{way:?}: {error}"))?;
+        let before = first.get_or_insert_with(|| data.clone());
+        let difference = before.difference(&data, true);
+        if !difference.is_empty() {
+            return Err(format!("{:?} / {way:?}\n{difference}", WAYS[0]));
+        }
+    }
+    Ok(())
+}
+
+/// A script under way.
+struct Running {
+    node: Node,
+    session: Session,
+    way: Way,
+}
+
+impl Running {
+    fn new(way: Way) -> Self {
+        let node = Node::new(Options { shards: way.shards, ..Options::default() });
+        let session = node.session_of(way.protocol);
+        Self { node, session, way }
+    }
+
+    /// Sends one line and prints the reply. A client that was closed connects again, as redis-cli
+    /// does.
+    fn print(&mut self, line: &str) -> String {
+        if self.session.close_after_reply || self.session.card.killed() {
+            self.session = self.node.session_of(self.way.protocol);
+        }
+        let words = words(line);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let before = (self.node.snapshot(), self.node.journal().len());
+        let reply = self.node.send(&mut self.session, &words);
+        if reply.as_ref().is_some_and(resp::Value::is_error) {
+            // An error may still delete what had expired; nothing that lives changes.
+            let difference = before.0.difference(&self.node.snapshot(), true);
+            assert!(difference.is_empty(), "{} failed and changed\n{difference}", show(&words));
+        }
+        reply.map_or_else(String::new, |reply| to_resp2(reply).cli())
+    }
+
+    /// The journal, replayed into an empty node, gives the same data. Place of the RDB round trip.
+    fn finish(self) -> Result<Snapshot, String> {
+        self.node.check_replay().map_err(|fault| fault.to_string())?;
+        Ok(self.node.snapshot())
+    }
+}

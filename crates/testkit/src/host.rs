@@ -1,0 +1,175 @@
+//! What stands in for the server around the engine: configuration, a registry of clients, a clock
+//! that the test moves. Nothing of it starts a thread or touches the system.
+
+use command::{Clients, CommandError, Node, PauseMode, Settings, ShutdownRequest};
+use config::{Caller, Config, ParamId, SetError, id};
+use engine::Engine;
+use keyspace::AccessClock;
+use parking_lot::Mutex;
+use resp::Reply;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{OnceLock, Weak};
+
+pub(crate) struct Host {
+    pub engine: OnceLock<Weak<Engine>>,
+    pub config: Mutex<Config>,
+    pub clients: Clients,
+    /// Milliseconds since 1970.
+    pub now_ms: AtomicI64,
+    pub started_ms: i64,
+}
+
+impl Host {
+    pub(crate) fn new(now_ms: i64) -> Self {
+        Self {
+            engine: OnceLock::new(),
+            config: Mutex::new(Config::new()),
+            clients: Clients::default(),
+            now_ms: AtomicI64::new(now_ms),
+            started_ms: now_ms,
+        }
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
+    fn with_engine(&self, act: impl FnOnce(&Engine)) {
+        if let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
+            act(&engine);
+        }
+    }
+}
+
+/// The parameters that change what a command answers.
+pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
+    const BULK: ParamId = id("proto-max-bulk-len");
+    const POLICY: ParamId = id("maxmemory-policy");
+    const LFU_LOG: ParamId = id("lfu-log-factor");
+    const LFU_DECAY: ParamId = id("lfu-decay-time");
+    const PASSWORD: ParamId = id("requirepass");
+    let policy = config.word(POLICY);
+    let access_clock = if policy.ends_with("lfu") {
+        AccessClock::Lfu {
+            log_factor: config.uint(LFU_LOG) as u32,
+            decay_minutes: config.uint(LFU_DECAY) as u32,
+        }
+    } else {
+        AccessClock::Lru
+    };
+    Settings {
+        databases,
+        bulk_bytes_max: config.uint(BULK),
+        maxmemory_policy: policy,
+        access_clock,
+        password_required: !config.bytes(PASSWORD).is_empty(),
+        latency_tracking: false,
+        debug_command: 2,
+        ..Settings::default()
+    }
+}
+
+impl Node for Host {
+    fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    fn info(&self, _: &[String]) -> String {
+        format!("# Server\r\nredis_version:{}\r\n", command::REDIS_VERSION)
+    }
+
+    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.config.lock().get(patterns, stdx::glob::matches)
+    }
+
+    fn config_set(&self, args: &[&[u8]], local: bool) -> Result<(), CommandError> {
+        let mut config = self.config.lock();
+        match config.set(args, Caller { local, loading: false }, &mut |_, _| Ok(())) {
+            Ok(_) => {
+                self.with_engine(|engine| {
+                    engine.set_settings(settings(&config, engine.space.databases()));
+                });
+                Ok(())
+            }
+            Err(SetError::Loading) => Err(CommandError::Loading),
+            Err(error) => Err(CommandError::err_bytes(&[&error.message()])),
+        }
+    }
+
+    fn config_rewrite(&self) -> Result<(), CommandError> {
+        Err(CommandError::err(format_args!("The server is running without a config file")))
+    }
+
+    fn config_rewrite_all(&self) -> Result<(), CommandError> {
+        self.config_rewrite()
+    }
+
+    fn reset_stats(&self) {
+        self.with_engine(|engine| {
+            engine.stats.reset();
+            engine.space.reset_stats();
+        });
+    }
+
+    fn authenticate(&self, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+        const PASSWORD: ParamId = id("requirepass");
+        let config = self.config.lock();
+        let wanted = config.bytes(PASSWORD);
+        let known = user == b"default" && (wanted.is_empty() || wanted == password);
+        if known { Ok(()) } else { Err(CommandError::WrongPass) }
+    }
+
+    fn password_required(&self) -> bool {
+        const PASSWORD: ParamId = id("requirepass");
+        !self.config.lock().bytes(PASSWORD).is_empty()
+    }
+
+    fn shutdown(&self, _: ShutdownRequest) -> Result<(), CommandError> {
+        Err(CommandError::err(format_args!("this node ends with its test")))
+    }
+
+    fn pause(&self, mode: PauseMode, until_ms: i64) {
+        self.with_engine(|engine| engine.pause.start(mode, until_ms, self.now_ms()));
+    }
+
+    fn unpause(&self) {
+        self.with_engine(|engine| engine.pause.end());
+    }
+
+    fn debug(&self, _: &[&[u8]], _: &mut Reply) -> Result<bool, CommandError> {
+        Ok(false)
+    }
+
+    fn sleep(&self, micros: u64) {
+        let millis = i64::try_from(micros / 1000).unwrap_or(i64::MAX);
+        self.now_ms.store(self.now_ms().saturating_add(millis), Ordering::Relaxed);
+    }
+
+    fn set_active_expire(&self, on: bool) {
+        self.with_engine(|engine| engine.active_expire.store(on, Ordering::Relaxed));
+    }
+
+    fn pause_cron(&self, _: bool) {}
+
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+
+    fn latency_histogram(&self, _: u16) -> (u64, Vec<(u64, u64)>) {
+        (0, Vec::new())
+    }
+
+    fn log(&self, _: &str) {}
+
+    fn wall_micros(&self) -> i64 {
+        self.now_ms().saturating_mul(1000)
+    }
+
+    fn run_id(&self) -> &str {
+        "0123456789abcdef0123456789abcdef01234567"
+    }
+
+    fn uptime_seconds(&self) -> u64 {
+        self.now_ms().saturating_sub(self.started_ms).max(0) as u64 / 1000
+    }
+}

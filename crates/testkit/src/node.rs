@@ -1,0 +1,317 @@
+//! A server in one value: engine, keyspace, a journal that is read, one worker. Built in well
+//! under a millisecond, deterministic: the test owns its clock and its seeds.
+
+use crate::Snapshot;
+use crate::host::{self, Host};
+use command::{Card, ClientFlags, JobStep, Session};
+use engine::{End, Engine, Now, Worker};
+use journal::{Journal, Lsn, Patience, ReadOutcome, Reader};
+use keyspace::Keyspace;
+use resp::{Limits, Progress, Reply, Requests, Stop, Value};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use stdx::hash::Seed;
+
+/// Where a node's clock starts: a moment in 2023, in milliseconds since 1970.
+pub const START_MS: i64 = 1_700_000_000_000;
+
+/// How a node is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// A power of two.
+    pub shards: usize,
+    pub databases: u32,
+    /// Of the hash function and of every random choice.
+    pub seed: u64,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { shards: 1, databases: 16, seed: 1, now_ms: START_MS }
+    }
+}
+
+/// Why a journal cannot be replayed.
+#[derive(Debug)]
+pub struct Fault(pub String);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// An in-process server.
+pub struct Node {
+    pub engine: Arc<Engine>,
+    host: Arc<Host>,
+    worker: Worker,
+    reader: Reader,
+    log: Vec<u8>,
+    requests: Requests,
+    reply: Reply,
+    options: Options,
+}
+
+impl Node {
+    pub fn new(options: Options) -> Self {
+        /// Small: a node lives for one test, and its journal is read after each request.
+        const LIMITS: journal::Limits = journal::Limits {
+            segment_bytes: 64 << 10,
+            memory_bytes_max: 256 << 20,
+            grant_bytes: 64 << 10,
+            writers_max: 64,
+        };
+        let seed = Seed::new(options.seed, !options.seed);
+        let space = Arc::new(Keyspace::new(options.shards, options.databases, seed));
+        let journal = Journal::new(Lsn(0), LIMITS);
+        let reader = journal.reader(Lsn(0), Patience::Drop(u64::MAX)).expect("an empty journal");
+        let engine = Arc::new(Engine::new(space, journal, commands::FAMILIES));
+        let host = Arc::new(Host::new(options.now_ms));
+        let introduced = host.engine.set(Arc::downgrade(&engine)).is_ok();
+        debug_assert!(introduced, "a new host knows no engine");
+        engine.set_node(Arc::clone(&host) as Arc<dyn command::Node>);
+        engine.set_settings(host::settings(&host.config.lock(), options.databases));
+        let worker = Worker::new(&engine, options.seed).expect("the first worker");
+        Self {
+            engine,
+            host,
+            worker,
+            reader,
+            log: Vec::new(),
+            requests: Requests::new(),
+            reply: Reply::new(resp::Protocol::Resp2),
+            options,
+        }
+    }
+
+    /// An empty node of the same shape and seed.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self::new(self.options)
+    }
+
+    /// A new client from this host, allowed to do everything.
+    pub fn session(&self) -> Session {
+        let id = self.host.clients.next_id();
+        let (addr, laddr) =
+            (format!("127.0.0.1:{}", 50_000 + id % 10_000), "127.0.0.1:6379".into());
+        let card = Arc::new(Card::new(id, addr, laddr, 8, self.now_ms()));
+        card.set(ClientFlags::LOCAL, true);
+        self.host.clients.add(Arc::clone(&card));
+        Session::new(card, !self.engine.settings().password_required)
+    }
+
+    /// A new client that speaks version 2 or 3 of the protocol.
+    pub fn session_of(&self, protocol: u8) -> Session {
+        let mut session = self.session();
+        session.protocol = protocol;
+        session
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.host.now_ms()
+    }
+
+    pub fn set_now_ms(&mut self, now_ms: i64) {
+        self.host.now_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub fn advance_ms(&mut self, millis: i64) {
+        self.set_now_ms(self.now_ms().saturating_add(millis));
+    }
+
+    /// Sends one command; `None` if the client wants no reply to it.
+    pub fn send(&mut self, session: &mut Session, words: &[&[u8]]) -> Option<Value> {
+        let mut request = Vec::new();
+        resp::write_command(&mut request, words);
+        let bytes = self.send_bytes(session, &request);
+        if bytes.is_empty() {
+            return None;
+        }
+        match resp::parse_reply(&bytes) {
+            Ok(Some((value, size))) if size == bytes.len() => Some(value),
+            other => panic!("no single reply to {words:?}: {other:?} in {bytes:?}"),
+        }
+    }
+
+    /// Sends bytes as they are, whole requests in any number, and answers what comes back. Long
+    /// jobs are done to their end; a client that is held back by CLIENT PAUSE waits on the clock.
+    pub fn send_bytes(&mut self, session: &mut Session, mut input: &[u8]) -> Vec<u8> {
+        /// As a connection does.
+        const BATCH_REQUESTS: usize = 64;
+        self.reply.protocol = session.wire();
+        let mut progress = Progress::default();
+        while !input.is_empty() && !session.close_after_reply {
+            let settings = self.engine.settings();
+            let limits = Limits {
+                authenticated: session.authenticated,
+                bulk_bytes_max: settings.bulk_bytes_max,
+                ..Limits::default()
+            };
+            let parsed = self.requests.parse(&mut progress, input, &limits, BATCH_REQUESTS);
+            let (mut used, mut whole) = (parsed.consumed, true);
+            if !self.requests.is_empty() {
+                let now = now(self.host.now_ms());
+                let requests = &self.requests;
+                let worker = &mut self.worker;
+                let served =
+                    self.engine.serve(worker, session, requests, input, now, &mut self.reply);
+                whole = served.done == requests.len();
+                if !whole {
+                    used = requests.end_of(served.done);
+                }
+                match served.end {
+                    End::Done => {}
+                    End::Later(mut job) => {
+                        used = requests.end_of(served.done);
+                        whole = false;
+                        let mark = self.reply.mark();
+                        let space = &self.engine.space;
+                        while job.step(space, self.host.now_ms(), &mut self.reply) == JobStep::More
+                        {
+                        }
+                        if session.reply_mode != command::ReplyMode::On {
+                            self.reply.truncate(mark);
+                        }
+                    }
+                    End::Paused => {
+                        let left =
+                            self.engine.pause.current(self.now_ms()).map_or(1, |(_, left)| left);
+                        self.advance_ms(left.max(1));
+                    }
+                    End::Close => session.close_after_reply = true,
+                }
+                self.drain();
+            }
+            match parsed.stop {
+                Stop::Error(error) if whole => {
+                    self.reply.protocol_error(&error);
+                    session.close_after_reply = true;
+                }
+                Stop::Partial if whole => break,
+                _ => {}
+            }
+            if !whole {
+                progress = Progress::default();
+            }
+            input = &input[used..];
+        }
+        let out = self.reply.out.to_vec();
+        self.reply.out.clear();
+        out
+    }
+
+    /// Takes what the journal has.
+    fn drain(&mut self) {
+        while let ReadOutcome::Data { .. } = self.reader.poll(&mut self.log, 16 << 20) {}
+    }
+
+    /// All bytes of the journal since the node's birth.
+    pub fn journal(&self) -> &[u8] {
+        &self.log
+    }
+
+    /// The data as of now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(self.now_ms())
+    }
+
+    /// What of the data lives at another moment.
+    pub fn snapshot_at(&self, now_ms: i64) -> Snapshot {
+        Snapshot::take(&self.engine.space, now_ms)
+    }
+
+    /// Applies the bytes of another node's journal, as a replica or a load of the AOF does: SELECT
+    /// chooses the database, MULTI and EXEC frame a record, and no command may fail. The clock
+    /// stands at 0 meanwhile.
+    pub fn replay(&mut self, journal: &[u8]) -> Result<(), Fault> {
+        let clock = self.now_ms();
+        self.set_now_ms(0);
+        let replayed = self.replay_all(journal);
+        self.set_now_ms(clock);
+        replayed
+    }
+
+    fn replay_all(&mut self, journal: &[u8]) -> Result<(), Fault> {
+        let mut session = self.session();
+        session.no_touch = true;
+        let (mut requests, mut at, mut framed) = (Requests::new(), 0, false);
+        while at < journal.len() {
+            let rest = &journal[at..];
+            let parsed = requests.parse(&mut Progress::default(), rest, &Limits::default(), 64);
+            if parsed.consumed == 0 {
+                return Err(Fault(format!("{:?} at byte {at} of the journal", parsed.stop)));
+            }
+            for request in requests.iter(rest) {
+                let words: Vec<&[u8]> = request.args.iter().collect();
+                self.replay_one(&mut session, &words, &mut framed)?;
+            }
+            at += parsed.consumed;
+        }
+        if framed { Err(Fault("the journal ends within a record".into())) } else { Ok(()) }
+    }
+
+    fn replay_one(
+        &mut self,
+        session: &mut Session,
+        words: &[&[u8]],
+        framed: &mut bool,
+    ) -> Result<(), Fault> {
+        let fault = |what: &str| Err(Fault(format!("{what}: {}", show(words))));
+        match words {
+            [b"MULTI"] if !*framed => *framed = true,
+            [b"EXEC"] if *framed => *framed = false,
+            [b"MULTI" | b"EXEC"] => return fault("records do not nest"),
+            [b"SELECT", number] => match stdx::num::parse_i64(number).map(u32::try_from) {
+                Some(Ok(db)) if db < self.options.databases => session.db = db,
+                _ => return fault("no such database"),
+            },
+            _ => {
+                if let Some(Value::Error(text)) = self.send(session, words) {
+                    return fault(&String::from_utf8_lossy(&text));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays this node's journal into an empty sibling and compares the data, moments of expiry
+    /// included.
+    pub fn check_replay(&self) -> Result<(), Fault> {
+        let mut copy = self.sibling();
+        copy.replay(self.journal())?;
+        let difference = self.snapshot().difference(&copy.snapshot_at(self.now_ms()), false);
+        if difference.is_empty() {
+            return Ok(());
+        }
+        let log = String::from_utf8_lossy(self.journal());
+        Err(Fault(format!("live / replayed:\n{difference}of the journal\n{log}")))
+    }
+}
+
+/// A frozen clock: nothing takes time here.
+fn now(wall_ms: i64) -> Now {
+    Now { wall_ms, ticks: || 0, wall: || 0, stale_ticks: u64::MAX }
+}
+
+/// The words as one would type them.
+pub(crate) fn show(words: &[&[u8]]) -> String {
+    let mut out = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        if word.is_empty() || stdx::quote::needs_repr(word) {
+            stdx::quote::repr(&mut out, word);
+        } else {
+            out.extend_from_slice(word);
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}

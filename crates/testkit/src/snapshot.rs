@@ -1,0 +1,126 @@
+//! A data set as it can be compared: every key of every database with what a client can learn of
+//! it, in order.
+
+use keyspace::{Encoding, Keyspace, Position, ScanFilter, Value};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use types::digest::{Digest, Kind};
+
+/// One key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub value: Vec<u8>,
+    /// Milliseconds since 1970.
+    pub expiry_ms: Option<i64>,
+    /// OBJECT ENCODING. Not data: a replay may choose another one, as a reload of others does.
+    pub encoding: &'static str,
+}
+
+/// All live keys, by database and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pub keys: BTreeMap<(u32, Vec<u8>), Entry>,
+}
+
+impl Snapshot {
+    /// What lives at `now_ms`. Nobody may write meanwhile. Also holds the keyspace's counts
+    /// against what is there.
+    pub fn take(space: &Keyspace, now_ms: i64) -> Self {
+        let mut snapshot = Self::default();
+        for db in 0..space.databases() {
+            let (mut keys, mut expires) = (0, 0);
+            // Before all time nothing has expired: what waits for its deletion is counted too.
+            let end = space.scan(
+                db,
+                Position::default(),
+                usize::MAX,
+                i64::MIN,
+                &ScanFilter::default(),
+                |entry| {
+                    keys += 1;
+                    expires += u64::from(entry.expiry().is_some());
+                    if !entry.expired(now_ms) {
+                        let copy = Entry {
+                            value: value_of(entry),
+                            expiry_ms: entry.expiry(),
+                            encoding: Encoding::of(entry).name(),
+                        };
+                        let before = snapshot.keys.insert((db, entry.key().to_vec()), copy);
+                        assert!(before.is_none(), "a key of database {db} is there twice");
+                    }
+                },
+            );
+            assert!(end.is_none(), "a walk without a limit ends");
+            let size = space.size(db);
+            assert_eq!((size.keys, size.expires), (keys, expires), "the counts of database {db}");
+        }
+        snapshot
+    }
+
+    /// The answer of DEBUG DIGEST for this data set.
+    pub fn digest(&self) -> Digest {
+        let mut digest = Digest::ZERO;
+        let mut open = None;
+        for ((db, key), entry) in &self.keys {
+            if open != Some(*db) {
+                open = Some(*db);
+                digest.mix_database(*db);
+            }
+            let mut one = Digest::ZERO;
+            one.mix(key);
+            one.mix_kind(Kind::String);
+            one.mix(&entry.value);
+            if entry.expiry_ms.is_some() {
+                one.xor_expiry();
+            }
+            digest.xor_digest(&one);
+        }
+        digest
+    }
+
+    /// Where the data differ, key by key, for a person; empty if they are equal. `encodings` says
+    /// whether those must agree too. Exact where the digest is not: in the moments of expiry.
+    pub fn difference(&self, other: &Self, encodings: bool) -> String {
+        let mut out = String::new();
+        let names: std::collections::BTreeSet<_> =
+            self.keys.keys().chain(other.keys.keys()).collect();
+        for name in names {
+            let (here, there) = (self.keys.get(name), other.keys.get(name));
+            let equal = match (here, there) {
+                (Some(a), Some(b)) => {
+                    a.value == b.value
+                        && a.expiry_ms == b.expiry_ms
+                        && (!encodings || a.encoding == b.encoding)
+                }
+                _ => false,
+            };
+            if !equal {
+                let key = String::from_utf8_lossy(&name.1);
+                let line =
+                    writeln!(out, "db {} key {key:?}: {} / {}", name.0, show(here), show(there));
+                debug_assert!(line.is_ok(), "writing to a string does not fail");
+            }
+        }
+        out
+    }
+}
+
+fn show(entry: Option<&Entry>) -> String {
+    entry.map_or_else(
+        || "absent".to_owned(),
+        |entry| {
+            let mut text = Vec::new();
+            stdx::quote::repr(&mut text, &entry.value[..entry.value.len().min(200)]);
+            let text = String::from_utf8_lossy(&text).into_owned();
+            format!("{text} expires {:?} {}", entry.expiry_ms, entry.encoding)
+        },
+    )
+}
+
+fn value_of(entry: &keyspace::Entry) -> Vec<u8> {
+    match entry.value() {
+        Value::Int(number) => number.to_string().into_bytes(),
+        Value::Inline(bytes) => bytes.to_vec(),
+        Value::Shared(shared) => shared.to_vec(),
+    }
+}
