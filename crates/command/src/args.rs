@@ -51,6 +51,7 @@ impl<'a> Args<'a> {
     }
 
     /// The next word if there is one.
+    #[expect(clippy::should_implement_trait, reason = "the cursor reads words as many types")]
     pub fn next(&mut self) -> Option<&'a [u8]> {
         let word = self.peek()?;
         self.at += 1;

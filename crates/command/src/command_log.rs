@@ -105,7 +105,7 @@ impl CommandLog {
         client: (&Card, i64),
     ) {
         let limit = limits.of(kind);
-        if limit.threshold.is_none_or(|threshold| value < threshold) {
+        if limit.entries_max == 0 || limit.threshold.is_none_or(|threshold| value < threshold) {
             return;
         }
         let (card, now_ms) = client;

@@ -125,6 +125,8 @@ impl Evictor {
     fn sample(&mut self, space: &Keyspace, search: &Search, rng: &mut Rng) {
         /// Items looked at when only some of them may go.
         const VISITS_MAX: u64 = 256;
+        /// Keys drawn before neighbors of one are looked at, when only some may go.
+        const RANDOM_TRIES: u32 = 16;
         let Some((id, db)) = self.part(space, search, rng) else { return };
         let count = space.count_of(id, db);
         let samples = if search.policy.rank == Rank::Random { 1 } else { search.samples.max(1) };
@@ -137,6 +139,15 @@ impl Evictor {
         let shard = space.shards().one(id);
         let Some(database) = shard.database(db) else { return };
         let pool = &mut self.pool;
+        if search.policy.rank == Rank::Random {
+            // Neighbors would do for a comparison, but the first of a bucket is not a fair draw.
+            for _ in 0..RANDOM_TRIES {
+                let Some(entry) = database.table.random(rng.u64()) else { return };
+                if offer(pool, search, db, &entry, |key| shard.hash(key)) {
+                    return;
+                }
+            }
+        }
         let mut left = samples;
         database.table.sample(rng.u64(), visits as usize, |entry| {
             if left > 0 && offer(pool, search, db, entry, |key| shard.hash(key)) {

@@ -223,6 +223,10 @@ impl Cron {
         let Worker { participant, writer, stats, .. } = &mut self.worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, 1024) else { return keyspace::Swept::default() };
         let pass = participant.enter();
+        // A pause that began meanwhile has closed the gate, and counts on nothing going on.
+        if engine.pause.active(clock::now().0) {
+            return keyspace::Swept::default();
+        }
         let mut record = Record::default();
         let (db, at) = (self.expiry.db, self.expiry.at);
         let swept =

@@ -264,6 +264,11 @@ fn keep_listeners(server: &Server, listeners: &Listeners) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes of the journal, which eviction does not count: to evict makes it longer.
+pub(crate) fn not_counted_for_evict(journal: &Journal) -> u64 {
+    if journal.active() { journal.tail().0.saturating_sub(journal.oldest().0) } else { 0 }
+}
+
 fn build(
     config: Config,
     startup: &Startup,
@@ -279,12 +284,12 @@ fn build(
     rename_commands(&mut engine.table, &config)?;
     let engine = Arc::new(engine);
     engine.set_settings(crate::settings::settings(&config));
-    let disposed =
-        disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
-    let counts = Arc::clone(&disposed);
+    let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let (counts, log) = (Arc::clone(&disposed), Arc::clone(&engine.journal));
     space.set_sampler(Box::new(move || {
         let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
-        allocated.saturating_sub(counts.pending_bytes.load(Ordering::Relaxed))
+        let pending = counts.pending_bytes.load(Ordering::Relaxed);
+        allocated.saturating_sub(pending).saturating_sub(not_counted_for_evict(&log))
     }));
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
     let server = Arc::new(Server {

@@ -113,6 +113,11 @@ fn stats(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     integer(reply, "lua.caches", figures.number("used_memory_scripts_eval"));
     integer(reply, "functions.caches", figures.number("used_memory_functions"));
     integer(reply, "script.VMs", figures.number("used_memory_vm_total"));
+    let pointers = keys.saturating_mul(size_of::<usize>() as u64) as i64;
+    integer(reply, "overhead.db.hashtable.lut", pointers);
+    // Tables grow segment by segment: none is ever in two places.
+    integer(reply, "overhead.db.hashtable.rehashing", 0);
+    integer(reply, "db.dict.rehashing.count", 0);
     integer(reply, "overhead.total", figures.number("used_memory_overhead"));
     integer(reply, "keys.count", keys as i64);
     integer(reply, "keys.bytes-per-key", net.checked_div(keys as i64).unwrap_or(0));

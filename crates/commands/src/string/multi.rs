@@ -92,7 +92,7 @@ fn set_all<'a>(
 
 fn mset(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let words = args.rest();
-    if words.len() % 2 != 0 {
+    if !words.len().is_multiple_of(2) {
         return Err(CommandError::arity("mset"));
     }
     set_all(cx, pairs(args.keys(), words), ExpiryChange::Clear);
@@ -102,7 +102,7 @@ fn mset(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn msetnx(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let words = args.rest();
-    if words.len() % 2 != 0 {
+    if !words.len().is_multiple_of(2) {
         return Err(CommandError::arity("msetnx"));
     }
     if args.keys().iter().any(|key| cx.db.peek(key).is_some()) {

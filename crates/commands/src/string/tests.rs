@@ -31,7 +31,7 @@ fn deadlines_refuse_what_does_not_fit() {
         (Unit::Millis, "9223372036854775807"),
     ] {
         let error = deadline(unit, text).unwrap_err();
-        assert_eq!(error.text(), "ERR invalid expire time in 'set' command", "{unit:?} {text}");
+        assert_eq!(error.text(), b"ERR invalid expire time in 'set' command", "{unit:?} {text}");
     }
     assert_eq!(deadline(Unit::Seconds, "1.5"), Err(CommandError::NotAnInteger));
 }

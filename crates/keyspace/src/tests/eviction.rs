@@ -1,0 +1,118 @@
+//! Which keys go first, under each policy.
+
+use super::model::keyspace;
+use crate::{
+    AccessClock, Db, Event, EvictionPolicy, Evictor, ExpiryChange, Keyspace, NewValue, Rank, Record, Search,
+};
+use stdx::rng::Rng;
+
+const KEYS: u64 = 2_000;
+
+fn fill(space: &Keyspace, clock: AccessClock, volatile: impl Fn(u64) -> bool) {
+    let mut record = Record::default();
+    for idx in 0..KEYS {
+        let text = idx.to_string();
+        let key = space.key(text.as_bytes(), 0);
+        let mut held = space.shards().one(key.shard());
+        // Each a second later than the one before; later ones are used more and live longer.
+        let now_ms = idx as i64 * 1000;
+        let db = (idx % 3) as u32;
+        let expiry =
+            if volatile(idx) { ExpiryChange::At(10_000_000 + now_ms) } else { ExpiryChange::Clear };
+        let view = Db::under_one(&mut held, &mut record, db, now_ms);
+        let mut view = view.accesses(clock, true, 0);
+        view.put(&key, NewValue::Int(1), expiry, Event::string("set"));
+        for _ in 0..idx / 10 {
+            view.get(&key);
+        }
+    }
+}
+
+/// Evicts half of the keys that may go and returns the mean of their numbers.
+fn evict(space: &Keyspace, clock: AccessClock, name: &str, times: u64) -> f64 {
+    let policy = EvictionPolicy::from_name(name).expect("a policy");
+    let search = Search { policy, samples: 5, clock, now_ms: KEYS as i64 * 1000 };
+    let (mut evictor, mut rng, mut record) = (Evictor::default(), Rng::new(1), Record::default());
+    let (mut gone, mut sum) = (0, 0);
+    while gone < times {
+        let candidate = evictor.next(space, &search, &mut rng).expect("keys are left");
+        let went = space.evict(&candidate, &search, &mut record, |db, key| {
+            let idx: u64 = std::str::from_utf8(key).expect("text").parse().expect("a number");
+            assert_eq!(u64::from(db), idx % 3);
+            sum += idx;
+            0
+        });
+        assert!(went, "nobody else is here");
+        gone += 1;
+    }
+    assert_eq!(u64::from(record.changes), times);
+    sum as f64 / times as f64
+}
+
+#[test]
+fn the_least_wanted_go_first() {
+    let lfu = AccessClock::Lfu { log_factor: 0, decay_minutes: 0 };
+    let half = KEYS / 2;
+    for (name, clock) in [
+        ("allkeys-lru", AccessClock::Lru),
+        ("volatile-lru", AccessClock::Lru),
+        ("volatile-ttl", AccessClock::Lru),
+        ("allkeys-lfu", lfu),
+        ("volatile-lfu", lfu),
+    ] {
+        let space = keyspace(8);
+        fill(&space, clock, |_| true);
+        let mean = evict(&space, clock, name, half);
+        // The exact order would give a fourth of the number of keys, chance a half.
+        assert!(mean < 0.32 * KEYS as f64, "{name}: {mean}");
+    }
+    for name in ["allkeys-random", "volatile-random"] {
+        let space = keyspace(8);
+        fill(&space, AccessClock::Lru, |_| true);
+        let mean = evict(&space, AccessClock::Lru, name, half) / KEYS as f64;
+        assert!((0.45..0.55).contains(&mean), "{name}: {mean}");
+    }
+}
+
+#[test]
+fn rare_volatile_keys_are_found_and_others_stay() {
+    let space = keyspace(8);
+    fill(&space, AccessClock::Lru, |idx| idx % 500 == 0);
+    for name in ["volatile-lru", "volatile-random", "volatile-ttl"] {
+        evict(&space, AccessClock::Lru, name, 1);
+    }
+    evict(&space, AccessClock::Lru, "volatile-lru", 1);
+    let policy = EvictionPolicy { rank: Rank::Random, volatile_only: true };
+    let search = Search { policy, samples: 5, clock: AccessClock::Lru, now_ms: 0 };
+    assert!(Evictor::default().next(&space, &search, &mut Rng::new(2)).is_none());
+    let left: u64 = (0..space.databases()).map(|db| space.size(db).keys).sum();
+    assert_eq!(left, KEYS - 4);
+}
+
+#[test]
+fn what_was_used_meanwhile_stays() {
+    let space = keyspace(1);
+    fill(&space, AccessClock::Lru, |_| false);
+    let policy = EvictionPolicy { rank: Rank::Lru, volatile_only: false };
+    let now_ms = KEYS as i64 * 1000;
+    let search = Search { policy, samples: 5, clock: AccessClock::Lru, now_ms };
+    let mut record = Record::default();
+    let candidate = Evictor::default().next(&space, &search, &mut Rng::new(3)).expect("keys are there");
+    let key = space.key(candidate.key(), 0);
+    {
+        let mut held = space.shards().one(key.shard());
+        let mut db = Db::under_one(&mut held, &mut record, candidate.db(), now_ms);
+        assert!(db.get(&key).is_some());
+    }
+    assert!(!space.evict(&candidate, &search, &mut record, |_, _| panic!("it stays")));
+    assert_eq!(record.changes, 0);
+}
+
+#[test]
+fn names_of_policies() {
+    assert_eq!(EvictionPolicy::from_name("noeviction"), None);
+    let ttl = EvictionPolicy { rank: Rank::Ttl, volatile_only: true };
+    assert_eq!(EvictionPolicy::from_name("volatile-ttl"), Some(ttl));
+    let lfu = EvictionPolicy { rank: Rank::Lfu, volatile_only: false };
+    assert_eq!(EvictionPolicy::from_name("allkeys-lfu"), Some(lfu));
+}
