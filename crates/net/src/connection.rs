@@ -205,7 +205,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.adopt(outcome);
             self.kept.extend_from_slice(&input[used..len]);
         } else {
-            if self.progress.wanted().is_some_and(|wanted| wanted > len) {
+            let is_full = self.kept.capacity() - self.kept.len() < len;
+            if is_full && self.progress.wanted().is_some_and(|wanted| wanted > len) {
                 // Grows to what the argument needs, but never by more than has arrived.
                 self.kept.reserve_exact(self.progress.room(len));
             }
