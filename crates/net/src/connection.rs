@@ -97,7 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && self.job.is_none() && self.pause.is_none()
+        self.kept.is_empty()
+            && self.pending.is_empty()
+            && self.job.is_none()
+            && self.pause.is_none()
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -186,8 +189,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let card = &self.session.card;
         card.net_in_bytes.store(card.net_in_bytes.load(Relaxed) + len as u64, Relaxed);
         card.reads.store(card.reads.load(Relaxed) + 1, Relaxed);
-        let mut serving =
-            Serving { engine: &scratch.engine, worker, requests, reply, session: &mut self.session };
+        let mut serving = Serving {
+            engine: &scratch.engine,
+            worker,
+            requests,
+            reply,
+            session: &mut self.session,
+        };
         if self.kept.is_empty() {
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
@@ -207,8 +215,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn serve_kept(&mut self, mut input: Vec<u8>) {
         let scratch = Rc::clone(&self.scratch);
         let State { worker, requests, reply, .. } = &mut *scratch.state.borrow_mut();
-        let mut serving =
-            Serving { engine: &scratch.engine, worker, requests, reply, session: &mut self.session };
+        let mut serving = Serving {
+            engine: &scratch.engine,
+            worker,
+            requests,
+            reply,
+            session: &mut self.session,
+        };
         let outcome = serving.serve(&mut self.progress, &input);
         input.drain(..outcome.used);
         self.kept = input;
@@ -343,7 +356,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 /// Writes what the kernel takes now. 0: it takes nothing, and the task is woken when it does.
-fn write<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, out: &Out) -> io::Result<usize> {
+fn write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    out: &Out,
+) -> io::Result<usize> {
     let mut total = 0;
     let stream = Pin::new(stream);
     let polled = if let Some(bytes) = out.as_contiguous() {
@@ -414,8 +431,14 @@ impl Serving<'_> {
                     wall: wall_ms,
                     stale_ticks: clock::ticks_per_milli(),
                 };
-                let served =
-                    self.engine.serve(self.worker, self.session, self.requests, rest, now, self.reply);
+                let served = self.engine.serve(
+                    self.worker,
+                    self.session,
+                    self.requests,
+                    rest,
+                    now,
+                    self.reply,
+                );
                 let end = match served.end {
                     End::Done => None,
                     End::Later(job) => Some(ServeEnd::Later(job)),

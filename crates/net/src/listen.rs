@@ -33,9 +33,9 @@ pub fn bind_all(endpoints: &[Endpoint], backlog: i32) -> Result<Listeners, Strin
                     Some(host) => (true, host),
                     None => (false, bind.as_str()),
                 };
-                for address in addresses(host, *port).map_err(|error| {
-                    format!("Could not resolve bind address {host}: {error}")
-                })? {
+                for address in addresses(host, *port)
+                    .map_err(|error| format!("Could not resolve bind address {host}: {error}"))?
+                {
                     match listen_tcp(address, backlog) {
                         Ok(socket) => listeners.tcp.push(socket),
                         Err(error) if optional && tolerable(&error) => {}

@@ -129,7 +129,10 @@ impl Pool {
         if let Err(lost) = worker.sender.send(incoming) {
             worker.connections.fetch_sub(1, Ordering::Relaxed);
             self.admission.ended(&lost.0.session.card);
-            warning!("A worker does not take connections any more: {:?}", worker.thread.thread().name());
+            warning!(
+                "A worker does not take connections any more: {:?}",
+                worker.thread.thread().name()
+            );
         }
     }
 }
@@ -225,6 +228,8 @@ fn report(card: &Card, exit: &Exit) {
             }
         }
         Exit::Protocol(text) => verbose!("Protocol error ({text}) from client id={id} addr={addr}"),
-        Exit::Io(error) => verbose!("Reading from or writing to client id={id} addr={addr}: {error}"),
+        Exit::Io(error) => {
+            verbose!("Reading from or writing to client id={id} addr={addr}: {error}")
+        }
     }
 }

@@ -25,8 +25,9 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
         "maxclients" => raise_maxclients(config),
         "port" => rebind(server, config)
             .map_err(|()| "Unable to listen on this port. Check server logs.".into()),
-        "bind" => rebind(server, config)
-            .map_err(|()| "Failed to bind to specified addresses.".into()),
+        "bind" => {
+            rebind(server, config).map_err(|()| "Failed to bind to specified addresses.".into())
+        }
         "crash-log-enabled" => crash::set_enabled(config.yes(id("crash-log-enabled")))
             .map_err(|error| format!("Signal handlers cannot be changed: {error}")),
         "use-exit-on-panic" => {
@@ -37,8 +38,9 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
             show_title(server, config);
             Ok(())
         }
-        "oom-score-adj" | "oom-score-adj-values" => apply_oom_score(server, config)
-            .map_err(|_| "Failed to apply new oom_score_adj configuration, check server logs.".into()),
+        "oom-score-adj" | "oom-score-adj-values" => apply_oom_score(server, config).map_err(|_| {
+            "Failed to apply new oom_score_adj configuration, check server logs.".into()
+        }),
         "watchdog-period" => {
             crash::watch(watchdog_ms(config));
             Ok(())
@@ -118,10 +120,10 @@ fn raise_maxclients(config: &Config) -> Result<(), String> {
 /// Where to listen for TCP, as `port` and `bind` say.
 pub(crate) fn tcp_endpoints(config: &Config) -> Vec<Endpoint> {
     let port = config.uint(id("port")) as u16;
-    let all = config.words(id("bind")).iter().map(|bind| Endpoint::Tcp {
-        bind: String::from_utf8_lossy(bind).into_owned(),
-        port,
-    });
+    let all = config
+        .words(id("bind"))
+        .iter()
+        .map(|bind| Endpoint::Tcp { bind: String::from_utf8_lossy(bind).into_owned(), port });
     if port == 0 { Vec::new() } else { all.collect() }
 }
 
@@ -141,7 +143,10 @@ fn rebind(server: &Server, config: &Config) -> Result<(), ()> {
     for socket in listeners.tcp {
         match socket.try_clone() {
             Ok(twin) => open.push(twin),
-            Err(error) => return Err(log_warning!("Keeping a listener: {error}")),
+            Err(error) => {
+                log_warning!("Keeping a listener: {error}");
+                return Err(());
+            }
         }
         // The main loop is gone only when the process ends.
         drop(server.new_listeners.send(socket));
@@ -159,7 +164,8 @@ pub(crate) fn show_title(server: &Server, config: &Config) {
     let socket = config.text(id("unixsocket"));
     let bind = config.words(id("bind")).first();
     let host = bind.map_or_else(|| "*".into(), |bind| String::from_utf8_lossy(bind).into_owned());
-    let listen = if port != 0 { format!("{}:{port}", host.trim_start_matches('-')) } else { socket.clone() };
+    let listen =
+        if port != 0 { format!("{}:{port}", host.trim_start_matches('-')) } else { socket.clone() };
     let file = server.config_file.as_ref().map(|file| file.display().to_string());
     let program = std::env::args().next().unwrap_or_else(|| "almagre".into());
     let variables = title::Variables {
@@ -196,7 +202,10 @@ pub(crate) fn watchdog_ms(config: &Config) -> u32 {
     if period == 0 { 0 } else { period.max(ticks).min(u64::from(u32::MAX)) as u32 }
 }
 
-/// Says that a listener could not be opened, at start.
+/// Opens the listeners at start.
+///
+/// # Errors
+/// A text for the end of the start; what is wrong is in the log.
 pub(crate) fn listen(config: &Config) -> Result<net::Listeners, String> {
     let mut endpoints = tcp_endpoints(config);
     let path = config.text(id("unixsocket"));
@@ -226,7 +235,8 @@ fn group_id(name: &str) -> Result<Option<u32>, String> {
         let is_it = fields.next() == Some(name);
         fields.nth(1).filter(|_| is_it)?.parse().ok()
     });
-    named.or_else(|| name.parse().ok()).map(Some).ok_or_else(|| {
-        format!("Failed finding group '{name}' of 'unixsocketgroup'")
-    })
+    named
+        .or_else(|| name.parse().ok())
+        .map(Some)
+        .ok_or_else(|| format!("Failed finding group '{name}' of 'unixsocketgroup'"))
 }

@@ -197,8 +197,8 @@ impl Cron {
             }
         }
         let samples = &self.server.samples;
-        if volatile > 0 {
-            samples.stale_per_mille.store(expired * 1000 / volatile, Ordering::Relaxed);
+        if let Some(per_mille) = (expired * 1000).checked_div(volatile) {
+            samples.stale_per_mille.store(per_mille, Ordering::Relaxed);
         }
         samples.expire_micros.fetch_add(clock::monotonic().0 - start, Ordering::Relaxed);
     }

@@ -59,9 +59,7 @@ pub(crate) fn start(space: &Arc<Keyspace>) -> io::Result<Arc<Disposed>> {
         }
     }));
     let space = Arc::clone(space);
-    std::thread::Builder::new()
-        .name("disposal".into())
-        .spawn(move || free(&space, &receiver))?;
+    std::thread::Builder::new().name("disposal".into()).spawn(move || free(&space, &receiver))?;
     Ok(disposed)
 }
 

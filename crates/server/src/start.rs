@@ -1,8 +1,8 @@
 //! From the command line to a server that serves, and to its end.
 
+use crate::crash_report::{self, SECTIONS};
 use crate::cron::Cron;
 use crate::node::{Samples, Server};
-use crate::crash_report::{self, SECTIONS};
 use crate::{accept, apply, disposal, promises};
 use command::{Clients, CommandTable, Node};
 use config::{Config, Files, Invocation, Startup, id};
@@ -14,6 +14,7 @@ use net::{Listeners, Pool};
 use parking_lot::Mutex;
 use runtime::process::{self, banner, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
+use socket2::Socket;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -21,7 +22,6 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use stdx::hash::Seed;
-use socket2::Socket;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
@@ -231,7 +231,9 @@ fn start(
     banner::running(banner::Mode::Standalone, port, logo, BUILD);
     log::set_role(log::Role::Primary);
     if !config.save_points().is_empty() {
-        log_warning!("Nothing is saved yet: this version keeps data in memory only, 'save' has no effect.");
+        log_warning!(
+            "Nothing is saved yet: this version keeps data in memory only, 'save' has no effect."
+        );
     }
     let listeners = apply::listen(&config)?;
     let (new_listeners, rebound) = unbounded_channel();
@@ -249,7 +251,8 @@ fn start(
         .enable_all()
         .build()
         .map_err(fail("Can't start the main loop"))?;
-    let code = LocalSet::new().block_on(&runtime, serve_until_told(&server, listeners, rebound, supervisor));
+    let code = LocalSet::new()
+        .block_on(&runtime, serve_until_told(&server, listeners, rebound, supervisor));
     drop(guard);
     Ok(code)
 }

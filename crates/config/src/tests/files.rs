@@ -94,7 +94,7 @@ fn what_has_no_effect_is_remarked() {
     };
     let (config, remarks) =
         load("activedefrag yes\nactiverehashing yes\nkey-memory-histograms yes\nrdma-port 5");
-    assert_eq!(remarks.len(), 2);
+    assert_eq!(remarks.len(), 3);
     assert!(remarks[0].starts_with("'activedefrag' has no effect: "), "{remarks:?}");
     assert_eq!(get(&config, "activedefrag"), "no");
     assert_eq!(get(&config, "rdma-port"), "5");
