@@ -91,6 +91,15 @@ impl Pair {
                 self.changes(expired + u32::from(found), expired);
             }
             6 => self.read(db, &key),
+            choice => self.move_about(rng, choice, db, key, other),
+        }
+        self.space.dispose(&mut self.record.garbage);
+    }
+
+    /// A change of place, of a key or of many; or time passes.
+    fn move_about(&mut self, rng: &mut Rng, choice: u64, db: u32, key: Vec<u8>, other: Vec<u8>) {
+        let at = (db, key.clone());
+        match choice {
             7 if key != other && self.lives(db, &key) => {
                 let expired = self.purge(db, &other);
                 let kept = self.model.remove(&at).expect("it lives");
@@ -141,7 +150,6 @@ impl Pair {
             12 if rng.below(20) == 0 => self.sweep(db),
             _ => self.now_ms += rng.below(3) as i64,
         }
-        self.space.dispose(&mut self.record.garbage);
     }
 
     fn all<R>(&mut self, command: impl FnOnce(&mut Db<'_>) -> R) -> R {

@@ -6,7 +6,6 @@ use crate::{Db, Event, Evictor, EvictionPolicy, ExpiryChange, NewValue, Record, 
 use std::sync::atomic::{AtomicBool, Ordering};
 use stdx::rng::Rng;
 
-#[expect(clippy::disallowed_methods, reason = "the test is about threads")]
 #[test]
 fn prefetching_reads_nothing_that_was_freed() {
     const ROUNDS: u64 = 20;
