@@ -28,7 +28,11 @@ impl Client {
     fn fill(&mut self, policy: &'static str, set: &str) -> u64 {
         for idx in 0..200 {
             self.send(&format!("SELECT {}", idx % 2 * 3));
-            self.send(&format!("{set} key:{idx} {}{}", if set == "SETEX" { "5000 " } else { "" }, "x".repeat(1000)));
+            self.send(&format!(
+                "{set} key:{idx} {}{}",
+                if set == "SETEX" { "5000 " } else { "" },
+                "x".repeat(1000)
+            ));
         }
         let limit = self.node.engine.space.memory();
         let settings = Settings {

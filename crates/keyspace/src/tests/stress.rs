@@ -2,7 +2,7 @@
 //! proves under a sanitizer.
 
 use super::model::keyspace;
-use crate::{Db, Event, Evictor, EvictionPolicy, ExpiryChange, NewValue, Record, Search};
+use crate::{Db, Event, EvictionPolicy, Evictor, ExpiryChange, NewValue, Record, Search};
 use std::sync::atomic::{AtomicBool, Ordering};
 use stdx::rng::Rng;
 
@@ -69,7 +69,12 @@ fn write(space: &crate::Keyspace, writer: u64, rounds: u64) {
             if rng.below(4) == 0 {
                 db.delete(&key, Event::generic("del"));
             } else {
-                db.put(&key, NewValue::Bytes(text.as_bytes()), ExpiryChange::Clear, Event::string("set"));
+                db.put(
+                    &key,
+                    NewValue::Bytes(text.as_bytes()),
+                    ExpiryChange::Clear,
+                    Event::string("set"),
+                );
             }
             drop(held);
             drop(pass);
