@@ -407,7 +407,9 @@ def reconnect_storm():
 def max_clients():
     """One too many is told so and closed; a place that is given back can be taken."""
     with serve("--maxclients", "10") as server:
-        wires = [Wire(server.port) for _ in range(10)]
+        wires = [Wire(server.port)]
+        assert wait_until(lambda: _connected(wires[0]) == 1), "the connection of the start stays"
+        wires += [Wire(server.port) for _ in range(9)]
         for wire in wires:
             assert wire.call("PING") == b"PONG"
         with Wire(server.port) as extra:
@@ -551,6 +553,208 @@ def client_kill():
         healthy(server)
 
 
+# ------------------------------------------------------------------ changes while it runs
+
+def _refusal(wire, *words):
+    """The text of the error that a command must get."""
+    try:
+        got = wire.call(*words)
+    except WireError as error:
+        return str(error)
+    raise AssertionError(f"{words} must be refused, got {got!r}")
+
+
+def unauthenticated_silence():
+    """Who must authenticate and says nothing is closed after some 10 s; who has authenticated is not."""
+    with Server(OPT.server, "--requirepass", "secret", start=False) as server:
+        server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert wait_until(lambda: _connects(server.port)), "no connection"
+        with Wire(server.port) as silent, Wire(server.port) as known:
+            assert known.call("AUTH", "secret") == b"OK"
+            begin = time.monotonic()
+            assert silent.rest(limit_s=30) == b""
+            seconds = time.monotonic() - begin
+            assert 8 < seconds < 20, f"closed after {seconds:.1f} s"
+            assert known.call("PING") == b"PONG"
+    return f"closed after {seconds:.1f} s"
+
+
+def inline_off():
+    """`inline-commands no`: a line of words gets an error that says so, and the end."""
+    with serve("--inline-commands", "no") as server:
+        with Wire(server.port) as wire:
+            wire.send(pack("PING") + b"PING\r\n")
+            assert wire.rest() == b"+PONG\r\n-ERR Protocol error: inline requests are turned off\r\n"
+        healthy(server)
+
+
+def soft_output_limit():
+    """A client over the soft limit for its time is closed, though nothing happens on its connection."""
+    with serve("--client-output-buffer-limit", "normal 0 1mb 2") as server, Wire(server.port) as other:
+        other.call("SET", "v", b"x" * MB)
+        with Wire(server.port, rcvbuf=4096) as slow:
+            slow.send(pack("GET", "v") * 20)
+            begin = time.monotonic()
+            assert wait_until(lambda: _connected(other) == 1, 15), "the slow client stays"
+            seconds = time.monotonic() - begin
+        assert seconds > 1, f"closed after {seconds:.1f} s already"
+    return f"closed after {seconds:.1f} s"
+
+
+def threads_change():
+    """io-threads changed under load: connections move, and no request or reply is lost or doubled."""
+    with serve("--io-threads", "4") as server, Wire(server.port) as admin:
+        stop, failures, counts = threading.Event(), [], {}
+
+        def load(number):
+            try:
+                with Wire(server.port) as wire:
+                    expected = 0
+                    while not stop.is_set():
+                        wire.send(pack("INCR", f"n{number}") * 20)
+                        for _ in range(20):
+                            expected += 1
+                            assert wire.reply() == expected
+                    counts[number] = expected
+            except (OSError, EOFError, WireError, AssertionError) as error:
+                failures.append((number, repr(error)))
+
+        threads = [threading.Thread(target=load, args=(n,)) for n in range(16)]
+        for thread in threads:
+            thread.start()
+        for count in (1, 3, 2, 8, 1, 4) * 3:
+            assert admin.call("CONFIG", "SET", "io-threads", count) == b"OK"
+            time.sleep(0.1)
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive(), "a client hangs"
+        assert not failures, failures
+        for number, expected in counts.items():
+            assert int(admin.call("GET", f"n{number}")) == expected
+    return f"{sum(counts.values())} commands"
+
+
+def port_and_bind_change():
+    """CONFIG SET of port and bind moves the listeners; a port that is taken changes nothing."""
+    with serve() as server, serve() as neighbour, Wire(server.port) as admin:
+        text = _refusal(admin, "CONFIG", "SET", "port", neighbour.port)
+        assert "Unable to listen on this port" in text, text
+        assert admin.call("CONFIG", "GET", "port")[1] == str(server.port).encode()
+        healthy(server)
+        neighbour.stop()
+        assert admin.call("CONFIG", "SET", "port", neighbour.port) == b"OK"
+        assert wait_until(lambda: _served(neighbour.port)), "the new port does not answer"
+        assert not _connects(server.port), "the old port is still open"
+        assert admin.call("CONFIG", "SET", "port", server.port) == b"OK"
+        assert admin.call("CONFIG", "SET", "bind", "127.0.0.2 127.0.0.1") == b"OK"
+        with Wire(server.port, host="127.0.0.2") as wire:
+            assert wire.call("PING") == b"PONG"
+        text = _refusal(admin, "CONFIG", "SET", "bind", "192.0.2.77")
+        assert "Failed to bind" in text, text
+        healthy(server)
+
+
+def promises():
+    """What cannot be kept refuses the start, naming the line; CONFIG SET refuses it as well."""
+    for directive in ("appendonly yes", "cluster-enabled yes", "replicaof 127.0.0.1 1", "tls-port 1", "user x on", "aclfile x"):
+        with Server(OPT.server, start=False) as server:
+            path = os.path.join(server.dir, "x.conf")
+            with open(path, "w") as file:
+                file.write(f"# a comment\n{directive}\n")
+            at = next(i for i, word in enumerate(server.argv) if word.startswith("--"))
+            argv = server.argv[:at] + [path] + server.argv[at:]
+            done = subprocess.run(argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+            said = done.stdout + done.stderr
+            assert done.returncode != 0, f"{directive} must not start"
+            assert "at line 2" in said and directive.split()[0] in said and "x.conf" in said, said
+    with serve() as server, Wire(server.port) as wire:
+        assert "append only file" in _refusal(wire, "CONFIG", "SET", "appendonly", "yes")
+        assert wire.call("CONFIG", "GET", "appendonly")[1] == b"no"
+
+
+def renamed_commands():
+    """rename-command at start: the new name works, the old one and a removed command do not exist."""
+    with serve("--rename-command", "GET", "fetch", "--rename-command", "FLUSHALL", "") as server, Wire(server.port) as wire:
+        wire.call("SET", "k", "v")
+        assert wire.call("FETCH", "k") == b"v"
+        for word in ("GET", "FLUSHALL"):
+            assert "unknown command" in _refusal(wire, word, "k")
+
+
+def maxclients_change():
+    """CONFIG SET maxclients counts at once in both directions."""
+    with serve("--maxclients", "3") as server, Wire(server.port) as admin:
+        assert wait_until(lambda: _connected(admin) == 1), "the connection of the start stays"
+        wires = [Wire(server.port) for _ in range(2)]
+        with Wire(server.port) as extra:
+            assert extra.rest() == b"-ERR max number of clients reached\r\n"
+        assert admin.call("CONFIG", "SET", "maxclients", 4) == b"OK"
+        with Wire(server.port) as extra:
+            assert extra.call("PING") == b"PONG"
+        for wire in wires:
+            wire.close()
+
+
+def large_value():
+    """A value of 256 MB comes in and goes out; another client is served meanwhile."""
+    with serve() as server, Wire(server.port) as other:
+        other.call("SET", "small", "x")
+        size, worst, done = 256 * MB, 0.0, threading.Event()
+        with Wire(server.port, timeout=60) as wire:
+            def send():
+                wire.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % size)
+                block = b"z" * MB
+                for _ in range(size // MB):
+                    wire.send(block)
+                wire.send(b"\r\n")
+                assert wire.reply() == b"OK"
+                done.set()
+
+            begin = time.monotonic()
+            sender = threading.Thread(target=send)
+            sender.start()
+            while not done.is_set() and sender.is_alive():
+                asked = time.monotonic()
+                assert other.call("GET", "small") == b"x" and other.call("STRLEN", "k") in (0, size)
+                worst = max(worst, time.monotonic() - asked)
+                time.sleep(0.002)
+            sender.join()
+            took = time.monotonic() - begin
+            assert done.is_set() and other.call("STRLEN", "k") == size
+            wire.call("DEL", "k")
+    return f"{took:.2f} s; another's worst GET {worst * 1e3:.0f} ms"
+
+
+def kill_while_writing():
+    """A client that does not read can be killed while replies wait for it; half-closed ones get all their replies."""
+    with serve() as server, Wire(server.port) as admin:
+        admin.call("SET", "v", b"x" * MB)
+        with Wire(server.port, rcvbuf=4096) as slow:
+            number = slow.call("CLIENT", "ID")
+            slow.send(pack("GET", "v") * 50)
+            assert wait_until(lambda: _output(admin, number) > 0), "nothing waits"
+            assert admin.call("CLIENT", "KILL", "ID", number) == 1
+            assert wait_until(lambda: _connected(admin) == 1, 5), "it stays"
+        with Wire(server.port) as half:
+            half.send(pack("GET", "v") * 20 + pack("ECHO", "end"))
+            half.sock.shutdown(socket.SHUT_WR)
+            time.sleep(0.3)
+            got = half.rest()
+            assert got.endswith(b"$3\r\nend\r\n") and len(got) > 20 * MB, len(got)
+        with Wire(server.port) as quits:
+            quits.send(pack("GET", "v") * 20 + pack("QUIT"))
+            time.sleep(0.3)
+            got = quits.rest()
+            assert got.endswith(b"+OK\r\n") and len(got) > 20 * MB, len(got)
+
+
+def _output(admin, number):
+    line = admin.call("CLIENT", "LIST", "ID", number).decode()
+    found = re.search(r"tot-mem=(\d+)", line), re.search(r"omem=(\d+)", line)
+    return int(found[1][1]) if found[1] else 0
+
+
 # ------------------------------------------------------------------ the end
 
 def _load(port, replies, stop):
@@ -625,7 +829,8 @@ TESTS = [
     malformed_frames, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, client_kill, sigterm_under_load,
-    signals_and_restart, port_in_use,
+    signals_and_restart, port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
+    port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, kill_while_writing,
 ]
 
 

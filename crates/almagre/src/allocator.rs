@@ -6,6 +6,17 @@ use std::ffi::CStr;
 use runtime::sysinfo::{Allocator, AllocatorStats};
 use tikv_jemalloc_ctl::{epoch, raw, stats};
 
+/// Bytes that the threads keep at hand: jemalloc counts them as allocated. With so many size
+/// classes they come to hundreds of kilobytes, and change by as much with a few keys.
+#[expect(unsafe_code, reason = "jemalloc's control names are raw")]
+fn cached() -> u64 {
+    /// MALLCTL_ARENAS_ALL.
+    const CACHED: &[u8] = b"stats.arenas.4096.tcache_bytes\0";
+    // SAFETY: the name is a constant that ends in NUL, and the value is a size_t.
+    let cached = unsafe { raw::read::<usize>(CACHED) };
+    cached.map_or(0, |bytes| bytes as u64)
+}
+
 pub(crate) static JEMALLOC: Jemalloc = Jemalloc;
 
 /// Unused pages go back to the system within half a second, by a thread of jemalloc's own: tables
@@ -34,7 +45,7 @@ impl Allocator for Jemalloc {
         }
         let bytes = |value: Result<usize, _>| value.map_or(0, |bytes: usize| bytes as u64);
         AllocatorStats {
-            allocated: bytes(stats::allocated::read().map_err(drop)),
+            allocated: bytes(stats::allocated::read().map_err(drop)).saturating_sub(cached()),
             active: bytes(stats::active::read().map_err(drop)),
             resident: bytes(stats::resident::read().map_err(drop)),
             retained: bytes(stats::retained::read().map_err(drop)),

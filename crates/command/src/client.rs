@@ -217,6 +217,11 @@ impl Clients {
         self.len() == 0
     }
 
+    /// As [`Clients::all`], or `None` while somebody changes the registry: for a crash report.
+    pub fn try_all(&self) -> Option<Vec<Arc<Card>>> {
+        Some(self.cards.try_lock()?.values().cloned().collect())
+    }
+
     /// All cards in the order of their ids, as of now.
     pub fn all(&self) -> Vec<Arc<Card>> {
         self.cards.lock().values().cloned().collect()

@@ -1,8 +1,9 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
 use crate::{CommandTable, Node, Session, Settings};
-use keyspace::{Db, Keyspace};
+use keyspace::{Db, Keyspace, NewValue};
 use resp::Reply;
+use std::sync::Arc;
 
 /// The context of one command.
 pub struct Cx<'a> {
@@ -25,9 +26,53 @@ pub struct Cx<'a> {
     pub later: &'a mut Option<Box<dyn Job>>,
     /// RESP commands for the journal, written by [`Cx::rewrite`].
     pub log: &'a mut Rewrites,
+    /// Copies of the request's long words.
+    pub ready: &'a mut Ready,
+}
+
+/// Copies of long words, made before a lock is taken: copying hundreds of megabytes under it would
+/// hold up everybody else on the shard.
+#[derive(Debug, Default)]
+pub struct Ready(Vec<(usize, Arc<Vec<u8>>)>);
+
+impl Ready {
+    /// Words of this many bytes and more are copied ahead.
+    pub const WORD_BYTES_MIN: usize = 64 << 10;
+
+    /// Copies `word` if it is long.
+    pub fn add(&mut self, word: &[u8]) {
+        if word.len() >= Self::WORD_BYTES_MIN {
+            self.0.push((word.as_ptr().addr(), Arc::new(word.to_vec())));
+        }
+    }
+
+    /// The copy of `word`, which is then gone from here.
+    fn take(&mut self, word: &[u8]) -> Option<Arc<Vec<u8>>> {
+        let is_it = |(at, copy): &(usize, Arc<Vec<u8>>)| {
+            *at == word.as_ptr().addr() && copy.len() == word.len()
+        };
+        let found = self.0.iter().position(is_it)?;
+        Some(self.0.swap_remove(found).1)
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 impl Cx<'_> {
+    /// The value that SET makes of a word of the request: a number in its one canonical spelling
+    /// becomes an integer, a long word is not copied any more.
+    #[inline]
+    pub fn value<'v>(&mut self, word: &'v [u8]) -> NewValue<'v> {
+        if word.len() >= Ready::WORD_BYTES_MIN
+            && let Some(copy) = self.ready.take(word)
+        {
+            return NewValue::Shared(copy);
+        }
+        NewValue::detect(word)
+    }
+
     /// Writes one command that the journal is told instead of the command as sent. Return
     /// [`crate::Effect::Rewrite`] afterwards. Costs nothing while nobody reads the journal.
     pub fn rewrite(&mut self, words: &[&[u8]]) {

@@ -29,7 +29,7 @@ pub use acl_category::Categories;
 pub use args::Args;
 pub use client::{Card, ClientFlags, Clients, Identity, Kind};
 pub use command_log::{CommandLog, LogEntry, LogKind, LogLimit, LogLimits};
-pub use cx::{Cx, Job, JobStep, Rewrites};
+pub use cx::{Cx, Job, JobStep, Ready, Rewrites};
 pub use effect::{Effect, Outcome};
 pub use error::CommandError;
 pub use grammar::{Argument, ArgumentKind};

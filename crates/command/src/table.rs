@@ -52,12 +52,8 @@ impl CommandTable {
                 let child = table.push(sub, full, Some(id));
                 table.entries[id as usize].children.push(child);
             }
-            let mut slot = slot_of(row.name.as_bytes());
-            while table.slots[slot] != 0 {
-                slot = (slot + 1) % SLOTS;
-            }
-            table.slots[slot] = id + 1;
         }
+        table.fill_slots();
         table
     }
 
@@ -67,6 +63,43 @@ impl CommandTable {
         assert!(before.is_none(), "command {full_name} is registered twice");
         self.entries.push(Entry { row, full_name, parent, children: Vec::new() });
         id
+    }
+
+    /// `rename-command`: `from` is called `to` from now on, or not at all if `to` is empty. At start
+    /// only: a new name is never given back.
+    ///
+    /// # Errors
+    /// No such command, or the new name is taken, in Redis's words.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), &'static str> {
+        let id = self.find(from).ok_or("No such command in rename-command")?;
+        if !to.is_empty() && self.find(to).is_some() {
+            return Err("Target command name already exists");
+        }
+        let to = std::str::from_utf8(to).map_err(|_| "A command's name must be UTF-8")?;
+        let entry = &mut self.entries[usize::from(id)];
+        // Rows are static; those of the program cannot be changed, and there are few lines.
+        entry.row = Box::leak(Box::new(Command { name: to.to_owned().leak(), ..*entry.row }));
+        self.by_name.retain(|_, known| *known != id);
+        if !to.is_empty() {
+            self.by_name.insert(to.to_ascii_lowercase().into_bytes(), id);
+        }
+        self.fill_slots();
+        Ok(())
+    }
+
+    /// Lays the callable top-level names out anew.
+    fn fill_slots(&mut self) {
+        self.slots.fill(0);
+        for (at, entry) in self.entries.iter().enumerate() {
+            if entry.parent.is_some() || entry.row.name.is_empty() {
+                continue;
+            }
+            let mut slot = slot_of(entry.row.name.as_bytes());
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) % SLOTS;
+            }
+            self.slots[slot] = at as u16 + 1;
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -88,7 +121,7 @@ impl CommandTable {
 
     /// Top-level commands in the order of registration.
     pub fn commands(&self) -> impl Iterator<Item = (u16, &Entry)> {
-        self.entries().filter(|(_, entry)| entry.parent.is_none())
+        self.entries().filter(|(_, entry)| entry.parent.is_none() && !entry.row.name.is_empty())
     }
 
     /// The position of a top-level command, in any case.

@@ -11,7 +11,7 @@ use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
-    CommandError, Cx, Flags, Job, Outcome, Place, ReplyMode, Resolved, Rewrites, Session, Settings,
+    CommandError, Cx, Flags, Job, Outcome, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings,
 };
 use journal::{Frame, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, Record, Shard};
@@ -180,6 +180,7 @@ impl Engine {
             ticks: (now.ticks)(),
             words,
             keys,
+            ready: long_words(plans, words),
             evictor: &mut worker.evictor,
             memory: Memory::Unknown,
         };
@@ -215,6 +216,18 @@ impl Plan {
     }
 }
 
+/// Copies of the long words that writes may store.
+#[inline]
+fn long_words(plans: &[Plan], words: &[&[u8]]) -> Ready {
+    let mut ready = Ready::default();
+    for plan in plans.iter().filter(|plan| plan.bytes >= Ready::WORD_BYTES_MIN) {
+        if plan.row.is_some_and(|row| row.flags.has(Flags::DENYOOM)) {
+            words[plan.words.clone()].iter().for_each(|word| ready.add(word));
+        }
+    }
+    ready
+}
+
 /// Bytes that the effects of these requests may take in the journal.
 fn journal_bytes(plans: &[Plan]) -> u64 {
     /// What rewriting and framing may add to the words of a request.
@@ -246,6 +259,7 @@ struct Run<'f, 'a> {
     ticks: u64,
     words: &'f [&'a [u8]],
     keys: &'f [keyspace::KeyRef<'a>],
+    ready: Ready,
     evictor: &'f mut Evictor,
     memory: Memory,
 }
@@ -373,6 +387,7 @@ impl Run<'_, '_> {
             now_ms,
             later: &mut later,
             log: self.log,
+            ready: &mut self.ready,
         };
         let mut ledger = Ledger { writer: self.writer, room: &mut self.room, stats: self.stats };
         let written = self.reply.out.len();

@@ -30,7 +30,7 @@ impl AccessClock {
                 let count = self.frequency(bits, now_ms);
                 let base = u64::from(count.saturating_sub(LFU_INIT));
                 let grows = count < 255
-                    && random() % (base * u64::from(log_factor) + 1) == 0;
+                    && random().is_multiple_of(base * u64::from(log_factor) + 1);
                 minutes(now_ms) << 8 | (count + u32::from(grows))
             }
         }

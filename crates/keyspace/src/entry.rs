@@ -331,11 +331,12 @@ impl Entry {
         self.set_header(header | u64::from(RAW));
     }
 
-    /// Bytes of the block and of what it owns.
+    /// Bytes of the block and of what it owns, as the allocator rounds them up.
+    #[inline]
     pub fn bytes(&self) -> usize {
-        let own = self.shape().size();
+        let own = size_class(self.shape().size());
         match self.value() {
-            Value::Shared(shared) => own + shared.capacity() + SHARED_OVERHEAD,
+            Value::Shared(shared) => own + size_class(shared.capacity()) + SHARED_OVERHEAD,
             Value::Int(_) | Value::Inline(_) => own,
         }
     }
@@ -426,6 +427,17 @@ impl Entry {
             drop(unsafe { Arc::from_raw(self.shared_raw(shape)) });
         }
     }
+}
+
+/// The size that the allocator gives for a request of `bytes`: multiples of 8 up to 64, then four
+/// sizes for each doubling, as jemalloc has them when built for blocks of 8 bytes.
+#[inline]
+fn size_class(bytes: usize) -> usize {
+    let step = match bytes.saturating_sub(1).checked_ilog2() {
+        Some(log) if log > 5 => 1 << (log - 2),
+        _ => 8,
+    };
+    bytes.next_multiple_of(step)
 }
 
 /// The count block of an `Arc` and the vector's own three words.

@@ -26,6 +26,7 @@ impl Keyspace {
 
     /// Looks at up to `buckets` buckets of one shard's part of a database and deletes what has
     /// expired; `log` is told of each deletion under the lock and gives the record's end.
+    #[expect(clippy::too_many_arguments, reason = "a place, a budget, and where the outcome goes")]
     pub fn sweep(
         &self,
         shard: ShardId,

@@ -121,8 +121,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.check_limits(&scratch);
             }
             if self.closing.is_some() {
-                // What is queued goes out first; a peer that does not read it is cut off.
-                ready!(self.drained(cx));
+                // What is queued goes out first; a peer that stops reading is cut off by the clock.
+                if !self.pending.is_empty() {
+                    self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+                    return Poll::Pending;
+                }
                 return Poll::Ready(self.closing.take().unwrap_or(Exit::Closed));
             }
             if self.job.is_some() {
@@ -150,7 +153,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 continue;
             }
             let full = match ready!(self.read(cx)) {
-                Ok(0) => return Poll::Ready(Exit::Closed),
+                Ok(0) => {
+                    // It may still read what it asked for before it closed its half.
+                    self.closing = Some(Exit::Closed);
+                    continue;
+                }
                 Ok(len) => len == INPUT_BYTES,
                 Err(error) => return Poll::Ready(Exit::Io(error)),
             };
@@ -327,13 +334,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             self.pending.advance(sent);
             self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
+            if self.closing.is_some() {
+                self.session.card.last_ms.store(wall_ms(), Relaxed);
+            }
         }
         Ok(())
-    }
-
-    /// Ready once nothing is left to write.
-    fn drained(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        if self.pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -3,6 +3,7 @@
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::time::Duration;
 
 /// Where to listen.
@@ -10,8 +11,8 @@ use std::time::Duration;
 pub enum Endpoint {
     /// A host name or address as in `bind` ("*", "-::1"), and a port.
     Tcp { bind: String, port: u16 },
-    /// A path, and its mode bits (0: as the umask leaves them).
-    Unix { path: String, mode: u32 },
+    /// A path, its mode bits (0: as the umask leaves them), and the number of its group.
+    Unix { path: String, mode: u32, group: Option<u32> },
 }
 
 /// Sockets that listen, in the order of the endpoints.
@@ -46,8 +47,8 @@ pub fn bind_all(endpoints: &[Endpoint], backlog: i32) -> Result<Listeners, Strin
                     }
                 }
             }
-            Endpoint::Unix { path, mode } => {
-                let socket = listen_unix(path, *mode, backlog)
+            Endpoint::Unix { path, mode, group } => {
+                let socket = listen_unix(path, *mode, *group, backlog)
                     .map_err(|error| format!("Opening Unix socket {path}: {error}"))?;
                 listeners.unix.push(socket);
             }
@@ -87,17 +88,17 @@ fn listen_tcp(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a socket's file is the listener's own")]
-fn listen_unix(path: &str, mode: u32, backlog: i32) -> io::Result<Socket> {
+fn listen_unix(path: &str, mode: u32, group: Option<u32>, backlog: i32) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A socket file that a former run left behind is in the way.
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
+    // A socket that a former run left behind is in the way; any other file stays, and is an error.
+    if std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+        std::fs::remove_file(path)?;
     }
     socket.bind(&SockAddr::unix(path)?)?;
+    if group.is_some() {
+        std::os::unix::fs::chown(path, None, group)?;
+    }
     if mode != 0 {
-        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
     socket.listen(backlog)?;

@@ -33,6 +33,8 @@ pub(crate) async fn accept_tcp(server: Arc<Server>, listener: Socket) {
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => admit(&server, stream.into()),
+            // CONFIG SET of `port` or `bind` has shut the listener.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return,
             Err(error) => back_off(&error).await,
         }
     }

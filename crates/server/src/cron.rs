@@ -8,6 +8,7 @@ use engine::{Evicting, Now, Worker};
 use journal::Frame;
 use keyspace::{Position, Record};
 use lock::ShardId;
+use runtime::process::crash;
 use runtime::{clock, log_verbose};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,6 +57,7 @@ impl Cron {
                 continue;
             }
             self.ticks += 1;
+            self.feed_watchdog();
             self.expire(hz);
             self.sample_memory();
             self.evict().await;
@@ -65,6 +67,14 @@ impl Cron {
             if self.ticks.is_multiple_of(hz) {
                 self.idle_clients();
             }
+        }
+    }
+
+    /// The watchdog is there to see that ticks no longer come.
+    fn feed_watchdog(&self) {
+        let period = crate::apply::watchdog_ms(&self.server.config.lock());
+        if period > 0 {
+            crash::watch(period);
         }
     }
 
@@ -120,17 +130,21 @@ impl Cron {
     fn idle_clients(&self) {
         /// A client that must authenticate and has not is closed after so many seconds of silence.
         const UNAUTHENTICATED_SECONDS: i64 = 10;
+        /// How long a connection that ends waits for its peer to read on.
+        const LINGER_SECONDS: i64 = 60;
         let timeout = self.server.int(TIMEOUT);
         let now_ms = clock::now().0;
         for card in self.server.clients().all() {
-            let seconds = if card.has(ClientFlags::UNAUTHENTICATED) {
-                if timeout == 0 { UNAUTHENTICATED_SECONDS } else { timeout.min(UNAUTHENTICATED_SECONDS) }
-            } else {
-                timeout
-            };
+            let mut seconds = if timeout == 0 { i64::MAX } else { timeout };
+            if card.has(ClientFlags::UNAUTHENTICATED) {
+                seconds = seconds.min(UNAUTHENTICATED_SECONDS);
+            } else if card.has(ClientFlags::CLOSE_AFTER_REPLY) {
+                seconds = seconds.min(LINGER_SECONDS);
+            } else if card.has(ClientFlags::BLOCKED) {
+                seconds = i64::MAX;
+            }
             let silent_ms = now_ms.saturating_sub(card.last_ms.load(Ordering::Relaxed));
-            let blocked = card.has(ClientFlags::BLOCKED);
-            if seconds > 0 && !blocked && silent_ms > seconds.saturating_mul(1000) {
+            if silent_ms > seconds.saturating_mul(1000) {
                 log_verbose!("Closing idle client id={} addr={}", card.id, card.addr);
                 card.kill();
             } else if card.output_bytes.load(Ordering::Relaxed) > 0 {
@@ -209,6 +223,10 @@ impl Cron {
         let Worker { participant, writer, stats, .. } = &mut self.worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, 1024) else { return keyspace::Swept::default() };
         let pass = participant.enter();
+        // A pause that began meanwhile has closed the gate, and counts on nothing going on.
+        if engine.pause.active(clock::now().0) {
+            return keyspace::Swept::default();
+        }
         let mut record = Record::default();
         let (db, at) = (self.expiry.db, self.expiry.at);
         let swept =

@@ -212,7 +212,7 @@ fn memory(server: &Server, out: &mut String) {
         "rss_overhead_bytes" = rss as i64 - heap.resident as i64;
         "mem_fragmentation_ratio" = format_args!("{:.2}", ratio(rss, used));
         "mem_fragmentation_bytes" = rss as i64 - used as i64;
-        "mem_not_counted_for_evict" = 0;
+        "mem_not_counted_for_evict" = crate::start::not_counted_for_evict(&server.engine.journal);
         "mem_replication_backlog" = 0;
         "mem_total_replication_buffers" = 0;
         "mem_replica_full_sync_buffer" = 0;

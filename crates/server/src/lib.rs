@@ -7,10 +7,13 @@
 //! ```
 
 mod accept;
+mod apply;
+mod crash_report;
 mod cron;
 mod disposal;
 mod info;
 mod node;
+mod promises;
 mod settings;
 mod start;
 

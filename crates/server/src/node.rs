@@ -8,12 +8,15 @@ use engine::{Engine, Histogram};
 use net::Pool;
 use parking_lot::Mutex;
 use resp::Reply;
-use runtime::{clock, log, log_notice, log_warning, sysinfo};
+use runtime::process::limits::OomScore;
+use runtime::{clock, log_notice, log_warning, sysinfo};
+use socket2::Socket;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Numbers that the cron samples, for INFO.
 #[derive(Debug, Default)]
@@ -50,29 +53,16 @@ pub struct Server {
     pub(crate) reset_ms: AtomicI64,
     pub(crate) stop: Notify,
     pub(crate) stopping: AtomicBool,
+    /// The TCP listeners once more, to close them from where CONFIG SET runs.
+    pub(crate) listening: Mutex<Vec<Socket>>,
+    /// To the main loop, which accepts on them.
+    pub(crate) new_listeners: UnboundedSender<Socket>,
+    pub(crate) oom_score: Mutex<OomScore>,
 }
 
 impl Server {
     pub(crate) fn int(&self, id: ParamId) -> i64 {
         self.config.lock().int(id)
-    }
-
-    /// What a changed parameter means for the running server.
-    fn apply(&self, config: &Config, changed: ParamId) -> Result<(), String> {
-        const THREADS: ParamId = id("io-threads");
-        const LEVEL: ParamId = id("loglevel");
-        match changed {
-            THREADS => {
-                let Some(pool) = self.pool.get() else { return Ok(()) };
-                pool.resize(crate::start::threads(config))
-                    .map_err(|error| format!("Unable to start threads: {error}"))
-            }
-            LEVEL => {
-                crate::start::set_log_level(config);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
     }
 
     fn rewrite(&self, scope: Scope) -> Result<(), CommandError> {
@@ -116,7 +106,9 @@ impl Node for Server {
     fn config_set(&self, args: &[&[u8]], local: bool) -> Result<(), CommandError> {
         let mut config = self.config.lock();
         let caller = Caller { local, loading: false };
-        let outcome = config.set(args, caller, &mut |config, id| self.apply(config, id));
+        let outcome = config.set(args, caller, &mut |config, id| {
+            crate::apply::apply(self, config, id.param().name)
+        });
         let settings: Settings = settings(&config);
         drop(config);
         match outcome {
@@ -288,11 +280,4 @@ impl Server {
 /// Whether two secrets are equal, in a time that depends on their lengths alone.
 fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
-}
-
-/// Puts the log where the configuration says.
-pub(crate) fn open_log(config: &Config) -> std::io::Result<()> {
-    const FILE: ParamId = id("logfile");
-    crate::start::set_log_level(config);
-    log::set_file(&config.text(FILE))
 }

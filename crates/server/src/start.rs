@@ -2,14 +2,15 @@
 
 use crate::cron::Cron;
 use crate::node::{Samples, Server};
-use crate::{accept, disposal};
-use command::{Clients, Node};
+use crate::crash_report::{self, SECTIONS};
+use crate::{accept, apply, disposal, promises};
+use command::{Clients, CommandTable, Node};
 use config::{Config, Files, Invocation, Startup, id};
 use disk::Disk;
 use engine::{Engine, Worker};
 use journal::{Journal, Lsn};
 use keyspace::Keyspace;
-use net::{Endpoint, Listeners, Pool};
+use net::{Listeners, Pool};
 use parking_lot::Mutex;
 use runtime::process::{self, banner, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
@@ -20,7 +21,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use stdx::hash::Seed;
+use socket2::Socket;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
 const BUILD: banner::Build<'_> =
@@ -109,7 +112,7 @@ fn check_system() -> ExitCode {
 }
 
 fn serve(startup: &Startup) -> ExitCode {
-    let (config, remarks) = match load(startup) {
+    let (mut config, remarks) = match load(startup) {
         Ok(loaded) => loaded,
         Err(report) => return complain(&report),
     };
@@ -119,12 +122,9 @@ fn serve(startup: &Startup) -> ExitCode {
     // Before the directory changes: CONFIG REWRITE means the file that was read.
     let file = startup.file.as_deref().map(|file| std::path::absolute(file).unwrap_or(file.into()));
     let startup = &Startup { file, ..startup.clone() };
-    if let Err(error) = enter_dir(&config) {
+    let opened = apply::enter_dir(&mut config).and_then(|()| apply::open_log(&config));
+    if let Err(error) = opened {
         return complain(&error);
-    }
-    if let Err(error) = crate::node::open_log(&config) {
-        let file = config.text(id("logfile"));
-        return complain(&format!("Can't open the log file {file}: {error}"));
     }
     title::init();
     let supervisor = daemon::supervise(supervised(&config));
@@ -155,14 +155,12 @@ fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
     let mut config = Config::new();
     startup
         .directives(&input, &mut ConfigFiles, stdx::glob::matches)
-        .and_then(|directives| config.load(&directives))
-        .map(|remarks| (config, remarks))
+        .and_then(|directives| {
+            let remarks = config.load(&directives)?;
+            promises::check(&config, &directives)?;
+            Ok((config, remarks))
+        })
         .map_err(|error| error.report(&product()))
-}
-
-fn enter_dir(config: &Config) -> Result<(), String> {
-    let dir = config.text(id("dir"));
-    std::env::set_current_dir(&dir).map_err(|error| format!("Can't chdir to '{dir}': {error}"))
 }
 
 fn supervised(config: &Config) -> daemon::Supervised {
@@ -172,29 +170,6 @@ fn supervised(config: &Config) -> daemon::Supervised {
         "auto" => daemon::Supervised::Auto,
         _ => daemon::Supervised::No,
     }
-}
-
-/// `loglevel` and the log's form, at start and when they change.
-pub(crate) fn set_log_level(config: &Config) {
-    log::set_threshold(match config.word(id("loglevel")) {
-        "debug" => log::Threshold::Debug,
-        "verbose" => log::Threshold::Verbose,
-        "warning" => log::Threshold::Warning,
-        "nothing" => log::Threshold::Nothing,
-        _ => log::Threshold::Notice,
-    });
-    let format = match config.word(id("log-format")) {
-        "json" => log::Format::Json,
-        "logfmt" => log::Format::Logfmt,
-        _ => log::Format::Legacy,
-    };
-    let timestamp = match config.word(id("log-timestamp-format")) {
-        "iso8601" => log::Timestamp::Iso8601,
-        "milliseconds" => log::Timestamp::Milliseconds,
-        _ => log::Timestamp::Legacy,
-    };
-    log::set_format(format, timestamp);
-    log::set_hides_user_data(config.yes(id("hide-user-data-from-log")));
 }
 
 /// `io-threads`: 0 is one for each core that the process may use.
@@ -234,15 +209,19 @@ fn start(
     supervisor: &daemon::Supervisor,
 ) -> Result<ExitCode, String> {
     let fail = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-    let guard = crash::install(crash::Options { version: command::VERSION, sections: &[] })
+    let guard = crash::install(crash::Options { version: command::VERSION, sections: SECTIONS })
         .map_err(fail("Can't install the crash handlers"))?;
     signal::install().map_err(fail("Can't install signal handlers"))?;
     let maxclients = config.uint(id("maxclients")) as u32;
     let mut config = config;
-    if let Some(lower) = limits::raise_open_files(maxclients) {
-        config.replace(id("maxclients"), config::Value::Int(i128::from(lower)));
-    }
-    process::checks::warn(config.uint(id("tcp-backlog")) as u32, false);
+    let Some(reached) = limits::raise_open_files(maxclients) else {
+        return Err("There are too few file descriptors.".into());
+    };
+    config.replace(id("maxclients"), config::Value::Int(i128::from(reached)));
+    crash::set_enabled(config.yes(id("crash-log-enabled")))
+        .map_err(fail("Can't install the crash handlers"))?;
+    crash::set_exits_on_panic(config.yes(id("use-exit-on-panic")));
+    process::checks::warn(config.uint(id("tcp-backlog")) as u32, config.yes(id("disable-thp")));
     let port = config.uint(id("port")) as u16;
     let logo = if config.yes(id("always-show-logo")) {
         banner::Logo::Always
@@ -251,54 +230,63 @@ fn start(
     };
     banner::running(banner::Mode::Standalone, port, logo, BUILD);
     log::set_role(log::Role::Primary);
-    let listeners = listen(&config, port)?;
-    let server = build(config, startup, supervisor)?;
+    if !config.save_points().is_empty() {
+        log_warning!("Nothing is saved yet: this version keeps data in memory only, 'save' has no effect.");
+    }
+    let listeners = apply::listen(&config)?;
+    let (new_listeners, rebound) = unbounded_channel();
+    let server = build(config, startup, supervisor, new_listeners)?;
+    keep_listeners(&server, &listeners).map_err(fail("Can't keep the listeners"))?;
+    crash_report::set_server(&server);
+    {
+        let config = server.config.lock();
+        apply::show_title(&server, &config);
+        // A failure is in the log; the server starts all the same.
+        drop(apply::apply_oom_score(&server, &config));
+        crash::watch(apply::watchdog_ms(&config));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(fail("Can't start the main loop"))?;
-    let code = LocalSet::new().block_on(&runtime, serve_until_told(&server, listeners, supervisor));
+    let code = LocalSet::new().block_on(&runtime, serve_until_told(&server, listeners, rebound, supervisor));
     drop(guard);
     Ok(code)
 }
 
-fn listen(config: &Config, port: u16) -> Result<Listeners, String> {
-    let mut endpoints = Vec::new();
-    if port != 0 {
-        for bind in config.words(id("bind")) {
-            let bind = String::from_utf8_lossy(bind).into_owned();
-            endpoints.push(Endpoint::Tcp { bind, port });
-        }
-    }
-    let path = config.text(id("unixsocket"));
-    if !path.is_empty() {
-        let mode = config.uint(id("unixsocketperm")) as u32;
-        endpoints.push(Endpoint::Unix { path, mode });
-    }
-    net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(|error| {
-        log_warning!("Warning: {error}");
-        banner::listen_failed(port, "tcp");
-        "Configuring the listeners failed, exiting.".to_owned()
-    })
+/// Twins of the listeners, by which CONFIG SET can close them.
+fn keep_listeners(server: &Server, listeners: &Listeners) -> io::Result<()> {
+    let twins = listeners.tcp.iter().map(Socket::try_clone).collect::<io::Result<Vec<Socket>>>()?;
+    *server.listening.lock() = twins;
+    Ok(())
+}
+
+/// Bytes of the journal, which eviction does not count: to evict makes it longer.
+pub(crate) fn not_counted_for_evict(journal: &Journal) -> u64 {
+    if journal.active() { journal.tail().0.saturating_sub(journal.oldest().0) } else { 0 }
 }
 
 fn build(
     config: Config,
     startup: &Startup,
     supervisor: &daemon::Supervisor,
+    new_listeners: UnboundedSender<Socket>,
 ) -> Result<Arc<Server>, String> {
     let entropy = |error: io::Error| format!("No randomness from the system: {error}");
     let seed = Seed::from_bytes(random().map_err(entropy)?);
     let id_bytes: [u8; 20] = random().map_err(entropy)?;
     let space = Arc::new(Keyspace::new(shards(&config), config.uint(id("databases")) as u32, seed));
     let journal = Journal::new(Lsn(0), journal::Limits::default());
-    let engine = Arc::new(Engine::new(Arc::clone(&space), journal, commands::FAMILIES));
+    let mut engine = Engine::new(Arc::clone(&space), journal, commands::FAMILIES);
+    rename_commands(&mut engine.table, &config)?;
+    let engine = Arc::new(engine);
     engine.set_settings(crate::settings::settings(&config));
     let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
-    let counts = Arc::clone(&disposed);
+    let (counts, log) = (Arc::clone(&disposed), Arc::clone(&engine.journal));
     space.set_sampler(Box::new(move || {
         let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
-        allocated.saturating_sub(counts.pending_bytes.load(Ordering::Relaxed))
+        let pending = counts.pending_bytes.load(Ordering::Relaxed);
+        allocated.saturating_sub(pending).saturating_sub(not_counted_for_evict(&log))
     }));
     let memory_at_start = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
     let server = Arc::new(Server {
@@ -317,6 +305,9 @@ fn build(
         reset_ms: AtomicI64::new(clock::now().0),
         stop: Notify::new(),
         stopping: AtomicBool::new(false),
+        listening: Mutex::default(),
+        new_listeners,
+        oom_score: Mutex::default(),
     });
     engine.set_node(Arc::clone(&server) as Arc<dyn Node>);
     let count = threads(&server.config.lock());
@@ -328,9 +319,19 @@ fn build(
     Ok(server)
 }
 
+/// `rename-command`, in the order of the lines.
+fn rename_commands(table: &mut CommandTable, config: &Config) -> Result<(), String> {
+    for line in config.lines(id("rename-command")) {
+        let [from, to] = line.args.as_slice() else { continue };
+        table.rename(from, to).map_err(|error| line.error(error).report(&product()))?;
+    }
+    Ok(())
+}
+
 async fn serve_until_told(
     server: &Arc<Server>,
     listeners: Listeners,
+    mut rebound: UnboundedReceiver<Socket>,
     supervisor: &daemon::Supervisor,
 ) -> ExitCode {
     banner::initialized();
@@ -342,6 +343,12 @@ async fn serve_until_told(
     for listener in listeners.tcp {
         tokio::task::spawn_local(accept::accept_tcp(Arc::clone(server), listener));
     }
+    let rebinder = Arc::clone(server);
+    tokio::task::spawn_local(async move {
+        while let Some(listener) = rebound.recv().await {
+            tokio::task::spawn_local(accept::accept_tcp(Arc::clone(&rebinder), listener));
+        }
+    });
     for listener in listeners.unix {
         tokio::task::spawn_local(accept::accept_unix(Arc::clone(server), listener));
     }

@@ -4,7 +4,7 @@ use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
 use super::{EXPIRE_EVENT, SET_EVENT, reply_str};
 use command::grammar::{block, integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, ExpiryChange, KeyRef, NewValue};
+use keyspace::{Event, ExpiryChange, KeyRef};
 use resp::Reply;
 
 pub(super) const MGET: Command = Command::data("MGET", mget)
@@ -82,7 +82,8 @@ fn set_all<'a>(
     expiry: ExpiryChange,
 ) {
     for (key, value) in pairs {
-        cx.db.put(key, NewValue::detect(value), expiry, SET_EVENT);
+        let value = cx.value(value);
+        cx.db.put(key, value, expiry, SET_EVENT);
         if matches!(expiry, ExpiryChange::At(_)) {
             cx.db.note(key, EXPIRE_EVENT);
         }

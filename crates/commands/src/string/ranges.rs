@@ -3,7 +3,7 @@
 use super::READ;
 use command::grammar::{integer, key, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, ExpiryChange, NewValue, Str};
+use keyspace::{Event, ExpiryChange, Str};
 use resp::{Chunk, Reply, SHARED_BYTES_MIN};
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ fn append(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let tail = args.bytes()?;
     let Some(len) = cx.db.string_peek(&key)?.map(|value| value.len()) else {
-        cx.db.put(&key, NewValue::detect(tail), ExpiryChange::Clear, EVENT);
+        let value = cx.value(tail);
+        cx.db.put(&key, value, ExpiryChange::Clear, EVENT);
         reply.integer(tail.len() as i64);
         return Ok(Effect::Same);
     };

@@ -5,7 +5,7 @@ use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
 use super::{EXPIRE_EVENT, MODIFY, SET_EVENT, reply_str};
 use command::grammar::{integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, ExpiryChange, KeyRef, NewValue};
+use keyspace::{Event, ExpiryChange, KeyRef};
 use resp::Reply;
 
 pub(super) const SET: Command = Command::data("SET", set)
@@ -212,7 +212,8 @@ fn set(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let value = args.bytes()?;
     if args.left() == 0 {
         // PERF: the plain SET is one look-up and, for a new key, one allocation.
-        cx.db.put(&key, NewValue::detect(value), ExpiryChange::Clear, SET_EVENT);
+        let value = cx.value(value);
+        cx.db.put(&key, value, ExpiryChange::Clear, SET_EVENT);
         reply.ok();
         return Ok(Effect::Same);
     }
@@ -276,7 +277,8 @@ fn store(
         cx.rewrite(&[b"UNLINK", key.bytes()]);
         return Effect::Rewrite;
     }
-    cx.db.put(key, NewValue::detect(value), expiry, SET_EVENT);
+    let stored = cx.value(value);
+    cx.db.put(key, stored, expiry, SET_EVENT);
     if matches!(expiry, ExpiryChange::At(_)) {
         cx.db.note(key, EXPIRE_EVENT);
     }
@@ -300,7 +302,8 @@ fn setnx(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         reply.integer(0);
         return Ok(Effect::None);
     }
-    cx.db.put(&key, NewValue::detect(value), ExpiryChange::Clear, SET_EVENT);
+    let value = cx.value(value);
+    cx.db.put(&key, value, ExpiryChange::Clear, SET_EVENT);
     reply.integer(1);
     Ok(Effect::Same)
 }
