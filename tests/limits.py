@@ -726,6 +726,34 @@ def large_value():
     return f"{took:.2f} s; another's worst GET {worst * 1e3:.0f} ms"
 
 
+def large_among_small():
+    """Large arguments in every place of a request, with small requests before and behind them, cut anywhere."""
+    rng, big = random.Random(3), random.Random(2).randbytes(3 * MB)
+    script = (
+        pack("SET", "a", big) + pack("PING") + pack("SET", "b", big, "EX", 1000) + pack("STRLEN", "b") + pack("APPEND", "a", big)
+        + pack("MSET", "c", big, "d", big[:2 * MB], "e", "x") + pack("ECHO", big) + pack("SET", "f", big, "NX", "GET")
+        + pack("SET", "a", big, "SYNTAX") + b"PING\r\n" + pack("STRLEN", "a") + pack("GET", "d") + pack("GET", big) + pack("TTL", "b")
+    )
+    want = (
+        b"+OK\r\n+PONG\r\n+OK\r\n:%d\r\n:%d\r\n+OK\r\n$%d\r\n" % (3 * MB, 6 * MB, 3 * MB) + big + b"\r\n$-1\r\n"
+        + b"-ERR syntax error\r\n+PONG\r\n:%d\r\n$%d\r\n" % (6 * MB, 2 * MB) + big[:2 * MB] + b"\r\n$-1\r\n:1000\r\n"
+    )
+    with serve() as server:
+        for _ in range(6):
+            with Wire(server.port) as wire:
+                wire.call("FLUSHALL")
+                cuts = sorted(rng.randrange(1, len(script)) for _ in range(12))
+                reader = threading.Thread(target=lambda: results.append(wire.exactly(len(want))))
+                results = []
+                reader.start()
+                for begin, end in zip([0, *cuts], [*cuts, len(script)]):
+                    wire.send(script[begin:end])
+                reader.join(30)
+                assert results and results[0] == want, "the replies differ"
+                assert wire.call("GET", "a") == big + big and wire.call("GET", "b") == big and wire.call("GET", "c") == big
+        healthy(server)
+
+
 def kill_while_writing():
     """A client that does not read can be killed while replies wait for it; half-closed ones get all their replies."""
     with serve() as server, Wire(server.port) as admin:
@@ -830,7 +858,8 @@ TESTS = [
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, client_kill, sigterm_under_load,
     signals_and_restart, port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
-    port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, kill_while_writing,
+    port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
+    kill_while_writing,
 ]
 
 

@@ -46,6 +46,11 @@ impl Ready {
         }
     }
 
+    /// Takes over `copy`, which holds the bytes of `word`.
+    pub fn give(&mut self, word: &[u8], copy: Arc<Vec<u8>>) {
+        self.0.push((word.as_ptr().addr(), copy));
+    }
+
     /// The copy of `word`, which is then gone from here.
     fn take(&mut self, word: &[u8]) -> Option<Arc<Vec<u8>>> {
         let is_it = |(at, copy): &(usize, Arc<Vec<u8>>)| {

@@ -17,6 +17,7 @@ use journal::{Frame, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, Record, Shard};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use stdx::rng::Rng;
 
@@ -40,6 +41,15 @@ pub struct Served {
     /// How many of the requests were executed.
     pub done: usize,
     pub end: End,
+}
+
+/// A request with one word that is owned already.
+pub struct Large<'a> {
+    pub words: &'a [&'a [u8]],
+    pub large: usize,
+    /// The bytes of `words[large]`.
+    pub value: Arc<Vec<u8>>,
+    pub bytes: usize,
 }
 
 /// Clock readings for one batch.
@@ -128,7 +138,33 @@ impl Engine {
             plan.bytes = request.bytes;
             scratch.plans.push(plan);
         }
-        let served = self.run(worker, session, &mut scratch, now, reply);
+        let ready = long_words(&scratch.plans, &scratch.words);
+        let served = self.run(worker, session, &mut scratch, ready, now, reply);
+        worker.give_scratch(scratch);
+        served
+    }
+
+    /// Executes one request whose word at `large` is `value`: what SET stores without a copy.
+    /// `bytes` is the request's size on the wire.
+    pub fn serve_large(
+        &self,
+        worker: &mut Worker,
+        session: &mut Session,
+        Large { words, large, value, bytes }: Large<'_>,
+        now: Now,
+        reply: &mut Reply,
+    ) -> Served {
+        worker.refresh(self);
+        let mut ready = Ready::default();
+        let others = words.iter().enumerate().filter(|(at, _)| *at != large);
+        others.for_each(|(_, word)| ready.add(word));
+        ready.give(words[large], value);
+        let mut scratch = worker.take_scratch();
+        scratch.words.extend_from_slice(words);
+        let mut plan = self.resolve(&scratch.words, 0, &mut scratch.keys, &mut None);
+        plan.bytes = bytes;
+        scratch.plans.push(plan);
+        let served = self.run(worker, session, &mut scratch, ready, now, reply);
         worker.give_scratch(scratch);
         served
     }
@@ -156,6 +192,7 @@ impl Engine {
         worker: &mut Worker,
         session: &mut Session,
         scratch: &mut Scratch<'_>,
+        ready: Ready,
         now: Now,
         reply: &mut Reply,
     ) -> Served {
@@ -181,7 +218,7 @@ impl Engine {
             ticks: (now.ticks)(),
             words,
             keys,
-            ready: long_words(plans, words),
+            ready,
             evictor: &mut worker.evictor,
             memory: Memory::Unknown,
         };

@@ -21,7 +21,7 @@ mod stats;
 mod tests;
 mod worker;
 
-pub use batch::{End, Ledger, Now, RUN_REQUESTS_MAX, Served};
+pub use batch::{End, Large, Ledger, Now, RUN_REQUESTS_MAX, Served};
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use pause::Pause;

@@ -15,13 +15,14 @@
 
 use crate::scratch::{INPUT_BYTES, Scratch, State};
 use command::{ClientFlags, Job, JobStep, ReplyMode, Session};
-use engine::{End, Now};
+use engine::{End, Large, Now};
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -33,6 +34,8 @@ const BATCH_REQUESTS: usize = 64;
 /// Replies of one connection that are made before they are offered to the kernel, and before the
 /// worker's other connections have their turn.
 const REPLY_BYTES_PER_TURN: usize = 1 << 20;
+/// Arguments of this many bytes and more are not copied: the buffer they came in becomes the value.
+const LARGE_BYTES_MIN: usize = 1 << 20;
 /// How long one connection's requests run, batch after batch, before that.
 const TURN_MS: u64 = 2;
 /// What a client may send and leave unread before it has authenticated itself.
@@ -202,8 +205,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.adopt(outcome);
             self.kept.extend_from_slice(&input[used..len]);
         } else {
+            if self.progress.wanted().is_some_and(|wanted| wanted > len) {
+                // Grows to what the argument needs, but never by more than has arrived.
+                self.kept.reserve_exact(self.progress.room(len));
+            }
             self.kept.extend_from_slice(&input[..len]);
-            let outcome = serving.serve(&mut self.progress, &self.kept);
+            let outcome = if self.kept.len() < LARGE_BYTES_MIN {
+                serving.serve(&mut self.progress, &self.kept)
+            } else {
+                serving.serve_large(&mut self.progress, &mut self.kept)
+            };
             let used = outcome.used;
             self.adopt(outcome);
             self.kept.drain(..used);
@@ -425,12 +436,7 @@ impl Serving<'_> {
             let rest = &input[used..];
             let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
             if !self.requests.is_empty() {
-                let now = Now {
-                    wall_ms: wall_ms(),
-                    ticks: clock::ticks,
-                    wall: wall_ms,
-                    stale_ticks: clock::ticks_per_milli(),
-                };
+                let now = clock_readings();
                 let served = self.engine.serve(
                     self.worker,
                     self.session,
@@ -467,6 +473,66 @@ impl Serving<'_> {
         }
     }
 
+    /// As `serve`, for input that may hold a large argument. If it does, `input` becomes that
+    /// argument, and what came behind the request is put in its place.
+    #[cold]
+    fn serve_large(&mut self, progress: &mut Progress, input: &mut Vec<u8>) -> Outcome {
+        let parsed = self.requests.parse(progress, input, &self.limits(), 1);
+        let Some(request) = self.requests.get(0, input) else {
+            return match parsed.stop {
+                Stop::Error(error) => self.protocol_error(error, input.len()),
+                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need },
+            };
+        };
+        let base = input.as_ptr().addr();
+        let spans =
+            request.args.iter().map(|arg| (arg.as_ptr().addr().wrapping_sub(base), arg.len()));
+        let spans: Vec<(usize, usize)> = spans.collect();
+        let largest = spans.iter().enumerate().max_by_key(|(_, (_, len))| *len);
+        let Some((large, &(at, len))) = largest.filter(|_| !request.inline) else {
+            return self.serve_again(progress, input);
+        };
+        if len < LARGE_BYTES_MIN {
+            return self.serve_again(progress, input);
+        }
+        let end = at + len;
+        let (head, behind) = (input[..at].to_vec(), input[end..].to_vec());
+        let mut value = std::mem::take(input);
+        value.copy_within(at..end, 0);
+        value.truncate(len);
+        value.shrink_to_fit();
+        let value = Arc::new(value);
+        let word = |&(from, len): &(usize, usize)| match from {
+            _ if from == at => &value[..],
+            _ if from < at => &head[from..from + len],
+            _ => &behind[from - end..from - end + len],
+        };
+        let words: Vec<&[u8]> = spans.iter().map(word).collect();
+        let bytes = parsed.consumed;
+        self.reply.protocol = self.session.wire();
+        let large = Large { words: &words, large, value: Arc::clone(&value), bytes };
+        let served =
+            self.engine.serve_large(self.worker, self.session, large, clock_readings(), self.reply);
+        if served.done == 0 {
+            resp::write_command(input, &words);
+        }
+        input.extend_from_slice(&behind[bytes - end..]);
+        let end = match served.end {
+            End::Done if input.is_empty() => ServeEnd::Need,
+            End::Done => ServeEnd::Turn,
+            End::Later(job) => ServeEnd::Later(job),
+            End::Paused => ServeEnd::Paused,
+            End::Close => ServeEnd::Close(Exit::Closed),
+        };
+        Outcome { used: 0, end }
+    }
+
+    /// Parses from the start what was parsed without being executed.
+    fn serve_again(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
+        *progress = Progress::default();
+        self.serve(progress, input)
+    }
+
     fn limits(&self) -> Limits {
         let settings = self.engine.settings();
         Limits {
@@ -481,6 +547,16 @@ impl Serving<'_> {
         self.reply.protocol_error(&error);
         self.worker.stats.error("ERR".to_owned());
         Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)) }
+    }
+}
+
+#[inline]
+fn clock_readings() -> Now {
+    Now {
+        wall_ms: wall_ms(),
+        ticks: clock::ticks,
+        wall: wall_ms,
+        stale_ticks: clock::ticks_per_milli(),
     }
 }
 
