@@ -1,7 +1,5 @@
 //! The one binary: a list of tools, found by the name it was called by or by its first argument.
 
-#![expect(clippy::disallowed_methods, reason = "a program's main reads its arguments")]
-
 mod allocator;
 mod docs;
 

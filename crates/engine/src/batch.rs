@@ -197,6 +197,7 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         let Scratch { words, keys, plans, shards } = scratch;
+        self.watch_memory(&worker.settings, now.wall_ms);
         // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
         let room = match worker.writer.room(journal_bytes(plans), plans.len() as u32) {
             Ok(room) => room,
@@ -477,7 +478,12 @@ impl Run<'_, '_> {
             now: self.now,
         };
         self.memory = Memory::Evicted(self.engine.evict(&mut hand, self.settings));
-        self.now.wall_ms = (self.now.wall)();
+        let ticks = (self.now.ticks)();
+        if ticks.saturating_sub(self.ticks) > self.now.stale_ticks {
+            self.now.wall_ms = (self.now.wall)();
+        }
+        // The time is not the command's.
+        self.ticks = ticks;
         self.room = self.writer.room(journal_bytes(plans), plans.len() as u32)?;
         self.log.active = self.room.active();
         Ok(())

@@ -94,7 +94,23 @@ fn patience_micros(tenacity: u32) -> Option<u64> {
     }
 }
 
+/// Age in milliseconds up to which the allocator's answer counts as news.
+const FRESH_MS: i64 = 5;
+
 impl Engine {
+    /// Close to the limit, asks the allocator more often than the cron does: what grows beside the
+    /// keyspace is not in its account. Called without locks.
+    #[inline]
+    pub(crate) fn watch_memory(&self, settings: &Settings, now_ms: i64) {
+        /// How close, in bytes, and at most this part of the limit.
+        const CLOSE_BYTES: u64 = 1 << 20;
+        const CLOSE_PART: u64 = 8;
+        let limit = settings.maxmemory;
+        if limit > 0 && self.space.out_of_memory(limit - CLOSE_BYTES.min(limit / CLOSE_PART)) {
+            self.space.refresh_memory(now_ms, FRESH_MS);
+        }
+    }
+
     /// Evicts until memory is below the limit or time runs out. Called without locks or pass; the
     /// writer's room becomes invalid.
     pub fn evict(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
@@ -105,8 +121,6 @@ impl Engine {
     }
 
     fn evict_some(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
-        /// Age in milliseconds up to which the allocator's answer counts as news.
-        const FRESH_MS: i64 = 5;
         /// Keys between two looks at the clock.
         const SLICE_KEYS: u32 = 16;
         let now = hand.now;
@@ -164,7 +178,7 @@ impl Engine {
         let bytes = candidate.key().len() as u64 + FRAME_BYTES;
         let mut room = hand.writer.room(bytes, 1)?;
         let pass = hand.participant.enter();
-        if self.pause.active((hand.now.wall)()) {
+        if self.pause.active(hand.now.wall_ms) {
             return Ok(());
         }
         let writer = &mut *hand.writer;

@@ -199,7 +199,6 @@ impl Keyspace {
     /// Visits the live keys in some buckets at `from` and on; about `count` entries are looked at.
     /// `None` when the end was reached. Every key that is there throughout a whole walk is visited
     /// at least once, whatever happens to the tables meanwhile.
-    #[expect(clippy::too_many_arguments, reason = "a place, a budget, and where the outcome goes")]
     pub fn scan(
         &self,
         db: u32,

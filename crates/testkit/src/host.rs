@@ -1,7 +1,7 @@
 //! What stands in for the server around the engine: configuration, a registry of clients, a clock
 //! that the test moves. Nothing of it starts a thread or touches the system.
 
-use command::{Clients, CommandError, Node, PauseMode, Settings, ShutdownRequest};
+use command::{Clients, CommandError, CommandLog, Node, PauseMode, Settings, ShutdownRequest};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
 use keyspace::AccessClock;
@@ -14,6 +14,8 @@ pub(crate) struct Host {
     pub engine: OnceLock<Weak<Engine>>,
     pub config: Mutex<Config>,
     pub clients: Clients,
+    /// Stays empty: nothing takes time here.
+    pub command_log: CommandLog,
     /// Milliseconds since 1970.
     pub now_ms: AtomicI64,
     pub started_ms: i64,
@@ -25,6 +27,7 @@ impl Host {
             engine: OnceLock::new(),
             config: Mutex::new(Config::new()),
             clients: Clients::default(),
+            command_log: CommandLog::default(),
             now_ms: AtomicI64::new(now_ms),
             started_ms: now_ms,
         }
@@ -74,7 +77,12 @@ impl Node for Host {
         &self.clients
     }
 
-    fn info(&self, _: &[String]) -> String {
+    fn info(&self, sections: &[String]) -> String {
+        const SERVER: [&str; 4] = ["server", "default", "all", "everything"];
+        let wanted = |section: &String| SERVER.contains(&section.as_str());
+        if !sections.is_empty() && !sections.iter().any(wanted) {
+            return String::new();
+        }
         format!("# Server\r\nredis_version:{}\r\n", command::REDIS_VERSION)
     }
 
@@ -124,7 +132,10 @@ impl Node for Host {
         !self.config.lock().bytes(PASSWORD).is_empty()
     }
 
-    fn shutdown(&self, _: ShutdownRequest) -> Result<(), CommandError> {
+    fn shutdown(&self, request: ShutdownRequest) -> Result<(), CommandError> {
+        if request.abort {
+            return Err(CommandError::err(format_args!("No shutdown in progress.")));
+        }
         Err(CommandError::err(format_args!("this node ends with its test")))
     }
 
@@ -153,6 +164,10 @@ impl Node for Host {
 
     fn memory_bytes(&self) -> u64 {
         0
+    }
+
+    fn command_log(&self) -> &CommandLog {
+        &self.command_log
     }
 
     fn latency_histogram(&self, _: u16) -> (u64, Vec<(u64, u64)>) {

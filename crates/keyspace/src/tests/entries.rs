@@ -177,7 +177,9 @@ fn a_small_entry_takes_what_the_head_of_the_module_says() {
     assert_eq!(Entry::new(&[b'k'; 16], NewValue::Bytes(&value), Some(1), 0).bytes(), 48);
     assert_eq!(Entry::new(b"", NewValue::Bytes(b""), None, 0).bytes(), 8);
     // As the allocator rounds them.
-    for (value_len, bytes) in [(56, 64), (57, 80), (120, 128), (121, 160), (1016, 1024), (1017, 1280)] {
+    for (value_len, bytes) in
+        [(56, 64), (57, 80), (120, 128), (121, 160), (1016, 1024), (1017, 1280)]
+    {
         assert_eq!(Entry::new(b"", NewValue::Bytes(&vec![0; value_len]), None, 0).bytes(), bytes);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::model::keyspace;
 use crate::{
-    AccessClock, Db, Event, EvictionPolicy, Evictor, ExpiryChange, Keyspace, NewValue, Rank, Record, Search,
+    AccessClock, Db, Event, EvictionPolicy, Evictor, ExpiryChange, Keyspace, NewValue, Rank,
+    Record, Search,
 };
 use stdx::rng::Rng;
 
@@ -97,7 +98,8 @@ fn what_was_used_meanwhile_stays() {
     let now_ms = KEYS as i64 * 1000;
     let search = Search { policy, samples: 5, clock: AccessClock::Lru, now_ms };
     let mut record = Record::default();
-    let candidate = Evictor::default().next(&space, &search, &mut Rng::new(3)).expect("keys are there");
+    let candidate =
+        Evictor::default().next(&space, &search, &mut Rng::new(3)).expect("keys are there");
     let key = space.key(candidate.key(), 0);
     {
         let mut held = space.shards().one(key.shard());

@@ -91,6 +91,15 @@ impl Pair {
                 self.changes(expired + u32::from(found), expired);
             }
             6 => self.read(db, &key),
+            choice => self.move_about(rng, choice, db, key, other),
+        }
+        self.space.dispose(&mut self.record.garbage);
+    }
+
+    /// A change of place, of a key or of many; or time passes.
+    fn move_about(&mut self, rng: &mut Rng, choice: u64, db: u32, key: Vec<u8>, other: Vec<u8>) {
+        let at = (db, key.clone());
+        match choice {
             7 if key != other && self.lives(db, &key) => {
                 let expired = self.purge(db, &other);
                 let kept = self.model.remove(&at).expect("it lives");
@@ -136,12 +145,12 @@ impl Pair {
                     index => index,
                 };
                 let old = std::mem::take(&mut self.model);
-                self.model = old.into_iter().map(|((i, key), kept)| ((swapped(i), key), kept)).collect();
+                self.model =
+                    old.into_iter().map(|((i, key), kept)| ((swapped(i), key), kept)).collect();
             }
             12 if rng.below(20) == 0 => self.sweep(db),
             _ => self.now_ms += rng.below(3) as i64,
         }
-        self.space.dispose(&mut self.record.garbage);
     }
 
     fn all<R>(&mut self, command: impl FnOnce(&mut Db<'_>) -> R) -> R {
@@ -174,7 +183,8 @@ impl Pair {
     fn read(&mut self, db: u32, key: &[u8]) {
         let lives = self.lives(db, key);
         let there = self.model.contains_key(&(db, key.to_vec()));
-        let wanted = self.model.get(&(db, key.to_vec())).filter(|_| lives).map(|kept| kept.0.clone());
+        let wanted =
+            self.model.get(&(db, key.to_vec())).filter(|_| lives).map(|kept| kept.0.clone());
         let keys = self.space.size(db).keys;
         let minted = self.space.key(key, 0);
         let got = self.run(db, &[key], |db| {
@@ -219,8 +229,12 @@ impl Pair {
         let expired = |at: &(u32, Vec<u8>), kept: &(Vec<u8>, Option<i64>)| {
             at.0 == db && kept.1.is_some_and(|ms| ms <= now_ms)
         };
-        let wanted: BTreeSet<_> =
-            self.model.iter().filter(|(at, kept)| expired(at, kept)).map(|(at, _)| at.1.clone()).collect();
+        let wanted: BTreeSet<_> = self
+            .model
+            .iter()
+            .filter(|(at, kept)| expired(at, kept))
+            .map(|(at, _)| at.1.clone())
+            .collect();
         assert_eq!(gone.len(), wanted.len(), "each once");
         assert_eq!(gone.into_iter().collect::<BTreeSet<_>>(), wanted);
         self.model.retain(|at, kept| !expired(at, kept));
@@ -318,11 +332,12 @@ fn a_walk_misses_nothing_that_stays() {
         let mut rng = Rng::new(seed);
         let space = keyspace(4);
         let mut record = Record::default();
-        let mut with = |db: u32, text: &str, command: &mut dyn FnMut(&mut Db<'_>, &crate::KeyRef<'_>)| {
-            let key = space.key(text.as_bytes(), 0);
-            let mut held = space.shards().one(key.shard());
-            command(&mut Db::under_one(&mut held, &mut record, db, 0), &key);
-        };
+        let mut with =
+            |db: u32, text: &str, command: &mut dyn FnMut(&mut Db<'_>, &crate::KeyRef<'_>)| {
+                let key = space.key(text.as_bytes(), 0);
+                let mut held = space.shards().one(key.shard());
+                command(&mut Db::under_one(&mut held, &mut record, db, 0), &key);
+            };
         let put = |db: &mut Db<'_>, key: &crate::KeyRef<'_>| {
             db.put(key, NewValue::Int(1), ExpiryChange::Clear, EVENT);
         };

@@ -2,11 +2,10 @@
 //! proves under a sanitizer.
 
 use super::model::keyspace;
-use crate::{Db, Event, Evictor, EvictionPolicy, ExpiryChange, NewValue, Record, Search};
+use crate::{Db, Event, EvictionPolicy, Evictor, ExpiryChange, NewValue, Record, Search};
 use std::sync::atomic::{AtomicBool, Ordering};
 use stdx::rng::Rng;
 
-#[expect(clippy::disallowed_methods, reason = "the test is about threads")]
 #[test]
 fn prefetching_reads_nothing_that_was_freed() {
     const ROUNDS: u64 = 20;
@@ -70,7 +69,12 @@ fn write(space: &crate::Keyspace, writer: u64, rounds: u64) {
             if rng.below(4) == 0 {
                 db.delete(&key, Event::generic("del"));
             } else {
-                db.put(&key, NewValue::Bytes(text.as_bytes()), ExpiryChange::Clear, Event::string("set"));
+                db.put(
+                    &key,
+                    NewValue::Bytes(text.as_bytes()),
+                    ExpiryChange::Clear,
+                    Event::string("set"),
+                );
             }
             drop(held);
             drop(pass);

@@ -14,7 +14,7 @@ pub use left_out::{DEBUG_BODIES, LEFT_OUT};
 pub use vocabulary::{Spans, Vocabulary};
 
 use command::grammar::{Argument, ArgumentKind};
-use command::{BeginSearch, Command, CommandTable, FindKeys, Place};
+use command::{BeginSearch, Command, CommandTable, FindKeys, Locks, Place};
 use std::collections::BTreeSet;
 
 /// One request.
@@ -91,7 +91,12 @@ impl<'t> Generator<'t> {
     pub fn request(&self, choices: &mut Choices<'_>) -> Request {
         let rare = !self.others.is_empty() && choices.one_in(12);
         let rows = if rare || self.data.is_empty() { &self.others } else { &self.data };
-        self.request_of(rows[choices.below(rows.len())], choices)
+        let mut id = rows[choices.below(rows.len())];
+        // What empties or exchanges whole databases comes more rarely, or little ever lives.
+        if self.table.entry(id).row.locks == Locks::All && !choices.one_in(8) {
+            id = rows[choices.below(rows.len())];
+        }
+        self.request_of(id, choices)
     }
 
     /// A valid request of one row.

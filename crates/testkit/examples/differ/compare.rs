@@ -1,0 +1,164 @@
+//! Which replies agree, and which may not.
+
+use resp::Value;
+
+/// How the replies to a row are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Exact,
+    /// Any order.
+    Unordered,
+    /// Random: only whether it is an error, and its type.
+    Shape,
+    /// A number that time moves, by this much.
+    Within(i64),
+}
+
+/// The rows that are not compared exactly.
+const RULES: &[(&str, Rule)] = &[
+    ("keys", Rule::Unordered),
+    // Where the walk stands, and what it meets in one call, is each server's own.
+    ("scan", Rule::Shape),
+    ("randomkey", Rule::Shape),
+    // When equal integers share one object is each server's own.
+    ("object|refcount", Rule::Shape),
+    ("ttl", Rule::Within(3)),
+    ("pttl", Rule::Within(3000)),
+    ("expiretime", Rule::Within(3)),
+    ("pexpiretime", Rule::Within(3000)),
+    ("object|idletime", Rule::Within(3)),
+];
+
+/// Who the other server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Redis,
+    Valkey,
+}
+
+/// A difference that is meant.
+struct Meant {
+    peer: Option<Peer>,
+    /// The row; `*` for any, `data` for what a comparison of the data asks.
+    row: &'static str,
+    /// How our reply and theirs begin.
+    ours: &'static str,
+    theirs: &'static str,
+    reason: &'static str,
+}
+
+const MEANT: &[Meant] = &[
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "dbsize",
+        ours: "(integer)",
+        theirs: "(integer)",
+        reason: "Redis counts a key that SET gave a moment in the past until it is found expired",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "scan",
+        ours: "",
+        theirs: "(error) ERR unknown type name",
+        reason: "Valkey refuses a TYPE that does not exist; Redis finds nothing",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "object|encoding",
+        ours: "\"embstr\"",
+        theirs: "\"raw\"",
+        reason: "Valkey counts the key into the 64 bytes of an embedded string",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "data",
+        ours: "\"embstr\"",
+        theirs: "\"raw\"",
+        reason: "Valkey counts the key into the 64 bytes of an embedded string",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "msetex",
+        ours: "(error)",
+        theirs: "(error) ERR syntax error",
+        reason: "Valkey calls an odd number of words a fault of syntax",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "msetex",
+        ours: "(error) ERR invalid numkeys value",
+        theirs: "(error) ERR invalid numkeys value or out of range",
+        reason: "Valkey words it otherwise than Redis 8.4",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "getex",
+        ours: "(nil)",
+        theirs: "(error) ERR invalid expire time",
+        reason: "Valkey 9 reads the time before it looks for the key",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "object|encoding",
+        ours: "\"raw\"",
+        theirs: "\"embstr\"",
+        reason: "Valkey 9 embeds longer strings under short keys",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "data",
+        ours: "\"raw\"",
+        theirs: "\"embstr\"",
+        reason: "Valkey 9 embeds longer strings under short keys",
+    },
+];
+
+pub(crate) fn rule(row: &str) -> Rule {
+    RULES.iter().find(|(name, _)| *name == row).map_or(Rule::Exact, |(_, rule)| *rule)
+}
+
+/// Why a difference is meant, if it is.
+pub(crate) fn meant(peer: Peer, row: &str, ours: &Value, theirs: &Value) -> Option<&'static str> {
+    if let (Value::Error(ours), Value::Error(theirs)) = (ours, theirs)
+        && ours.contains(&0)
+        && ours.starts_with(theirs)
+    {
+        return Some("their error text ends at a NUL of the request");
+    }
+    let (ours, theirs) = (ours.cli(), theirs.cli());
+    MEANT
+        .iter()
+        .find(|meant| {
+            meant.peer.is_none_or(|only| only == peer)
+                && (meant.row == "*" || meant.row == row)
+                && ours.starts_with(meant.ours)
+                && theirs.starts_with(meant.theirs)
+        })
+        .map(|meant| meant.reason)
+}
+
+pub(crate) fn agree(rule: Rule, ours: &Value, theirs: &Value) -> bool {
+    if ours.is_error() || theirs.is_error() {
+        return ours == theirs;
+    }
+    match rule {
+        Rule::Exact => ours == theirs,
+        Rule::Unordered => sorted(ours) == sorted(theirs),
+        Rule::Shape => std::mem::discriminant(ours) == std::mem::discriminant(theirs),
+        Rule::Within(span) => match (ours, theirs) {
+            (Value::Integer(a), Value::Integer(b)) => {
+                a == b || (*a >= 0 && *b >= 0 && a.abs_diff(*b) <= span.unsigned_abs())
+            }
+            _ => ours == theirs,
+        },
+    }
+}
+
+fn sorted(value: &Value) -> Vec<String> {
+    let mut items = match value {
+        Value::Array(items) | Value::Set(items) => items.iter().map(Value::cli).collect(),
+        other => vec![other.cli()],
+    };
+    items.sort();
+    items
+}
