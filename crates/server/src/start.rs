@@ -284,7 +284,8 @@ fn build(
     rename_commands(&mut engine.table, &config)?;
     let engine = Arc::new(engine);
     engine.set_settings(crate::settings::settings(&config));
-    let disposed = disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
+    let disposed =
+        disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
     let (counts, log) = (Arc::clone(&disposed), Arc::clone(&engine.journal));
     space.set_sampler(Box::new(move || {
         let allocated = sysinfo::allocator().map_or(0, |allocator| allocator.stats().allocated);
