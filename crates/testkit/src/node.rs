@@ -49,13 +49,19 @@ impl std::error::Error for Fault {}
 /// An in-process server.
 pub struct Node {
     pub engine: Arc<Engine>,
-    host: Arc<Host>,
-    worker: Worker,
+    hand: Hand,
     reader: Reader,
     log: Vec<u8>,
+    options: Options,
+}
+
+/// A worker of a node, which may be on a thread of its own.
+pub struct Hand {
+    engine: Arc<Engine>,
+    host: Arc<Host>,
+    worker: Worker,
     requests: Requests,
     reply: Reply,
-    options: Options,
 }
 
 impl Node {
@@ -77,17 +83,16 @@ impl Node {
         debug_assert!(introduced, "a new host knows no engine");
         engine.set_node(Arc::clone(&host) as Arc<dyn command::Node>);
         engine.set_settings(host::settings(&host.config.lock(), options.databases));
-        let worker = Worker::new(&engine, options.seed).expect("the first worker");
-        Self {
-            engine,
-            host,
-            worker,
-            reader,
-            log: Vec::new(),
-            requests: Requests::new(),
-            reply: Reply::new(resp::Protocol::Resp2),
-            options,
-        }
+        let hand = Hand::new(&engine, &host, options.seed);
+        Self { engine, hand, reader, log: Vec::new(), options }
+    }
+
+    /// Another worker. What it writes is in the journal once [`Node::drain`] has been called.
+    ///
+    /// # Panics
+    /// Beyond 64 of them.
+    pub fn hand(&self, seed: u64) -> Hand {
+        Hand::new(&self.engine, &self.hand.host, seed)
     }
 
     /// An empty node of the same shape and seed.
@@ -98,13 +103,7 @@ impl Node {
 
     /// A new client from this host, allowed to do everything.
     pub fn session(&self) -> Session {
-        let id = self.host.clients.next_id();
-        let (addr, laddr) =
-            (format!("127.0.0.1:{}", 50_000 + id % 10_000), "127.0.0.1:6379".into());
-        let card = Arc::new(Card::new(id, addr, laddr, 8, self.now_ms()));
-        card.set(ClientFlags::LOCAL, true);
-        self.host.clients.add(Arc::clone(&card));
-        Session::new(card, !self.engine.settings().password_required)
+        self.hand.session()
     }
 
     /// A new client that speaks version 2 or 3 of the protocol.
@@ -115,11 +114,11 @@ impl Node {
     }
 
     pub fn now_ms(&self) -> i64 {
-        self.host.now_ms()
+        self.hand.host.now_ms()
     }
 
     pub fn set_now_ms(&mut self, now_ms: i64) {
-        self.host.now_ms.store(now_ms, Ordering::Relaxed);
+        self.hand.host.now_ms.store(now_ms, Ordering::Relaxed);
     }
 
     pub fn advance_ms(&mut self, millis: i64) {
@@ -128,87 +127,21 @@ impl Node {
 
     /// Sends one command; `None` if the client wants no reply to it.
     pub fn send(&mut self, session: &mut Session, words: &[&[u8]]) -> Option<Value> {
-        let mut request = Vec::new();
-        resp::write_command(&mut request, words);
-        let bytes = self.send_bytes(session, &request);
-        if bytes.is_empty() {
-            return None;
-        }
-        match resp::parse_reply(&bytes) {
-            Ok(Some((value, size))) if size == bytes.len() => Some(value),
-            other => panic!("no single reply to {words:?}: {other:?} in {bytes:?}"),
-        }
+        let reply = self.hand.send(session, words);
+        self.drain();
+        reply
     }
 
     /// Sends bytes as they are, whole requests in any number, and answers what comes back. Long
     /// jobs are done to their end; a client that is held back by CLIENT PAUSE waits on the clock.
-    pub fn send_bytes(&mut self, session: &mut Session, mut input: &[u8]) -> Vec<u8> {
-        /// As a connection does.
-        const BATCH_REQUESTS: usize = 64;
-        self.reply.protocol = session.wire();
-        let mut progress = Progress::default();
-        while !input.is_empty() && !session.close_after_reply {
-            let settings = self.engine.settings();
-            let limits = Limits {
-                authenticated: session.authenticated,
-                bulk_bytes_max: settings.bulk_bytes_max,
-                ..Limits::default()
-            };
-            let parsed = self.requests.parse(&mut progress, input, &limits, BATCH_REQUESTS);
-            let (mut used, mut whole) = (parsed.consumed, true);
-            if !self.requests.is_empty() {
-                let now = now(self.host.now_ms());
-                let requests = &self.requests;
-                let worker = &mut self.worker;
-                let served =
-                    self.engine.serve(worker, session, requests, input, now, &mut self.reply);
-                whole = served.done == requests.len();
-                if !whole {
-                    used = requests.end_of(served.done);
-                }
-                match served.end {
-                    End::Done => {}
-                    End::Later(mut job) => {
-                        used = requests.end_of(served.done);
-                        whole = false;
-                        let mark = self.reply.mark();
-                        let space = &self.engine.space;
-                        while job.step(space, self.host.now_ms(), &mut self.reply) == JobStep::More
-                        {
-                        }
-                        if session.reply_mode != command::ReplyMode::On {
-                            self.reply.truncate(mark);
-                        }
-                    }
-                    End::Paused => {
-                        let left =
-                            self.engine.pause.current(self.now_ms()).map_or(1, |(_, left)| left);
-                        self.advance_ms(left.max(1));
-                    }
-                    End::Close => session.close_after_reply = true,
-                }
-                self.drain();
-            }
-            match parsed.stop {
-                Stop::Error(error) if whole => {
-                    self.reply.protocol_error(&error);
-                    session.close_after_reply = true;
-                }
-                Stop::Partial if whole => break,
-                _ => {}
-            }
-            if !whole {
-                progress = Progress::default();
-            }
-            input = &input[used..];
-        }
-        let out = self.reply.out.to_vec();
-        self.reply.out.clear();
-        out
+    pub fn send_bytes(&mut self, session: &mut Session, input: &[u8]) -> Vec<u8> {
+        let reply = self.hand.send_bytes(session, input);
+        self.drain();
+        reply
     }
 
     /// Takes what the journal has.
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         while let ReadOutcome::Data { .. } = self.reader.poll(&mut self.log, 16 << 20) {}
     }
 
@@ -292,6 +225,116 @@ impl Node {
         }
         let log = String::from_utf8_lossy(self.journal());
         Err(Fault(format!("live / replayed:\n{difference}of the journal\n{log}")))
+    }
+}
+
+impl Hand {
+    fn new(engine: &Arc<Engine>, host: &Arc<Host>, seed: u64) -> Self {
+        Self {
+            engine: Arc::clone(engine),
+            host: Arc::clone(host),
+            worker: Worker::new(engine, seed).expect("fewer workers than the epochs have slots"),
+            requests: Requests::new(),
+            reply: Reply::new(resp::Protocol::Resp2),
+        }
+    }
+
+    /// A new client from this host, allowed to do everything.
+    pub fn session(&self) -> Session {
+        let id = self.host.clients.next_id();
+        let (addr, laddr) =
+            (format!("127.0.0.1:{}", 50_000 + id % 10_000), "127.0.0.1:6379".into());
+        let card = Arc::new(Card::new(id, addr, laddr, 8, self.host.now_ms()));
+        card.set(ClientFlags::LOCAL, true);
+        self.host.clients.add(Arc::clone(&card));
+        Session::new(card, !self.engine.settings().password_required)
+    }
+
+    /// Moves the clock that all workers of the node share.
+    pub fn advance_ms(&mut self, millis: i64) {
+        self.host.now_ms.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Sends one command; `None` if the client wants no reply to it.
+    pub fn send(&mut self, session: &mut Session, words: &[&[u8]]) -> Option<Value> {
+        let mut request = Vec::new();
+        resp::write_command(&mut request, words);
+        let bytes = self.send_bytes(session, &request);
+        if bytes.is_empty() {
+            return None;
+        }
+        match resp::parse_reply(&bytes) {
+            Ok(Some((value, size))) if size == bytes.len() => Some(value),
+            other => panic!("no single reply to {words:?}: {other:?} in {bytes:?}"),
+        }
+    }
+
+    /// Sends bytes as they are; see [`Node::send_bytes`].
+    pub fn send_bytes(&mut self, session: &mut Session, mut input: &[u8]) -> Vec<u8> {
+        /// As a connection does.
+        const BATCH_REQUESTS: usize = 64;
+        self.reply.protocol = session.wire();
+        let mut progress = Progress::default();
+        while !input.is_empty() && !session.close_after_reply {
+            let settings = self.engine.settings();
+            let limits = Limits {
+                authenticated: session.authenticated,
+                bulk_bytes_max: settings.bulk_bytes_max,
+                ..Limits::default()
+            };
+            let parsed = self.requests.parse(&mut progress, input, &limits, BATCH_REQUESTS);
+            let (mut used, mut whole) = (parsed.consumed, true);
+            if !self.requests.is_empty() {
+                let now = now(self.host.now_ms());
+                let requests = &self.requests;
+                let worker = &mut self.worker;
+                let served =
+                    self.engine.serve(worker, session, requests, input, now, &mut self.reply);
+                whole = served.done == requests.len();
+                if !whole {
+                    used = requests.end_of(served.done);
+                }
+                match served.end {
+                    End::Done => {}
+                    End::Later(mut job) => {
+                        used = requests.end_of(served.done);
+                        whole = false;
+                        let mark = self.reply.mark();
+                        let space = &self.engine.space;
+                        while job.step(space, self.host.now_ms(), &mut self.reply) == JobStep::More
+                        {
+                        }
+                        if session.reply_mode != command::ReplyMode::On {
+                            self.reply.truncate(mark);
+                        }
+                    }
+                    End::Paused => {
+                        let left = self
+                            .engine
+                            .pause
+                            .current(self.host.now_ms())
+                            .map_or(1, |(_, left)| left);
+                        self.advance_ms(left.max(1));
+                    }
+                    End::Close => session.close_after_reply = true,
+                }
+            }
+            match parsed.stop {
+                Stop::Error(error) if whole => {
+                    self.reply.protocol_error(&error);
+                    session.close_after_reply = true;
+                }
+                Stop::Partial if whole => break,
+                _ => {}
+            }
+            if !whole {
+                progress = Progress::default();
+            }
+            input = &input[used..];
+        }
+        let out = self.reply.out.to_vec();
+        self.reply.out.clear();
+        out
     }
 }
 

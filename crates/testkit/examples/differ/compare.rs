@@ -50,10 +50,17 @@ struct Meant {
 const MEANT: &[Meant] = &[
     Meant {
         peer: Some(Peer::Redis),
+        row: "object|idletime",
+        ours: "(integer)",
+        theirs: "(integer)",
+        reason: "small integers are one object in Redis, with one time of access",
+    },
+    Meant {
+        peer: None,
         row: "dbsize",
         ours: "(integer)",
         theirs: "(integer)",
-        reason: "Redis counts a key that SET gave a moment in the past until it is found expired",
+        reason: "SET in Redis and MSETEX in Valkey keep, and count, a key whose moment has passed",
     },
     Meant {
         peer: Some(Peer::Valkey),
@@ -94,7 +101,7 @@ const MEANT: &[Meant] = &[
         peer: Some(Peer::Valkey),
         row: "getex",
         ours: "(nil)",
-        theirs: "(error) ERR invalid expire time",
+        theirs: "(error) ERR ",
         reason: "Valkey 9 reads the time before it looks for the key",
     },
     Meant {

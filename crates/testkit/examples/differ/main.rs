@@ -124,7 +124,11 @@ fn run(options: &Options) -> io::Result<bool> {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    println!("{sent} requests, {} differences, {seconds:.1} s", found.len());
+    println!(
+        "{sent} requests, {} of them errors, {} differences, {seconds:.1} s",
+        pair.errors,
+        found.len()
+    );
     for (reason, count) in excused {
         println!("{count:>8} meant: {reason}");
     }
@@ -250,6 +254,8 @@ struct Pair {
     ours: Client,
     theirs: Client,
     peer: Peer,
+    /// Replies of ours that were errors.
+    errors: u64,
 }
 
 impl Pair {
@@ -258,6 +264,7 @@ impl Pair {
             ours: Client::connect(&options.ours)?,
             theirs: Client::connect(&options.theirs)?,
             peer: Peer::Redis,
+            errors: 0,
         };
         let info = pair.theirs.line("INFO server")?.cli();
         if info.contains("valkey_version") {
@@ -301,6 +308,7 @@ impl Pair {
             self.theirs.send(&bytes)?;
             for (index, request) in pipeline.iter().enumerate() {
                 let (ours, theirs) = (self.ours.receive()?, self.theirs.receive()?);
+                self.errors += u64::from(ours.is_error());
                 let row = &table.entry(request.id).full_name;
                 if found.is_some() || agree(rule(row), &ours, &theirs) {
                     continue;
