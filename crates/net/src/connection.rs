@@ -99,10 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty()
-            && self.pending.is_empty()
-            && self.job.is_none()
-            && !self.paused
+        self.kept.is_empty() && self.pending.is_empty() && self.job.is_none() && !self.paused
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
