@@ -11,7 +11,8 @@ use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
-    CommandError, Cx, Flags, Job, Outcome, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings,
+    CommandError, Cx, Flags, Job, Outcome, Place, Ready, ReplyMode, Resolved, Rewrites, Session,
+    Settings,
 };
 use journal::{Frame, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, Record, Shard};
@@ -442,7 +443,8 @@ impl Run<'_, '_> {
         if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NoAuth);
         }
-        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory) {
+        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory)
+        {
             return self.under_pressure();
         }
         Ok(())

@@ -2,8 +2,8 @@
 //!
 //! Reads filter what has expired and note it in the record; they never delete.
 
-use lock::ShardId;
 use crate::{AccessClock, Entry, KeyRef, Record, Shard, Value, WrongType};
+use lock::ShardId;
 use table::Borrowed;
 
 /// Shards that are locked together, for commands on several.
@@ -101,7 +101,12 @@ impl Encoding {
 impl<'a> Db<'a> {
     /// A database under one shard's lock.
     #[inline]
-    pub fn under_one(shard: &'a mut Shard, record: &'a mut Record, index: u32, now_ms: i64) -> Self {
+    pub fn under_one(
+        shard: &'a mut Shard,
+        record: &'a mut Record,
+        index: u32,
+        now_ms: i64,
+    ) -> Self {
         Self::new(Held::One(shard), record, index, now_ms)
     }
 

@@ -167,7 +167,7 @@ pub(crate) fn show_title(server: &Server, config: &Config) {
     let listen =
         if port != 0 { format!("{}:{port}", host.trim_start_matches('-')) } else { socket.clone() };
     let file = server.config_file.as_ref().map(|file| file.display().to_string());
-    let program = std::env::args().next().unwrap_or_else(|| "almagre".into());
+    let program = title::args().first().map_or("almagre".into(), |name| name.to_string_lossy());
     let variables = title::Variables {
         title: &program,
         listen_addr: &listen,

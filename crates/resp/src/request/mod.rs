@@ -182,11 +182,22 @@ impl Progress {
         Some(end.saturating_sub(partial.arrived))
     }
 
-    /// How much room to make for the next read: what is wanted, but no more than has arrived
-    /// already, and at least `step`. So a buffer at most doubles, whatever was announced.
+    /// How much room to make for what comes next, in steps of `step` at least: what the argument
+    /// wants, or as much as has arrived if that is less, if it is not known, or if it is so little
+    /// that more arguments must follow. So a buffer at most doubles, whatever was announced, and
+    /// one that holds a single large argument ends with it.
     pub fn room(&self, step: usize) -> usize {
         let arrived = self.0.as_ref().map_or(0, |partial| partial.arrived);
-        self.wanted().unwrap_or(step).clamp(step, arrived.max(step))
+        let most = arrived.saturating_add(step);
+        match self.wanted() {
+            Some(wanted) if wanted >= arrived / 8 => wanted.clamp(step, most),
+            _ => most,
+        }
+    }
+
+    /// How many bytes of the partial request have been taken apart.
+    pub fn parsed_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |partial| partial.cursor.at)
     }
 
     /// Bytes on the heap, for the account of a client's memory.

@@ -3,10 +3,10 @@
 //! `ps` reads the memory in which the kernel put the arguments. A title is written there; as the
 //! arguments are mostly shorter than a title, the environment behind them is moved to the heap
 //! first and its room used as well, as daemons have done for decades. After [`init`] the process's
-//! own view of its arguments is gone: collect them before.
+//! own view of its arguments is gone: [`args`] has them.
 #![expect(unsafe_code, reason = "writes over the arguments that the kernel laid down")]
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::path::Path;
 use std::ptr;
@@ -74,9 +74,15 @@ struct Room {
 
 static ROOM: OnceLock<Option<Room>> = OnceLock::new();
 
-/// Makes room for titles. In `main`, before the first thread and after `std::env::args` was
-/// collected. Without it (or where `/proc` is not there) titles are not shown in `ps` in full.
+/// The arguments of the process, as they were before a title took their place.
+pub fn args() -> &'static [OsString] {
+    static ARGS: OnceLock<Vec<OsString>> = OnceLock::new();
+    ARGS.get_or_init(|| std::env::args_os().collect())
+}
+
+/// Makes room for titles. In `main`, before the first thread. Without it (or where `/proc` is not there) titles are not shown in `ps` in full.
 pub fn init() {
+    args();
     ROOM.get_or_init(|| {
         let room = find_room()?;
         move_environment();
