@@ -29,8 +29,8 @@ impl AccessClock {
             Self::Lfu { log_factor, .. } => {
                 let count = self.frequency(bits, now_ms);
                 let base = u64::from(count.saturating_sub(LFU_INIT));
-                let grows = count < 255
-                    && random().is_multiple_of(base * u64::from(log_factor) + 1);
+                let grows =
+                    count < 255 && random().is_multiple_of(base * u64::from(log_factor) + 1);
                 minutes(now_ms) << 8 | (count + u32::from(grows))
             }
         }

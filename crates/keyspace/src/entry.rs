@@ -87,12 +87,20 @@ impl<'a> NewValue<'a> {
     /// As bytes, whatever they spell.
     #[inline]
     pub fn bytes(bytes: &'a [u8]) -> Self {
-        if bytes.len() >= SHARED_MIN { Self::Shared(Arc::new(bytes.to_vec())) } else { Self::Bytes(bytes) }
+        if bytes.len() >= SHARED_MIN {
+            Self::Shared(Arc::new(bytes.to_vec()))
+        } else {
+            Self::Bytes(bytes)
+        }
     }
 
     /// As `bytes`, without copying a long one: that is taken.
     pub fn of_vec(bytes: &'a mut Vec<u8>) -> Self {
-        if bytes.len() >= SHARED_MIN { Self::Shared(Arc::new(std::mem::take(bytes))) } else { Self::Bytes(bytes) }
+        if bytes.len() >= SHARED_MIN {
+            Self::Shared(Arc::new(std::mem::take(bytes)))
+        } else {
+            Self::Bytes(bytes)
+        }
     }
 
     /// With long bytes in a block of their own: the header has 16 bits for the length of others.

@@ -76,7 +76,10 @@ impl Keyspace {
         }
         // One writer: the holder of the shard's lock.
         let live = swept.volatile - swept.expired;
-        count.ttl_sum_ms.store(count.ttl_sum_ms.load(Ordering::Relaxed).saturating_add(ttl_sum), Ordering::Relaxed);
+        count.ttl_sum_ms.store(
+            count.ttl_sum_ms.load(Ordering::Relaxed).saturating_add(ttl_sum),
+            Ordering::Relaxed,
+        );
         count.ttl_count.store(count.ttl_count.load(Ordering::Relaxed) + live, Ordering::Relaxed);
         drop(held);
         self.count_expired(swept.expired);

@@ -33,12 +33,12 @@ pub use db::{Db, Encoding, HeldShards, Str};
 pub use entry::{Entry, NewValue, SHARED_MIN, Shared, Value};
 pub use event::{Event, EventClass};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
+pub use expire::Swept;
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
 pub use record::{Garbage, Record};
 pub use shard::{Database, Hasher, Shard, Table};
-pub use expire::Swept;
-pub use space::{Disposal, Sampler, HeldAll, HeldMany, Keyspace, Position, ScanFilter, Size};
+pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
 
 /// The key holds another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 //! Each method here does, in one place: the change to the table, the account of bytes and
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
-use lock::ShardId;
 use crate::db::{Held, locked, not_held};
 use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Value};
+use lock::ShardId;
 
 /// What a write does to a key's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,19 +94,21 @@ impl Db<'_> {
     }
 
     fn purge_in(&mut self, index: u32, key: &KeyRef<'_>) {
-        let now_ms = self.now_ms;
+        let horizon_ms = self.horizon_ms;
         let shard = self.shard(key);
         let gone = shard
             .database(index)
             .and_then(|db| db.table.find(key.hash(), key.bytes()).map(|at| db.table.get(at)))
-            .is_some_and(|entry| entry.expired(now_ms));
+            .is_some_and(|entry| entry.expired(horizon_ms));
         if gone {
             self.expire_now(index, key);
         }
     }
 
     fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
-        if let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) {
+        if let Some(entry) =
+            locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
+        {
             self.record.discard(entry);
             self.record.expired.push((index, key.bytes().to_vec()));
             self.record.note(index, key.bytes(), Event::EXPIRED);
@@ -123,14 +125,14 @@ impl Db<'_> {
         event: Event,
     ) {
         let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
-        let fresh = clock.fresh(now_ms);
+        let (fresh, horizon_ms) = (clock.fresh(now_ms), self.horizon_ms);
         let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
         let mut old_shared = None;
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let was = entry.expiry();
-            expired = was.is_some_and(|at| at <= now_ms);
+            expired = was.is_some_and(|at| at <= horizon_ms);
             let expiry = expiry.apply(was.filter(|_| !expired));
             let value = value.take().expect("alter runs its closure once");
             if let Value::Shared(shared) = entry.value() {
@@ -171,7 +173,13 @@ impl Db<'_> {
     }
 
     /// Writes `bytes` at `offset`, with zeros before it as needed; returns the new length.
-    pub fn set_range(&mut self, key: &KeyRef<'_>, offset: usize, bytes: &[u8], event: Event) -> usize {
+    pub fn set_range(
+        &mut self,
+        key: &KeyRef<'_>,
+        offset: usize,
+        bytes: &[u8],
+        event: Event,
+    ) -> usize {
         let end = offset + bytes.len();
         self.edit(key, event, |value| {
             if value.len() < end {
@@ -232,7 +240,11 @@ impl Db<'_> {
     pub fn delete(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
         self.purge(key);
         let index = self.index;
-        let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) else { return false };
+        let Some(entry) =
+            locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
+        else {
+            return false;
+        };
         self.record.discard(entry);
         self.record.note(index, key.bytes(), event);
         true
@@ -243,9 +255,8 @@ impl Db<'_> {
         self.purge(key);
         let index = self.index;
         let shard = self.shard(key);
-        let found = shard
-            .alter(index, key.hash(), key.bytes(), |entry| entry.set_expiry(expiry))
-            .is_some();
+        let found =
+            shard.alter(index, key.hash(), key.bytes(), |entry| entry.set_expiry(expiry)).is_some();
         if found {
             self.record.note(index, key.bytes(), event);
         }
@@ -257,10 +268,14 @@ impl Db<'_> {
     pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>) {
         let index = self.index;
         self.purge(target);
-        let Some(entry) = locked(&mut self.held, source).take(index, source.hash(), source.bytes(), self.record) else {
+        let Some(entry) =
+            locked(&mut self.held, source).take(index, source.hash(), source.bytes(), self.record)
+        else {
             return;
         };
-        if let Some(old) = locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record) {
+        if let Some(old) =
+            locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record)
+        {
             self.record.discard(old);
         }
         let entry = entry.with_key(target.bytes());
@@ -274,8 +289,15 @@ impl Db<'_> {
     /// long string is shared. The caller knows that `source` lives.
     pub fn copy(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>, target_db: u32) {
         self.purge_in(target_db, target);
-        let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else { return };
-        if let Some(old) = locked(&mut self.held, target).take(target_db, target.hash(), target.bytes(), self.record) {
+        let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else {
+            return;
+        };
+        if let Some(old) = locked(&mut self.held, target).take(
+            target_db,
+            target.hash(),
+            target.bytes(),
+            self.record,
+        ) {
             self.record.discard(old);
         }
         locked(&mut self.held, target).add(target_db, target.hash(), entry, self.record);
@@ -291,7 +313,11 @@ impl Db<'_> {
             return false;
         }
         let index = self.index;
-        let Some(entry) = locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record) else { return false };
+        let Some(entry) =
+            locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
+        else {
+            return false;
+        };
         locked(&mut self.held, key).add(target_db, key.hash(), entry, self.record);
         self.record.created(target_db, key.bytes());
         self.record.note(index, key.bytes(), Event::generic("move_from"));

@@ -1,8 +1,8 @@
 //! What happened to the keyspace while one command ran. `execute` compares it with the effect
 //! that the handler returned, and tells those who wait for it.
 
-use crate::{Entry, Event};
 use crate::shard::Table;
+use crate::{Entry, Event};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -10,7 +10,10 @@ pub enum Garbage {
     Entry(Entry),
     Bytes(std::sync::Arc<Vec<u8>>),
     /// All of a database's part of a shard, with the bytes that were accounted for it.
-    Table { table: Box<Table>, bytes: u64 },
+    Table {
+        table: Box<Table>,
+        bytes: u64,
+    },
     /// Memory of tables that a prefetch may still read.
     Memory(Vec<Retired>),
 }

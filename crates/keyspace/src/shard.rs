@@ -129,7 +129,13 @@ pub struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(id: ShardId, bits: u32, seed: Seed, counts: Arc<Counts>, account: Arc<Account>) -> Self {
+    pub(crate) fn new(
+        id: ShardId,
+        bits: u32,
+        seed: Seed,
+        counts: Arc<Counts>,
+        account: Arc<Account>,
+    ) -> Self {
         let databases = Vec::new();
         Self { id, bits, seed, databases, counts, account, untold_bytes: 0, lsn: 0 }
     }
@@ -178,7 +184,12 @@ impl Shard {
     /// Keeps the counts in step with an entry that came, went or changed: its old and new
     /// (expires, bytes).
     #[inline]
-    pub(crate) fn account(&mut self, index: u32, old: Option<(bool, usize)>, new: Option<(bool, usize)>) {
+    pub(crate) fn account(
+        &mut self,
+        index: u32,
+        old: Option<(bool, usize)>,
+        new: Option<(bool, usize)>,
+    ) {
         let count = self.counts.get(index);
         let expires = i64::from(new.is_some_and(|n| n.0)) - i64::from(old.is_some_and(|o| o.0));
         if expires != 0 {
