@@ -26,11 +26,13 @@ pub struct Options {
     pub seed: u64,
     /// Milliseconds since 1970.
     pub now_ms: i64,
+    /// Whether the journal is read, for replays; a benchmark goes without.
+    pub journal: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { shards: 1, databases: 16, seed: 1, now_ms: START_MS }
+        Self { shards: 1, databases: 16, seed: 1, now_ms: START_MS, journal: true }
     }
 }
 
@@ -50,7 +52,7 @@ impl std::error::Error for Fault {}
 pub struct Node {
     pub engine: Arc<Engine>,
     hand: Hand,
-    reader: Reader,
+    reader: Option<Reader>,
     log: Vec<u8>,
     options: Options,
 }
@@ -76,7 +78,9 @@ impl Node {
         let seed = Seed::new(options.seed, !options.seed);
         let space = Arc::new(Keyspace::new(options.shards, options.databases, seed));
         let journal = Journal::new(Lsn(0), LIMITS);
-        let reader = journal.reader(Lsn(0), Patience::Drop(u64::MAX)).expect("an empty journal");
+        let reader = options.journal.then(|| {
+            journal.reader(Lsn(0), Patience::Drop(u64::MAX)).expect("an empty journal")
+        });
         let engine = Arc::new(Engine::new(space, journal, commands::FAMILIES));
         let host = Arc::new(Host::new(options.now_ms));
         let introduced = host.engine.set(Arc::downgrade(&engine)).is_ok();
@@ -142,7 +146,8 @@ impl Node {
 
     /// Takes what the journal has.
     pub fn drain(&mut self) {
-        while let ReadOutcome::Data { .. } = self.reader.poll(&mut self.log, 16 << 20) {}
+        let Some(reader) = &mut self.reader else { return };
+        while let ReadOutcome::Data { .. } = reader.poll(&mut self.log, 16 << 20) {}
     }
 
     /// All bytes of the journal since the node's birth.
