@@ -72,7 +72,7 @@ pub struct Card {
     /// Bytes of the query buffer: used, free, and its peak.
     pub query_bytes: AtomicU64,
     pub query_free_bytes: AtomicU64,
-    /// Bytes held by the words of a request that is not whole yet.
+    /// Bytes of the request that is not whole yet, as far as it was taken apart.
     pub argv_bytes: AtomicU64,
     /// Bytes of replies not yet taken by the kernel.
     pub output_bytes: AtomicU64,
@@ -82,6 +82,9 @@ pub struct Card {
     pub net_out_bytes: AtomicU64,
     pub commands: AtomicU64,
     pub identity: Mutex<Identity>,
+    /// Bytes that the registry's account has for this client.
+    told_bytes: AtomicU64,
+    trimming: AtomicBool,
     killed: AtomicBool,
     moving: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -111,6 +114,8 @@ impl Card {
             net_out_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
+            told_bytes: AtomicU64::new(0),
+            trimming: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             moving: AtomicBool::new(false),
             waker: Mutex::new(None),
@@ -155,6 +160,18 @@ impl Card {
         self.killed.load(Ordering::Acquire)
     }
 
+    /// Asks the connection to give back room in its query buffer.
+    pub fn trim(&self) {
+        self.trimming.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Whether it was asked to, since the last call.
+    #[inline]
+    pub fn takes_trim(&self) -> bool {
+        self.trimming.load(Ordering::Relaxed) && self.trimming.swap(false, Ordering::Relaxed)
+    }
+
     /// Asks the connection to go over to another worker when it is at rest.
     pub fn move_away(&self) {
         self.moving.store(true, Ordering::Release); // pairs with `moving()`
@@ -188,6 +205,13 @@ impl Card {
 #[derive(Debug, Default)]
 pub struct Clients {
     next_id: AtomicU64,
+    /// Bytes of all clients, as they told.
+    bytes: AtomicU64,
+    /// Above this, clients are evicted; 0: never.
+    bytes_max: AtomicU64,
+    /// Up to so many bytes a search for clients to evict is in vain.
+    futile_bytes: AtomicU64,
+    evicted: AtomicU64,
     cards: Mutex<BTreeMap<u64, Arc<Card>>>,
 }
 
@@ -198,11 +222,78 @@ impl Clients {
     }
 
     pub fn add(&self, card: Arc<Card>) {
+        self.account(&card, card.memory_bytes());
         self.cards.lock().insert(card.id, card);
     }
 
     pub fn remove(&self, id: u64) {
-        self.cards.lock().remove(&id);
+        if let Some(card) = self.cards.lock().remove(&id) {
+            self.account(&card, 0);
+        }
+    }
+
+    /// The client's memory has changed: keeps the account, and evicts if all take too much.
+    #[inline]
+    pub fn tell(&self, card: &Card) {
+        let (old, new) = (card.told_bytes.load(Ordering::Relaxed), card.memory_bytes());
+        if old == new || card.killed() {
+            return;
+        }
+        self.account(card, new);
+        let bytes_max = self.bytes_max.load(Ordering::Relaxed);
+        if new > old && bytes_max > 0 {
+            let bytes = self.bytes();
+            if bytes > bytes_max && bytes > self.futile_bytes.load(Ordering::Relaxed) {
+                self.evict();
+            }
+        }
+    }
+
+    fn account(&self, card: &Card, bytes: u64) {
+        let told = card.told_bytes.swap(bytes, Ordering::Relaxed);
+        // Wraps on purpose: the sum of all steps is right.
+        self.bytes.fetch_add(bytes.wrapping_sub(told), Ordering::Relaxed);
+    }
+
+    /// Bytes held for all clients.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Puts a limit to [`Clients::bytes`] in force; 0 is none.
+    pub fn limit_bytes(&self, bytes_max: u64) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+        self.evict();
+    }
+
+    /// Ends clients, the largest first, until all take no more than they may.
+    pub fn evict(&self) {
+        let bytes_max = self.bytes_max.load(Ordering::Relaxed);
+        self.futile_bytes.store(0, Ordering::Relaxed);
+        if bytes_max == 0 || self.bytes() <= bytes_max {
+            return;
+        }
+        let mut cards = self.all();
+        cards.retain(|card| !card.has(ClientFlags::NO_EVICT) && !card.killed());
+        cards.sort_by_key(|card| std::cmp::Reverse(card.told_bytes.load(Ordering::Relaxed)));
+        for card in cards {
+            if self.bytes() <= bytes_max {
+                return;
+            }
+            card.kill();
+            self.account(&card, 0);
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+        self.futile_bytes.store(self.bytes(), Ordering::Relaxed);
+    }
+
+    /// How many clients were evicted since the start or the last reset.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    pub fn reset_stats(&self) {
+        self.evicted.store(0, Ordering::Relaxed);
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Card>> {

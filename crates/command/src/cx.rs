@@ -1,7 +1,7 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
 use crate::{CommandTable, Node, Session, Settings};
-use keyspace::{Db, Keyspace, NewValue};
+use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
 
@@ -76,6 +76,23 @@ impl Cx<'_> {
             return NewValue::Shared(copy);
         }
         NewValue::detect(word)
+    }
+
+    /// Whether a key that expires at `at` is deleted instead of kept: not in import mode, where
+    /// deleting is up to the source.
+    pub fn has_passed(&self, at: i64) -> bool {
+        at <= self.now_ms && !self.settings.import_mode
+    }
+
+    /// Deletes a key to which a command gave an expiry that has passed, and tells the journal; it
+    /// counts as expired. `false` if it was not there.
+    pub fn delete_passed(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
+        let deleted = self.db.delete(key, event);
+        if deleted {
+            self.space.count_expired(1, self.now_ms);
+            self.rewrite(&[b"UNLINK", key.bytes()]);
+        }
+        deleted
     }
 
     /// Writes one command that the journal is told instead of the command as sent. Return

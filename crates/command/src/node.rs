@@ -66,6 +66,9 @@ pub trait Node: Send + Sync {
     /// Holds the whole server still for that long (DEBUG SLEEP).
     fn sleep(&self, micros: u64);
 
+    /// Whether even small replies count against output limits (DEBUG CLIENT-ENFORCE-REPLY-LIST).
+    fn count_reply_blocks(&self, on: bool);
+
     /// DEBUG SET-ACTIVE-EXPIRE.
     fn set_active_expire(&self, on: bool);
 

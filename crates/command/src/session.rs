@@ -27,6 +27,8 @@ pub struct Session {
     /// 2 or 3.
     pub protocol: u8,
     pub authenticated: bool,
+    /// Whether it has ever been: RESET does not make a stranger of it.
+    known: bool,
     pub reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
@@ -41,10 +43,16 @@ impl Session {
             db: 0,
             protocol: 2,
             authenticated,
+            known: authenticated,
             reply_mode: ReplyMode::On,
             no_touch: false,
             close_after_reply: false,
         }
+    }
+
+    /// Whether the client has authenticated itself, now or before a RESET.
+    pub fn is_known(&self) -> bool {
+        self.known || self.authenticated
     }
 
     /// The protocol, as the reply writer names it.
@@ -54,6 +62,8 @@ impl Session {
 
     /// As RESET leaves it: everything but the identity of the connection.
     pub fn reset(&mut self, authenticated: bool) {
+        let known = self.is_known();
         *self = Self::new(self.card.clone(), authenticated);
+        self.known |= known;
     }
 }

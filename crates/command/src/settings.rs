@@ -27,8 +27,12 @@ pub struct Settings {
     pub notify_events: u32,
     /// `inline-commands`.
     pub inline_commands: bool,
+    /// `import-mode`: what has expired is kept until the import source deletes it.
+    pub import_mode: bool,
     /// Bytes of unparsed input a client may pile up.
     pub query_buffer_bytes_max: u64,
+    /// Bytes that all normal clients may take together (`maxmemory-clients`); 0 means no limit.
+    pub clients_bytes_max: u64,
     /// Bytes of replies a normal client may leave unread, hard limit; 0 means none.
     pub output_bytes_max: u64,
     /// Soft limit in bytes and the seconds it may last.
@@ -55,7 +59,9 @@ impl Default for Settings {
             password_required: false,
             notify_events: 0,
             inline_commands: true,
+            import_mode: false,
             query_buffer_bytes_max: 1 << 30,
+            clients_bytes_max: 0,
             output_bytes_max: 1 << 30,
             output_bytes_soft: 0,
             output_soft_seconds: 0,

@@ -10,7 +10,10 @@ use crate::execute::logged_as_sent;
 use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
-use command::{Argument, ArgumentKind, CommandError, Cx, Flags, Job, Outcome, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings};
+use command::{
+    Argument, ArgumentKind, ClientFlags, CommandError, Cx, Flags, Job, Outcome, Place, Ready,
+    ReplyMode, Resolved, Rewrites, Session, Settings,
+};
 use journal::{Frame, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, Record, Shard};
 use lock::{Participant, ShardId};
@@ -201,7 +204,9 @@ impl Engine {
             Ok(room) => room,
             Err(refused) => return self.refuse_all(worker, plans, refused, reply),
         };
+        let began = (now.ticks)();
         let mut run = Run {
+            began,
             engine: self,
             session,
             rng: &mut worker.rng,
@@ -213,7 +218,7 @@ impl Engine {
             stats: &worker.stats,
             reply,
             now,
-            ticks: (now.ticks)(),
+            ticks: began,
             words,
             keys,
             ready,
@@ -227,6 +232,12 @@ impl Engine {
             let stretch = &plans[done..];
             let (ran, end) = if stretch[0].concerns_data() {
                 run.data(&mut worker.participant, stretch, shards)
+            } else if run.memory == Memory::Unknown
+                && self.space.out_of_memory(run.settings.maxmemory)
+            {
+                // What is asked of the node is answered with memory below its limit.
+                run.memory = Memory::Wanted;
+                (0, None)
             } else {
                 run.one(&stretch[0], Locked::Nothing)
             };
@@ -311,6 +322,8 @@ struct Run<'f, 'a> {
     stats: &'f WorkerStats,
     reply: &'f mut Reply,
     now: Now,
+    /// When the batch began.
+    began: u64,
     /// When the last command ended.
     ticks: u64,
     words: &'f [&'a [u8]],
@@ -425,6 +438,10 @@ impl Run<'_, '_> {
             Locked::Many(shards) => Db::under_many(shards, self.record, index, now_ms),
         };
         let touch = !self.session.no_touch;
+        // To whom brings data in, nothing has expired: deleting is up to the source.
+        let imports =
+            self.settings.import_mode && self.session.card.has(ClientFlags::IMPORT_SOURCE);
+        let horizon_ms = if imports { i64::MIN } else { now_ms };
         let request = Resolved {
             spec: row,
             id: plan.id,
@@ -433,7 +450,7 @@ impl Run<'_, '_> {
             name_words: plan.name_words,
         };
         let mut cx = Cx {
-            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()),
+            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
             space: &engine.space,
             session: self.session,
             node: engine.node(),
@@ -607,6 +624,8 @@ impl Run<'_, '_> {
         let stats = self.stats;
         stats.commands_processed.add(done as u64);
         stats.batches.add(1);
+        stats.command_ticks.add(self.ticks.saturating_sub(self.began));
+        stats.most_commands.raise(done as u64);
         stats.keyspace_hits.add(std::mem::take(&mut self.record.hits));
         stats.keyspace_misses.add(std::mem::take(&mut self.record.misses));
         if !self.record.garbage.is_empty() {

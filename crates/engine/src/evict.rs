@@ -132,6 +132,10 @@ impl Engine {
             return Evicting::Done;
         }
         let Some(policy) = settings.eviction else { return Evicting::Failed };
+        if settings.import_mode {
+            // What came is deleted by who brought it.
+            return Evicting::Failed;
+        }
         if self.pause.active(now.wall_ms) {
             return Evicting::Done;
         }

@@ -43,7 +43,10 @@ impl Engine {
 
     /// Deletes what the handler's reads found expired: in the log's order, before the locks go.
     fn expire_touched(&self, cx: &mut Cx<'_>) {
-        if !cx.db.record().stale.is_empty() && !self.pause.active(cx.now_ms) {
+        if cx.db.record().stale.is_empty() {
+            return;
+        }
+        if !cx.settings.import_mode && !self.pause.active(cx.now_ms) {
             let space = cx.space;
             cx.db.expire_stale(|bytes| space.place(bytes));
         }

@@ -47,6 +47,8 @@ pub struct Engine {
     pub reply_gate: ReplyGate,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
+    /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
+    pub counts_blocks: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// Since when, and how long in all, memory was above its limit.
@@ -76,6 +78,7 @@ impl Engine {
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
             command_log: CommandLog::default(),
+            counts_blocks: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             writes_floats,

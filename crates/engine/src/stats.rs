@@ -21,6 +21,14 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Only the owning worker calls this: keeps the largest.
+    #[inline]
+    pub fn raise(&self, n: u64) {
+        if n > self.get() {
+            self.0.store(n, Ordering::Relaxed);
+        }
+    }
+
     fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -46,12 +54,18 @@ macro_rules! totals {
             commands: Vec<CommandStats>,
             errors: Mutex<BTreeMap<String, u64>>,
             $($(#[$doc])* pub $name: Counter,)*
+            /// The longest time from a read to the write of its replies.
+            pub longest_ticks: Counter,
+            /// The most commands of one batch.
+            pub most_commands: Counter,
         }
 
         /// The sum over all workers.
         #[derive(Clone, Debug, Default)]
         pub struct StatsTotal {
             $($(#[$doc])* pub $name: u64,)*
+            pub longest_ticks: u64,
+            pub most_commands: u64,
             /// By error code.
             pub errors: BTreeMap<String, u64>,
         }
@@ -62,11 +76,15 @@ macro_rules! totals {
                     commands: (0..commands).map(|_| CommandStats::default()).collect(),
                     errors: Mutex::default(),
                     $($name: Counter::default(),)*
+                    longest_ticks: Counter::default(),
+                    most_commands: Counter::default(),
                 }
             }
 
             fn reset(&self) {
                 $(self.$name.reset();)*
+                self.longest_ticks.reset();
+                self.most_commands.reset();
                 self.errors.lock().clear();
                 for command in &self.commands {
                     command.calls.reset();
@@ -81,6 +99,8 @@ macro_rules! totals {
 
             fn sum_into(&self, total: &mut StatsTotal) {
                 $(total.$name += self.$name.get();)*
+                total.longest_ticks = total.longest_ticks.max(self.longest_ticks.get());
+                total.most_commands = total.most_commands.max(self.most_commands.get());
                 for (code, count) in &*self.errors.lock() {
                     *total.errors.entry(code.clone()).or_default() += count;
                 }
@@ -111,6 +131,10 @@ totals! {
     batches,
     /// Ticks spent between reading and writing.
     busy_ticks,
+    /// Of them, those in commands.
+    command_ticks,
+    /// Ticks of work that recurs.
+    cron_ticks,
 }
 
 impl WorkerStats {

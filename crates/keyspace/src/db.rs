@@ -28,6 +28,8 @@ pub struct Db<'a> {
     /// The index of the selected database.
     pub(crate) index: u32,
     pub(crate) now_ms: i64,
+    /// What expires at or before this has expired for this command: now, as a rule.
+    pub(crate) horizon_ms: i64,
     pub(crate) clock: AccessClock,
     /// Whether reads count as accesses (CLIENT NO-TOUCH).
     pub(crate) touch: bool,
@@ -127,7 +129,8 @@ impl<'a> Db<'a> {
 
     #[inline]
     fn new(held: Held<'a>, record: &'a mut Record, index: u32, now_ms: i64) -> Self {
-        Self { held, record, index, now_ms, clock: AccessClock::Lru, touch: true, random: 0 }
+        let (horizon_ms, clock) = (now_ms, AccessClock::Lru);
+        Self { held, record, index, now_ms, horizon_ms, clock, touch: true, random: 0 }
     }
 
     /// How accesses are recorded, and whether at all.
@@ -138,6 +141,19 @@ impl<'a> Db<'a> {
         self.touch = touch;
         self.random = random;
         self
+    }
+
+    /// Nothing has expired that expires after `horizon_ms`; `i64::MIN`: nothing has at all.
+    #[inline]
+    #[must_use]
+    pub fn horizon(mut self, horizon_ms: i64) -> Self {
+        self.horizon_ms = horizon_ms;
+        self
+    }
+
+    /// Up to which moment keys have expired, for walks over the keyspace.
+    pub fn horizon_ms(&self) -> i64 {
+        self.horizon_ms
     }
 
     pub fn index(&self) -> u32 {
@@ -176,6 +192,7 @@ impl<'a> Db<'a> {
     pub fn get(&mut self, key: &KeyRef<'_>) -> Option<Borrowed<'_, Entry>> {
         let (index, now_ms, clock, touch, random) =
             (self.index, self.now_ms, self.clock, self.touch, self.random);
+        let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let found = shard.databases.get_mut(index as usize).and_then(|db| {
             let at = db.table.find(key.hash(), key.bytes())?;
@@ -187,7 +204,7 @@ impl<'a> Db<'a> {
         };
         let (expired, bits) = {
             let entry = db.table.get(at);
-            (entry.expired(now_ms), entry.clock())
+            (entry.expired(horizon_ms), entry.clock())
         };
         if expired {
             self.record.misses += 1;
@@ -206,11 +223,11 @@ impl<'a> Db<'a> {
 
     /// The live entry of `key` in this or another database, without counting or touching.
     pub fn peek_in(&mut self, index: u32, key: &KeyRef<'_>) -> Option<Borrowed<'_, Entry>> {
-        let now_ms = self.now_ms;
+        let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let db = shard.databases.get(index as usize)?;
         let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
-        if entry.expired(now_ms) {
+        if entry.expired(horizon_ms) {
             self.record.stale.push((index, key.bytes().to_vec()));
             return None;
         }

@@ -94,12 +94,12 @@ impl Db<'_> {
     }
 
     fn purge_in(&mut self, index: u32, key: &KeyRef<'_>) {
-        let now_ms = self.now_ms;
+        let horizon_ms = self.horizon_ms;
         let shard = self.shard(key);
         let gone = shard
             .database(index)
             .and_then(|db| db.table.find(key.hash(), key.bytes()).map(|at| db.table.get(at)))
-            .is_some_and(|entry| entry.expired(now_ms));
+            .is_some_and(|entry| entry.expired(horizon_ms));
         if gone {
             self.expire_now(index, key);
         }
@@ -125,14 +125,14 @@ impl Db<'_> {
         event: Event,
     ) {
         let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
-        let fresh = clock.fresh(now_ms);
+        let (fresh, horizon_ms) = (clock.fresh(now_ms), self.horizon_ms);
         let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
         let mut old_shared = None;
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let was = entry.expiry();
-            expired = was.is_some_and(|at| at <= now_ms);
+            expired = was.is_some_and(|at| at <= horizon_ms);
             let expiry = expiry.apply(was.filter(|_| !expired));
             let value = value.take().expect("alter runs its closure once");
             if let Value::Shared(shared) = entry.value() {

@@ -34,11 +34,20 @@ const BATCH_REQUESTS: usize = 64;
 const REPLY_BYTES_PER_TURN: usize = 1 << 20;
 /// Arguments of this many bytes and more are not copied: the buffer they came in becomes the value.
 const LARGE_BYTES_MIN: usize = 1 << 20;
+/// Input of a large argument that is taken before that.
+const INPUT_BYTES_PER_TURN: usize = 4 * INPUT_BYTES;
 /// How long one connection's requests run, batch after batch, before that.
 const TURN_MS: u64 = 2;
 /// What a client may send and leave unread before it has authenticated itself.
 const UNAUTHENTICATED_INPUT_BYTES_MAX: u64 = 1 << 20;
-const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 64 << 10;
+const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 17 << 10;
+/// Replies of less than this never exceed an output limit, as in Redis.
+const REPLY_BYTES_FREE: u64 = 16 << 10;
+/// Room of a connection's own buffer, which it has from its first partial request until it has been
+/// silent for a while.
+const OWN_BUFFER_BYTES: usize = 16 << 10;
+/// Silence after which the room goes.
+const OWN_BUFFER_IDLE_MS: i64 = 2000;
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -75,6 +84,8 @@ pub(crate) struct Connection<S> {
     closing: Option<Exit>,
     /// Milliseconds since 1970 since when the soft output limit is exceeded.
     soft_since_ms: Option<i64>,
+    /// Ticks when the last read had come in.
+    began: u64,
     scratch: Rc<Scratch>,
     registered: bool,
 }
@@ -92,6 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             paused: false,
             closing: None,
             soft_since_ms: None,
+            began: 0,
             scratch,
             registered: false,
         }
@@ -107,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.session.card.set_waker(cx.waker());
             self.registered = true;
         }
+        let mut taken = 0;
         loop {
             if self.session.card.killed() {
                 return Poll::Ready(Exit::Killed);
@@ -116,6 +129,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             if let Err(error) = self.write_pending(cx) {
                 return Poll::Ready(Exit::Io(error));
+            }
+            if self.session.card.takes_trim() {
+                self.trim();
             }
             if self.soft_since_ms.is_some() && self.closing.is_none() {
                 // Woken by the clock, most likely: the soft limit is one of time.
@@ -154,16 +170,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 continue;
             }
-            let full = match ready!(self.read(cx)) {
+            let len = match ready!(self.read(cx)) {
                 Ok(0) => {
                     // It may still read what it asked for before it closed its half.
                     self.closing = Some(Exit::Closed);
                     continue;
                 }
-                Ok(len) => len == INPUT_BYTES,
+                Ok(len) => len,
                 Err(error) => return Poll::Ready(Exit::Io(error)),
             };
             self.after_serving(cx);
+            taken += len;
+            let receives = self.progress.wanted().is_some_and(|wanted| wanted >= INPUT_BYTES);
+            let full = len == INPUT_BYTES && !(receives && taken < INPUT_BYTES_PER_TURN);
             if full || self.kept_whole && self.job.is_none() && !self.paused {
                 // The worker's other clients come first.
                 cx.waker().wake_by_ref();
@@ -183,30 +202,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if len == 0 {
             return Poll::Ready(Ok(0));
         }
+        self.began = clock::ticks();
         worker.stats.reads.add(1);
         worker.stats.net_in_bytes.add(len as u64);
         let card = &self.session.card;
         card.net_in_bytes.store(card.net_in_bytes.load(Relaxed) + len as u64, Relaxed);
         card.reads.store(card.reads.load(Relaxed) + 1, Relaxed);
-        let mut serving = Serving {
-            engine: &scratch.engine,
-            worker,
-            requests,
-            reply,
-            session: &mut self.session,
-        };
         if self.kept.is_empty() {
+            let mut serving = Serving {
+                engine: &scratch.engine,
+                worker,
+                requests,
+                reply,
+                session: &mut self.session,
+            };
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
             self.adopt(outcome);
-            self.kept.extend_from_slice(&input[used..len]);
+            self.keep(&input[used..len]);
         } else {
-            let is_full = self.kept.capacity() - self.kept.len() < len;
-            if is_full && self.progress.wanted().is_some_and(|wanted| wanted > len) {
-                // Grows to what the argument needs, but never by more than has arrived.
-                self.kept.reserve_exact(self.progress.room(len));
-            }
-            self.kept.extend_from_slice(&input[..len]);
+            self.keep(&input[..len]);
+            let mut serving = Serving {
+                engine: &scratch.engine,
+                worker,
+                requests,
+                reply,
+                session: &mut self.session,
+            };
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
             } else {
@@ -219,8 +241,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(len))
     }
 
+    /// Puts input behind what is kept.
+    fn keep(&mut self, input: &[u8]) {
+        if self.kept.capacity() - self.kept.len() < input.len() {
+            self.kept.reserve_exact(input.len().max(self.progress.room(OWN_BUFFER_BYTES)));
+        }
+        self.kept.extend_from_slice(input);
+    }
+
+    /// Gives back room of the buffer: all that is free if the client is silent, else what only an
+    /// unusual request needed.
+    fn trim(&mut self) {
+        let silent_ms = wall_ms().saturating_sub(self.session.card.last_ms.load(Relaxed));
+        let least = if silent_ms >= OWN_BUFFER_IDLE_MS { 0 } else { OWN_BUFFER_BYTES };
+        self.kept.shrink_to(least);
+        self.publish_buffers();
+    }
+
+    /// Brings the sizes of the buffers to where others see them.
+    fn publish_buffers(&self) {
+        let card = &self.session.card;
+        let parsed = self.progress.parsed_bytes().min(self.kept.len());
+        card.output_bytes.store(self.pending.len() as u64, Relaxed);
+        card.query_bytes.store((self.kept.len() - parsed) as u64, Relaxed);
+        card.query_free_bytes.store((self.kept.capacity() - self.kept.len()) as u64, Relaxed);
+        card.argv_bytes.store((parsed + self.progress.heap_bytes()) as u64, Relaxed);
+        self.scratch.engine.node().clients().tell(card);
+    }
+
     /// Serves input that was kept because a job or a pause came first.
     fn serve_kept(&mut self, mut input: Vec<u8>) {
+        self.began = clock::ticks();
         let scratch = Rc::clone(&self.scratch);
         let State { worker, requests, reply, .. } = &mut *scratch.state.borrow_mut();
         let mut serving = Serving {
@@ -270,6 +321,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.reply_mode != ReplyMode::On {
                 reply.truncate(mark);
             }
+            if self.exceeds_output(&scratch.engine, reply.out.len()) {
+                reply.out.clear();
+                self.cut_off();
+            }
             self.pending.append(&mut reply.out);
         }
         cx.waker().wake_by_ref();
@@ -281,7 +336,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
         let made = out.len();
-        if self.pending.is_empty() && made > 0 {
+        if made > 0 && self.exceeds_output(&scratch.engine, made) {
+            out.clear();
+            self.cut_off();
+        }
+        if self.pending.is_empty() && !out.is_empty() {
             let sent = write(&mut self.stream, cx, out);
             match sent {
                 Ok(len) => out.advance(len),
@@ -300,16 +359,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             worker.stats.net_out_bytes.add(made as u64);
             card.net_out_bytes.store(card.net_out_bytes.load(Relaxed) + made as u64, Relaxed);
         }
-        card.output_bytes.store(self.pending.len() as u64, Relaxed);
-        card.query_bytes.store(self.kept.len() as u64, Relaxed);
         if card.has(ClientFlags::UNAUTHENTICATED) == self.session.authenticated {
             card.set(ClientFlags::UNAUTHENTICATED, !self.session.authenticated);
         }
-        if self.kept.is_empty() && self.kept.capacity() > INPUT_BYTES / 4 {
-            self.kept = Vec::new();
+        if self.kept.is_empty() && self.kept.capacity() > INPUT_BYTES {
+            self.kept.shrink_to(INPUT_BYTES);
         }
-        card.query_free_bytes.store((self.kept.capacity() - self.kept.len()) as u64, Relaxed);
+        let busy = clock::ticks().saturating_sub(self.began);
+        worker.stats.busy_ticks.add(busy);
+        worker.stats.longest_ticks.raise(busy);
+        self.publish_buffers();
         self.check_limits(&scratch);
+    }
+
+    /// Whether `made` bytes of replies are too many for what the client leaves unread.
+    fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
+        let mut output = self.pending.len().saturating_add(made) as u64;
+        if engine.counts_blocks.load(Relaxed) {
+            output = output.saturating_add(2 * REPLY_BYTES_FREE);
+        }
+        if output < REPLY_BYTES_FREE {
+            return false;
+        }
+        let bytes_max = engine.settings().output_bytes_max;
+        bytes_max > 0 && output > bytes_max
+            || !self.session.is_known() && output > UNAUTHENTICATED_OUTPUT_BYTES_MAX
+    }
+
+    /// Ends the connection, and what was to be sent with it.
+    fn cut_off(&mut self) {
+        self.pending.clear();
+        self.closing = Some(Exit::OutputLimit);
     }
 
     fn check_limits(&mut self, scratch: &Scratch) {
@@ -319,10 +399,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let settings = scratch.engine.settings();
         let output = self.pending.len() as u64;
-        let known = self.session.authenticated;
-        let hard = settings.output_bytes_max > 0 && output > settings.output_bytes_max
-            || !known && output > UNAUTHENTICATED_OUTPUT_BYTES_MAX;
-        let input_max = if known {
+        let input_max = if self.session.authenticated {
             settings.query_buffer_bytes_max
         } else {
             settings.query_buffer_bytes_max.min(UNAUTHENTICATED_INPUT_BYTES_MAX)
@@ -334,9 +411,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.soft_since_ms = None;
         }
         let patience_ms = settings.output_soft_seconds.saturating_mul(1000) as i64;
-        if hard || (soft && now_ms.saturating_sub(since) >= patience_ms) {
-            self.pending.clear();
-            self.closing = Some(Exit::OutputLimit);
+        if soft && now_ms.saturating_sub(since) >= patience_ms {
+            self.cut_off();
         } else if self.kept.len() as u64 > input_max {
             self.closing = Some(Exit::QueryLimit);
         }

@@ -44,6 +44,8 @@ struct Totals {
     commands: u64,
     input: u64,
     output: u64,
+    cycles: u64,
+    busy_micros: u64,
 }
 
 /// Where the walk for expired keys stands.
@@ -68,6 +70,7 @@ impl Cron {
                 continue;
             }
             self.ticks += 1;
+            let began = clock::ticks();
             self.feed_watchdog();
             self.expire(hz);
             self.sample_memory();
@@ -75,10 +78,21 @@ impl Cron {
             if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
                 self.sample_rates();
             }
-            if self.ticks.is_multiple_of(hz) {
-                self.idle_clients();
+            self.server.clients().evict();
+            if self.ticks.is_multiple_of(hz.div_ceil(2)) {
+                self.look_after_clients();
             }
+            self.count_tick(clock::ticks().saturating_sub(began));
         }
+    }
+
+    /// A tick is a turn of the server's loop, too.
+    fn count_tick(&self, ticks: u64) {
+        let stats = &self.worker.stats;
+        stats.batches.add(1);
+        stats.busy_ticks.add(ticks);
+        stats.cron_ticks.add(ticks);
+        stats.longest_ticks.raise(ticks);
     }
 
     /// The watchdog is there to see that ticks no longer come.
@@ -124,6 +138,8 @@ impl Cron {
             commands: total.commands_processed,
             input: total.net_in_bytes,
             output: total.net_out_bytes,
+            cycles: total.batches,
+            busy_micros: clock::ticks_to_micros(total.busy_ticks),
         };
         let micros = now.micros.saturating_sub(self.last.micros).max(1);
         let rate = |now: u64, then: u64| now.saturating_sub(then) * 1_000_000 / micros;
@@ -133,16 +149,24 @@ impl Cron {
         samples
             .output_bytes_per_second
             .store(rate(now.output, self.last.output), Ordering::Relaxed);
+        let cycles = now.cycles.saturating_sub(self.last.cycles);
+        let busy = now.busy_micros.saturating_sub(self.last.busy_micros);
+        samples.cycles_per_second.store(rate(now.cycles, self.last.cycles), Ordering::Relaxed);
+        samples.cycle_micros.store(busy.checked_div(cycles).unwrap_or(0), Ordering::Relaxed);
         self.last = now;
     }
 
     /// Closes clients that have been silent for longer than `timeout`, and soon those that do not
-    /// authenticate. Wakes those with unread replies, as a limit may have been exceeded for too long.
-    fn idle_clients(&self) {
+    /// authenticate. Wakes those with unread replies, as a limit may have been exceeded for too long,
+    /// and those with more room for requests than they need.
+    fn look_after_clients(&self) {
         /// A client that must authenticate and has not is closed after so many seconds of silence.
         const UNAUTHENTICATED_SECONDS: i64 = 10;
         /// How long a connection that ends waits for its peer to read on.
         const LINGER_SECONDS: i64 = 60;
+        /// Room for requests that a client keeps, as long as it is not silent for so long.
+        const ROOM_BYTES: u64 = 16 << 10;
+        const ROOM_IDLE_MS: i64 = 2000;
         let timeout = self.server.int(TIMEOUT);
         let now_ms = clock::now().0;
         for card in self.server.clients().all() {
@@ -158,6 +182,12 @@ impl Cron {
             if silent_ms > seconds.saturating_mul(1000) {
                 log_verbose!("Closing idle client id={} addr={}", card.id, card.addr);
                 card.kill();
+                continue;
+            }
+            let room = card.query_free_bytes.load(Ordering::Relaxed);
+            let needed = if silent_ms < ROOM_IDLE_MS { ROOM_BYTES } else { 0 };
+            if room > needed {
+                card.trim();
             } else if card.output_bytes.load(Ordering::Relaxed) > 0 {
                 card.wake();
             }
@@ -171,7 +201,9 @@ impl Cron {
         const SLICE_BUCKETS: usize = 32;
         const SLICES_PER_TICK: usize = 64;
         let engine = Arc::clone(&self.server.engine);
-        if !engine.active_expire.load(Ordering::Relaxed) || engine.pause.active(clock::now().0) {
+        let stopped =
+            !engine.active_expire.load(Ordering::Relaxed) || engine.settings().import_mode;
+        if stopped || engine.pause.active(clock::now().0) {
             return;
         }
         let effort = self.server.int(EFFORT).clamp(1, 10) as u64;

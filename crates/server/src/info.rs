@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("memory", true, memory),
     ("persistence", true, persistence),
     ("stats", true, stats),
+    ("debug", false, debug),
     ("replication", true, replication),
     ("cpu", true, cpu),
     ("modules", true, modules),
@@ -36,7 +37,8 @@ pub(crate) fn info(server: &Server, names: &[String]) -> String {
     let defaults = names.is_empty() || named("default");
     let mut text = String::new();
     for (name, default, write) in SECTIONS {
-        if everything || (defaults && *default) || named(name) {
+        let asked = named(name) || everything && *name != "debug";
+        if asked || (defaults && *default) {
             if !text.is_empty() {
                 text.push_str("\r\n");
             }
@@ -232,8 +234,7 @@ fn memory(server: &Server, out: &mut String) {
 }
 
 fn clients_bytes(server: &Server) -> u64 {
-    let cards = server.clients().all();
-    cards.iter().map(|card| card.memory_bytes()).sum()
+    server.clients().bytes()
 }
 
 fn persistence(_: &Server, out: &mut String) {
@@ -302,7 +303,7 @@ fn stats(server: &Server, out: &mut String) {
         "expired_time_cap_reached_count" = samples.expire_time_capped.load(Relaxed);
         "expire_cycle_cpu_milliseconds" = samples.expire_micros.load(Relaxed) / 1000;
         "evicted_keys" = total.evicted_keys;
-        "evicted_clients" = 0;
+        "evicted_clients" = server.clients().evicted();
         "evicted_scripts" = 0;
         "total_eviction_exceeded_time" = exceeded;
         "current_eviction_exceeded_time" = exceeded_now;
@@ -339,13 +340,25 @@ fn stats(server: &Server, out: &mut String) {
         "reply_buffer_expands" = 0;
         "eventloop_cycles" = total.batches;
         "eventloop_duration_sum" = clock::ticks_to_micros(total.busy_ticks);
-        "eventloop_duration_cmd_sum" = clock::ticks_to_micros(total.busy_ticks);
-        "instantaneous_eventloop_cycles_per_sec" = 0;
-        "instantaneous_eventloop_duration_usec" = 0;
+        "eventloop_duration_cmd_sum" = clock::ticks_to_micros(total.command_ticks);
+        "instantaneous_eventloop_cycles_per_sec" = samples.cycles_per_second.load(Relaxed);
+        "instantaneous_eventloop_duration_usec" = samples.cycle_micros.load(Relaxed);
         "acl_access_denied_auth" = total.auth_failures;
         "acl_access_denied_cmd" = 0;
         "acl_access_denied_key" = 0;
         "acl_access_denied_channel" = 0;
+    }
+}
+
+/// A section that is printed only if it is named.
+fn debug(server: &Server, out: &mut String) {
+    let total = server.engine.stats.total();
+    head(out, "Debug");
+    fields! { out,
+        "eventloop_duration_aof_sum" = 0;
+        "eventloop_duration_cron_sum" = clock::ticks_to_micros(total.cron_ticks);
+        "eventloop_duration_max" = clock::ticks_to_micros(total.longest_ticks);
+        "eventloop_cmd_per_cycle_max" = total.most_commands;
     }
 }
 

@@ -9,6 +9,7 @@ use net::Pool;
 use parking_lot::Mutex;
 use resp::Reply;
 use runtime::process::limits::OomScore;
+use runtime::process::title;
 use runtime::{clock, log_notice, log_warning, sysinfo};
 use socket2::Socket;
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ pub(crate) struct Samples {
     pub ops_per_second: AtomicU64,
     pub input_bytes_per_second: AtomicU64,
     pub output_bytes_per_second: AtomicU64,
+    /// Turns of all workers.
+    pub cycles_per_second: AtomicU64,
+    /// Mean length of one.
+    pub cycle_micros: AtomicU64,
     /// Thousandths of a percent of keys with an expiry that were found expired.
     pub stale_per_mille: AtomicU64,
     pub expire_micros: AtomicU64,
@@ -115,6 +120,7 @@ impl Node for Server {
         drop(config);
         match outcome {
             Ok(_) => {
+                self.clients.limit_bytes(settings.clients_bytes_max);
                 self.engine.set_settings(settings);
                 Ok(())
             }
@@ -135,6 +141,7 @@ impl Node for Server {
         self.engine.stats.reset();
         self.engine.space.reset_stats();
         self.engine.pressure.reset();
+        self.clients.reset_stats();
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
         self.samples.connections.store(0, Ordering::Relaxed);
         self.samples.expire_micros.store(0, Ordering::Relaxed);
@@ -197,6 +204,10 @@ impl Node for Server {
             std::thread::sleep(Duration::from_micros(micros));
             drop(closed);
         }
+    }
+
+    fn count_reply_blocks(&self, on: bool) {
+        self.engine.counts_blocks.store(on, Ordering::Relaxed);
     }
 
     fn set_active_expire(&self, on: bool) {
@@ -267,7 +278,7 @@ impl Server {
             self.rewrite(Scope::Needed)?;
         }
         std::thread::sleep(Duration::from_millis(delay_ms as u64));
-        let mut args: Vec<_> = std::env::args_os().skip(1).collect();
+        let mut args: Vec<_> = title::args().iter().skip(1).cloned().collect();
         if let (Some(file), Some(first)) = (&self.config_file, args.first_mut())
             && !first.as_encoded_bytes().starts_with(b"-")
         {

@@ -1,7 +1,7 @@
 //! From the parameter list to the typed settings of the hot path.
 
 use command::{LogLimit, LogLimits, Settings};
-use config::{Config, ParamId, id};
+use config::{Config, Limit, ParamId, id};
 use keyspace::{AccessClock, EvictionPolicy};
 
 const DATABASES: ParamId = id("databases");
@@ -16,6 +16,8 @@ const TRACKING: ParamId = id("latency-tracking");
 const PASSWORD: ParamId = id("requirepass");
 const EVENTS: ParamId = id("notify-keyspace-events");
 const INLINE: ParamId = id("inline-commands");
+const IMPORT: ParamId = id("import-mode");
+const CLIENTS: ParamId = id("maxmemory-clients");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
 const DEBUG: ParamId = id("enable-debug-command");
 
@@ -39,6 +41,16 @@ fn log_limits(config: &Config) -> LogLimits {
         large_reply: limit(REPLY, REPLY_ENTRIES),
         words_max: config.uint(WORDS) as usize,
         word_bytes_max: config.uint(WORD_BYTES) as usize,
+    }
+}
+
+/// `maxmemory-clients`, which may be a part of `maxmemory`; 0 is no limit.
+fn clients_bytes_max(config: &Config) -> u64 {
+    match config.limit(CLIENTS) {
+        Limit::Bytes(bytes) => bytes,
+        Limit::Percent(percent) => {
+            (config.uint(MAXMEMORY) / 100).saturating_mul(u64::from(percent))
+        }
     }
 }
 
@@ -67,6 +79,8 @@ pub(crate) fn settings(config: &Config) -> Settings {
         password_required: !config.bytes(PASSWORD).is_empty(),
         notify_events: config.bits(EVENTS),
         inline_commands: config.yes(INLINE),
+        import_mode: config.yes(IMPORT),
+        clients_bytes_max: clients_bytes_max(config),
         query_buffer_bytes_max: config.uint(QUERY_LIMIT),
         output_bytes_max: normal.hard_bytes,
         output_bytes_soft: normal.soft_bytes,

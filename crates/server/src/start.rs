@@ -284,6 +284,8 @@ fn build(
     rename_commands(&mut engine.table, &config)?;
     let engine = Arc::new(engine);
     engine.set_settings(crate::settings::settings(&config));
+    let clients = Clients::default();
+    clients.limit_bytes(engine.settings().clients_bytes_max);
     let disposed =
         disposal::start(&space).map_err(|error| format!("Can't start a thread: {error}"))?;
     let (counts, log) = (Arc::clone(&disposed), Arc::clone(&engine.journal));
@@ -298,7 +300,7 @@ fn build(
         pool: OnceLock::new(),
         config: Mutex::new(config),
         config_file: startup.file.clone(),
-        clients: Clients::default(),
+        clients,
         disposed,
         samples: Samples::default(),
         run_id: id_bytes.iter().map(|byte| format!("{byte:02x}")).collect(),

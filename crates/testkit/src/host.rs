@@ -160,6 +160,10 @@ impl Node for Host {
         self.with_engine(|engine| engine.active_expire.store(on, Ordering::Relaxed));
     }
 
+    fn count_reply_blocks(&self, on: bool) {
+        self.with_engine(|engine| engine.counts_blocks.store(on, Ordering::Relaxed));
+    }
+
     fn pause_cron(&self, _: bool) {}
 
     fn memory_bytes(&self) -> u64 {

@@ -107,9 +107,7 @@ fn id(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn import_source(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let off = args.peek().is_some_and(|word| word.eq_ignore_ascii_case(b"off"));
-    let importing =
-        || cx.node.config_get(&[b"import-mode"]).iter().any(|(_, value)| value == b"yes");
-    if !off && !importing() {
+    if !off && !cx.settings.import_mode {
         return Err(CommandError::NotImportMode);
     }
     cx.session.card.set(ClientFlags::IMPORT_SOURCE, on_off(args)?);

@@ -154,7 +154,12 @@ fn list(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     refresh_own_card(cx, args);
     let me = cx.session.card.id;
     let mut text = Vec::new();
-    for card in cx.node.clients().all().iter().filter(|card| filter.passes(me, cx.now_ms, card)) {
+    // Who has been killed is gone, though its task may not have noticed.
+    let clients = cx.node.clients().all();
+    let listed = |card: &&std::sync::Arc<command::Card>| {
+        !card.killed() && filter.passes(me, cx.now_ms, card)
+    };
+    for card in clients.iter().filter(listed) {
         write_line(&mut text, card, cx.table, cx.now_ms);
     }
     cx.session.card.argv_bytes.store(0, Relaxed);

@@ -184,9 +184,8 @@ fn expire_from(
     if !may {
         return Ok(Effect::None);
     }
-    if at <= cx.now_ms {
-        cx.db.delete(&key, Event::generic("del"));
-        cx.rewrite(&[b"UNLINK", key.bytes()]);
+    if cx.has_passed(at) {
+        cx.delete_passed(&key, Event::generic("del"));
     } else {
         cx.db.set_expiry(&key, Some(at), Event::generic("expire"));
         cx.rewrite_number(&[b"PEXPIREAT", key.bytes()], at);
@@ -218,7 +217,7 @@ fn reply_expiry(
     reply.integer(match expiry {
         None => -2,
         Some(None) => -1,
-        Some(Some(at)) => answer(at, cx.now_ms),
+        Some(Some(at)) => answer(at, cx.now_ms).max(0),
     });
     Ok(Effect::None)
 }

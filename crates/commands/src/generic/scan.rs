@@ -120,7 +120,9 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let mut names = Names::default();
     let count = count.min(SCAN_COUNT_MAX);
     let (from, db) = (Position(cursor), cx.db.index());
-    let next = cx.space.scan(db, from, count, cx.now_ms, &filter, |entry| names.push(entry.key()));
+    let next = cx
+        .space
+        .scan(db, from, count, cx.db.horizon_ms(), &filter, |entry| names.push(entry.key()));
     reply.array(2);
     let mut text = Vec::new();
     stdx::num::write_u64(&mut text, next.map_or(0, |position| position.0));
@@ -132,16 +134,18 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 /// KEYS under way.
 struct KeysJob {
     db: u32,
+    /// What expires at or before this has expired.
+    horizon_ms: i64,
     filter: ScanFilter,
     at: Position,
     names: Names,
 }
 
 impl Job for KeysJob {
-    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep {
+    fn step(&mut self, space: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
         let names = &mut self.names;
         let visit = |entry: &keyspace::Entry| names.push(entry.key());
-        match space.scan(self.db, self.at, KEYS_SLICE, now_ms, &self.filter, visit) {
+        match space.scan(self.db, self.at, KEYS_SLICE, self.horizon_ms, &self.filter, visit) {
             Some(next) => {
                 self.at = next;
                 JobStep::More
@@ -156,13 +160,13 @@ impl Job for KeysJob {
 
 fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, _: &mut Reply) -> Outcome {
     let filter = ScanFilter { pattern: filter_of(args.bytes()?), kind: None };
-    let (db, at) = (cx.db.index(), Position::default());
-    *cx.later = Some(Box::new(KeysJob { db, filter, at, names: Names::default() }));
+    let (db, at, horizon_ms) = (cx.db.index(), Position::default(), cx.db.horizon_ms());
+    *cx.later = Some(Box::new(KeysJob { db, horizon_ms, filter, at, names: Names::default() }));
     Ok(Effect::None)
 }
 
 fn randomkey(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let key = cx.space.random_key(cx.db.index(), cx.rng, cx.now_ms);
+    let key = cx.space.random_key(cx.db.index(), cx.rng, cx.db.horizon_ms());
     reply.bulk_or_null(key.as_deref());
     Ok(Effect::None)
 }

@@ -113,6 +113,7 @@ fn on_node(
             node.sleep((seconds * 1e6) as u64);
         }
         (b"set-active-expire", [on]) => node.set_active_expire(leading_number(on) != 0),
+        (b"client-enforce-reply-list", [on]) => node.count_reply_blocks(leading_number(on) != 0),
         (b"pause-cron", [on]) => node.pause_cron(leading_number(on) != 0),
         (b"log", [text]) => node.log(&format!("DEBUG LOG: {}", String::from_utf8_lossy(text))),
         (b"config-rewrite-force-all", []) => node.config_rewrite_all()?,
@@ -120,8 +121,8 @@ fn on_node(
             node.log("Changing replication IDs after receiving DEBUG change-repl-id");
         }
         (b"leak", [_])
-        | (b"set-disable-deny-scripts" | b"dict-resizing" | b"set-skip-checksum-validation", [_])
-        | (b"client-enforce-reply-list", [_]) => {}
+        | (b"set-disable-deny-scripts" | b"dict-resizing" | b"set-skip-checksum-validation", [_]) =>
+            {}
         (b"quicklist-packed-threshold", [bytes]) => {
             config::parse_memory(bytes)
                 .filter(|bytes| *bytes < 4 << 30)
@@ -198,6 +199,8 @@ const HELP: &[&str] = &[
     "    End by a failed assertion.",
     "CHANGE-REPL-ID",
     "    Take new replication ids.",
+    "CLIENT-ENFORCE-REPLY-LIST (0|1)",
+    "    Whether even small replies count against output limits.",
     "CONFIG-REWRITE-FORCE-ALL",
     "    CONFIG REWRITE with every parameter.",
     "CRASH-AND-RECOVER [<milliseconds>]",

@@ -90,9 +90,8 @@ fn getex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     };
     reply_str(reply, &value);
     match deadline {
-        Some(at) if at <= cx.now_ms => {
-            cx.db.delete(&key, DEL_EVENT);
-            cx.rewrite(&[b"UNLINK", key.bytes()]);
+        Some(at) if cx.has_passed(at) => {
+            cx.delete_passed(&key, DEL_EVENT);
         }
         Some(at) => {
             cx.db.set_expiry(&key, Some(at), EXPIRE_EVENT);

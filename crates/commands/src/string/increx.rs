@@ -305,12 +305,9 @@ impl Store<'_> {
     ) -> Effect {
         let had_expiry = cx.db.expiry(key).flatten().is_some();
         let expiry = options.expiry(deadline, had_expiry);
-        if matches!(expiry, ExpiryChange::At(at) if at <= cx.now_ms) {
-            if !cx.db.delete(key, DEL_EVENT) {
-                return Effect::None;
-            }
-            cx.rewrite(&[b"UNLINK", key.bytes()]);
-            return Effect::Rewrite;
+        if matches!(expiry, ExpiryChange::At(at) if cx.has_passed(at)) {
+            let deleted = cx.delete_passed(key, DEL_EVENT);
+            return if deleted { Effect::Rewrite } else { Effect::None };
         }
         cx.db.put(key, self.value, expiry, self.event);
         match expiry {

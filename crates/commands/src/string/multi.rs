@@ -180,8 +180,7 @@ fn msetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn delete_all(cx: &mut Cx<'_>, keys: &[KeyRef<'_>]) -> Effect {
     let mut effect = Effect::None;
     for key in keys {
-        if cx.db.delete(key, Event::EXPIRED) {
-            cx.rewrite(&[b"UNLINK", key.bytes()]);
+        if cx.delete_passed(key, Event::EXPIRED) {
             effect = Effect::Rewrite;
         }
     }

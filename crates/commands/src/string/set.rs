@@ -259,7 +259,7 @@ fn holds(
 
 /// Whether a value with this expiry would be gone as soon as it is written.
 pub(super) fn deletes(cx: &Cx<'_>, expiry: ExpiryChange) -> bool {
-    matches!(expiry, ExpiryChange::At(at) if at <= cx.now_ms)
+    matches!(expiry, ExpiryChange::At(at) if cx.has_passed(at))
 }
 
 /// Sets the value with its expiry, and logs the SET, or the UNLINK if the time has passed.
@@ -271,11 +271,8 @@ fn store(
     log: Log,
 ) -> Effect {
     if deletes(cx, expiry) {
-        if !cx.db.delete(key, Event::EXPIRED) {
-            return Effect::None;
-        }
-        cx.rewrite(&[b"UNLINK", key.bytes()]);
-        return Effect::Rewrite;
+        let deleted = cx.delete_passed(key, Event::EXPIRED);
+        return if deleted { Effect::Rewrite } else { Effect::None };
     }
     let stored = cx.value(value);
     cx.db.put(key, stored, expiry, SET_EVENT);
