@@ -76,7 +76,8 @@ fn main() -> ExitCode {
     runtime::sysinfo::set_allocator(&allocator::JEMALLOC);
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
-    let program = std::path::Path::new(&program).file_name().map_or(b"".as_slice(), OsStr::as_bytes);
+    let program =
+        std::path::Path::new(&program).file_name().map_or(b"".as_slice(), OsStr::as_bytes);
     let args: Vec<Vec<u8>> = args.map(OsStringExt::into_vec).collect();
     let called = |tool: &&Tool| tool.aliases.iter().any(|alias| alias.as_bytes() == program);
     if program != b"almagre"

@@ -11,8 +11,8 @@ use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
-    ClientFlags, CommandError, Cx, Flags, Job, Outcome, Place, Ready, ReplyMode, Resolved,
-    Rewrites, Session, Settings,
+    Argument, ArgumentKind, ClientFlags, CommandError, Cx, Flags, Job, Outcome, Place, Ready,
+    ReplyMode, Resolved, Rewrites, Session, Settings,
 };
 use journal::{Frame, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, Record, Shard};
@@ -200,7 +200,7 @@ impl Engine {
         let Scratch { words, keys, plans, shards } = scratch;
         self.watch_memory(&worker.settings, now.wall_ms);
         // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
-        let room = match worker.writer.room(journal_bytes(plans), plans.len() as u32) {
+        let room = match worker.writer.room(self.journal_bytes(plans), plans.len() as u32) {
             Ok(room) => room,
             Err(refused) => return self.refuse_all(worker, plans, refused, reply),
         };
@@ -275,11 +275,31 @@ fn long_words(plans: &[Plan], words: &[&[u8]]) -> Ready {
     ready
 }
 
-/// Bytes that the effects of these requests may take in the journal.
-fn journal_bytes(plans: &[Plan]) -> u64 {
-    /// What rewriting and framing may add to the words of a request.
-    const REWRITE_BYTES: u64 = 512;
-    plans.iter().map(|plan| plan.bytes as u64 * 3 + REWRITE_BYTES).sum()
+impl Engine {
+    /// Bytes that the effects of these requests may take in the journal.
+    fn journal_bytes(&self, plans: &[Plan]) -> u64 {
+        /// What rewriting and framing may add to the words of a request.
+        const REWRITE_BYTES: u64 = 512;
+        /// The text of a sum, which may be far longer than its terms: `1e4000` is a word of six.
+        const FLOAT_BYTES: u64 = 5 * 1024;
+        let one = |plan: &Plan| {
+            let floats = plan.row.is_some() && self.writes_floats[usize::from(plan.id)];
+            plan.bytes as u64 * 3 + REWRITE_BYTES + if floats { FLOAT_BYTES } else { 0 }
+        };
+        plans.iter().map(one).sum()
+    }
+}
+
+/// Whether a row may log a float that the request does not spell out.
+pub(crate) fn writes_floats(row: &command::Command) -> bool {
+    fn any_double(args: &[Argument]) -> bool {
+        args.iter().any(|argument| match argument.kind {
+            ArgumentKind::Double => true,
+            ArgumentKind::OneOf(parts) | ArgumentKind::Block(parts) => any_double(parts),
+            _ => false,
+        })
+    }
+    row.flags.has(Flags::WRITE) && any_double(row.args)
 }
 
 /// The shards that are locked for a request.
@@ -411,7 +431,7 @@ impl Run<'_, '_> {
         let mut later = None;
         let start = self.reply.mark();
         let engine = self.engine;
-        let (index, now_ms) = (self.session.db, self.now.wall_ms);
+        let (index, now_ms) = (self.session.db, engine.space.now_under_locks(self.now.wall_ms));
         let db = match locked {
             Locked::Nothing => Db::under_none(self.record, index, now_ms),
             Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
@@ -500,7 +520,7 @@ impl Run<'_, '_> {
         }
         // The time is not the command's.
         self.ticks = ticks;
-        self.room = self.writer.room(journal_bytes(plans), plans.len() as u32)?;
+        self.room = self.writer.room(self.engine.journal_bytes(plans), plans.len() as u32)?;
         self.log.active = self.room.active();
         Ok(())
     }

@@ -56,7 +56,7 @@ impl Engine {
     fn announce(&self, cx: &mut Cx<'_>) {
         let expired = cx.db.record().expired.len() as u64;
         if expired > 0 {
-            self.space.count_expired(expired);
+            self.space.count_expired(expired, cx.now_ms);
         }
     }
 }

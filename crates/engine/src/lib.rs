@@ -53,6 +53,8 @@ pub struct Engine {
     pub active_expire: AtomicBool,
     /// Since when, and how long in all, memory was above its limit.
     pub pressure: Pressure,
+    /// By row: see [`batch::writes_floats`].
+    pub(crate) writes_floats: Vec<bool>,
     settings: RwLock<Arc<Settings>>,
     settings_generation: AtomicU64,
     node: OnceLock<Arc<dyn Node>>,
@@ -66,6 +68,8 @@ impl Engine {
     ) -> Self {
         let table = CommandTable::new(families);
         let stats = Stats::new(table.len());
+        let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
+        let writes_floats = writes_floats.collect();
         Self {
             space,
             journal,
@@ -77,6 +81,7 @@ impl Engine {
             counts_blocks: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
+            writes_floats,
             settings: RwLock::new(Arc::new(Settings::default())),
             settings_generation: AtomicU64::new(0),
             node: OnceLock::new(),

@@ -1,6 +1,6 @@
 //! CLIENT PAUSE: which commands wait, and until when. Read by every worker before each command.
 
-use command::{Command, Flags, PauseMode};
+use command::{Command, Flags, Group, PauseMode};
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 const NOBODY: u8 = 0;
@@ -52,15 +52,20 @@ impl Pause {
         (left > 0).then_some((mode, left))
     }
 
-    /// Whether a client that sends `row` must wait. CLIENT and SHUTDOWN never wait, so that a
-    /// pause can be ended.
+    /// Whether a client that sends `row` must wait. What administers connections (CLIENT UNPAUSE,
+    /// LIST, KILL) and SHUTDOWN never wait, so that a pause can be looked at and ended.
     #[inline]
     pub fn holds(&self, row: &Command, now_ms: i64) -> bool {
         let mode = self.mode.load(Ordering::Relaxed);
         if mode == NOBODY || now_ms >= self.until_ms.load(Ordering::Relaxed) {
             return false;
         }
+        let administers = row.flags.has(Flags::ADMIN)
+            && (row.group == Group::Connection || row.name == "SHUTDOWN");
+        if administers {
+            return false;
+        }
         let writes = row.flags.has(Flags::WRITE) || row.flags.has(Flags::MAY_REPLICATE);
-        (mode == ALL && !row.flags.has(Flags::ALLOW_BUSY)) || (mode == WRITES && writes)
+        mode == ALL || writes
     }
 }

@@ -81,8 +81,8 @@ impl Keyspace {
             Ordering::Relaxed,
         );
         count.ttl_count.store(count.ttl_count.load(Ordering::Relaxed) + live, Ordering::Relaxed);
+        self.count_expired(swept.expired, now_ms);
         drop(held);
-        self.count_expired(swept.expired);
         swept.next = at.map(Position::of_hash);
         swept
     }

@@ -17,6 +17,8 @@ pub struct Keyspace {
     counts: Vec<Arc<crate::shard::Counts>>,
     databases: u32,
     expired_keys: AtomicU64,
+    /// The latest moment at which a key was deleted as expired, in milliseconds since 1970.
+    last_expiry_ms: AtomicI64,
     /// Where freed values go; `None`: they are freed at once.
     disposal: OnceLock<Disposal>,
     sampler: OnceLock<Sampler>,
@@ -101,6 +103,7 @@ impl Keyspace {
             counts,
             databases,
             expired_keys: AtomicU64::new(0),
+            last_expiry_ms: AtomicI64::new(i64::MIN),
             disposal: OnceLock::new(),
             sampler: OnceLock::new(),
             account,
@@ -302,8 +305,25 @@ impl Keyspace {
         }
     }
 
-    pub fn count_expired(&self, keys: u64) {
-        self.expired_keys.fetch_add(keys, Ordering::Relaxed);
+    /// Keys were deleted because they had expired at `now_ms`. Called with their shards locked.
+    pub fn count_expired(&self, keys: u64, now_ms: i64) {
+        if keys > 0 {
+            self.expired_keys.fetch_add(keys, Ordering::Relaxed);
+            self.last_expiry_ms.fetch_max(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// The moment at which a command runs that read the clock at `now_ms` and then got its locks:
+    /// no earlier than one at which a key was deleted as expired, or it would find that key gone
+    /// and another with the same expiry alive. Called with the command's shards locked, which
+    /// orders this load behind the store in `count_expired`.
+    #[inline]
+    pub fn now_under_locks(&self, now_ms: i64) -> i64 {
+        /// No command waits longer between its clock and its locks. If the last expiry lies
+        /// further ahead, the clock was set back, and time goes on from there.
+        const WAIT_MAX_MS: i64 = 1000;
+        let last = self.last_expiry_ms.load(Ordering::Relaxed);
+        if last > now_ms && last.saturating_sub(now_ms) <= WAIT_MAX_MS { last } else { now_ms }
     }
 
     /// Keys that expired since the start or the last reset.

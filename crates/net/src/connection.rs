@@ -25,9 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
 /// Requests parsed and executed at a time.
 const BATCH_REQUESTS: usize = 64;
@@ -81,7 +79,8 @@ pub(crate) struct Connection<S> {
     /// Replies that the kernel has not taken.
     pending: Out,
     job: Option<Box<dyn Job>>,
-    pause: Option<Pin<Box<Sleep>>>,
+    /// Held back by CLIENT PAUSE. The server wakes the task when the pause ends.
+    paused: bool,
     closing: Option<Exit>,
     /// Milliseconds since 1970 since when the soft output limit is exceeded.
     soft_since_ms: Option<i64>,
@@ -101,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept_whole: false,
             pending: Out::default(),
             job: None,
-            pause: None,
+            paused: false,
             closing: None,
             soft_since_ms: None,
             began: 0,
@@ -112,10 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty()
-            && self.pending.is_empty()
-            && self.job.is_none()
-            && self.pause.is_none()
+        self.kept.is_empty() && self.pending.is_empty() && self.job.is_none() && !self.paused
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -154,11 +150,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.work(cx);
                 return Poll::Pending;
             }
-            if let Some(sleep) = &mut self.pause {
-                if sleep.as_mut().poll(cx).is_pending() && self.still_paused() {
+            if self.paused {
+                if self.still_paused() {
                     return Poll::Pending;
                 }
-                self.pause = None;
+                self.paused = false;
                 self.session.card.set(ClientFlags::BLOCKED, false);
             }
             if self.kept_whole {
@@ -167,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.progress = Progress::default();
                 self.serve_kept(input);
                 self.after_serving(cx);
-                if self.kept_whole && self.job.is_none() && self.pause.is_none() {
+                if self.kept_whole && self.job.is_none() && !self.paused {
                     // The worker's other clients come first.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -187,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             taken += len;
             let receives = self.progress.wanted().is_some_and(|wanted| wanted >= INPUT_BYTES);
             let full = len == INPUT_BYTES && !(receives && taken < INPUT_BYTES_PER_TURN);
-            if full || self.kept_whole && self.job.is_none() && self.pause.is_none() {
+            if full || self.kept_whole && self.job.is_none() && !self.paused {
                 // The worker's other clients come first.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -301,8 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.kept_whole = true;
             }
             ServeEnd::Paused => {
-                let wait = Duration::from_millis(self.pause_left_ms().clamp(1, 3_600_000) as u64);
-                self.pause = Some(Box::pin(tokio::time::sleep(wait)));
+                self.paused = true;
                 self.kept_whole = true;
                 self.session.card.set(ClientFlags::BLOCKED, true);
             }
@@ -310,12 +305,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn pause_left_ms(&self) -> i64 {
-        self.scratch.engine.pause.current(wall_ms()).map_or(0, |(_, left)| left)
-    }
-
     fn still_paused(&self) -> bool {
-        self.pause_left_ms() > 0
+        self.scratch.engine.pause.active(wall_ms())
     }
 
     /// Does one slice of the long job, then lets the worker's other clients go first.

@@ -104,7 +104,8 @@ impl Pool {
         let (sender, receiver) = unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));
         let (pool, count) = (Arc::clone(self), Arc::clone(&connections));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Without a timer: what waits for the clock is woken by the server's main thread.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let thread = std::thread::Builder::new().name(format!("worker-{id}")).spawn(move || {
             // For a report of this thread's stack, should it crash.
             let guard = crash::prepare_thread();

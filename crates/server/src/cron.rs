@@ -18,6 +18,17 @@ const HZ: ParamId = id("hz");
 const TIMEOUT: ParamId = id("timeout");
 const EFFORT: ParamId = id("active-expire-effort");
 
+/// Wakes the clients that CLIENT PAUSE holds back when its time is over.
+pub(crate) async fn end_pauses(server: Arc<Server>) {
+    loop {
+        server.pause_changed.notified().await;
+        while let Some((_, left_ms)) = server.engine.pause.current(clock::now().0) {
+            tokio::time::sleep(Duration::from_millis(left_ms.clamp(1, 60_000) as u64)).await;
+        }
+        server.clients().all().iter().for_each(|card| card.wake());
+    }
+}
+
 /// State of the cron.
 pub(crate) struct Cron {
     server: Arc<Server>,

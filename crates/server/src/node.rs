@@ -57,6 +57,8 @@ pub struct Server {
     /// Milliseconds since 1970 of the last CONFIG RESETSTAT.
     pub(crate) reset_ms: AtomicI64,
     pub(crate) stop: Notify,
+    /// A pause began or was prolonged.
+    pub(crate) pause_changed: Notify,
     pub(crate) stopping: AtomicBool,
     /// The TCP listeners once more, to close them from where CONFIG SET runs.
     pub(crate) listening: Mutex<Vec<Socket>>,
@@ -175,6 +177,7 @@ impl Node for Server {
         if let Ok(mut participant) = self.engine.space.epochs().register() {
             drop(participant.close());
         }
+        self.pause_changed.notify_one();
     }
 
     fn unpause(&self) {

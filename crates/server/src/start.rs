@@ -310,6 +310,7 @@ fn build(
         memory_at_start,
         reset_ms: AtomicI64::new(clock::now().0),
         stop: Notify::new(),
+        pause_changed: Notify::new(),
         stopping: AtomicBool::new(false),
         listening: Mutex::default(),
         new_listeners,
@@ -361,6 +362,7 @@ async fn serve_until_told(
     if let Some(worker) = Worker::new(&server.engine, 0) {
         tokio::task::spawn_local(Cron::new(Arc::clone(server), worker).run());
     }
+    tokio::task::spawn_local(crate::cron::end_pauses(Arc::clone(server)));
     if tcp {
         banner::ready("tcp");
     }

@@ -72,3 +72,21 @@ fn pipelines_and_broken_ones() {
     assert!(out.starts_with(b":3\r\n-ERR Protocol error"), "{}", String::from_utf8_lossy(&out));
     assert!(session.close_after_reply);
 }
+
+/// Tests make thousands of nodes. A bound for a debug build on a busy machine.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test measures")]
+fn a_node_is_made_in_no_time() {
+    let best = (0..50)
+        .map(|seed| {
+            let start = std::time::Instant::now();
+            let node = Node::new(Options { shards: 16, seed, ..Options::default() });
+            let spent = start.elapsed();
+            drop(node);
+            spent
+        })
+        .min()
+        .unwrap();
+    println!("{best:?}");
+    assert!(best.as_millis() < 5, "{best:?}");
+}

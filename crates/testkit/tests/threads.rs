@@ -96,7 +96,7 @@ fn on_threads<T: Send>(
 
 /// One write or one look at the group, by chance.
 fn group_round(client: &mut Client, id: &str) {
-    match client.rng.index(8) {
+    match client.rng.index(10) {
         0 => {
             client.call(&format!("MSET{}", group("k", id)));
         }
@@ -104,6 +104,10 @@ fn group_round(client: &mut Client, id: &str) {
             client.call(&format!("MSETEX {GROUP}{} PX 5", group("k", id)));
         }
         2 => client.hand.advance_ms(1),
+        // Deletes one key of the group if all have expired: nobody may see that.
+        5 => {
+            client.call("GET k3");
+        }
         3 => {
             client.call(&format!("DEL{}", names("k", GROUP)));
         }

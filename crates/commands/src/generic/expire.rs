@@ -112,10 +112,7 @@ impl Conditions {
                 b"XX" => &mut conditions.present,
                 b"GT" => &mut conditions.later,
                 b"LT" => &mut conditions.earlier,
-                _ => {
-                    let word = String::from_utf8_lossy(word);
-                    return Err(CommandError::err(format_args!("Unsupported option {word}")));
-                }
+                _ => return Err(CommandError::err_bytes(&[b"Unsupported option ", word])),
             };
             *flag = true;
         }

@@ -22,6 +22,7 @@ use client::Client;
 use command::{CommandTable, Place};
 use compare::{Peer, Rule, agree, meant, rule};
 use resp::Value;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::process::ExitCode;
@@ -114,13 +115,12 @@ fn run(options: &Options) -> io::Result<bool> {
         pair.start_over()?;
         let difference = pair.segment(&table, &requests, &mut excused)?;
         sent += requests.len() as u64;
-        if let Some(difference) = difference {
-            let name = difference.name.clone();
-            if !found.contains_key(&name) {
-                let script = shrink(&mut pair, &table, requests, &name)?;
-                println!("{script}\n");
-                found.insert(name, script);
-            }
+        if let Some(difference) = difference
+            && let Entry::Vacant(vacant) = found.entry(difference.name)
+        {
+            let script = shrink(&mut pair, &table, requests, vacant.key())?;
+            println!("{script}\n");
+            vacant.insert(script);
         }
     }
     let seconds = started.elapsed().as_secs_f64();

@@ -68,6 +68,7 @@ const STRINGS: &[&[u8]] = &[
     b"0.1",
     b"3.141592653589793238462643383279502884",
     b"\x00\x01\xfe\xff",
+    b"\xe0\xff",
     b"line\r\nbreak",
     b"\"quoted\\\"",
     b"exactly-forty-four-bytes-long-0123456789-abc",
@@ -196,7 +197,7 @@ impl Vocabulary {
     /// A word that fits nowhere in particular.
     pub fn strange(&self, choices: &mut Choices<'_>) -> Vec<u8> {
         match choices.below(6) {
-            0 => choices.pick(INTEGERS).to_string().into_bytes(),
+            0 => choices.pick(&[&b"0"[..], b"\xe0 \x80", b"1", b"-1"]).to_vec(),
             1 => choices.pick(EXTREMES).to_string().into_bytes(),
             2 => choices.pick(&[&b"FOO"[..], b"MATCH", b"WITHVALUES", b"-", b"("]).to_vec(),
             3 => self.key(choices),
