@@ -89,7 +89,7 @@ impl Cx<'_> {
     pub fn delete_passed(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
         let deleted = self.db.delete(key, event);
         if deleted {
-            self.space.count_expired(1);
+            self.space.count_expired(1, self.now_ms);
             self.rewrite(&[b"UNLINK", key.bytes()]);
         }
         deleted
