@@ -232,12 +232,6 @@ impl Engine {
             let stretch = &plans[done..];
             let (ran, end) = if stretch[0].concerns_data() {
                 run.data(&mut worker.participant, stretch, shards)
-            } else if run.memory == Memory::Unknown
-                && self.space.out_of_memory(run.settings.maxmemory)
-            {
-                // What is asked of the node is answered with memory below its limit.
-                run.memory = Memory::Wanted;
-                (0, None)
             } else {
                 run.one(&stretch[0], Locked::Nothing)
             };
@@ -252,6 +246,11 @@ impl Engine {
             }
         }
         run.settle(plans, done);
+        if worker.refresh(self) && self.space.out_of_memory(worker.settings.maxmemory) {
+            // A new limit is in force when CONFIG SET answers.
+            let settings = Arc::clone(&worker.settings);
+            self.evict(&mut worker.hand(now), &settings);
+        }
         Served { done, end: stop.unwrap_or(End::Done) }
     }
 }

@@ -48,14 +48,16 @@ impl Worker {
         })
     }
 
-    /// Takes up changed parameters.
+    /// Takes up changed parameters; returns whether there were any.
     #[inline]
-    pub(crate) fn refresh(&mut self, engine: &Engine) {
+    pub(crate) fn refresh(&mut self, engine: &Engine) -> bool {
         let generation = engine.settings_generation();
-        if generation != self.settings_generation {
+        let changed = generation != self.settings_generation;
+        if changed {
             self.settings = engine.settings();
             self.settings_generation = generation;
         }
+        changed
     }
 
     pub(crate) fn take_scratch<'a>(&mut self) -> Scratch<'a> {

@@ -35,7 +35,7 @@ const REPLY_BYTES_PER_TURN: usize = 1 << 20;
 /// Arguments of this many bytes and more are not copied: the buffer they came in becomes the value.
 const LARGE_BYTES_MIN: usize = 1 << 20;
 /// Input of a large argument that is taken before that.
-const INPUT_BYTES_PER_TURN: usize = 4 * INPUT_BYTES;
+const INPUT_BYTES_PER_TURN: usize = 8 * INPUT_BYTES;
 /// How long one connection's requests run, batch after batch, before that.
 const TURN_MS: u64 = 2;
 /// What a client may send and leave unread before it has authenticated itself.
