@@ -78,9 +78,9 @@ impl Node {
         let seed = Seed::new(options.seed, !options.seed);
         let space = Arc::new(Keyspace::new(options.shards, options.databases, seed));
         let journal = Journal::new(Lsn(0), LIMITS);
-        let reader = options.journal.then(|| {
-            journal.reader(Lsn(0), Patience::Drop(u64::MAX)).expect("an empty journal")
-        });
+        let reader = options
+            .journal
+            .then(|| journal.reader(Lsn(0), Patience::Drop(u64::MAX)).expect("an empty journal"));
         let engine = Arc::new(Engine::new(space, journal, commands::FAMILIES));
         let host = Arc::new(Host::new(options.now_ms));
         let introduced = host.engine.set(Arc::downgrade(&engine)).is_ok();
