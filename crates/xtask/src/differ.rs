@@ -4,11 +4,11 @@
 //! there, which commands are not yet); `tests/differ/known.tsv` the differences that are meant, a
 //! pattern, a tab and the reason.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Result;
 use crate::project::Project;
-use crate::run;
+use crate::run as process;
 
 const OPTIONS: &str = "tests/differ/options.txt";
 const KNOWN: &str = "tests/differ/known.tsv";
@@ -16,7 +16,24 @@ const KNOWN: &str = "tests/differ/known.tsv";
 /// `differ [--rounds N] [OPTION...]`; further options go to the shared differ as they are.
 pub(crate) fn verb(project: &Project, args: &[String]) -> Result<()> {
     project.build_release()?;
-    run::plain(&mut command(project, args)?)
+    run(project, args)
+}
+
+/// Runs the differ; the build is there. Its closing line counts: its status is also that of a
+/// difference when only a command is not there yet, of which it says so by itself.
+pub(crate) fn run(project: &Project, args: &[String]) -> Result<()> {
+    const CLEAN: &str = " steps, 0 kinds of difference, ";
+    let done = command(project, args)?
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run the differ: {error}"))?;
+    let report = String::from_utf8_lossy(&done.stdout);
+    print!("{report}");
+    match report.lines().last() {
+        Some(closing) if closing.contains(CLEAN) => Ok(()),
+        Some(closing) => Err(format!("the differ found something: {closing}")),
+        None => Err(format!("the differ said nothing and ended with {}", done.status)),
+    }
 }
 
 /// The differ's command line, ready to run.
@@ -39,7 +56,7 @@ pub(crate) fn command(project: &Project, args: &[String]) -> Result<Command> {
 /// The path of a peer server; builds the peers on the first call on a machine.
 fn peer(project: &Project, name: &str) -> Result<String> {
     let peers = project.shared("bench/peers").ok_or("shared suites not present")?;
-    let listed = run::output(&mut Command::new(peers))?;
+    let listed = process::output(&mut Command::new(peers))?;
     listed
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))

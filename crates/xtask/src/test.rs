@@ -167,5 +167,5 @@ fn differ(project: &Project) -> Result<Outcome> {
         return Ok(skipped);
     }
     project.build_release()?;
-    one(run::plain(&mut differ::command(project, &["--rounds".into(), "40".into()])?))
+    one(differ::run(project, &["--rounds".into(), "40".into()]))
 }
