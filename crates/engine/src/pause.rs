@@ -53,7 +53,8 @@ impl Pause {
     }
 
     /// Whether a client that sends `row` must wait. What administers connections (CLIENT UNPAUSE,
-    /// LIST, KILL) and SHUTDOWN never wait, so that a pause can be looked at and ended.
+    /// LIST, KILL) and SHUTDOWN never wait, so that a pause can be looked at and ended. A further
+    /// pause does: while all waits, it would only prolong what is more than it asks for.
     #[inline]
     pub fn holds(&self, row: &Command, now_ms: i64) -> bool {
         let mode = self.mode.load(Ordering::Relaxed);
@@ -61,7 +62,7 @@ impl Pause {
             return false;
         }
         let administers = row.flags.has(Flags::ADMIN)
-            && (row.group == Group::Connection || row.name == "SHUTDOWN");
+            && (row.group == Group::Connection && row.name != "PAUSE" || row.name == "SHUTDOWN");
         if administers {
             return false;
         }
