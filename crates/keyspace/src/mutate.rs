@@ -160,6 +160,37 @@ impl Db<'_> {
         self.record.note(index, key.bytes(), event);
     }
 
+    /// Replaces a live integer by what `change` makes of it, where it stands: one look-up, no
+    /// allocation. `None`: the key holds no live integer, and nothing was done; an error of
+    /// `change` leaves it as it was.
+    #[inline]
+    pub fn change_integer<E>(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        change: impl FnOnce(i64) -> Result<i64, E>,
+    ) -> Option<Result<i64, E>> {
+        let (index, now_ms, horizon_ms) = (self.index, self.now_ms, self.horizon_ms);
+        let (clock, random) = (self.clock, self.random);
+        let shard = locked(&mut self.held, key);
+        let table = &mut shard.databases.get_mut(index as usize)?.table;
+        let mut entry = table.get_mut(table.find(key.hash(), key.bytes())?);
+        let Value::Int(old) = entry.value() else { return None };
+        if entry.expired(horizon_ms) {
+            return None;
+        }
+        let new = match change(old) {
+            Ok(new) => new,
+            Err(error) => return Some(Err(error)),
+        };
+        let (expiry, bits) = (entry.expiry(), entry.clock());
+        // An integer takes the place of an integer, so the account of bytes stays.
+        entry.set_value(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random));
+        drop(entry);
+        self.record.note(index, key.bytes(), event);
+        Some(Ok(new))
+    }
+
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.
     pub fn note(&mut self, key: &KeyRef<'_>, event: Event) {
         self.record.note(self.index, key.bytes(), event);

@@ -60,7 +60,7 @@ impl Pair {
         let db = rng.below(u64::from(DATABASES)) as u32;
         let (key, other) = (random_key(rng), random_key(rng));
         let at = (db, key.clone());
-        match rng.below(13) {
+        match rng.below(14) {
             0..=2 => self.put(rng, db, key),
             3 => {
                 let tail = vec![b't'; rng.index(40)];
@@ -91,6 +91,24 @@ impl Pair {
                 self.changes(expired + u32::from(found), expired);
             }
             6 => self.read(db, &key),
+            13 => {
+                let minted = self.space.key(&key, 0);
+                let step = |old: i64| old.checked_add(1).ok_or(());
+                let lives = self.lives(db, &key);
+                match self.run(db, &[&key], |db| db.change_integer(&minted, EVENT, step)) {
+                    Some(Ok(new)) => {
+                        let kept = self.model.get_mut(&at).expect("only what is there changes");
+                        assert!(lives && kept.0 == (new - 1).to_string().as_bytes());
+                        kept.0 = new.to_string().into_bytes();
+                        self.changes(1, 0);
+                    }
+                    Some(Err(())) => {
+                        assert!(lives && self.model[&at].0 == i64::MAX.to_string().as_bytes());
+                        self.changes(0, 0);
+                    }
+                    None => self.changes(0, 0),
+                }
+            }
             choice => self.move_about(rng, choice, db, key, other),
         }
         self.space.dispose(&mut self.record.garbage);
