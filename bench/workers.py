@@ -39,6 +39,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--port", type=int, default=7490)
+    parser.add_argument("--directives", default="", help="more for the server, as in '--shards 128'")
     args = parser.parse_args()
     counts = [int(n) for n in args.threads.split(",")]
     figures = {}
@@ -46,7 +47,7 @@ def main():
         for number, threads in enumerate(counts):
             with tempfile.TemporaryDirectory() as folder:
                 port = args.port + number
-                command = [args.server, "server", "--port", str(port), "--dir", folder, "--save", "", "--io-threads", str(threads)]
+                command = [args.server, "server", "--port", str(port), "--dir", folder, "--save", "", "--io-threads", str(threads), *args.directives.split()]
                 server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
                 time.sleep(0.5)
                 for label, flags in ROWS.items():
