@@ -27,7 +27,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use stdx::sync::{Mutex, MutexGuard, Padded, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use stdx::sync::{Mutex, MutexGuard, Padded, RwLock, RwLockReadGuard, RwLockWriteGuard, hint};
 
 /// The most shards there can be. Shard ids fit in 16 bits.
 pub const SHARDS_MAX: usize = 1 << 12;
@@ -136,9 +136,27 @@ impl<T> Shards<T> {
         let mut held = Held::new(ids);
         let gate = self.gate.0.read();
         for &id in ids {
-            held.push(id, self.mutex(id).lock());
+            held.push(id, self.lock_soon(id));
         }
         Many { held, _gate: gate, _turn: turn }
+    }
+
+    /// Locks a shard that is most likely free in a moment: whoever holds several meets others that
+    /// hold several, each for a microsecond or two.
+    ///
+    /// PERF: parking at once costs more than the wait; `bench/workers.py` and the decision record on
+    /// two workers have the figures.
+    #[inline]
+    fn lock_soon(&self, id: ShardId) -> MutexGuard<'_, T> {
+        /// Some microseconds; after that the lock parks.
+        const SPINS_MAX: u32 = if cfg!(shuttle) { 0 } else { 200 };
+        for _ in 0..SPINS_MAX {
+            if let Some(guard) = self.mutex(id).try_lock() {
+                return guard;
+            }
+            hint::spin_loop();
+        }
+        self.mutex(id).lock()
     }
 
     /// As [`many`](Self::many), but gives up when the gate or a shard is not free within `limit`
