@@ -95,6 +95,17 @@ impl Categories {
     const fn of_group(group: Group) -> Self {
         match group {
             Group::String => Self::STRING,
+            Group::List => Self::LIST,
+            Group::Set => Self::SET,
+            Group::SortedSet => Self::SORTEDSET,
+            Group::Hash => Self::HASH,
+            Group::Stream => Self::STREAM,
+            Group::Bitmap => Self::BITMAP,
+            Group::Hyperloglog => Self::HYPERLOGLOG,
+            Group::Geo => Self::GEO,
+            Group::Pubsub => Self::PUBSUB,
+            Group::Transactions => Self::TRANSACTION,
+            Group::Scripting => Self::SCRIPTING,
             Group::Connection => Self::CONNECTION,
             Group::Generic | Group::Server => Self::NONE,
         }

@@ -38,7 +38,7 @@ pub use node::{Node, PauseMode, ShutdownRequest};
 pub use resolved::Resolved;
 pub use row::{Command, Flags, Group, Handler, Locks, Place, Secrets, Version};
 pub use session::{ReplyMode, Session};
-pub use settings::Settings;
+pub use settings::{Settings, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
 

@@ -1,6 +1,8 @@
 //! Parameters that are read on the hot path, typed. Rebuilt from `config` when it changes and
 //! shared by pointer, so that reading one is a load.
 
+use config::{Config, ParamId, id};
+
 /// One consistent set of hot parameters.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -42,6 +44,8 @@ pub struct Settings {
     pub debug_command: u8,
     /// Which commands go to the log of commands.
     pub command_log: crate::LogLimits,
+    /// Where collections change shape.
+    pub limits: types::Limits,
 }
 
 impl Default for Settings {
@@ -67,6 +71,37 @@ impl Default for Settings {
             output_soft_seconds: 0,
             debug_command: 0,
             command_log: crate::LogLimits::default(),
+            limits: types::Limits::default(),
         }
+    }
+}
+
+/// Where collections change shape, by `config`. The seed is the engine's to put in.
+pub fn limits(config: &Config) -> types::Limits {
+    const HASH_ENTRIES: ParamId = id("hash-max-listpack-entries");
+    const HASH_VALUE: ParamId = id("hash-max-listpack-value");
+    const SET_INTSET: ParamId = id("set-max-intset-entries");
+    const SET_ENTRIES: ParamId = id("set-max-listpack-entries");
+    const SET_VALUE: ParamId = id("set-max-listpack-value");
+    const ZSET_ENTRIES: ParamId = id("zset-max-listpack-entries");
+    const ZSET_VALUE: ParamId = id("zset-max-listpack-value");
+    const LIST: ParamId = id("list-max-listpack-size");
+    const STREAM_BYTES: ParamId = id("stream-node-max-bytes");
+    const STREAM_ENTRIES: ParamId = id("stream-node-max-entries");
+    const HLL: ParamId = id("hll-sparse-max-bytes");
+    let size = |param| usize::try_from(config.int(param)).unwrap_or(0);
+    types::Limits {
+        hash_entries: size(HASH_ENTRIES),
+        hash_value_bytes: size(HASH_VALUE),
+        set_intset_entries: size(SET_INTSET),
+        set_entries: size(SET_ENTRIES),
+        set_value_bytes: size(SET_VALUE),
+        zset_entries: size(ZSET_ENTRIES),
+        zset_value_bytes: size(ZSET_VALUE),
+        list_size: config.int(LIST) as i32,
+        stream_node_bytes: size(STREAM_BYTES),
+        stream_node_entries: size(STREAM_ENTRIES),
+        hll_sparse_bytes: size(HLL),
+        ..types::Limits::default()
     }
 }

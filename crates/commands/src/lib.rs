@@ -1,12 +1,24 @@
 //! The core command families, one folder or file each: the rows of the command table beside their
 //! handlers. Families do not see each other.
 
+mod bitmap;
 mod connection;
+mod dump;
 mod generic;
+mod geo;
+mod hash;
+mod hyperloglog;
+mod list;
+mod pubsub;
 mod server;
+mod set;
+mod sort;
+mod stream;
 mod string;
 #[cfg(test)]
 mod tests;
+mod transactions;
+mod zset;
 
 use command::Command;
 
@@ -14,6 +26,18 @@ use command::Command;
 #[rustfmt::skip] // One line each.
 pub const FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
+    list::COMMANDS,
+    set::COMMANDS,
+    hash::COMMANDS,
+    zset::COMMANDS,
+    stream::COMMANDS,
+    bitmap::COMMANDS,
+    hyperloglog::COMMANDS,
+    geo::COMMANDS,
+    sort::COMMANDS,
+    dump::COMMANDS,
+    transactions::COMMANDS,
+    pubsub::COMMANDS,
     connection::COMMANDS,
     server::COMMANDS,
     generic::COMMANDS,

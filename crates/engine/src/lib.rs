@@ -104,7 +104,8 @@ impl Engine {
     }
 
     /// Puts new hot parameters in force; each worker takes them up with its next batch.
-    pub fn set_settings(&self, settings: Settings) {
+    pub fn set_settings(&self, mut settings: Settings) {
+        settings.limits.seed = self.space.seed();
         *self.settings.write() = Arc::new(settings);
         self.settings_generation.fetch_add(1, Ordering::Release); // pairs with `refresh`
     }

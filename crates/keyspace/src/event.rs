@@ -7,10 +7,22 @@ pub enum EventClass {
     Generic = 1 << 2,
     /// `$`
     String = 1 << 3,
+    /// `l`
+    List = 1 << 4,
+    /// `s`
+    Set = 1 << 5,
+    /// `h`
+    Hash = 1 << 6,
+    /// `z`
+    ZSet = 1 << 7,
     /// `x`
     Expired = 1 << 8,
     /// `e`
     Evicted = 1 << 9,
+    /// `t`
+    Stream = 1 << 10,
+    /// `m`
+    KeyMiss = 1 << 11,
     /// `n`
     New = 1 << 14,
 }
@@ -31,6 +43,31 @@ impl Event {
     /// An event of the string class.
     pub const fn string(name: &'static str) -> Self {
         Self { class: EventClass::String, name }
+    }
+
+    /// An event of the list class.
+    pub const fn list(name: &'static str) -> Self {
+        Self { class: EventClass::List, name }
+    }
+
+    /// An event of the set class.
+    pub const fn set(name: &'static str) -> Self {
+        Self { class: EventClass::Set, name }
+    }
+
+    /// An event of the hash class.
+    pub const fn hash(name: &'static str) -> Self {
+        Self { class: EventClass::Hash, name }
+    }
+
+    /// An event of the sorted set class.
+    pub const fn zset(name: &'static str) -> Self {
+        Self { class: EventClass::ZSet, name }
+    }
+
+    /// An event of the stream class.
+    pub const fn stream(name: &'static str) -> Self {
+        Self { class: EventClass::Stream, name }
     }
 
     pub const EXPIRED: Self = Self { class: EventClass::Expired, name: "expired" };

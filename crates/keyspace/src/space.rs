@@ -140,6 +140,11 @@ impl Keyspace {
         (next < self.shards.count()).then(|| self.begin_of(ShardId(next as u16)))
     }
 
+    /// With which keys, and members of large collections, are hashed.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
     /// Hash and shard of a key.
     #[inline]
     pub fn place(&self, key: &[u8]) -> (u64, ShardId) {

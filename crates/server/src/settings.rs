@@ -91,5 +91,6 @@ pub(crate) fn settings(config: &Config) -> Settings {
             _ => 0,
         },
         command_log: log_limits(config),
+        limits: command::limits(config),
     }
 }

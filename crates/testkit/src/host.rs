@@ -65,6 +65,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
         bulk_bytes_max: config.uint(BULK),
         maxmemory_policy: policy,
         access_clock,
+        limits: command::limits(config),
         password_required: !config.bytes(PASSWORD).is_empty(),
         latency_tracking: false,
         debug_command: 2,

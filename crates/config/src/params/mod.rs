@@ -27,7 +27,7 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
     (Theme::Security, security::PARAMS, None),
     (Theme::Tls, security::TLS_PARAMS, Some("there is no TLS yet")),
     (Theme::Memory, memory::PARAMS, None),
-    (Theme::Data, data::PARAMS, Some("its data type is not there yet")),
+    (Theme::Data, data::PARAMS, None),
     (Theme::Persistence, persistence::PARAMS, Some("nothing is kept on disk yet")),
     (Theme::Replication, replication::PARAMS, Some("there is no replication yet")),
     (Theme::Cluster, cluster::PARAMS, Some("there is no cluster mode yet")),

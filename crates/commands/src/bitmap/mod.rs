@@ -1,0 +1,5 @@
+//! Bitmaps and bit fields: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

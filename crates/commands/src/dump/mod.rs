@@ -1,0 +1,5 @@
+//! DUMP and RESTORE: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Geographic positions in sorted sets: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

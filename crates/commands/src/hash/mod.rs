@@ -1,0 +1,5 @@
+//! Hashes: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

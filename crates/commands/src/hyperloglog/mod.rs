@@ -1,0 +1,5 @@
+//! HyperLogLog: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Lists: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Publish and subscribe: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Sets: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

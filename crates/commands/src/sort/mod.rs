@@ -1,0 +1,5 @@
+//! SORT: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

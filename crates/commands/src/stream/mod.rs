@@ -1,0 +1,5 @@
+//! Streams: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

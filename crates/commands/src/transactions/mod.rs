@@ -1,0 +1,5 @@
+//! MULTI, EXEC, WATCH: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

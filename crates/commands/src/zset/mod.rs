@@ -1,0 +1,5 @@
+//! Sorted sets: commands.
+
+use command::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,1 @@
+//! Bitmaps and bit fields: operations on the bits of a string.

@@ -1,0 +1,1 @@
+//! Geographic positions as 52-bit integers, distances and searches.

@@ -1,0 +1,1 @@
+//! HyperLogLog: counting distinct elements in a string of fixed size.

@@ -1,0 +1,1 @@
+//! Intsets: sorted integers in one block, byte-compatible with Redis.

@@ -1,0 +1,1 @@
+//! Listpacks: many small elements in one block, byte-compatible with Redis.
