@@ -1,6 +1,7 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
 use crate::Entry;
+use crate::interest::Interest;
 use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -120,6 +121,8 @@ pub struct Shard {
     bits: u32,
     seed: Seed,
     pub(crate) databases: Vec<Database>,
+    /// Who waits for changes of keys.
+    pub(crate) interest: Interest,
     pub(crate) counts: Arc<Counts>,
     account: Arc<Account>,
     /// Bytes that came (or went) and the account does not know of yet.
@@ -136,8 +139,8 @@ impl Shard {
         counts: Arc<Counts>,
         account: Arc<Account>,
     ) -> Self {
-        let databases = Vec::new();
-        Self { id, bits, seed, databases, counts, account, untold_bytes: 0, lsn: 0 }
+        let (databases, interest) = (Vec::new(), Interest::new(seed));
+        Self { id, bits, seed, databases, interest, counts, account, untold_bytes: 0, lsn: 0 }
     }
 
     #[inline]
@@ -243,6 +246,10 @@ impl Shard {
         for index in [first as usize, second as usize] {
             self.counts.show(index, &mut self.databases[index].table);
         }
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        self.seed
     }
 
     /// The hash of a key, as the keyspace computes it.
