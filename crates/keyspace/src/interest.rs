@@ -5,6 +5,8 @@
 
 use crate::Event;
 use crate::watchers::Watching;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use stdx::hash::{Map, Seed};
 
 /// Those who are interested in one key.
@@ -13,10 +15,32 @@ pub(crate) struct Interested {
     pub watchers: Vec<Watching>,
 }
 
+/// In how many keys of all shards somebody is interested, for INFO.
+#[derive(Debug, Default)]
+pub(crate) struct InterestCounts {
+    pub watched: AtomicU64,
+}
+
 impl Interested {
     fn is_empty(&self) -> bool {
         self.watchers.is_empty()
     }
+
+    /// Lets `edit` work on them and keeps the counts in step.
+    fn edit<R>(&mut self, counts: &InterestCounts, edit: impl FnOnce(&mut Self) -> R) -> R {
+        let watched = !self.watchers.is_empty();
+        let result = edit(self);
+        adjust(&counts.watched, watched, !self.watchers.is_empty());
+        result
+    }
+}
+
+fn adjust(count: &AtomicU64, before: bool, after: bool) {
+    match (before, after) {
+        (false, true) => count.fetch_add(1, Ordering::Relaxed),
+        (true, false) => count.fetch_sub(1, Ordering::Relaxed),
+        _ => return,
+    };
 }
 
 /// The keys of one shard in which somebody is interested, by database.
@@ -25,11 +49,18 @@ pub(crate) struct Interest {
     keys: usize,
     seed: Seed,
     databases: Vec<Map<Box<[u8]>, Interested>>,
+    counts: Arc<InterestCounts>,
 }
 
 impl Interest {
-    pub(crate) fn new(seed: Seed) -> Self {
-        Self { keys: 0, seed, databases: Vec::new() }
+    pub(crate) fn new(seed: Seed, counts: Arc<InterestCounts>) -> Self {
+        Self { keys: 0, seed, databases: Vec::new(), counts }
+    }
+
+    /// All of it, leaving nothing.
+    pub(crate) fn take(&mut self) -> Self {
+        let nothing = Self::new(self.seed, Arc::clone(&self.counts));
+        std::mem::replace(self, nothing)
     }
 
     /// Whether nobody is interested in anything here.
@@ -43,7 +74,9 @@ impl Interest {
     pub(crate) fn changed(&mut self, db: u32, key: &[u8], event: Event) {
         let Some(map) = self.databases.get_mut(db as usize) else { return };
         let Some(interested) = map.get_mut(key) else { return };
-        interested.watchers.retain_mut(|watching| watching.survives(event));
+        interested.edit(&self.counts, |interested| {
+            interested.watchers.retain_mut(|watching| watching.survives(event));
+        });
         if interested.is_empty() {
             map.remove(key);
             self.keys -= 1;
@@ -68,7 +101,7 @@ impl Interest {
             self.keys += 1;
         }
         let interested = map.get_mut(key).expect("it was put in if it was not there");
-        let result = edit(interested);
+        let result = interested.edit(&self.counts, edit);
         if interested.is_empty() {
             map.remove(key);
             self.keys -= 1;
@@ -79,9 +112,9 @@ impl Interest {
     /// Lets `edit` look at every key of a database in which somebody is interested.
     pub(crate) fn each(&mut self, db: u32, mut edit: impl FnMut(&[u8], &mut Interested)) {
         let Some(map) = self.databases.get_mut(db as usize) else { return };
-        let before = map.len();
+        let (before, counts) = (map.len(), &self.counts);
         map.retain(|key, interested| {
-            edit(key, interested);
+            interested.edit(counts, |interested| edit(key, interested));
             !interested.is_empty()
         });
         self.keys -= before - map.len();

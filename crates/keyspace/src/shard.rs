@@ -1,7 +1,7 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
 use crate::Entry;
-use crate::interest::Interest;
+use crate::interest::{Interest, InterestCounts};
 use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -138,8 +138,9 @@ impl Shard {
         seed: Seed,
         counts: Arc<Counts>,
         account: Arc<Account>,
+        interest: Arc<InterestCounts>,
     ) -> Self {
-        let (databases, interest) = (Vec::new(), Interest::new(seed));
+        let (databases, interest) = (Vec::new(), Interest::new(seed, interest));
         Self { id, bits, seed, databases, interest, counts, account, untold_bytes: 0, lsn: 0 }
     }
 
@@ -246,10 +247,6 @@ impl Shard {
         for index in [first as usize, second as usize] {
             self.counts.show(index, &mut self.databases[index].table);
         }
-    }
-
-    pub(crate) fn seed(&self) -> Seed {
-        self.seed
     }
 
     /// The hash of a key, as the keyspace computes it.

@@ -51,6 +51,13 @@ pub struct WatchedKey {
 }
 
 impl WatchedKey {
+    /// Bytes that are held for it, here and in the shard.
+    pub fn memory_bytes(&self) -> u64 {
+        /// A place in the shard's map, with its list.
+        const PLACE_BYTES: usize = 96;
+        (size_of::<Self>() + PLACE_BYTES + 2 * self.key.len()) as u64
+    }
+
     /// Whether the key has expired since it was watched, at the latest at `horizon_ms`.
     pub fn expired(&self, horizon_ms: i64) -> bool {
         self.expires_ms.is_some_and(|at| at <= horizon_ms)
@@ -78,23 +85,30 @@ impl Watching {
 }
 
 impl Db<'_> {
-    /// Marks `watch` when the key changes from now on.
-    pub fn watch(&mut self, key: &KeyRef<'_>, watch: &Arc<Watch>) -> WatchedKey {
+    /// Marks `watch` when the key changes from now on. `None` if it was to do so already.
+    pub fn watch(&mut self, key: &KeyRef<'_>, watch: &Arc<Watch>) -> Option<WatchedKey> {
         let index = self.index;
         let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let expiry = shard.expiry_of(index, key.hash(), key.bytes());
         let stale = expiry.is_some_and(|at| at.is_some_and(|at| at <= horizon_ms));
-        shard.interest.edit(index, key.bytes(), |interested| {
-            interested.watchers.push(Watching { watch: Arc::clone(watch), stale });
+        let known = shard.interest.edit(index, key.bytes(), |interested| {
+            let known = interested.watchers.iter().any(|one| Arc::ptr_eq(&one.watch, watch));
+            if !known {
+                interested.watchers.push(Watching { watch: Arc::clone(watch), stale });
+            }
+            known
         });
+        if known {
+            return None;
+        }
         watch.keys.fetch_add(1, Ordering::Relaxed);
-        WatchedKey {
+        Some(WatchedKey {
             db: index,
             key: key.bytes().into(),
             shard: key.shard(),
             expires_ms: expiry.flatten().filter(|_| !stale),
-        }
+        })
     }
 
     /// All keys of these databases go; called before they do, with every shard held.
@@ -130,7 +144,7 @@ impl Shard {
         if self.interest.is_empty() {
             return;
         }
-        let mut interest = self.take_interest();
+        let mut interest = self.interest.take();
         interest.each(db, |key, interested| {
             if self.expiry_of(db, self.hash(key), key).is_some() {
                 interested.watchers.retain_mut(|watching| watching.survives(Event::EXPIRED));
@@ -144,7 +158,7 @@ impl Shard {
         if self.interest.is_empty() {
             return;
         }
-        let mut interest = self.take_interest();
+        let mut interest = self.interest.take();
         interest.each(db, |key, interested| {
             let hash = self.hash(key);
             let here = self.expiry_of(db, hash, key).is_some();
@@ -163,14 +177,14 @@ impl Shard {
         });
         self.interest = interest;
     }
-
-    fn take_interest(&mut self) -> crate::interest::Interest {
-        let empty = crate::interest::Interest::new(self.seed());
-        std::mem::replace(&mut self.interest, empty)
-    }
 }
 
 impl Keyspace {
+    /// How many keys somebody watches.
+    pub fn watched_keys(&self) -> u64 {
+        self.interest.watched.load(Ordering::Relaxed)
+    }
+
     /// Ends the watching of these keys. Called without locks.
     pub fn unwatch(&self, watch: &Arc<Watch>, keys: &mut Vec<WatchedKey>) {
         for WatchedKey { db, key, shard, .. } in keys.drain(..) {
