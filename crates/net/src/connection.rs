@@ -32,6 +32,8 @@ const BATCH_REQUESTS: usize = 64;
 /// Replies of one connection that are made before they are offered to the kernel, and before the
 /// worker's other connections have their turn.
 const REPLY_BYTES_PER_TURN: usize = 1 << 20;
+/// A long reply is written on when less than this waits to be sent.
+const JOB_PENDING_MAX: usize = 1 << 20;
 /// Arguments of this many bytes and more are not copied: the buffer they came in becomes the value.
 const LARGE_BYTES_MIN: usize = 1 << 20;
 /// Input of a large argument that is taken before that.
@@ -309,24 +311,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.scratch.engine.pause.active(wall_ms())
     }
 
-    /// Does one slice of the long job, then lets the worker's other clients go first.
+    /// Does one slice of the long job, then lets the worker's other clients go first. A client that
+    /// does not read what there is waits for its own sake.
     fn work(&mut self, cx: &mut Context<'_>) {
+        if self.pending.len() >= JOB_PENDING_MAX {
+            // The socket wakes us when it takes more.
+            return;
+        }
         let scratch = Rc::clone(&self.scratch);
         let State { reply, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         let Some(job) = &mut self.job else { return };
         let mark = reply.mark();
-        if job.step(&scratch.engine.space, wall_ms(), reply) == JobStep::Done {
-            self.job = None;
-            if self.session.reply_mode != ReplyMode::On {
-                reply.truncate(mark);
-            }
-            if self.exceeds_output(&scratch.engine, reply.out.len()) {
-                reply.out.clear();
-                self.cut_off();
-            }
-            self.pending.append(&mut reply.out);
+        let step = job.step(&scratch.engine.space, wall_ms(), reply);
+        if self.session.reply_mode != ReplyMode::On {
+            reply.truncate(mark);
         }
+        if step == JobStep::Done {
+            self.job = None;
+        }
+        if self.exceeds_output(&scratch.engine, reply.out.len()) {
+            reply.out.clear();
+            self.cut_off();
+        }
+        self.pending.append(&mut reply.out);
         cx.waker().wake_by_ref();
     }
 
