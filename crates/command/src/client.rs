@@ -4,13 +4,13 @@
 //! Another worker's connection is never touched: to end it, its card is flagged and its task
 //! woken.
 
+use crate::mail::Inbox;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
 };
-use std::task::Waker;
 
 /// What kind of client: CLIENT KILL TYPE, CLIENT LIST TYPE and output limits tell by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ impl ClientFlags {
     pub const BLOCKED: u32 = 1 << 5; // b
     pub const READONLY: u32 = 1 << 6; // r
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
+    pub const PUBSUB: u32 = 1 << 10; // P
     /// Connected from this host, over TCP.
     pub const LOCAL: u32 = 1 << 8;
     /// Has not shown a password that is asked for; such clients are given little and not for long.
@@ -87,7 +88,7 @@ pub struct Card {
     trimming: AtomicBool,
     killed: AtomicBool,
     moving: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    pub(crate) inbox: Inbox,
 }
 
 impl Card {
@@ -118,7 +119,7 @@ impl Card {
             trimming: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             moving: AtomicBool::new(false),
-            waker: Mutex::new(None),
+            inbox: Inbox::default(),
         }
     }
 
@@ -130,11 +131,16 @@ impl Card {
             + self.query_bytes.load(Ordering::Relaxed)
             + self.query_free_bytes.load(Ordering::Relaxed)
             + self.argv_bytes.load(Ordering::Relaxed)
-            + self.output_bytes.load(Ordering::Relaxed)
+            + self.unread_bytes()
+    }
+
+    /// Bytes that are to be sent to the client: replies, and letters that wait for their turn.
+    pub fn unread_bytes(&self) -> u64 {
+        self.output_bytes.load(Ordering::Relaxed) + self.mail_bytes()
     }
 
     pub fn kind(&self) -> Kind {
-        Kind::Normal
+        if self.has(ClientFlags::PUBSUB) { Kind::PubSub } else { Kind::Normal }
     }
 
     pub fn has(&self, flag: u32) -> bool {
@@ -186,18 +192,6 @@ impl Card {
     pub fn arrived(&self, worker: u16) {
         self.worker.store(worker, Ordering::Relaxed);
         self.moving.store(false, Ordering::Release);
-    }
-
-    /// Wakes the connection's task, so that it looks at its card.
-    pub fn wake(&self) {
-        if let Some(waker) = self.waker.lock().as_ref() {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// The connection's task says how it is woken.
-    pub fn set_waker(&self, waker: &Waker) {
-        *self.waker.lock() = Some(waker.clone());
     }
 }
 

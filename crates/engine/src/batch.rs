@@ -467,7 +467,11 @@ impl Run<'_, '_> {
         let ticks = self.count(plan.id, succeeded);
         let reply_bytes = self.reply.out.len().saturating_sub(written);
         self.note_if_outstanding(plan, row, ticks, reply_bytes);
-        (1, self.after(start, later))
+        let end = self.after(start, later);
+        if self.session.card.has_mail() && end.is_none() {
+            self.session.collect(self.reply);
+        }
+        (1, end)
     }
 
     /// Whether the client may run `row` now.

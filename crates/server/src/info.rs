@@ -123,7 +123,7 @@ fn clients(server: &Server, out: &mut String) {
         "cluster_connections" = 0;
         "maxclients" = server.int(MAXCLIENTS);
         "client_recent_max_input_buffer" = most(|card| card.query_bytes.load(Relaxed));
-        "client_recent_max_output_buffer" = most(|card| card.output_bytes.load(Relaxed));
+        "client_recent_max_output_buffer" = most(|card| card.unread_bytes());
         "blocked_clients" = blocked;
         "tracking_clients" = 0;
         "pubsub_clients" = 0;
