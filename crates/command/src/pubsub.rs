@@ -208,7 +208,8 @@ impl PubSub {
         for part in &self.parts[usize::from(topic == Topic::Shard)] {
             let topics = part.lock();
             let live = topics.iter().filter(|(_, subscribers)| live(subscribers) > 0);
-            let wanted = |name: &[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name, false));
+            let wanted =
+                |name: &[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name, false));
             names.extend(live.filter(|(name, _)| wanted(name)).map(|(name, _)| Arc::clone(name)));
         }
         names
