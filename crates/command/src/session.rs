@@ -1,7 +1,7 @@
 //! What a connection is to the commands it sends. Owned by the connection's worker; what other
 //! workers may see of it is in its [`Card`].
 
-use crate::{Card, Transaction};
+use crate::{Card, Subscriptions, Transaction};
 use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,6 +42,10 @@ pub struct Session {
     pub watched: Vec<WatchedKey>,
     /// What these take, here and in the shards.
     watched_bytes: u64,
+    /// `None`: it is not subscribed to anything.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// What the command under way has written are pushes: CLIENT REPLY does not keep them back.
+    pub pushed: bool,
 }
 
 impl Session {
@@ -58,6 +62,8 @@ impl Session {
             transaction: None,
             watched: Vec::new(),
             watched_bytes: 0,
+            subscriptions: None,
+            pushed: false,
         }
     }
 
@@ -100,6 +106,13 @@ impl Session {
         let queue = self.transaction.as_ref().map_or(0, |queue| queue.memory_bytes());
         card.queued.store(queued, Ordering::Relaxed);
         card.multi_bytes.store(queue + self.watched_bytes, Ordering::Relaxed);
+    }
+
+    /// Whether the client speaks RESP2 and is subscribed: it cannot tell replies from messages, and
+    /// may send only what is answered like them.
+    #[inline]
+    pub fn only_listens(&self) -> bool {
+        self.subscriptions.is_some() && self.protocol == 2
     }
 
     /// As RESET leaves it: everything but the identity of the connection. Nothing is watched.

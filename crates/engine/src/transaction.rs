@@ -143,7 +143,7 @@ impl Run<'_, '_> {
         if pauses || self.engine.pause.holds(row, now_ms) {
             return Ok((0, Some(End::Paused)));
         }
-        if let Err(error) = self.admit(row) {
+        if let Err(error) = self.admit(plan, row) {
             self.refuse(plan, Some(&error));
             return Ok((1, None));
         }
@@ -172,7 +172,11 @@ impl Run<'_, '_> {
             self.stats.error(error.code());
         }
         self.count(plan.id, failed.is_none());
-        Ok((1, self.after_exec(start, mode, tail)))
+        let end = self.after_exec(start, mode, tail);
+        if self.session.card.has_mail() && end.is_none() {
+            self.session.collect(self.reply);
+        }
+        Ok((1, end))
     }
 
     /// Applies CLIENT REPLY to the reply of EXEC. A mode that EXEC's own commands have chosen has

@@ -178,6 +178,7 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
                     return pool.assign(Incoming { transport, session: connection.session });
                 }
                 connection.session.unwatch(&pool.engine.space);
+                pool.engine.pubsub.leave(&mut connection.session);
                 Ok(exit)
             }
             Err(error) => Err(error),
@@ -193,6 +194,7 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
                     return pool.assign(Incoming { transport, session: connection.session });
                 }
                 connection.session.unwatch(&pool.engine.space);
+                pool.engine.pubsub.leave(&mut connection.session);
                 Ok(exit)
             }
             Err(error) => Err(error),
