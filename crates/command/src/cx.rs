@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Node, Session, Settings};
+use crate::{CommandTable, Node, PubSub, Session, Settings};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -15,6 +15,8 @@ pub struct Cx<'a> {
     pub session: &'a mut Session,
     /// The node, for `Conn` and `Node` commands.
     pub node: &'a dyn Node,
+    /// Who is subscribed to what.
+    pub pubsub: &'a PubSub,
     /// The command table, for introspection.
     pub table: &'a CommandTable,
     pub rng: &'a mut stdx::rng::Rng,
@@ -143,9 +145,12 @@ pub enum JobStep {
     Done,
 }
 
-/// Work over the whole keyspace that answers one command (KEYS). The connection calls `step`
-/// until it is done and serves its worker's other clients in between.
+/// Work that goes on outside the locks to answer one command: a walk over the keyspace (KEYS), or a
+/// reply too long to be written under a lock (LRANGE of a million elements, from a clone of the
+/// list). The connection calls `step` until it is done and serves its worker's other clients in
+/// between; it does not call it while the client leaves much unread.
 pub trait Job {
-    /// Does a bounded slice; writes the whole reply in the step that returns `Done`.
+    /// Does a bounded slice: about a thousand elements. What it writes goes on where the handler
+    /// and the step before left off.
     fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep;
 }

@@ -10,6 +10,8 @@ use table::Borrowed;
 pub trait HeldShards {
     /// The shard, which must be among those held: a broken invariant otherwise.
     fn shard(&mut self, id: ShardId) -> &mut Shard;
+    /// The same, to be read only: several keys at once.
+    fn look(&self, id: ShardId) -> &Shard;
     /// Calls `visit` with each shard held, in ascending order.
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard));
 }
@@ -45,6 +47,17 @@ pub enum Str<'a> {
     Long(crate::Shared<'a>),
 }
 
+impl<'a> Str<'a> {
+    fn of(value: Value<'a>) -> Result<Self, WrongType> {
+        Ok(match value {
+            Value::Int(number) => Self::Int(number),
+            Value::Inline(bytes) => Self::Bytes(bytes),
+            Value::Shared(shared) => Self::Long(shared),
+            Value::Packed(_) | Value::Boxed(_) => return Err(WrongType),
+        })
+    }
+}
+
 impl Str<'_> {
     /// Length in bytes as text.
     pub fn len(&self) -> usize {
@@ -69,33 +82,6 @@ impl Str<'_> {
             }
             Self::Bytes(bytes) => bytes,
             Self::Long(shared) => shared.as_slice(),
-        }
-    }
-}
-
-/// OBJECT ENCODING of a string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    Int,
-    Embstr,
-    Raw,
-}
-
-impl Encoding {
-    /// Redis's rule: an integer is `int`; up to 44 bytes that were set whole are `embstr`.
-    pub fn of(entry: &Entry) -> Self {
-        match entry.value() {
-            Value::Int(_) => Self::Int,
-            Value::Inline(bytes) if bytes.len() <= 44 && !entry.is_raw() => Self::Embstr,
-            Value::Inline(_) | Value::Shared(_) => Self::Raw,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Int => "int",
-            Self::Embstr => "embstr",
-            Self::Raw => "raw",
         }
     }
 }
@@ -256,11 +242,7 @@ impl<'a> Db<'a> {
     /// The string at `key`. Counts and touches.
     #[inline]
     pub fn string(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
-        Ok(self.get(key).map(|entry| match value_of(entry) {
-            Value::Int(number) => Str::Int(number),
-            Value::Inline(bytes) => Str::Bytes(bytes),
-            Value::Shared(shared) => Str::Long(shared),
-        }))
+        self.get(key).map(|entry| Str::of(value_of(entry))).transpose()
     }
 
     /// The string of a write command, which asks before it changes: expired is absent.
@@ -271,11 +253,7 @@ impl<'a> Db<'a> {
 
     /// The string at `key`, without counting or touching.
     pub fn string_peek(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
-        Ok(self.peek(key).map(|entry| match value_of(entry) {
-            Value::Int(number) => Str::Int(number),
-            Value::Inline(bytes) => Str::Bytes(bytes),
-            Value::Shared(shared) => Str::Long(shared),
-        }))
+        self.peek(key).map(|entry| Str::of(value_of(entry))).transpose()
     }
 
     /// Milliseconds since 1970 at which the key expires. Outer `None`: no such key.
@@ -294,8 +272,17 @@ pub(crate) fn locked<'s>(held: &'s mut Held<'_>, key: &KeyRef<'_>) -> &'s mut Sh
     }
 }
 
+/// As [`locked`], to be read only.
+pub(crate) fn seen<'s>(held: &'s Held<'_>, key: &KeyRef<'_>) -> &'s Shard {
+    match held {
+        Held::One(shard) if shard.id == key.shard() => shard,
+        Held::Many(shards) => shards.look(key.shard()),
+        Held::One(_) | Held::Nothing => not_held(),
+    }
+}
+
 /// The value of an entry that stays in its table, for as long as the table is borrowed.
-fn value_of(entry: Borrowed<'_, Entry>) -> Value<'_> {
+pub(crate) fn value_of(entry: Borrowed<'_, Entry>) -> Value<'_> {
     // SAFETY: the entry's block is owned by the table, which is borrowed for the lifetime of the
     // result; the `Borrowed` itself is only a pointer to it.
     unsafe { entry.value_unbound() }

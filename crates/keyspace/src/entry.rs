@@ -1,4 +1,4 @@
-//! One key with its string value in one block of memory, behind a thin pointer.
+//! One key with its value in one block of memory, behind a thin pointer.
 //!
 //! ```text
 //!  byte  0      1..4    4..6    6..8    8..16          +8              klen     vlen
@@ -8,9 +8,15 @@
 //!                                        if EXPIRES     if klen = 0xFFFF
 //! ```
 //!
-//! The payload is the bytes of a short string, eight bytes of an integer, or a pointer to a
-//! shared long string (16 KiB and more), so that a reply can carry it away in O(1).
+//! The payload is the bytes of a short string, eight bytes of an integer, a pointer to a shared
+//! long string (16 KiB and more), so that a reply can carry it away in O(1), the packed block of a
+//! small collection, or a pointer to a larger one.
 //! A 16-byte key with a 16-byte value takes 40 bytes, 48 with an expiry.
+//!
+//! ```text
+//!  flags, bit 0-1: inline, integer, shared, boxed   2: has an expiry
+//!         bit 3: string edited in place, or the form of a packed block   4-7: the type
+//! ```
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -19,9 +25,13 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::{fmt, ptr, slice};
+use types::{Any, Collection, Packed, Type};
 
 /// Values of this many bytes and more live in a block of their own that is shared by reference.
 pub const SHARED_MIN: usize = 16 << 10;
+
+/// Packed blocks of up to so many bytes live in their key's block.
+pub const PACKED_INLINE_MAX: usize = 1 << 10;
 
 const HEADER: usize = 8;
 const WIDE: u16 = u16::MAX;
@@ -30,9 +40,13 @@ const KIND: u8 = 0b11;
 const INLINE: u8 = 0;
 const INT: u8 = 1;
 const SHARED: u8 = 2;
+const BOXED: u8 = 3;
 const EXPIRES: u8 = 1 << 2;
 /// The value was edited in place: OBJECT ENCODING says raw whatever its length.
 const RAW: u8 = 1 << 3;
+/// The form of a packed block, at the same place: no string is packed.
+const FORM_SHIFT: u8 = 3;
+const TYPE_SHIFT: u8 = 4;
 
 /// A value as it stands in an entry.
 #[derive(Debug)]
@@ -40,6 +54,10 @@ pub enum Value<'a> {
     Int(i64),
     Inline(&'a [u8]),
     Shared(Shared<'a>),
+    /// A small collection.
+    Packed(Packed<'a>),
+    /// A larger one.
+    Boxed(&'a Any),
 }
 
 /// A long string, borrowed from its entry; clone the `Arc` to carry it away.
@@ -70,6 +88,9 @@ pub enum NewValue<'a> {
     Int(i64),
     Bytes(&'a [u8]),
     Shared(Arc<Vec<u8>>),
+    /// A collection's block of at most [`PACKED_INLINE_MAX`] bytes.
+    Packed(Packed<'a>),
+    Boxed(Box<Any>),
 }
 
 impl<'a> NewValue<'a> {
@@ -112,18 +133,48 @@ impl<'a> NewValue<'a> {
         }
     }
 
+    /// The flags that say what the payload is.
     fn kind(&self) -> u8 {
         match self {
             Self::Int(_) => INT,
             Self::Bytes(_) => INLINE,
             Self::Shared(_) => SHARED,
+            Self::Packed(packed) => {
+                INLINE | (packed.form & 1) << FORM_SHIFT | (packed.of as u8) << TYPE_SHIFT
+            }
+            Self::Boxed(any) => BOXED | (any.type_of() as u8) << TYPE_SHIFT,
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Int(_) | Self::Shared(_) => 8,
+            Self::Packed(packed) => packed.bytes.len(),
+            Self::Int(_) | Self::Shared(_) | Self::Boxed(_) => 8,
+        }
+    }
+
+    /// A collection: within the entry if its block is small. `keep` is given the block's buffer
+    /// to borrow it from.
+    pub fn of_collection<T: Collection>(value: T, keep: &'a mut Vec<u8>) -> Self {
+        match value.into_packed() {
+            Ok((form, bytes)) if bytes.len() <= PACKED_INLINE_MAX => {
+                *keep = bytes;
+                Self::Packed(Packed { of: T::TYPE, form, bytes: keep })
+            }
+            Ok((form, bytes)) => Self::Boxed(Box::new(T::from_packed(form, bytes).into_any())),
+            Err(large) => Self::Boxed(Box::new(large.into_any())),
+        }
+    }
+
+    /// A collection of any type.
+    pub fn of_any(any: Any, keep: &'a mut Vec<u8>) -> Self {
+        match any {
+            Any::List(value) => Self::of_collection(value, keep),
+            Any::Set(value) => Self::of_collection(value, keep),
+            Any::Hash(value) => Self::of_collection(value, keep),
+            Any::ZSet(value) => Self::of_collection(value, keep),
+            Any::Stream(value) => Self::of_collection(value, keep),
         }
     }
 }
@@ -131,8 +182,14 @@ impl<'a> NewValue<'a> {
 /// An owned entry. Exactly one exists for each block.
 pub struct Entry(NonNull<u8>);
 
-// SAFETY: an `Entry` owns its block alone; what it shares is an `Arc` of plain bytes.
+// SAFETY: an `Entry` owns its block alone; what it shares is an `Arc` of plain bytes, or a
+// collection, which may be sent and shared.
 unsafe impl Send for Entry {}
+
+const _: () = {
+    const fn may_be_sent_and_shared<T: Send + Sync>() {}
+    may_be_sent_and_shared::<Any>();
+};
 
 /// Where the parts of a block are; derived from the header.
 #[derive(Clone, Copy)]
@@ -153,10 +210,10 @@ impl Shape {
         self.key_at + self.key_len
     }
 
-    /// The size asked of the allocator: a multiple of 8, so that entries of nearly equal length
+    /// The size asked of the allocator: one of its classes, so that entries of nearly equal length
     /// can be overwritten in place.
     fn size(self) -> usize {
-        (self.value_at() + self.value_len).next_multiple_of(8)
+        size_class(self.value_at() + self.value_len)
     }
 
     fn layout(self) -> Layout {
@@ -211,8 +268,14 @@ impl Entry {
                 NewValue::Bytes(bytes) => {
                     ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
                 }
+                NewValue::Packed(packed) => {
+                    ptr::copy_nonoverlapping(packed.bytes.as_ptr(), at, packed.bytes.len());
+                }
                 NewValue::Shared(shared) => {
                     at.cast::<*const Vec<u8>>().write_unaligned(Arc::into_raw(shared));
+                }
+                NewValue::Boxed(any) => {
+                    at.cast::<*mut Any>().write_unaligned(Box::into_raw(any));
                 }
             }
         }
@@ -273,8 +336,15 @@ impl Entry {
         // SAFETY: the payload lies within the block; its kind says what was written there.
         unsafe {
             let at = self.0.as_ptr().add(shape.value_at());
-            match self.flags() & KIND {
+            let flags = self.flags();
+            match flags & KIND {
                 INT => Value::Int(at.cast::<i64>().read_unaligned()),
+                BOXED => Value::Boxed(&*self.boxed_raw(shape)),
+                INLINE if flags >> TYPE_SHIFT != 0 => {
+                    let bytes = slice::from_raw_parts(at, shape.value_len);
+                    let form = flags >> FORM_SHIFT & 1;
+                    Value::Packed(Packed { of: self.type_of(), form, bytes })
+                }
                 SHARED => {
                     let arc = Arc::from_raw(self.shared_raw(shape));
                     Value::Shared(Shared(ManuallyDrop::new(arc), PhantomData))
@@ -290,6 +360,14 @@ impl Entry {
     unsafe fn shared_raw(&self, shape: Shape) -> *const Vec<u8> {
         // SAFETY: a SHARED payload is such a pointer, unaligned.
         unsafe { self.0.as_ptr().add(shape.value_at()).cast::<*const Vec<u8>>().read_unaligned() }
+    }
+
+    /// The pointer that `Box::into_raw` gave.
+    ///
+    /// SAFETY: the kind is BOXED.
+    unsafe fn boxed_raw(&self, shape: Shape) -> *mut Any {
+        // SAFETY: a BOXED payload is such a pointer, unaligned.
+        unsafe { self.0.as_ptr().add(shape.value_at()).cast::<*mut Any>().read_unaligned() }
     }
 
     /// Milliseconds since 1970.
@@ -319,9 +397,38 @@ impl Entry {
         self.set_header(header & !(0xFF_FFFF << 8) | u64::from(clock & 0xFF_FFFF) << 8);
     }
 
-    /// TYPE.
-    pub fn type_name(&self) -> &'static str {
-        "string"
+    #[inline]
+    pub fn type_of(&self) -> Type {
+        Type::of_number(self.flags() >> TYPE_SHIFT).expect("only types are written")
+    }
+
+    /// What OBJECT ENCODING answers.
+    pub fn encoding(&self) -> &'static str {
+        use types::string::{EMBSTR_MAX, Encoding};
+        match self.value() {
+            Value::Int(_) => Encoding::Int.name(),
+            Value::Inline(bytes) if bytes.len() <= EMBSTR_MAX && !self.is_raw() => {
+                Encoding::Embstr.name()
+            }
+            Value::Inline(_) | Value::Shared(_) => Encoding::Raw.name(),
+            Value::Packed(packed) => packed.encoding(),
+            Value::Boxed(any) => any.encoding(),
+        }
+    }
+
+    /// Folds the value into the digest of its key, without its expiry.
+    pub fn fold(&self, digest: &mut types::digest::Digest) {
+        match self.value() {
+            Value::Int(number) => {
+                let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
+                stdx::num::write_i64(&mut text, number);
+                types::string::fold(digest, &text);
+            }
+            Value::Inline(bytes) => types::string::fold(digest, bytes),
+            Value::Shared(shared) => types::string::fold(digest, &shared),
+            Value::Packed(packed) => packed.fold(digest),
+            Value::Boxed(any) => any.fold(digest),
+        }
     }
 
     /// Whether the value is a long string in a block of its own.
@@ -329,9 +436,14 @@ impl Entry {
         self.flags() & KIND == SHARED
     }
 
-    /// Whether the value was edited in place since it was set.
+    /// Whether the value is a collection in a block of its own.
+    pub fn is_boxed(&self) -> bool {
+        self.flags() & KIND == BOXED
+    }
+
+    /// Whether the value is a string that was edited in place since it was set.
     pub fn is_raw(&self) -> bool {
-        self.flags() & RAW != 0
+        self.flags() & RAW != 0 && self.flags() >> TYPE_SHIFT == 0
     }
 
     pub fn set_raw(&mut self) {
@@ -342,10 +454,11 @@ impl Entry {
     /// Bytes of the block and of what it owns, as the allocator rounds them up.
     #[inline]
     pub fn bytes(&self) -> usize {
-        let own = size_class(self.shape().size());
+        let own = self.shape().size();
         match self.value() {
             Value::Shared(shared) => own + size_class(shared.capacity()) + SHARED_OVERHEAD,
-            Value::Int(_) | Value::Inline(_) => own,
+            Value::Boxed(any) => own + size_class(size_of::<Any>()) + any.heap_bytes(),
+            Value::Int(_) | Value::Inline(_) | Value::Packed(_) => own,
         }
     }
 
@@ -394,7 +507,7 @@ impl Entry {
         self.moved(key, self.expiry())
     }
 
-    /// A second entry with the same value: long strings are shared, not copied.
+    /// A second entry with the same value: what is large is shared, not copied.
     pub fn copied(&self, key: &[u8]) -> Self {
         self.moved(key, self.expiry())
     }
@@ -404,6 +517,8 @@ impl Entry {
             Value::Int(number) => NewValue::Int(number),
             Value::Inline(bytes) => NewValue::Bytes(bytes),
             Value::Shared(shared) => NewValue::Shared(Arc::clone(&shared)),
+            Value::Packed(packed) => NewValue::Packed(packed),
+            Value::Boxed(any) => NewValue::Boxed(Box::new(any.clone())),
         };
         let mut entry = Self::new(key, value, expiry, self.clock());
         if self.is_raw() {
@@ -429,7 +544,21 @@ impl Entry {
         }
     }
 
+    /// The collection in a block of its own, to be changed where it is.
+    pub(crate) fn boxed_mut(&mut self) -> Option<&mut Any> {
+        if !self.is_boxed() {
+            return None;
+        }
+        let shape = self.shape();
+        // SAFETY: the kind is BOXED, and the entry owns the box alone.
+        Some(unsafe { &mut *self.boxed_raw(shape) })
+    }
+
     fn drop_payload(&mut self, shape: Shape) {
+        if self.is_boxed() {
+            // SAFETY: the entry owns the box, given up here.
+            drop(unsafe { Box::from_raw(self.boxed_raw(shape)) });
+        }
         if self.flags() & KIND == SHARED {
             // SAFETY: the entry owns one count of the `Arc`, given up here.
             drop(unsafe { Arc::from_raw(self.shared_raw(shape)) });

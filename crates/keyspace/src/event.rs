@@ -71,6 +71,8 @@ impl Event {
     }
 
     pub const EXPIRED: Self = Self { class: EventClass::Expired, name: "expired" };
+    /// A key went by command, or because nothing was left in it.
+    pub const DEL: Self = Self::generic("del");
     pub const EVICTED: Self = Self { class: EventClass::Evicted, name: "evicted" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
 }

@@ -15,6 +15,7 @@
 #![allow(unsafe_code, reason = "one-block entries and prefetching by raw address")]
 
 mod clock;
+mod collection;
 mod db;
 mod entry;
 mod event;
@@ -29,8 +30,9 @@ mod space;
 mod tests;
 
 pub use clock::AccessClock;
-pub use db::{Db, Encoding, HeldShards, Str};
-pub use entry::{Entry, NewValue, SHARED_MIN, Shared, Value};
+pub use collection::{Verdict, WriteGuard};
+pub use db::{Db, HeldShards, Str};
+pub use entry::{Entry, NewValue, PACKED_INLINE_MAX, SHARED_MIN, Shared, Value};
 pub use event::{Event, EventClass};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::Swept;

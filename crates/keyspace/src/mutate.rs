@@ -28,7 +28,7 @@ impl ExpiryChange {
     }
 }
 
-fn weight(entry: &Entry) -> (bool, usize) {
+pub(crate) fn weight(entry: &Entry) -> (bool, usize) {
     (entry.expiry().is_some(), entry.bytes())
 }
 
@@ -129,14 +129,17 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
-        let mut old_shared = None;
+        let mut old = None;
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let was = entry.expiry();
             expired = was.is_some_and(|at| at <= horizon_ms);
             let expiry = expiry.apply(was.filter(|_| !expired));
             let value = value.take().expect("alter runs its closure once");
-            if let Value::Shared(shared) = entry.value() {
-                old_shared = Some(shared.clone());
+            // What is large is freed later: this counts it once more.
+            match entry.value() {
+                Value::Shared(shared) => old = Some(Garbage::Bytes(shared.clone())),
+                Value::Boxed(any) => old = Some(Garbage::Collection(any.clone())),
+                Value::Int(_) | Value::Inline(_) | Value::Packed(_) => {}
             }
             // An overwrite is an access: under LFU the key keeps what it has earned.
             let clock =
@@ -147,9 +150,7 @@ impl Db<'_> {
             let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
             shard.add(index, key.hash(), entry, self.record);
         }
-        if let Some(shared) = old_shared {
-            self.record.garbage.push(Garbage::Bytes(shared));
-        }
+        self.record.garbage.extend(old);
         if expired {
             self.record.expired.push((index, key.bytes().to_vec()));
             self.record.note(index, key.bytes(), Event::EXPIRED);
@@ -245,7 +246,7 @@ impl Db<'_> {
                 match entry.value() {
                     Value::Int(number) => stdx::num::write_i64(&mut bytes, number),
                     Value::Inline(inline) => bytes.extend_from_slice(inline),
-                    Value::Shared(_) => {}
+                    Value::Shared(_) | Value::Packed(_) | Value::Boxed(_) => {}
                 }
                 change(&mut bytes);
                 len = bytes.len();

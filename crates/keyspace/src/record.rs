@@ -9,6 +9,7 @@ use table::Retired;
 pub enum Garbage {
     Entry(Entry),
     Bytes(std::sync::Arc<Vec<u8>>),
+    Collection(types::Any),
     /// All of a database's part of a shard, with the bytes that were accounted for it.
     Table {
         table: Box<Table>,
@@ -27,7 +28,7 @@ impl Garbage {
     /// How many keys it is, for the count of what waits to be freed.
     pub fn objects(&self) -> u64 {
         match self {
-            Self::Entry(_) | Self::Bytes(_) => 1,
+            Self::Entry(_) | Self::Bytes(_) | Self::Collection(_) => 1,
             Self::Memory(_) => 0,
             Self::Table { table, .. } => table.len() as u64,
         }
@@ -39,6 +40,7 @@ impl Garbage {
         match self {
             Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
             Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
+            Self::Collection(any) => any.heap_bytes() >= LARGE_BYTES,
             Self::Table { .. } | Self::Memory(_) => true,
         }
     }
@@ -48,6 +50,7 @@ impl Garbage {
         match self {
             Self::Entry(entry) => entry.bytes() as u64,
             Self::Bytes(bytes) => bytes.capacity() as u64,
+            Self::Collection(any) => any.heap_bytes() as u64,
             Self::Memory(retired) => retired.iter().map(|one| one.bytes() as u64).sum(),
             Self::Table { bytes, .. } => *bytes,
         }
@@ -78,6 +81,8 @@ pub struct Record {
     pub hits: u64,
     pub misses: u64,
     pub garbage: Vec<Garbage>,
+    /// Where packed blocks are edited.
+    pub(crate) block: Vec<u8>,
 }
 
 impl Record {
@@ -113,7 +118,7 @@ impl Record {
     /// Hands an entry to the background if freeing it takes long, else frees it.
     #[inline]
     pub(crate) fn discard(&mut self, entry: Entry) {
-        if entry.is_shared() {
+        if entry.is_shared() || entry.is_boxed() {
             self.garbage.push(Garbage::Entry(entry));
         }
     }

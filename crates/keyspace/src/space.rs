@@ -65,7 +65,8 @@ pub struct ScanFilter {
 
 impl ScanFilter {
     fn passes(&self, entry: &Entry) -> bool {
-        let kind = self.kind.as_deref().is_none_or(|kind| kind == entry.type_name().as_bytes());
+        let kind =
+            self.kind.as_deref().is_none_or(|kind| kind == entry.type_of().name().as_bytes());
         kind && self
             .pattern
             .as_deref()
@@ -391,6 +392,10 @@ impl HeldShards for HeldMany<'_> {
         self.0.get(id)
     }
 
+    fn look(&self, id: ShardId) -> &Shard {
+        self.0.look(id)
+    }
+
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard)) {
         self.0.iter_mut().for_each(|(_, shard)| visit(shard));
     }
@@ -402,6 +407,10 @@ pub struct HeldAll<'a>(All<'a, Shard>);
 impl HeldShards for HeldAll<'_> {
     fn shard(&mut self, id: ShardId) -> &mut Shard {
         self.0.get(id)
+    }
+
+    fn look(&self, id: ShardId) -> &Shard {
+        self.0.look(id)
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard)) {

@@ -254,6 +254,14 @@ impl<T> Many<'_, T> {
         self.held.get(id).unwrap_or_else(|| not_held(id))
     }
 
+    /// The same, to be read only.
+    ///
+    /// # Panics
+    /// If the shard is not among those that were locked.
+    pub fn look(&self, id: ShardId) -> &T {
+        self.held.look(id).unwrap_or_else(|| not_held(id))
+    }
+
     /// The contents of two different held shards at once.
     ///
     /// # Panics
@@ -293,6 +301,11 @@ impl<T> All<'_, T> {
     #[inline]
     pub fn get(&mut self, id: ShardId) -> &mut T {
         &mut self.shards[id.index()]
+    }
+
+    /// The same, to be read only.
+    pub fn look(&self, id: ShardId) -> &T {
+        &self.shards[id.index()]
     }
 
     /// All shards, ascending.
@@ -390,6 +403,15 @@ impl<'a, T> Held<'a, T> {
             Some(at) => &mut self.spilled[at],
         };
         place.as_mut().map(|(_, guard)| &mut **guard)
+    }
+
+    fn look(&self, id: ShardId) -> Option<&T> {
+        let at = self.position(id)?;
+        let place = match at.checked_sub(INLINE) {
+            None => &self.inline[at],
+            Some(at) => &self.spilled[at],
+        };
+        place.as_ref().map(|(_, guard)| &**guard)
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = (ShardId, &mut T)> {

@@ -1,15 +1,18 @@
 //! A data set as it can be compared: every key of every database with what a client can learn of
 //! it, in order.
 
-use keyspace::{Encoding, Keyspace, Position, ScanFilter, Value};
+use keyspace::{Keyspace, Position, ScanFilter, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use types::digest::{Digest, Kind};
+use types::digest::Digest;
 
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// Of a string its bytes, of a collection its digest in hexadecimal.
     pub value: Vec<u8>,
+    /// Name and value.
+    pub digest: Digest,
     /// Milliseconds since 1970.
     pub expiry_ms: Option<i64>,
     /// OBJECT ENCODING. Not data: a replay may choose another one, as a reload of others does.
@@ -42,8 +45,9 @@ impl Snapshot {
                     if !entry.expired(now_ms) {
                         let copy = Entry {
                             value: value_of(entry),
+                            digest: digest_of(entry),
                             expiry_ms: entry.expiry(),
-                            encoding: Encoding::of(entry).name(),
+                            encoding: entry.encoding(),
                         };
                         let before = snapshot.keys.insert((db, entry.key().to_vec()), copy);
                         assert!(before.is_none(), "a key of database {db} is there twice");
@@ -61,15 +65,12 @@ impl Snapshot {
     pub fn digest(&self) -> Digest {
         let mut digest = Digest::ZERO;
         let mut open = None;
-        for ((db, key), entry) in &self.keys {
+        for ((db, _), entry) in &self.keys {
             if open != Some(*db) {
                 open = Some(*db);
                 digest.mix_database(*db);
             }
-            let mut one = Digest::ZERO;
-            one.mix(key);
-            one.mix_kind(Kind::String);
-            one.mix(&entry.value);
+            let mut one = entry.digest;
             if entry.expiry_ms.is_some() {
                 one.xor_expiry();
             }
@@ -88,7 +89,7 @@ impl Snapshot {
             let (here, there) = (self.keys.get(name), other.keys.get(name));
             let equal = match (here, there) {
                 (Some(a), Some(b)) => {
-                    a.value == b.value
+                    a.digest == b.digest
                         && a.expiry_ms == b.expiry_ms
                         && (!encodings || a.encoding == b.encoding)
                 }
@@ -117,10 +118,18 @@ fn show(entry: Option<&Entry>) -> String {
     )
 }
 
+fn digest_of(entry: &keyspace::Entry) -> Digest {
+    let mut digest = Digest::ZERO;
+    digest.mix(entry.key());
+    entry.fold(&mut digest);
+    digest
+}
+
 fn value_of(entry: &keyspace::Entry) -> Vec<u8> {
     match entry.value() {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Inline(bytes) => bytes.to_vec(),
         Value::Shared(shared) => shared.to_vec(),
+        Value::Packed(_) | Value::Boxed(_) => digest_of(entry).hex().to_vec(),
     }
 }

@@ -80,7 +80,7 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
     fn view(&self) -> Self::View<'_>;
 
     /// The view of a packed block that lives elsewhere. `form` is 0 or 1: a type may have two kinds
-    /// of packed block (set: listpack and intset).
+    /// of packed block (set: listpack and intset). No bytes at all are the empty collection.
     fn view_packed(form: u8, bytes: &[u8]) -> Self::View<'_>;
 
     /// Takes over a packed block that [`Collection::into_packed`] gave; not for foreign bytes.

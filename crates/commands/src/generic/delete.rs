@@ -95,7 +95,7 @@ fn touch(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn r#type(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
-    let name = cx.db.peek(&key).map(|entry| entry.type_name());
+    let name = cx.db.peek(&key).map(|entry| entry.type_of().name());
     cx.db.count_lookup(name.is_some());
     reply.simple(name.unwrap_or("none"));
     Ok(Effect::None)

@@ -2,7 +2,7 @@
 
 use command::grammar::{Argument, key};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{AccessClock, Encoding, Entry, Value};
+use keyspace::{AccessClock, Entry, Value};
 use resp::Reply;
 
 pub(super) const OBJECT: Command = Command::container("OBJECT", SUBCOMMANDS)
@@ -66,7 +66,7 @@ fn answer(
 
 fn encoding(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     answer(cx, args, reply, |entry, reply| {
-        reply.bulk(Encoding::of(entry).name().as_bytes());
+        reply.bulk(entry.encoding().as_bytes());
         Ok(())
     })
 }

@@ -3,9 +3,7 @@
 
 use command::{CommandError, Cx};
 use keyspace::Value;
-use keyspace::{
-    AccessClock, Db, Encoding, Entry, Event, ExpiryChange, HeldShards, NewValue, Record,
-};
+use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
 use resp::Reply;
 use types::digest::Digest;
 
@@ -18,7 +16,7 @@ fn with_entry<R>(cx: &Cx<'_>, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Opt
     Some(look(&table.get(at)))
 }
 
-/// The value's text, integers in decimal.
+/// The text of a string, integers in decimal; of collections nothing.
 fn with_text<R>(entry: &Entry, look: impl FnOnce(&[u8]) -> R) -> R {
     match entry.value() {
         Value::Int(number) => {
@@ -28,12 +26,13 @@ fn with_text<R>(entry: &Entry, look: impl FnOnce(&[u8]) -> R) -> R {
         }
         Value::Inline(bytes) => look(bytes),
         Value::Shared(shared) => look(shared.as_slice()),
+        Value::Packed(_) | Value::Boxed(_) => look(&[]),
     }
 }
 
 /// Folds the value of `entry` in, and whether it expires.
 fn fold_value(digest: &mut Digest, entry: &Entry) {
-    with_text(entry, |text| types::string::fold(digest, text));
+    entry.fold(digest);
     if entry.expiry().is_some() {
         digest.xor_expiry();
     }
@@ -86,6 +85,8 @@ fn serialized_bytes(entry: &Entry) -> usize {
             len @ ..16384 => len + 2,
             len => len + 5,
         }),
+        Value::Packed(packed) => packed.bytes.len(),
+        Value::Boxed(any) => any.heap_bytes(),
     }
 }
 
@@ -94,7 +95,7 @@ pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), C
         format!(
             "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} \
              lru_seconds_idle:{}",
-            Encoding::of(entry).name(),
+            entry.encoding(),
             serialized_bytes(entry),
             entry.clock(),
             AccessClock::idle_seconds(entry.clock(), cx.now_ms),
@@ -106,7 +107,7 @@ pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), C
 
 pub(super) fn sdslen(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
     let len = with_entry(cx, key, |entry| match entry.value() {
-        Value::Int(_) => None,
+        Value::Int(_) | Value::Packed(_) | Value::Boxed(_) => None,
         Value::Inline(_) | Value::Shared(_) => Some((with_text(entry, <[u8]>::len), entry.bytes())),
     });
     let (value_len, bytes) = len.ok_or(CommandError::NoSuchKey)?.ok_or(CommandError::NotSds)?;

@@ -302,6 +302,7 @@ fn text_of(entry: &Entry) -> Vec<u8> {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Inline(bytes) => bytes.to_vec(),
         Value::Shared(shared) => shared.to_vec(),
+        Value::Packed(_) | Value::Boxed(_) => unreachable!("only strings are made here"),
     }
 }
 

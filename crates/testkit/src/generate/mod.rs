@@ -14,7 +14,7 @@ pub use left_out::{DEBUG_BODIES, LEFT_OUT};
 pub use vocabulary::{Spans, Vocabulary};
 
 use command::grammar::{Argument, ArgumentKind};
-use command::{BeginSearch, Command, CommandTable, FindKeys, Locks, Place};
+use command::{BeginSearch, Command, CommandTable, FindKeys, Group, Locks, Place};
 use std::collections::BTreeSet;
 
 /// One request.
@@ -106,6 +106,7 @@ impl<'t> Generator<'t> {
         let mut walk = Walk {
             generator: self,
             name: &entry.full_name,
+            group: if entry.full_name == "debug" { Group::Generic } else { row.group },
             choices,
             words: entry.full_name.split('|').map(|word| word.as_bytes().to_vec()).collect(),
             keys: Vec::new(),
@@ -154,6 +155,7 @@ impl<'t> Generator<'t> {
 struct Walk<'w, 'g, 't, 'c> {
     generator: &'g Generator<'t>,
     name: &'g str,
+    group: Group,
     choices: &'w mut Choices<'c>,
     words: Vec<Vec<u8>>,
     /// Positions of words that are keys, and the key specification of each.
@@ -208,13 +210,13 @@ impl Walk<'_, '_, '_, '_> {
         let word = match argument.kind {
             ArgumentKind::Key(spec) => {
                 self.keys.push((self.words.len(), spec));
-                vocabulary.key(self.choices)
+                vocabulary.key(self.group, self.choices)
             }
             ArgumentKind::Integer => vocabulary.integer(argument.name, self.choices),
             ArgumentKind::UnixTime => vocabulary.unix_time(argument.name, self.choices),
             ArgumentKind::Double => vocabulary.double(self.choices),
             ArgumentKind::Pattern => vocabulary.pattern(self.choices),
-            _ => vocabulary.string(self.choices),
+            _ => vocabulary.named(argument.name, self.choices),
         };
         self.words.push(word);
     }
@@ -223,7 +225,7 @@ impl Walk<'_, '_, '_, '_> {
     fn body(&mut self, body: &str) {
         for word in body.split(' ') {
             let word = match word {
-                "K" => self.generator.vocabulary.key(self.choices),
+                "K" => self.generator.vocabulary.key(self.group, self.choices),
                 "S" => self.generator.vocabulary.string(self.choices),
                 word => word.as_bytes().to_vec(),
             };

@@ -2,6 +2,7 @@
 //! every limit.
 
 use super::Choices;
+use command::Group;
 
 /// How far expiries lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,72 @@ const KEYS: &[&[u8]] = &[
     b"\x00\xff\r\n",
     b"12",
     b"a-longer-name-than-any-that-is-kept-in-line-with-its-entry-0123456789",
+];
+
+/// The keys of each type but strings, so that commands mostly meet the type that they work on.
+const TYPED_KEYS: &[(Group, &[&[u8]])] = &[
+    (Group::List, &[b"l0", b"l1", b"l2", b"l3", b"{t}l"]),
+    (Group::Set, &[b"s0", b"s1", b"s2", b"s3", b"{t}s"]),
+    (Group::Hash, &[b"h0", b"h1", b"h2", b"{t}h"]),
+    (Group::SortedSet, &[b"z0", b"z1", b"z2", b"z3", b"{t}z"]),
+    (Group::Stream, &[b"x0", b"x1", b"x2", b"{t}x"]),
+    (Group::Geo, &[b"g0", b"g1", b"g2"]),
+    (Group::Hyperloglog, &[b"p0", b"p1", b"p2"]),
+    (Group::Bitmap, &[b"b0", b"b1", b"b2", b"k0"]),
+];
+
+/// Members, fields and elements: few, so that the same come again.
+const MEMBERS: &[&[u8]] = &[
+    b"a",
+    b"b",
+    b"c",
+    b"d",
+    b"e",
+    b"f",
+    b"g",
+    b"h",
+    b"0",
+    b"1",
+    b"2",
+    b"3",
+    b"10",
+    b"-5",
+    b"100000",
+    b"5000000000",
+    b"",
+    b"07",
+    b"Palermo",
+    b"\x00\xff",
+    b"a-member-of-more-than-sixty-four-bytes-which-no-packed-block-takes-as-it-is",
+];
+
+const STREAM_IDS: &[&str] = &[
+    "1-1",
+    "1-2",
+    "2-1",
+    "2-2",
+    "3-0",
+    "3-3",
+    "5-5",
+    "7-1",
+    "10-0",
+    "1",
+    "2",
+    "5",
+    "20",
+    "0-0",
+    "0-1",
+    "0",
+    "$",
+    "-",
+    "+",
+    ">",
+    "(1-1",
+    "(3",
+    "18446744073709551615-18446744073709551615",
+    "18446744073709551615",
+    "1-*",
+    "30-*",
 ];
 
 const STRINGS: &[&[u8]] = &[
@@ -140,10 +207,38 @@ const EXTREMES: &[i64] =
     &[0, -1, i64::MIN, i64::MAX, i64::MAX / 1000, i64::MAX / 1000 - 1, 1 << 53, 1 << 62];
 
 impl Vocabulary {
-    pub fn key(&self, choices: &mut Choices<'_>) -> Vec<u8> {
+    /// A key for a command of `group`.
+    pub fn key(&self, group: Group, choices: &mut Choices<'_>) -> Vec<u8> {
+        let typed = TYPED_KEYS.iter().find(|(of, _)| *of == group);
+        if let Some((_, keys)) = typed
+            && !choices.one_in(16)
+        {
+            return choices.pick(keys).to_vec();
+        }
+        // What works on any type, and now and then what does not.
+        if typed.is_some() || group == Group::Generic && choices.one_in(2) {
+            let (_, keys) = choices.pick(TYPED_KEYS);
+            return choices.pick(keys).to_vec();
+        }
         // Half of all on three keys.
         let few = choices.one_in(2);
         choices.pick(if few { &KEYS[..3] } else { KEYS }).to_vec()
+    }
+
+    /// A value for the argument called `name`.
+    pub fn named(&self, name: &str, choices: &mut Choices<'_>) -> Vec<u8> {
+        let is = |names: &[&str]| names.contains(&name);
+        if is(&["member", "member1", "member2", "element", "field", "pivot"]) && !choices.one_in(8)
+        {
+            return choices.pick(MEMBERS).to_vec();
+        }
+        if is(&["id", "start", "end", "lastid", "last-id"]) && !choices.one_in(4) {
+            return choices.pick(STREAM_IDS).as_bytes().to_vec();
+        }
+        if is(&["group", "consumer", "newkey", "groupname"]) && !choices.one_in(16) {
+            return choices.pick(&[&b"g"[..], b"g2", b"alice", b"bob"]).to_vec();
+        }
+        self.string(choices)
     }
 
     pub fn string(&self, choices: &mut Choices<'_>) -> Vec<u8> {
@@ -192,6 +287,9 @@ impl Vocabulary {
     }
 
     pub fn double(&self, choices: &mut Choices<'_>) -> Vec<u8> {
+        if choices.one_in(2) {
+            return choices.pick(&INTEGERS[..10]).to_string().into_bytes();
+        }
         choices.pick(DOUBLES).as_bytes().to_vec()
     }
 
@@ -205,7 +303,7 @@ impl Vocabulary {
             0 => choices.pick(&[&b"0"[..], b"\xe0 \x80", b"1", b"-1"]).to_vec(),
             1 => choices.pick(EXTREMES).to_string().into_bytes(),
             2 => choices.pick(&[&b"FOO"[..], b"MATCH", b"WITHVALUES", b"-", b"("]).to_vec(),
-            3 => self.key(choices),
+            3 => self.key(Group::Generic, choices),
             4 => self.double(choices),
             _ => self.string(choices),
         }

@@ -1,0 +1,318 @@
+//! Collections as a command sees them: views to read, and the guard through which they change.
+//!
+//! A small collection lives in its key's entry and is edited in a buffer of the record; a larger
+//! one is edited where it is. Which of both it is, nobody outside can tell.
+
+use crate::db::{locked, seen, value_of};
+use crate::mutate::weight;
+use crate::{
+    Db, Entry, Event, ExpiryChange, KeyRef, NewValue, PACKED_INLINE_MAX, Value, WrongType,
+};
+use std::marker::PhantomData;
+use table::Pos;
+use types::{Any, Collection, Packed};
+
+/// Whether a change took place, by the result of the verb that would have made it.
+pub trait Verdict {
+    fn changed(&self) -> bool;
+}
+
+impl Verdict for bool {
+    fn changed(&self) -> bool {
+        *self
+    }
+}
+
+/// Something was done in any case.
+impl Verdict for () {
+    fn changed(&self) -> bool {
+        true
+    }
+}
+
+impl<T> Verdict for Option<T> {
+    fn changed(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl<T> Verdict for Vec<T> {
+    fn changed(&self) -> bool {
+        !self.is_empty()
+    }
+}
+
+macro_rules! count_verdicts {
+    ($($number:ty)*) => {$(
+        impl Verdict for $number {
+            fn changed(&self) -> bool {
+                *self != 0
+            }
+        }
+    )*};
+}
+count_verdicts!(usize u32 u64 i64);
+
+/// With an answer beside the verdict.
+impl<V: Verdict, T> Verdict for (V, T) {
+    fn changed(&self) -> bool {
+        self.0.changed()
+    }
+}
+
+/// An error changed nothing.
+impl<V: Verdict, E> Verdict for Result<V, E> {
+    fn changed(&self) -> bool {
+        self.as_ref().is_ok_and(Verdict::changed)
+    }
+}
+
+fn view_of<T: Collection>(value: Value<'_>) -> Result<T::View<'_>, WrongType> {
+    match value {
+        Value::Packed(Packed { of, form, bytes }) if of == T::TYPE => {
+            Ok(T::view_packed(form, bytes))
+        }
+        Value::Boxed(any) => T::of(any).map(T::view).ok_or(WrongType),
+        _ => Err(WrongType),
+    }
+}
+
+impl<'a> Db<'a> {
+    /// The collection at `key`. Counts and touches.
+    #[inline]
+    pub fn read<T: Collection>(
+        &mut self,
+        key: &KeyRef<'_>,
+    ) -> Result<Option<T::View<'_>>, WrongType> {
+        self.get(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+    }
+
+    /// The collection at `key`, without counting or touching.
+    pub fn peek_as<T: Collection>(
+        &mut self,
+        key: &KeyRef<'_>,
+    ) -> Result<Option<T::View<'_>>, WrongType> {
+        self.peek(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+    }
+
+    /// The collections at several keys at once. Counts and touches.
+    pub fn read_all<T: Collection>(
+        &mut self,
+        keys: &[KeyRef<'_>],
+    ) -> Result<Vec<Option<T::View<'_>>>, WrongType> {
+        for key in keys {
+            self.get(key);
+        }
+        let this = &*self;
+        keys.iter().map(|key| this.seen::<T>(key)).collect()
+    }
+
+    /// The live entry at `key`, as it stands, beside others: neither counts nor touches, nor notes
+    /// what has expired.
+    pub fn seen_entry(&self, key: &KeyRef<'_>) -> Option<table::Borrowed<'_, Entry>> {
+        let db = seen(&self.held, key).databases.get(self.index as usize)?;
+        let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
+        (!entry.expired(self.horizon_ms)).then_some(entry)
+    }
+
+    /// The collection at `key`, beside others: neither counts nor touches.
+    pub fn seen<T: Collection>(&self, key: &KeyRef<'_>) -> Result<Option<T::View<'_>>, WrongType> {
+        self.seen_entry(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+    }
+
+    /// The collection at `key`, to be changed, if there is one.
+    pub fn write<'g, T: Collection>(
+        &'g mut self,
+        key: &'g KeyRef<'_>,
+    ) -> Result<Option<WriteGuard<'g, 'a, T>>, WrongType> {
+        let guard = self.write_or_new::<T>(key)?;
+        Ok(guard.exists().then_some(guard))
+    }
+
+    /// The collection at `key`, to be changed; an empty one if there is none, which becomes a key
+    /// once something is in it.
+    pub fn write_or_new<'g, T: Collection>(
+        &'g mut self,
+        key: &'g KeyRef<'_>,
+    ) -> Result<WriteGuard<'g, 'a, T>, WrongType> {
+        self.purge(key);
+        let (now_ms, clock, touch, random) = (self.now_ms, self.clock, self.touch, self.random);
+        let index = self.index as usize;
+        let mut at = None;
+        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index)
+            && let Some(found) = db.table.find(key.hash(), key.bytes())
+        {
+            let mut entry = db.table.get_mut(found);
+            view_of::<T>(entry.value())?;
+            if touch {
+                let touched = clock.touched(entry.clock(), now_ms, || random);
+                entry.set_clock(touched);
+            }
+            drop(entry);
+            at = Some(found);
+        }
+        Ok(WriteGuard { db: self, key, at, of: PhantomData })
+    }
+
+    /// Puts a whole collection at `key`, without expiry, whatever was there before; an empty one
+    /// deletes the key, by an event of its own. Returns whether anything changed.
+    pub fn replace<T: Collection>(&mut self, key: &KeyRef<'_>, value: T, event: Event) -> bool {
+        use types::View as _;
+        if value.view().is_empty() && !T::KEEPS_EMPTY {
+            return self.delete(key, Event::DEL);
+        }
+        let mut block = Vec::new();
+        self.put(key, NewValue::of_collection(value, &mut block), ExpiryChange::Clear, event);
+        true
+    }
+}
+
+/// A collection that a command may change. What must surround a change is done here.
+pub struct WriteGuard<'g, 'a, T> {
+    db: &'g mut Db<'a>,
+    key: &'g KeyRef<'g>,
+    /// Where the entry is, if the key exists.
+    at: Option<Pos>,
+    of: PhantomData<T>,
+}
+
+impl<T: Collection> WriteGuard<'_, '_, T> {
+    /// Whether the key exists.
+    pub fn exists(&self) -> bool {
+        self.at.is_some()
+    }
+
+    /// The collection as it is now.
+    pub fn view(&self) -> T::View<'_> {
+        let Some(at) = self.at else { return T::view_packed(EMPTY.0, EMPTY.1) };
+        let db = &seen(&self.db.held, self.key).databases[self.db.index as usize];
+        let Ok(view) = view_of::<T>(value_of(db.table.get(at))) else { changed_type() };
+        view
+    }
+
+    /// Runs one verb; its result says if anything changed. A changed collection is told as `event`;
+    /// one that became empty is deleted (streams stay).
+    pub fn edit<R: Verdict>(&mut self, event: Event, verb: impl FnOnce(&mut T) -> R) -> R {
+        self.edit_told(verb, |result, tell| {
+            if result.changed() {
+                tell(event);
+            }
+        })
+    }
+
+    /// As [`WriteGuard::edit`], for changes of which several events are told, or one that depends
+    /// on the result: `events` tells each in turn; none means that nothing changed.
+    pub fn edit_told<R>(
+        &mut self,
+        verb: impl FnOnce(&mut T) -> R,
+        events: impl FnOnce(&R, &mut dyn FnMut(Event)),
+    ) -> R {
+        let (result, empty) = match self.at {
+            Some(at) => self.edit_entry(at, verb),
+            None => self.edit_new(verb),
+        };
+        let (index, key) = (self.db.index, self.key.bytes());
+        let record = &mut *self.db.record;
+        let mut changed = false;
+        events(&result, &mut |event| {
+            changed = true;
+            record.note(index, key, event);
+        });
+        if empty && changed && self.at.take().is_some() {
+            self.delete_empty();
+        }
+        result
+    }
+
+    fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
+        let shard = locked(&mut self.db.held, self.key);
+        let table = &mut shard.databases[self.db.index as usize].table;
+        let mut entry = table.get_mut(at);
+        let old = weight(&entry);
+        let (result, empty) = edit_in_place::<T, R>(&mut entry, &mut self.db.record.block, verb);
+        let new = weight(&entry);
+        drop(entry);
+        if old != new {
+            shard.account(self.db.index, Some(old), Some(new));
+        }
+        (result, empty)
+    }
+
+    fn edit_new<R>(&mut self, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
+        use types::View as _;
+        let mut value = T::default();
+        let result = verb(&mut value);
+        if value.view().is_empty() && !T::KEEPS_EMPTY {
+            return (result, true);
+        }
+        let (db, key) = (&mut *self.db, self.key);
+        let mut block = Vec::new();
+        let value = NewValue::of_collection(value, &mut block);
+        let entry = Entry::new(key.bytes(), value, None, db.clock.fresh(db.now_ms));
+        let shard = locked(&mut db.held, key);
+        shard.add(db.index, key.hash(), entry, db.record);
+        self.at = shard.databases[db.index as usize].table.find(key.hash(), key.bytes());
+        db.record.created(db.index, key.bytes());
+        (result, false)
+    }
+
+    fn delete_empty(&mut self) {
+        let (db, key) = (&mut *self.db, self.key);
+        let shard = locked(&mut db.held, key);
+        if let Some(entry) = shard.take(db.index, key.hash(), key.bytes(), db.record) {
+            db.record.discard(entry);
+            db.record.note(db.index, key.bytes(), Event::DEL);
+        }
+    }
+}
+
+/// What a collection that is not there looks like: every type reads no bytes as empty.
+const EMPTY: (u8, &[u8]) = (0, &[]);
+
+/// Runs the verb on the entry's collection. Returns whether it left it empty.
+fn edit_in_place<T: Collection, R>(
+    entry: &mut Entry,
+    block: &mut Vec<u8>,
+    verb: impl FnOnce(&mut T) -> R,
+) -> (R, bool) {
+    use types::View as _;
+    let (expiry, clock) = (entry.expiry(), entry.clock());
+    if let Some(any) = entry.boxed_mut() {
+        let Some(value) = T::of_mut(any) else { changed_type() };
+        let result = verb(value);
+        let empty = value.view().is_empty() && !T::KEEPS_EMPTY;
+        // With room to grow, so that it does not move back and forth.
+        if value.as_packed().is_some_and(|(_, bytes)| bytes.len() <= PACKED_INLINE_MAX / 2) {
+            let value = std::mem::take(value);
+            let mut bytes = Vec::new();
+            entry.set_value(NewValue::of_collection(value, &mut bytes), expiry, clock);
+        }
+        return (result, empty);
+    }
+    let Value::Packed(packed) = entry.value() else { changed_type() };
+    block.clear();
+    block.extend_from_slice(packed.bytes);
+    let mut value = T::from_packed(packed.form, std::mem::take(block));
+    let result = verb(&mut value);
+    let empty = value.view().is_empty() && !T::KEEPS_EMPTY;
+    let value = NewValue::of_collection(value, block);
+    entry.set_value(value, expiry, clock);
+    (result, empty)
+}
+
+#[cold]
+fn changed_type() -> ! {
+    // The guard looked at the type under the same lock.
+    panic!("a collection changed its type under its guard")
+}
+
+impl Value<'_> {
+    /// The collection, carried away: O(1) if it is large. `None` if it is a string.
+    pub fn to_any(&self) -> Option<Any> {
+        match self {
+            Self::Packed(packed) => packed.to_any(),
+            Self::Boxed(any) => Some((*any).clone()),
+            Self::Int(_) | Self::Inline(_) | Self::Shared(_) => None,
+        }
+    }
+}
