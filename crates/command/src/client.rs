@@ -4,13 +4,14 @@
 //! Another worker's connection is never touched: to end it, its card is flagged and its task
 //! woken.
 
+use crate::Topic;
+use crate::mail::Inbox;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
 };
-use std::task::Waker;
 
 /// What kind of client: CLIENT KILL TYPE, CLIENT LIST TYPE and output limits tell by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ impl ClientFlags {
     pub const BLOCKED: u32 = 1 << 5; // b
     pub const READONLY: u32 = 1 << 6; // r
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
+    pub const PUBSUB: u32 = 1 << 10; // P
     /// Connected from this host, over TCP.
     pub const LOCAL: u32 = 1 << 8;
     /// Has not shown a password that is asked for; such clients are given little and not for long.
@@ -81,13 +83,16 @@ pub struct Card {
     pub net_in_bytes: AtomicU64,
     pub net_out_bytes: AtomicU64,
     pub commands: AtomicU64,
+    /// Channels, patterns and channels of shards that it is subscribed to.
+    pub subscriptions: [AtomicU32; 3],
+    subscription_bytes: AtomicU64,
     pub identity: Mutex<Identity>,
     /// Bytes that the registry's account has for this client.
     told_bytes: AtomicU64,
     trimming: AtomicBool,
     killed: AtomicBool,
     moving: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    pub(crate) inbox: Inbox,
 }
 
 impl Card {
@@ -113,12 +118,14 @@ impl Card {
             net_in_bytes: AtomicU64::new(0),
             net_out_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            subscriptions: Default::default(),
+            subscription_bytes: AtomicU64::new(0),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
             told_bytes: AtomicU64::new(0),
             trimming: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             moving: AtomicBool::new(false),
-            waker: Mutex::new(None),
+            inbox: Inbox::default(),
         }
     }
 
@@ -130,11 +137,32 @@ impl Card {
             + self.query_bytes.load(Ordering::Relaxed)
             + self.query_free_bytes.load(Ordering::Relaxed)
             + self.argv_bytes.load(Ordering::Relaxed)
-            + self.output_bytes.load(Ordering::Relaxed)
+            + self.unread_bytes()
+            + self.subscription_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the numbers of subscriptions and their memory.
+    pub(crate) fn subscribed(&self, topic: Topic, name_bytes: usize, on: bool) {
+        /// The client in the channel's list, the channel in the client's.
+        const ENTRY_BYTES: u64 = 128;
+        let (count, bytes) = (&self.subscriptions[topic as usize], &self.subscription_bytes);
+        let weight = ENTRY_BYTES + name_bytes as u64;
+        if on {
+            count.fetch_add(1, Ordering::Relaxed);
+            bytes.fetch_add(weight, Ordering::Relaxed);
+        } else {
+            count.fetch_sub(1, Ordering::Relaxed);
+            bytes.fetch_sub(weight, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes that are to be sent to the client: replies, and letters that wait for their turn.
+    pub fn unread_bytes(&self) -> u64 {
+        self.output_bytes.load(Ordering::Relaxed) + self.mail_bytes()
     }
 
     pub fn kind(&self) -> Kind {
-        Kind::Normal
+        if self.has(ClientFlags::PUBSUB) { Kind::PubSub } else { Kind::Normal }
     }
 
     pub fn has(&self, flag: u32) -> bool {
@@ -186,18 +214,6 @@ impl Card {
     pub fn arrived(&self, worker: u16) {
         self.worker.store(worker, Ordering::Relaxed);
         self.moving.store(false, Ordering::Release);
-    }
-
-    /// Wakes the connection's task, so that it looks at its card.
-    pub fn wake(&self) {
-        if let Some(waker) = self.waker.lock().as_ref() {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// The connection's task says how it is woken.
-    pub fn set_waker(&self, waker: &Waker) {
-        *self.waker.lock() = Some(waker.clone());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parameters that are read on the hot path, typed. Rebuilt from `config` when it changes and
 //! shared by pointer, so that reading one is a load.
 
+use crate::OutputLimits;
 use config::{Config, ParamId, id};
 
 /// One consistent set of hot parameters.
@@ -35,11 +36,8 @@ pub struct Settings {
     pub query_buffer_bytes_max: u64,
     /// Bytes that all normal clients may take together (`maxmemory-clients`); 0 means no limit.
     pub clients_bytes_max: u64,
-    /// Bytes of replies a normal client may leave unread, hard limit; 0 means none.
-    pub output_bytes_max: u64,
-    /// Soft limit in bytes and the seconds it may last.
-    pub output_bytes_soft: u64,
-    pub output_soft_seconds: u64,
+    /// How much clients may leave unread (`client-output-buffer-limit`).
+    pub output: OutputLimits,
     /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
     pub debug_command: u8,
     /// Which commands go to the log of commands.
@@ -66,9 +64,7 @@ impl Default for Settings {
             import_mode: false,
             query_buffer_bytes_max: 1 << 30,
             clients_bytes_max: 0,
-            output_bytes_max: 1 << 30,
-            output_bytes_soft: 0,
-            output_soft_seconds: 0,
+            output: OutputLimits::default(),
             debug_command: 0,
             command_log: crate::LogLimits::default(),
             limits: types::Limits::default(),

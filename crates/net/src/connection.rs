@@ -132,6 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Err(error) = self.write_pending(cx) {
                 return Poll::Ready(Exit::Io(error));
             }
+            self.take_mail(cx);
             if self.session.card.takes_trim() {
                 self.trim();
             }
@@ -348,25 +349,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             out.clear();
             self.cut_off();
         }
-        if self.pending.is_empty() && !out.is_empty() {
-            let sent = write(&mut self.stream, cx, out);
-            match sent {
-                Ok(len) => out.advance(len),
-                Err(error) => self.closing = Some(Exit::Io(error)),
-            }
-        }
-        if matches!(self.closing, Some(Exit::Io(_))) {
-            out.clear();
-            self.pending.clear();
-        } else if !out.is_empty() {
-            self.pending.append(out);
-        }
+        self.send(cx, out, worker);
         let card = &self.session.card;
-        if made > 0 {
-            worker.stats.writes.add(1);
-            worker.stats.net_out_bytes.add(made as u64);
-            card.net_out_bytes.store(card.net_out_bytes.load(Relaxed) + made as u64, Relaxed);
-        }
         if card.has(ClientFlags::UNAUTHENTICATED) == self.session.authenticated {
             card.set(ClientFlags::UNAUTHENTICATED, !self.session.authenticated);
         }
@@ -380,6 +364,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.check_limits(&scratch);
     }
 
+    /// Writes what waits in the inbox of the card: between two replies, and behind those before.
+    fn take_mail(&mut self, cx: &mut Context<'_>) {
+        if !self.session.card.has_mail() || self.closing.is_some() || self.job.is_some() {
+            return;
+        }
+        let scratch = Rc::clone(&self.scratch);
+        let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
+        reply.protocol = self.session.wire();
+        self.session.collect(reply);
+        if self.session.card.mail_overflowed()
+            || self.exceeds_output(&scratch.engine, reply.out.len())
+        {
+            reply.out.clear();
+            self.cut_off();
+        }
+        self.send(cx, &mut reply.out, worker);
+        self.publish_buffers();
+        self.check_limits(&scratch);
+    }
+
+    /// Offers `out` to the kernel if nothing is before it, and keeps what is not taken.
+    fn send(&mut self, cx: &mut Context<'_>, out: &mut Out, worker: &engine::Worker) {
+        let made = out.len();
+        if self.pending.is_empty() && !out.is_empty() {
+            let sent = write(&mut self.stream, cx, out);
+            match sent {
+                Ok(len) => out.advance(len),
+                Err(error) => self.closing = Some(Exit::Io(error)),
+            }
+        }
+        if matches!(self.closing, Some(Exit::Io(_))) {
+            out.clear();
+            self.pending.clear();
+        } else if !out.is_empty() {
+            self.pending.append(out);
+        }
+        if made > 0 {
+            let card = &self.session.card;
+            worker.stats.writes.add(1);
+            worker.stats.net_out_bytes.add(made as u64);
+            card.net_out_bytes.store(card.net_out_bytes.load(Relaxed) + made as u64, Relaxed);
+        }
+    }
+
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
     fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
         let mut output = self.pending.len().saturating_add(made) as u64;
@@ -389,7 +417,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if output < REPLY_BYTES_FREE {
             return false;
         }
-        let bytes_max = engine.settings().output_bytes_max;
+        let bytes_max = engine.settings().output.of(self.session.card.kind()).hard_bytes;
         bytes_max > 0 && output > bytes_max
             || !self.session.is_known() && output > UNAUTHENTICATED_OUTPUT_BYTES_MAX
     }
@@ -412,13 +440,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         } else {
             settings.query_buffer_bytes_max.min(UNAUTHENTICATED_INPUT_BYTES_MAX)
         };
-        let soft = settings.output_bytes_soft > 0 && output > settings.output_bytes_soft;
+        let limit = settings.output.of(self.session.card.kind());
+        let soft = limit.soft_bytes > 0 && output > limit.soft_bytes;
         let now_ms = wall_ms();
         let since = if soft { *self.soft_since_ms.get_or_insert(now_ms) } else { now_ms };
         if !soft {
             self.soft_since_ms = None;
         }
-        let patience_ms = settings.output_soft_seconds.saturating_mul(1000) as i64;
+        let patience_ms = limit.soft_seconds.saturating_mul(1000) as i64;
         if soft && now_ms.saturating_sub(since) >= patience_ms {
             self.cut_off();
         } else if self.kept.len() as u64 > input_max {

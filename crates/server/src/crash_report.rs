@@ -40,7 +40,7 @@ fn write_clients(out: &mut dyn Write) -> fmt::Result {
             card.worker.load(Relaxed),
             card.db.load(Relaxed),
             card.query_bytes.load(Relaxed),
-            card.output_bytes.load(Relaxed),
+            card.unread_bytes(),
             card.last_command.load(Relaxed),
         )?;
     }

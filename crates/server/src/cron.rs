@@ -188,7 +188,7 @@ impl Cron {
             let needed = if silent_ms < ROOM_IDLE_MS { ROOM_BYTES } else { 0 };
             if room > needed {
                 card.trim();
-            } else if card.output_bytes.load(Ordering::Relaxed) > 0 {
+            } else if card.unread_bytes() > 0 {
                 card.wake();
             }
         }

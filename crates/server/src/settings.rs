@@ -1,6 +1,6 @@
 //! From the parameter list to the typed settings of the hot path.
 
-use command::{LogLimit, LogLimits, Settings};
+use command::{LogLimit, LogLimits, OutputLimits, Settings};
 use config::{Config, Limit, ParamId, id};
 use keyspace::{AccessClock, EvictionPolicy};
 
@@ -56,7 +56,7 @@ fn clients_bytes_max(config: &Config) -> u64 {
 
 /// The hot parameters of `config`.
 pub(crate) fn settings(config: &Config) -> Settings {
-    let [normal, ..] = config.output_limits();
+    let [normal, replica, pubsub] = config.output_limits();
     let policy = config.word(POLICY);
     let access_clock = if policy.ends_with("lfu") {
         AccessClock::Lfu {
@@ -82,9 +82,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         import_mode: config.yes(IMPORT),
         clients_bytes_max: clients_bytes_max(config),
         query_buffer_bytes_max: config.uint(QUERY_LIMIT),
-        output_bytes_max: normal.hard_bytes,
-        output_bytes_soft: normal.soft_bytes,
-        output_soft_seconds: normal.soft_seconds,
+        output: OutputLimits { normal, replica, pubsub },
         debug_command: match config.word(DEBUG) {
             "yes" => 2,
             "local" => 1,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Flags with a letter, in the order in which they are printed.
 const LETTERS: &[(u32, u8)] = &[
+    (ClientFlags::PUBSUB, b'P'),
     (ClientFlags::BLOCKED, b'b'),
     (ClientFlags::CLOSE_AFTER_REPLY, b'c'),
     (ClientFlags::CLOSE_ASAP, b'A'),
@@ -43,7 +44,7 @@ pub(super) fn write_line(line: &mut Vec<u8>, card: &Card, table: &CommandTable, 
     } else {
         "NULL"
     };
-    let output = number(&card.output_bytes);
+    let output = card.unread_bytes();
     let mut text = |parts: std::fmt::Arguments<'_>, bytes: &[u8]| {
         line.write_fmt(parts).expect("a vector takes any bytes");
         line.extend_from_slice(bytes);
@@ -57,7 +58,8 @@ pub(super) fn write_line(line: &mut Vec<u8>, card: &Card, table: &CommandTable, 
         &letters(card),
     );
     text(format_args!(" capa={capabilities} db={}", card.db.load(Relaxed)), b"");
-    text(format_args!(" sub=0 psub=0 ssub=0 multi=-1 watch=0"), b"");
+    let [sub, psub, ssub] = card.subscriptions.each_ref().map(|count| count.load(Relaxed));
+    text(format_args!(" sub={sub} psub={psub} ssub={ssub} multi=-1 watch=0"), b"");
     text(
         format_args!(
             " qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs=0 rbp=0 obl=0",

@@ -62,13 +62,18 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 /// Appends `value` in decimal.
 #[inline]
 pub fn write_i64(out: &mut Vec<u8>, value: i64) {
-    let mut buf = [0; I64_TEXT_MAX];
-    let mut start = fill_decimal(&mut buf, value.unsigned_abs());
+    out.extend_from_slice(decimal(&mut [0; I64_TEXT_MAX], value));
+}
+
+/// Writes `value` in decimal to the end of `buf`; answers the text.
+#[inline]
+pub fn decimal(buf: &mut [u8; I64_TEXT_MAX], value: i64) -> &[u8] {
+    let mut start = fill_decimal(buf, value.unsigned_abs());
     if value < 0 {
         start = start.wrapping_sub(1);
         buf[start] = b'-';
     }
-    out.extend_from_slice(&buf[start..]);
+    &buf[start..]
 }
 
 /// Appends `value` in decimal.

@@ -8,15 +8,45 @@ pub(crate) enum Rule {
     Exact,
     /// Any order.
     Unordered,
+    /// Pairs in any order: a map, or an array of twice as many.
+    Pairs,
+    /// A cursor and items: compared, in any order, where both walks ended with this call.
+    Walk,
     /// Random: only whether it is an error, and its type.
     Shape,
     /// A number that time moves, by this much.
     Within(i64),
+    /// An array of such numbers.
+    Numbers(i64),
 }
 
 /// The rows that are not compared exactly.
 const RULES: &[(&str, Rule)] = &[
     ("keys", Rule::Unordered),
+    ("smembers", Rule::Unordered),
+    ("sinter", Rule::Unordered),
+    ("sunion", Rule::Unordered),
+    ("sdiff", Rule::Unordered),
+    ("hkeys", Rule::Unordered),
+    ("hvals", Rule::Unordered),
+    ("hgetall", Rule::Pairs),
+    ("sscan", Rule::Walk),
+    ("hscan", Rule::Walk),
+    ("zscan", Rule::Walk),
+    ("srandmember", Rule::Shape),
+    ("hrandfield", Rule::Shape),
+    ("zrandmember", Rule::Shape),
+    // Of a set that is not sorted, any order will do.
+    ("sort", Rule::Unordered),
+    ("sort_ro", Rule::Unordered),
+    // They say for how long something has been idle.
+    ("xpending", Rule::Shape),
+    ("xinfo|consumers", Rule::Shape),
+    ("xinfo|stream", Rule::Shape),
+    ("httl", Rule::Numbers(3)),
+    ("hpttl", Rule::Numbers(3000)),
+    ("hexpiretime", Rule::Numbers(3)),
+    ("hpexpiretime", Rule::Numbers(3000)),
     // Where the walk stands, and what it meets in one call, is each server's own.
     ("scan", Rule::Shape),
     ("randomkey", Rule::Shape),
@@ -152,6 +182,20 @@ pub(crate) fn agree(rule: Rule, ours: &Value, theirs: &Value) -> bool {
         Rule::Exact => ours == theirs,
         Rule::Unordered => sorted(ours) == sorted(theirs),
         Rule::Shape => std::mem::discriminant(ours) == std::mem::discriminant(theirs),
+        Rule::Pairs => pairs(ours) == pairs(theirs),
+        Rule::Walk => match (ours, theirs) {
+            (Value::Array(a), Value::Array(b)) if a.len() == 2 && b.len() == 2 => {
+                let ended = |walk: &[Value]| walk[0].as_bytes() == Some(b"0");
+                !ended(a) || !ended(b) || sorted(&a[1]) == sorted(&b[1])
+            }
+            _ => ours == theirs,
+        },
+        Rule::Numbers(span) => match (ours, theirs) {
+            (Value::Array(a), Value::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| agree(Rule::Within(span), a, b))
+            }
+            _ => ours == theirs,
+        },
         Rule::Within(span) => match (ours, theirs) {
             (Value::Integer(a), Value::Integer(b)) => {
                 a == b || (*a >= 0 && *b >= 0 && a.abs_diff(*b) <= span.unsigned_abs())
@@ -159,6 +203,19 @@ pub(crate) fn agree(rule: Rule, ours: &Value, theirs: &Value) -> bool {
             _ => ours == theirs,
         },
     }
+}
+
+fn pairs(value: &Value) -> Vec<(String, String)> {
+    let mut pairs: Vec<_> = match value {
+        Value::Array(items) => items
+            .chunks(2)
+            .map(|pair| (pair[0].cli(), pair.last().map_or_else(String::new, Value::cli)))
+            .collect(),
+        Value::Map(items) => items.iter().map(|(key, value)| (key.cli(), value.cli())).collect(),
+        other => vec![(other.cli(), String::new())],
+    };
+    pairs.sort();
+    pairs
 }
 
 fn sorted(value: &Value) -> Vec<String> {

@@ -8,6 +8,10 @@
 //!
 //! What the other server lacks (rows by COMMAND INFO, options by COMMAND DOCS) is not sent: another
 //! peer has it. A difference is replayed from empty data sets and shrunk to a short script.
+//!
+//! After each segment the data are compared in four states: as they are; after DUMP and RESTORE of
+//! every key, on either server and from one to the other; after COPY of every key; and in a node
+//! of this process that was sent the same requests, as its journal replays.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -15,10 +19,9 @@
     reason = "a tool talks to its terminal and reads the time"
 )]
 
-mod client;
 mod compare;
+mod states;
 
-use client::Client;
 use command::{CommandTable, Place};
 use compare::{Peer, Rule, agree, meant, rule};
 use resp::Value;
@@ -27,6 +30,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use testkit::Node;
+use testkit::client::Client;
 use testkit::generate::{Choices, Generator, Request, Spans, Vocabulary};
 
 /// Requests in one pipeline.
@@ -39,6 +44,11 @@ const UNSENT: &[(&str, &str)] = &[
     ("memory|usage", "sizes in memory are our own"),
     ("object|help", "worded by each server itself"),
     ("debug", "what it looks into is our own"),
+    ("spop", "what it takes is random"),
+    ("dump", "packed blocks may differ in bytes; the states below compare what they hold"),
+    ("xautoclaim", "who is idle for how long hangs on the clock"),
+    ("pfdebug", "looks into an encoding"),
+    ("pfselftest", "of the server itself"),
 ];
 
 struct Options {
@@ -164,8 +174,7 @@ fn one_request(generator: &Generator<'_>, choices: &mut Choices<'_>) -> Request 
 
 /// A generator of what the peer has.
 fn generator<'t>(table: &'t CommandTable, theirs: &mut Client) -> io::Result<Generator<'t>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-    let vocabulary = Vocabulary { now_ms: now.as_millis() as i64, spans: Spans::Far };
+    let vocabulary = Vocabulary { now_ms: now_ms()?, spans: Spans::Far };
     let mut lacking = BTreeSet::new();
     let mut options = Vec::new();
     for (_, entry) in table.entries().filter(|(_, entry)| entry.row.subcommands.is_empty()) {
@@ -249,11 +258,28 @@ struct Difference {
     text: String,
 }
 
+/// A node of this process, at this moment.
+fn shadow() -> io::Result<(Node, command::Session)> {
+    let mut node =
+        Node::new(testkit::Options { now_ms: now_ms()?, shards: 16, ..Default::default() });
+    let mut session = node.session();
+    node.send(&mut session, &[b"CONFIG", b"SET", b"proto-max-bulk-len", b"1mb"]);
+    Ok((node, session))
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> io::Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+    Ok(now.as_millis() as i64)
+}
+
 /// The two servers.
 struct Pair {
     ours: Client,
     theirs: Client,
     peer: Peer,
+    /// A third that is sent the same: its journal can be replayed.
+    shadow: (Node, command::Session),
     /// Replies of ours that were errors.
     errors: u64,
 }
@@ -264,6 +290,7 @@ impl Pair {
             ours: Client::connect(&options.ours)?,
             theirs: Client::connect(&options.theirs)?,
             peer: Peer::Redis,
+            shadow: shadow()?,
             errors: 0,
         };
         let info = pair.theirs.line("INFO server")?.cli();
@@ -290,6 +317,7 @@ impl Pair {
     fn start_over(&mut self) -> io::Result<()> {
         self.both("FLUSHALL")?;
         self.both("SELECT 0")?;
+        self.shadow = shadow()?;
         Ok(())
     }
 
@@ -306,6 +334,8 @@ impl Pair {
             pipeline.iter().for_each(|request| request.encode(&mut bytes));
             self.ours.send(&bytes)?;
             self.theirs.send(&bytes)?;
+            let (node, session) = &mut self.shadow;
+            node.send_bytes(session, &bytes);
             for (index, request) in pipeline.iter().enumerate() {
                 let (ours, theirs) = (self.ours.receive()?, self.theirs.receive()?);
                 self.errors += u64::from(ours.is_error());
@@ -353,30 +383,53 @@ impl Pair {
                 return differs("keys", format!("database {db}: {text}"));
             }
             for key in &ours {
-                for (asked, rule) in [
-                    (&[&b"GET"[..], key][..], Rule::Exact),
-                    (&[b"PEXPIRETIME", key], Rule::Within(5000)),
-                    (&[b"OBJECT", b"ENCODING", key], Rule::Exact),
-                ] {
-                    let (a, b) = (self.ours.call(asked)?, self.theirs.call(asked)?);
-                    if agree(rule, &a, &b) {
-                        continue;
-                    }
-                    if let Some(reason) = meant(self.peer, "data", &a, &b) {
-                        *excused.entry(reason).or_default() += 1;
-                    } else {
-                        let name = String::from_utf8_lossy(asked[0]).into_owned();
-                        let key = String::from_utf8_lossy(key);
-                        let text =
-                            format!("database {db}: {name} {key}: {} / {}", a.cli(), b.cli());
-                        return differs(&name, text);
-                    }
+                if let Some((name, text)) = self.key(key, excused)? {
+                    return differs(&name, format!("database {db}: {text}"));
+                }
+                if let Some((name, text)) = states::differ(self, key)? {
+                    return differs(&name, format!("database {db}: {text}"));
                 }
             }
         }
         let (ours, theirs) = self.both("DEBUG DIGEST")?;
         if ours != theirs && !theirs.is_error() {
             return differs("DIGEST", format!("{} / {}", ours.cli(), theirs.cli()));
+        }
+        let (node, _) = &mut self.shadow;
+        let shadow = node.snapshot().digest().hex();
+        if ours.cli().as_bytes() != shadow {
+            let shadow = String::from_utf8_lossy(&shadow).into_owned();
+            return differs("DIGEST of the shadow", format!("{} / {shadow}", ours.cli()));
+        }
+        if let Err(fault) = node.check_replay() {
+            return differs("replay", fault.to_string());
+        }
+        Ok(None)
+    }
+
+    /// Compares one key; the name of a difference, and what differs.
+    fn key(
+        &mut self,
+        key: &[u8],
+        excused: &mut BTreeMap<&'static str, u64>,
+    ) -> io::Result<Option<(String, String)>> {
+        for (asked, rule) in [
+            (&[&b"TYPE"[..], key][..], Rule::Exact),
+            (&[b"DEBUG", b"DIGEST-VALUE", key], Rule::Exact),
+            (&[b"PEXPIRETIME", key], Rule::Within(5000)),
+            (&[b"OBJECT", b"ENCODING", key], Rule::Exact),
+        ] {
+            let (a, b) = (self.ours.call(asked)?, self.theirs.call(asked)?);
+            if agree(rule, &a, &b) {
+                continue;
+            }
+            if let Some(reason) = meant(self.peer, "data", &a, &b) {
+                *excused.entry(reason).or_default() += 1;
+                continue;
+            }
+            let name = String::from_utf8_lossy(asked[0]).into_owned();
+            let key = String::from_utf8_lossy(key);
+            return Ok(Some((name.clone(), format!("{name} {key}: {} / {}", a.cli(), b.cli()))));
         }
         Ok(None)
     }
