@@ -292,7 +292,9 @@ impl Group {
             all.sort_unstable();
             all.into_iter().collect()
         });
-        index.iter_from(Due { time_ms: i64::MIN, id: StreamId::MIN }).filter_map(|due| pending.get(due.id))
+        index
+            .iter_from(Due { time_ms: i64::MIN, id: StreamId::MIN })
+            .filter_map(|due| pending.get(due.id))
     }
 
     /// Makes an entry pending as given, whatever it was before.
@@ -317,6 +319,15 @@ impl Group {
                 });
             }
         }
+    }
+
+    /// Makes a pending entry the consumer's; `false` if it is not pending.
+    pub fn give(&mut self, id: StreamId, owner: Slot) -> bool {
+        let pending = self.pending.get(id);
+        if let Some(pending) = pending {
+            self.put(Pending { slot: owner, ..pending });
+        }
+        pending.is_some()
     }
 
     /// Forgets a pending entry; `None` if it was not pending.

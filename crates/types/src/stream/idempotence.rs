@@ -77,7 +77,10 @@ fn name_bytes(name: &[u8]) -> usize {
 }
 
 fn producer_bytes(pid: &[u8]) -> usize {
-    size_of::<(Box<[u8]>, Arc<Producer>)>() + 2 * size_of::<usize>() + size_of::<Producer>() + pid.len()
+    size_of::<(Box<[u8]>, Arc<Producer>)>()
+        + 2 * size_of::<usize>()
+        + size_of::<Producer>()
+        + pid.len()
 }
 
 /// All producers of a stream.
@@ -107,7 +110,13 @@ impl Producers {
         lens.filter(|len| *len > 0).fold((0, 0), |(pids, names), len| (pids + 1, names + len))
     }
 
-    pub(super) fn find(&self, pid: &[u8], iid: &[u8], memory: Memory, now_ms: u64) -> Option<StreamId> {
+    pub(super) fn find(
+        &self,
+        pid: &[u8],
+        iid: &[u8],
+        memory: Memory,
+        now_ms: u64,
+    ) -> Option<StreamId> {
         let id = *self.by_pid.get(pid)?.ids.get(iid)?;
         Producer::is_live(id, memory.horizon_ms(now_ms)).then_some(id)
     }

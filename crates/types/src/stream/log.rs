@@ -76,7 +76,8 @@ impl Log {
 
     /// The live entries within these bounds, in order.
     pub fn range(&self, ids: RangeInclusive<StreamId>) -> Entries<'_> {
-        let start = self.nodes.chunk_by(|master| *master <= *ids.start()).map_or(0, |spot| spot.start);
+        let start =
+            self.nodes.chunk_by(|master| *master <= *ids.start()).map_or(0, |spot| spot.start);
         Entries { nodes: self.nodes.range(start..usize::MAX), node: None, ids, reverse: false }
     }
 
@@ -191,7 +192,12 @@ impl Log {
     }
 
     /// The count of entries read by a group that goes on from `before` to read the entry `id`.
-    pub fn read_count(&self, entries_read: Option<u64>, before: StreamId, id: StreamId) -> Option<u64> {
+    pub fn read_count(
+        &self,
+        entries_read: Option<u64>,
+        before: StreamId,
+        id: StreamId,
+    ) -> Option<u64> {
         let counts = entries_read.is_some()
             && self.first_entry_id().is_some_and(|first| before >= first)
             && !self.has_gap_from(before);

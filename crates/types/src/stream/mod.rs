@@ -15,7 +15,7 @@
 //! IDs and counts; [`Stream::groups`] with [`Group::pending_from`], [`Group::consumers`] and
 //! [`Consumer::pending_from`]; [`Stream::producers`]. To load one: [`Node::from_listpack`] proves a
 //! foreign node, [`Stream::from_parts`] proves that the nodes follow one another, [`Group::new`],
-//! [`Group::add_consumer`], [`Group::set_consumer_times`] and [`Group::put`] make a group (first
+//! [`Group::add_consumer`], [`Group::seen`], [`Group::active`] and [`Group::put`] make a group (first
 //! everything pending without an owner, then [`Group::give`] for each consumer's IDs),
 //! [`Stream::add_group`] puts it in, [`Stream::record`] and [`Stream::set_counts`] bring back the
 //! producers.
@@ -40,6 +40,7 @@ use crate::Limits;
 use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::{Digest, Kind};
 use crate::listpack::Digits;
+use crate::tree::Chunk;
 use std::sync::Arc;
 
 /// An entry may not have more bytes of fields and values than this.
@@ -129,7 +130,7 @@ impl Stream {
         self.log.nodes.edit_by(
             |_| true,
             |edit| {
-                if edit.chunk().len_of_all() == 0 {
+                if edit.chunk().is_empty() {
                     *edit.chunk_mut() = Node::new(id, words, 0);
                 } else if edit.chunk().is_full_for(payload, limits) {
                     let room = edit.chunk().total_bytes().min(NODE_ROOM_MAX);
@@ -157,18 +158,23 @@ impl Stream {
     }
 
     /// Removes the oldest entries. `approximate` is given if only whole nodes need go: at most so many
-    /// entries (0: any number). Answers how many went.
-    pub fn trim(&mut self, trim: Trim, approximate: Option<usize>, references: References) -> usize {
+    /// entries (0: any number).
+    pub fn trim(
+        &mut self,
+        trim: Trim,
+        approximate: Option<usize>,
+        references: References,
+    ) -> Trimmed {
         if references == References::Keep {
             let len = self.log.trim_len(trim, approximate);
             self.log.drop_first(len);
-            return len;
+            return Trimmed { len, stopped_at: self.log.first_entry_id() };
         }
         self.trim_one_by_one(trim, approximate.unwrap_or(0), references)
     }
 
     /// A trim that has to look at the groups for each entry.
-    fn trim_one_by_one(&mut self, trim: Trim, limit: usize, references: References) -> usize {
+    fn trim_one_by_one(&mut self, trim: Trim, limit: usize, references: References) -> Trimmed {
         let limit = if limit == 0 { usize::MAX } else { limit };
         let wanted = match trim {
             Trim::MaxLen(keep) => {
@@ -178,17 +184,19 @@ impl Stream {
             Trim::MinId(_) => usize::MAX,
         };
         let log = self.log.clone();
-        let mut gone = 0;
+        let mut len = 0;
+        let mut stopped_at = None;
         for entry in log.range(StreamId::MIN..=StreamId::MAX) {
             let past = matches!(trim, Trim::MinId(least) if entry.id >= least);
-            if past || gone >= wanted.min(limit) {
+            if past || len >= wanted.min(limit) {
+                stopped_at = Some(entry.id);
                 break;
             }
             if self.release(entry.id, references) && self.log.delete(entry.id) {
-                gone += 1;
+                len += 1;
             }
         }
-        gone
+        Trimmed { len, stopped_at }
     }
 
     /// Whether the entry may be removed; makes the groups forget it if that is asked for.
@@ -219,7 +227,12 @@ impl Stream {
     }
 
     /// XSETID. The caller has checked that they make sense together.
-    pub fn set_ids(&mut self, last_id: StreamId, added: Option<u64>, max_deleted: Option<StreamId>) {
+    pub fn set_ids(
+        &mut self,
+        last_id: StreamId,
+        added: Option<u64>,
+        max_deleted: Option<StreamId>,
+    ) {
         self.log.last_id = last_id;
         self.log.entries_added = added.unwrap_or(self.log.entries_added);
         self.log.max_deleted_id = max_deleted.unwrap_or(self.log.max_deleted_id);
@@ -339,6 +352,16 @@ impl Stream {
 
 /// A new node starts with no more room than this.
 const NODE_ROOM_MAX: usize = 4096;
+
+/// What came of a trim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trimmed {
+    /// How many entries went.
+    pub len: usize,
+    /// The first entry that was out of its reach, if there is one: an exact trim up to there does
+    /// the same.
+    pub stopped_at: Option<StreamId>,
+}
 
 /// What came of the removal of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -70,10 +70,6 @@ impl<T: Item> Ordered<T> {
         self.0.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn heap_bytes(&self) -> usize {
         self.0.heap_bytes()
     }
@@ -157,7 +153,6 @@ impl<T: Item> Ordered<T> {
     }
 }
 
-
 impl<T: Item> FromIterator<T> for Ordered<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut all = Self::default();
@@ -167,4 +162,3 @@ impl<T: Item> FromIterator<T> for Ordered<T> {
         all
     }
 }
-
