@@ -79,7 +79,7 @@ def node_folder(cache):
         quiet(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder)
 
     folder = prepared(cache, "node", [f"node/{f}" for f in files], make)
-    for name in ("tally.js", "node-redis.js", "ioredis.js"):
+    for name in ("tally.js", "node-redis.js", "ioredis.js", "programs-node-redis.js", "programs-ioredis.js"):
         shutil.copy(os.path.join(HERE, "node", name), folder)
     return folder
 
@@ -103,10 +103,10 @@ def tool(kind):
 
 def session_argv(name, cache, port, unix):
     """The command line of one client's session."""
-    python = os.path.join(HERE, "python/session.py")
-    if name == "redis-py":
-        return [python_env(cache), python, port, unix]
-    if name in ("node-redis", "ioredis"):
+    if name in ("redis-py", "programs-redis-py"):
+        script = "session.py" if name == "redis-py" else "programs.py"
+        return [python_env(cache), os.path.join(HERE, "python", script), port, unix]
+    if name.removeprefix("programs-") in ("node-redis", "ioredis"):
         return ["node", os.path.join(node_folder(cache), f"{name}.js"), port, unix]
     if name == "redis-rs":
         return [rust_binary(cache), port, unix]
@@ -115,7 +115,8 @@ def session_argv(name, cache, port, unix):
     return [python_env(cache), os.path.join(HERE, "words.py"), port, "--benchmark", tool("benchmark")]
 
 
-CLIENTS = ["redis-py", "node-redis", "ioredis", "redis-rs", "redis-cli", "words"]
+PROGRAMS = ["programs-redis-py", "programs-node-redis", "programs-ioredis"]
+CLIENTS = ["redis-py", "node-redis", "ioredis", "redis-rs", "redis-cli", "words", *PROGRAMS]
 
 
 def run_client(name, template, cache):

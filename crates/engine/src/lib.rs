@@ -30,7 +30,7 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandLog, CommandTable, Node, Settings};
+use command::{Command, CommandLog, CommandTable, Node, PubSub, Settings};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -45,6 +45,8 @@ pub struct Engine {
     pub stats: Stats,
     pub pause: Pause,
     pub reply_gate: ReplyGate,
+    /// Who is subscribed to what.
+    pub pubsub: PubSub,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
@@ -70,6 +72,7 @@ impl Engine {
         let stats = Stats::new(table.len());
         let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
         let writes_floats = writes_floats.collect();
+        let pubsub = PubSub::new(space.seed());
         Self {
             space,
             journal,
@@ -77,6 +80,7 @@ impl Engine {
             stats,
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
+            pubsub,
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),

@@ -1,0 +1,197 @@
+//! The frame of an RDB file: what stands around the values.
+//!
+//! ```text
+//!   REDIS0011 ─ AUX* ─ FUNCTION2* ─ { SELECTDB RESIZEDB? { EXPIRETIME_MS? IDLE|FREQ? type key value }* }* ─ EOF ─ CRC-64
+//!   VALKEY080
+//! ```
+//!
+//! The reader of a file calls [`next`] and, when it has got a key, reads the value itself.
+
+use crate::opcode::{self, op, value};
+use crate::{Error, Reader, Writer, module};
+
+/// What a file begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub version: u16,
+}
+
+const REDIS: &[u8; 5] = b"REDIS";
+const VALKEY: &[u8; 6] = b"VALKEY";
+
+impl Header {
+    /// Reads the nine bytes. A version that nobody here knows is an error.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
+        const WRONG: Error = Error::Corrupt("Wrong signature trying to load DB from file");
+        let bytes: [u8; 9] = reader.array()?;
+        let (digits, valkey) = match (bytes.strip_prefix(REDIS), bytes.strip_prefix(VALKEY)) {
+            (Some(digits), _) => (digits, false),
+            (_, Some(digits)) => (digits, true),
+            _ => return Err(WRONG),
+        };
+        let mut version = 0u16;
+        for digit in digits {
+            let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or(WRONG)?;
+            version = version.saturating_mul(10).saturating_add(u16::from(digit));
+        }
+        if version == 0 || !opcode::is_known(version) || valkey != (version >= opcode::VALKEY_MIN) {
+            let text = format!("Can't handle RDB format version {version}");
+            return Err(Error::Unsupported(text.into()));
+        }
+        Ok(Self { version })
+    }
+
+    pub fn write(self, writer: &mut Writer<'_>) {
+        let Self { version } = self;
+        let text = match version >= opcode::VALKEY_MIN {
+            true => format!("VALKEY{version:03}"),
+            false => format!("REDIS{version:04}"),
+        };
+        writer.raw(text.as_bytes());
+    }
+}
+
+/// What the file says of a key besides its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// In milliseconds since 1970.
+    pub expiry: Option<i64>,
+    pub idle_seconds: Option<u64>,
+    /// The counter of LFU.
+    pub frequency: Option<u8>,
+}
+
+/// What comes next in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    Aux {
+        name: Vec<u8>,
+        value: Vec<u8>,
+    },
+    Database(u64),
+    Sizes {
+        keys: u64,
+        expires: u64,
+    },
+    /// The source of a library of functions.
+    Function(Vec<u8>),
+    /// The value of type `of` follows and is to be read.
+    Key {
+        of: u8,
+        key: Vec<u8>,
+        meta: Meta,
+    },
+    /// The end; its checksum is right.
+    End,
+}
+
+/// Reads up to the next of what matters; what modules and clusters left is passed over.
+pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
+    let mut meta = Meta::default();
+    loop {
+        match reader.u8()? {
+            op::EXPIRETIME_MS => meta.expiry = Some(reader.millis()?),
+            op::EXPIRETIME => {
+                let seconds = i64::from(i32::from_le_bytes(reader.array()?));
+                meta.expiry = Some(seconds.saturating_mul(1000));
+            }
+            op::IDLE => meta.idle_seconds = Some(reader.length()?),
+            op::FREQ => meta.frequency = Some(reader.u8()?),
+            op::AUX => {
+                return Ok(Next::Aux { name: reader.string_vec()?, value: reader.string_vec()? });
+            }
+            op::SELECTDB => return Ok(Next::Database(reader.length()?)),
+            op::RESIZEDB => {
+                return Ok(Next::Sizes { keys: reader.length()?, expires: reader.length()? });
+            }
+            op::SLOT_INFO => (0..3).try_for_each(|_| reader.length().map(drop))?,
+            op::SLOT_IMPORT if version >= opcode::VALKEY_MIN => skip_slot_import(reader)?,
+            op::FUNCTION2 => return Ok(Next::Function(reader.string_vec()?)),
+            op::FUNCTION_PRE_GA => {
+                return Err(Error::Unsupported("functions of Redis 7.0 before its release".into()));
+            }
+            op::MODULE_AUX => {
+                // The module's id, then when it was written, as a part of its own.
+                reader.length()?;
+                reader.length()?;
+                reader.length()?;
+                module::skip_parts(reader)?;
+            }
+            op::EOF => {
+                end(reader, version)?;
+                return Ok(Next::End);
+            }
+            of if of <= value::STREAM_LISTPACKS_5 => {
+                return Ok(Next::Key { of, key: reader.string_vec()?, meta });
+            }
+            _ => return Err(Error::Corrupt("unknown opcode")),
+        }
+    }
+}
+
+/// The job's name and its ranges of slots.
+fn skip_slot_import(reader: &mut Reader<'_>) -> Result<(), Error> {
+    reader.skip_string()?;
+    for _ in 0..reader.length()? {
+        reader.length()?;
+        reader.length()?;
+    }
+    Ok(())
+}
+
+/// Versions from 5 on end in a checksum; 0 says that none was made.
+fn end(reader: &mut Reader<'_>, version: u16) -> Result<(), Error> {
+    let computed = reader.checksum();
+    if version < 5 {
+        return Ok(());
+    }
+    let written = u64::from_le_bytes(reader.array()?);
+    match computed {
+        Some(computed) if written != 0 && written != computed => {
+            Err(Error::Corrupt("wrong checksum"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes what stands before a key's value: its type, its name, and what is in `meta`.
+pub fn write_key(writer: &mut Writer<'_>, of: u8, key: &[u8], meta: Meta) {
+    if let Some(at) = meta.expiry {
+        writer.u8(op::EXPIRETIME_MS);
+        writer.millis(at);
+    }
+    if let Some(seconds) = meta.idle_seconds {
+        writer.u8(op::IDLE);
+        writer.length(seconds);
+    }
+    if let Some(frequency) = meta.frequency {
+        writer.u8(op::FREQ);
+        writer.u8(frequency);
+    }
+    writer.u8(of);
+    writer.string(key);
+}
+
+pub fn write_aux(writer: &mut Writer<'_>, name: &[u8], text: &[u8]) {
+    writer.u8(op::AUX);
+    writer.string(name);
+    writer.string(text);
+}
+
+pub fn write_database(writer: &mut Writer<'_>, index: u32, keys: u64, expires: u64) {
+    writer.u8(op::SELECTDB);
+    writer.length(u64::from(index));
+    writer.u8(op::RESIZEDB);
+    writer.length(keys);
+    writer.length(expires);
+}
+
+/// Writes the end with its checksum, or with 0 if there is to be none.
+pub fn write_end(writer: &mut Writer<'_>, checksum: bool) {
+    writer.u8(op::EOF);
+    let crc = if checksum { writer.checksum() } else { 0 };
+    writer.raw(&crc.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests;
