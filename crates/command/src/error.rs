@@ -210,6 +210,15 @@ impl fmt::Display for CommandError {
     }
 }
 
+impl From<types::hll::HllError> for CommandError {
+    fn from(error: types::hll::HllError) -> Self {
+        match error {
+            types::hll::HllError::NotHll => Self::NotHll,
+            types::hll::HllError::Corrupt => Self::CorruptHll,
+        }
+    }
+}
+
 impl From<keyspace::WrongType> for CommandError {
     fn from(_: keyspace::WrongType) -> Self {
         Self::WrongType

@@ -299,7 +299,7 @@ impl Db<'_> {
             }
         });
         if changed {
-            self.record.note(index, key.bytes(), event);
+            self.record.note(shard, index, key.bytes(), event);
         }
         changed
     }
