@@ -430,6 +430,7 @@ impl Run<'_, '_> {
         let mut later = None;
         let start = self.reply.mark();
         let engine = self.engine;
+        self.record.listening = engine.notifies(self.settings);
         let (index, now_ms) = (self.session.db, engine.space.now_under_locks(self.now.wall_ms));
         let db = match locked {
             Locked::Nothing => Db::under_none(self.record, index, now_ms),

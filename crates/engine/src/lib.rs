@@ -13,6 +13,7 @@ mod batch;
 mod evict;
 mod execute;
 mod histogram;
+mod notify;
 mod pause;
 mod reply_gate;
 mod resolve;

@@ -25,6 +25,10 @@ pub enum EventClass {
     KeyMiss = 1 << 11,
     /// `n`
     New = 1 << 14,
+    /// `o`
+    Overwritten = 1 << 15,
+    /// `c`
+    TypeChanged = 1 << 16,
 }
 
 /// One kind of event.
@@ -75,4 +79,15 @@ impl Event {
     pub const DEL: Self = Self::generic("del");
     pub const EVICTED: Self = Self { class: EventClass::Evicted, name: "evicted" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
+    /// A read found no key.
+    pub const KEY_MISS: Self = Self { class: EventClass::KeyMiss, name: "keymiss" };
+    /// A value was replaced as a whole.
+    pub const OVERWRITTEN: Self = Self { class: EventClass::Overwritten, name: "overwritten" };
+    /// And by one of another type.
+    pub const TYPE_CHANGED: Self = Self { class: EventClass::TypeChanged, name: "type_changed" };
+
+    /// Whether data changed, and not only somebody looked.
+    pub fn is_change(self) -> bool {
+        self.class != EventClass::KeyMiss
+    }
 }

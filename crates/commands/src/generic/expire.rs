@@ -213,7 +213,7 @@ fn reply_expiry(
 ) -> Outcome {
     let key = args.key()?;
     let expiry = cx.db.expiry(&key);
-    cx.db.count_lookup(expiry.is_some());
+    cx.db.count_lookup(&key, expiry.is_some());
     reply.integer(match expiry {
         None => -2,
         Some(None) => -1,
