@@ -84,7 +84,7 @@ fn events_come_in_the_order_of_what_happened() {
         node.node.advance_ms(11);
         node.check("EXISTS b", &["expired b", "keymiss b"]);
         node.check("SET a 1", &["new a", "set a"]);
-        node.check("PEXPIRE a -1", &["del a"]);
+        node.check("PEXPIRE a -1", &["expired a"]);
         node.check("FLUSHALL", &[]);
     }
 }

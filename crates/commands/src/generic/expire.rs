@@ -185,7 +185,7 @@ fn expire_from(
         return Ok(Effect::None);
     }
     if cx.has_passed(at) {
-        cx.delete_passed(&key, Event::generic("del"));
+        cx.delete_passed(&key);
     } else {
         cx.db.set_expiry(&key, Some(at), Event::generic("expire"));
         cx.rewrite_number(&[b"PEXPIREAT", key.bytes()], at);
