@@ -104,6 +104,8 @@ errors! {
     PauseMode = "ERR CLIENT PAUSE mode must be WRITE or ALL";
     UnblockReason = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
     NotImportMode = "ERR Server is not in import mode";
+    TimeoutNotFloat = "ERR timeout is not a float or out of range";
+    Unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     TimeoutNotInteger = "ERR timeout is not an integer or out of range";
     TimeoutNegative = "ERR timeout is negative";
     TimeoutOutOfRange = "ERR timeout is out of range";

@@ -27,6 +27,7 @@ mod settings;
 mod spec;
 mod table;
 mod transaction;
+mod waiting;
 
 pub use acl_category::Categories;
 pub use args::Args;
@@ -47,6 +48,7 @@ pub use settings::{Settings, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
 pub use transaction::Transaction;
+pub use waiting::{Ending, Wait, Waiting, Waits, Wanted};
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.
 pub const REDIS_VERSION: &str = "8.4.0";

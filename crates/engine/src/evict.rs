@@ -1,8 +1,9 @@
 //! Eviction: before a command that takes memory runs above `maxmemory`, keys go by the policy, for
 //! a bounded time. No lock is held when it begins, and one shard's at a time while it lasts.
 
+use crate::blocking::Serving;
 use crate::{Engine, Now, Worker, WorkerStats};
-use command::Settings;
+use command::{Rewrites, Settings};
 use journal::{Frame, Refused, Room, Writer};
 use keyspace::{Event, Evictor, Position, Record, Search, Swept};
 use lock::{Participant, ShardId};
@@ -26,6 +27,7 @@ pub struct Hand<'a> {
     pub(crate) writer: &'a mut Writer,
     pub(crate) rng: &'a mut Rng,
     pub(crate) record: &'a mut Record,
+    pub(crate) log: &'a mut Rewrites,
     pub(crate) evictor: &'a mut Evictor,
     pub(crate) stats: &'a WorkerStats,
     pub(crate) now: Now,
@@ -39,6 +41,7 @@ impl Worker {
             writer: &mut self.writer,
             rng: &mut self.rng,
             record: &mut self.record,
+            log: &mut self.log,
             evictor: &mut self.evictor,
             stats: &self.stats,
             now,
@@ -183,7 +186,7 @@ impl Engine {
         const ROOM_BYTES: u64 = 1 << 20;
         const KEYS_MAX: u32 = 1024;
         worker.refresh(self);
-        let Worker { participant, writer, stats, settings, .. } = worker;
+        let Worker { participant, writer, stats, settings, rng, log, .. } = worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
         let pass = participant.enter();
         let now_ms = wall();
@@ -197,6 +200,23 @@ impl Engine {
             self.tell(settings, db, key, Event::EXPIRED);
             lsn
         });
+        if !record.ready.is_empty() {
+            log.active = room.active();
+            let now = Now { wall_ms: now_ms, ticks: || 0, wall, stale_ticks: u64::MAX };
+            let (record, room) = (&mut record, &mut room);
+            let engine = self;
+            self.serve_gone(Serving {
+                engine,
+                rng,
+                settings,
+                record,
+                log,
+                writer,
+                room,
+                stats,
+                now,
+            });
+        }
         drop(pass);
         stats.expired_keys.add(swept.expired);
         self.space.dispose(&mut record.garbage);
@@ -225,6 +245,20 @@ impl Engine {
             self.tell(settings, db, key, Event::EVICTED);
             lsn
         });
+        if !hand.record.ready.is_empty() {
+            hand.log.active = room.active();
+            self.serve_gone(Serving {
+                engine: self,
+                rng: hand.rng,
+                settings,
+                record: hand.record,
+                log: hand.log,
+                writer: hand.writer,
+                room: &mut room,
+                stats: hand.stats,
+                now: hand.now,
+            });
+        }
         drop(pass);
         hand.record.clear();
         hand.stats.evicted_keys.add(u64::from(gone));

@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
 mod batch;
+mod blocking;
 mod evict;
 mod execute;
 mod histogram;
@@ -25,6 +26,7 @@ mod transaction;
 mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
+pub use blocking::Deadlines;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use ledger::Ledger;
@@ -51,6 +53,8 @@ pub struct Engine {
     pub reply_gate: ReplyGate,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
+    /// When clients that wait give up.
+    pub deadlines: Deadlines,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
@@ -85,6 +89,7 @@ impl Engine {
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
             pubsub,
+            deadlines: Deadlines::default(),
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),

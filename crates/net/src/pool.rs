@@ -1,7 +1,7 @@
 //! The worker threads. Connections come in through a worker's mailbox and live on that worker;
 //! when the number of workers shrinks they move to another as soon as they are at rest.
 
-use crate::connection::{Connection, Exit};
+use crate::connection::{Connection, Exit, depart};
 use crate::scratch::Scratch;
 use command::{Card, Session};
 use engine::Engine;
@@ -171,15 +171,22 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
             Ok(stream) => {
                 let mut connection = Connection::new(stream, session, scratch);
                 let exit = (&mut connection).await;
-                if matches!(exit, Exit::Moved)
-                    && let Ok(stream) = connection.stream.into_std()
-                {
-                    let transport = Transport::Tcp(stream);
-                    return pool.assign(Incoming { transport, session: connection.session });
+                if !matches!(exit, Exit::Moved) {
+                    connection.leave();
+                    Ok(exit)
+                } else {
+                    let mut session = connection.session;
+                    match connection.stream.into_std() {
+                        Ok(stream) => {
+                            let transport = Transport::Tcp(stream);
+                            return pool.assign(Incoming { transport, session });
+                        }
+                        Err(error) => {
+                            depart(&pool.engine, &mut session);
+                            Err(error)
+                        }
+                    }
                 }
-                connection.session.unwatch(&pool.engine.space);
-                pool.engine.pubsub.leave(&mut connection.session);
-                Ok(exit)
             }
             Err(error) => Err(error),
         },
@@ -187,15 +194,22 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
             Ok(stream) => {
                 let mut connection = Connection::new(stream, session, scratch);
                 let exit = (&mut connection).await;
-                if matches!(exit, Exit::Moved)
-                    && let Ok(stream) = connection.stream.into_std()
-                {
-                    let transport = Transport::Unix(stream);
-                    return pool.assign(Incoming { transport, session: connection.session });
+                if !matches!(exit, Exit::Moved) {
+                    connection.leave();
+                    Ok(exit)
+                } else {
+                    let mut session = connection.session;
+                    match connection.stream.into_std() {
+                        Ok(stream) => {
+                            let transport = Transport::Unix(stream);
+                            return pool.assign(Incoming { transport, session });
+                        }
+                        Err(error) => {
+                            depart(&pool.engine, &mut session);
+                            Err(error)
+                        }
+                    }
                 }
-                connection.session.unwatch(&pool.engine.space);
-                pool.engine.pubsub.leave(&mut connection.session);
-                Ok(exit)
             }
             Err(error) => Err(error),
         },

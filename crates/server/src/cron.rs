@@ -28,6 +28,22 @@ pub(crate) async fn end_pauses(server: Arc<Server>) {
     }
 }
 
+/// Wakes the clients whose blocking commands have waited long enough.
+pub(crate) async fn end_waits(server: Arc<Server>) {
+    loop {
+        let changed = server.deadlines_changed.notified();
+        match server.engine.deadlines.expire(clock::now().0) {
+            None => changed.await,
+            Some(until_ms) => {
+                let left_ms = until_ms.saturating_sub(clock::now().0).clamp(1, 60_000);
+                let left = Duration::from_millis(left_ms as u64);
+                // Whether it was time or an earlier deadline: the list is looked at again.
+                let _ = tokio::time::timeout(left, changed).await.is_ok();
+            }
+        }
+    }
+}
+
 /// State of the cron.
 pub(crate) struct Cron {
     server: Arc<Server>,

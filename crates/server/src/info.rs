@@ -128,10 +128,10 @@ fn clients(server: &Server, out: &mut String) {
         "tracking_clients" = 0;
         "pubsub_clients" = having(ClientFlags::PUBSUB);
         "watching_clients" = cards.iter().filter(|card| card.watch.keys() > 0).count();
-        "clients_in_timeout_table" = 0;
+        "clients_in_timeout_table" = server.engine.deadlines.len();
         "total_watched_keys" = server.engine.space.watched_keys();
-        "total_blocking_keys" = 0;
-        "total_blocking_keys_on_nokey" = 0;
+        "total_blocking_keys" = server.engine.space.waited_keys();
+        "total_blocking_keys_on_nokey" = server.engine.space.heeded_keys();
     }
     match server.engine.pause.current(clock::now().0) {
         Some((mode, left_ms)) => {
