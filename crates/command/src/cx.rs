@@ -30,6 +30,17 @@ pub struct Cx<'a> {
     pub log: &'a mut Rewrites,
     /// Copies of the request's long words.
     pub ready: &'a mut Ready,
+    /// What the other workers do meanwhile.
+    pub others: Others,
+}
+
+/// What the other workers do while a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They run, and wait only for locks that the command holds.
+    Run,
+    /// They stand still: the write gate is closed, and must not be closed again.
+    Stand,
 }
 
 /// Copies of long words, made before a lock is taken: copying hundreds of megabytes under it would
@@ -88,8 +99,8 @@ impl Cx<'_> {
 
     /// Deletes a key to which a command gave an expiry that has passed, and tells the journal; it
     /// counts as expired. `false` if it was not there.
-    pub fn delete_passed(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
-        let deleted = self.db.delete(key, event);
+    pub fn delete_passed(&mut self, key: &KeyRef<'_>) -> bool {
+        let deleted = self.db.delete(key, Event::EXPIRED);
         if deleted {
             self.space.count_expired(1, self.now_ms);
             self.rewrite(&[b"UNLINK", key.bytes()]);

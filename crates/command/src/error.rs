@@ -35,6 +35,18 @@ errors! {
     MustBePositive = "ERR value is out of range, must be positive";
     IndexOutOfRange = "ERR index out of range";
     OffsetOutOfRange = "ERR offset is out of range";
+    BitOffset = "ERR bit offset is not an integer or out of range";
+    BitValue = "ERR bit is not an integer or out of range";
+    BitArgument = "ERR The bit argument must be 1 or 0.";
+    BitopNot = "ERR BITOP NOT must be called with a single source key.";
+    BitfieldType = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
+    BitfieldOverflow = "ERR Invalid OVERFLOW type specified";
+    BitfieldReadOnly = "ERR BITFIELD_RO only supports the GET subcommand";
+    NotHll = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+    CorruptHll = "INVALIDOBJ Corrupted HLL object detected";
+    HllNotSparse = "ERR HLL encoding is not sparse";
+    HllSimd = "ERR Argument must be ON or OFF";
+    KeyDoesNotExist = "ERR The specified key does not exist";
     IncrementOverflow = "ERR increment or decrement would overflow";
     DecrementOverflow = "ERR decrement would overflow";
     IncrementNotFinite = "ERR increment would produce NaN or Infinity";
@@ -108,6 +120,12 @@ errors! {
     ModuleNotAllowed = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     ModuleUnload = "ERR Error unloading module: no such module with that name";
     ModuleLoad = "ERR Error loading the extension: modules cannot be loaded, what they offer is built in";
+    MultiNested = "ERR MULTI calls can not be nested";
+    WatchInMulti = "ERR WATCH inside MULTI is not allowed";
+    ExecWithoutMulti = "ERR EXEC without MULTI";
+    DiscardWithoutMulti = "ERR DISCARD without MULTI";
+    NotInMulti = "ERR Command not allowed inside a transaction";
+    ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
@@ -123,6 +141,14 @@ impl CommandError {
     /// An `ERR` text of these pieces, one after the other.
     pub fn err_bytes(pieces: &[&[u8]]) -> Self {
         Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
+    }
+
+    /// EXEC is refused, and the transaction is over.
+    #[must_use]
+    pub fn exec_abort(&self) -> Self {
+        let text = self.text();
+        let text = text.strip_prefix(b"ERR ").unwrap_or(text);
+        Self::Text([b"EXECABORT Transaction discarded because of: ", text].concat().into())
     }
 
     /// The code: the first word of the text, by which INFO errorstats counts.
@@ -188,6 +214,15 @@ impl CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(self.text()))
+    }
+}
+
+impl From<types::hll::HllError> for CommandError {
+    fn from(error: types::hll::HllError) -> Self {
+        match error {
+            types::hll::HllError::NotHll => Self::NotHll,
+            types::hll::HllError::Corrupt => Self::CorruptHll,
+        }
     }
 }
 
