@@ -209,7 +209,7 @@ impl Cron {
         let effort = self.server.int(EFFORT).clamp(1, 10) as u64;
         let start = clock::monotonic().0;
         let budget = 1_000_000 / hz * (25 + 2 * (effort - 1)) / 100;
-        let (mut volatile, mut expired, mut slices) = (0u64, 0u64, 0usize);
+        let (mut volatile, mut expired, mut elements, mut slices) = (0u64, 0u64, 0u64, 0usize);
         let mut steps = engine.space.shards().count() * engine.space.databases() as usize + 1;
         while steps > 0 {
             let shard = ShardId(self.expiry.shard as u16);
@@ -222,6 +222,7 @@ impl Cron {
             slices += 1;
             volatile += swept.volatile;
             expired += swept.expired;
+            elements += swept.elements;
             match swept.next {
                 Some(next) => self.expiry.at = Some(next),
                 None => {
@@ -230,7 +231,7 @@ impl Cron {
                 }
             }
             let spent = clock::monotonic().0 - start;
-            let much = expired * 10 > volatile;
+            let much = (expired + elements) * 10 > volatile;
             if spent > budget {
                 self.server.samples.expire_time_capped.fetch_add(1, Ordering::Relaxed);
                 break;
@@ -273,12 +274,18 @@ impl Cron {
         let mut record = Record::default();
         let (db, at) = (self.expiry.db, self.expiry.at);
         let swept =
-            engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
+            engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, words| {
                 if !room.active() {
                     return 0;
                 }
                 let mut bytes = Vec::new();
-                resp::write_command(&mut bytes, &[b"DEL", key]);
+                resp::write_command(&mut bytes, words);
+                let needed = bytes.len() as u64 + journal::SELECT_BYTES_MAX;
+                if needed > room.left_bytes() {
+                    // Names of elements may be long. Only memory can be short.
+                    let enlarged = writer.extend(&mut room, needed, 1);
+                    assert!(enlarged.is_ok(), "the journal has no memory for an expiry");
+                }
                 writer.append(&mut room, Frame::new(db), &[&bytes]).0
             });
         drop(pass);
