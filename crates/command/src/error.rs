@@ -67,6 +67,13 @@ errors! {
     DigestLength = "ERR must be exactly 16 hexadecimal characters";
     InvalidDelexCondition = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
     ConditionNeedsString = "ERR Key should be of string type if conditions are specified";
+    NumkeysTooSmall = "ERR numkeys should be greater than 0";
+    CountTooSmall = "ERR count should be greater than 0";
+    /// The least 64-bit integer, where its negative is needed.
+    NotNegatable = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    LposRankZero = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    LposCountNegative = "ERR COUNT can't be negative";
+    LposMaxlenNegative = "ERR MAXLEN can't be negative";
     InvalidNumkeys = "ERR invalid numkeys value";
     WrongNumberOfPairs = "ERR wrong number of key-value pairs";
     EnxNeedsExpiration = "ERR ENX flag requires an expiration";
