@@ -272,8 +272,8 @@ impl Db<'_> {
         len
     }
 
-    /// Edits the bytes of a live string where they stand; their number stays. `change` says whether
-    /// it changed any: only then is `event` told, and an integer becomes text. Returns what it said.
+    /// Edits the bytes of a live string where they stand; their number stays. An integer becomes
+    /// text. `change` says whether it changed any: only then is `event` told. Returns what it said.
     pub fn patch(
         &mut self,
         key: &KeyRef<'_>,
@@ -289,18 +289,16 @@ impl Db<'_> {
                 let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
                 stdx::num::write_i64(&mut text, number);
                 changed = change(&mut text);
-                if changed {
-                    entry.set_value(NewValue::Bytes(&text), entry.expiry(), bits);
-                }
+                entry.set_value(NewValue::Bytes(&text), entry.expiry(), bits);
             } else if let Some(bytes) = entry.inline_mut() {
                 changed = change(bytes);
             } else if let Some(bytes) = entry.shared_mut() {
                 changed = change(bytes);
+            } else {
+                return;
             }
-            if changed {
-                entry.set_raw();
-                entry.set_clock(bits);
-            }
+            entry.set_raw();
+            entry.set_clock(bits);
         });
         if changed {
             self.record.note(shard, index, key.bytes(), event);
