@@ -55,6 +55,13 @@ errors! {
     DigestLength = "ERR must be exactly 16 hexadecimal characters";
     InvalidDelexCondition = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
     ConditionNeedsString = "ERR Key should be of string type if conditions are specified";
+    NumkeysTooSmall = "ERR numkeys should be greater than 0";
+    CountTooSmall = "ERR count should be greater than 0";
+    /// The least 64-bit integer, where its negative is needed.
+    NotNegatable = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    LposRankZero = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    LposCountNegative = "ERR COUNT can't be negative";
+    LposMaxlenNegative = "ERR MAXLEN can't be negative";
     InvalidNumkeys = "ERR invalid numkeys value";
     WrongNumberOfPairs = "ERR wrong number of key-value pairs";
     EnxNeedsExpiration = "ERR ENX flag requires an expiration";
@@ -101,6 +108,12 @@ errors! {
     ModuleNotAllowed = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     ModuleUnload = "ERR Error unloading module: no such module with that name";
     ModuleLoad = "ERR Error loading the extension: modules cannot be loaded, what they offer is built in";
+    MultiNested = "ERR MULTI calls can not be nested";
+    WatchInMulti = "ERR WATCH inside MULTI is not allowed";
+    ExecWithoutMulti = "ERR EXEC without MULTI";
+    DiscardWithoutMulti = "ERR DISCARD without MULTI";
+    NotInMulti = "ERR Command not allowed inside a transaction";
+    ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
@@ -116,6 +129,14 @@ impl CommandError {
     /// An `ERR` text of these pieces, one after the other.
     pub fn err_bytes(pieces: &[&[u8]]) -> Self {
         Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
+    }
+
+    /// EXEC is refused, and the transaction is over.
+    #[must_use]
+    pub fn exec_abort(&self) -> Self {
+        let text = self.text();
+        let text = text.strip_prefix(b"ERR ").unwrap_or(text);
+        Self::Text([b"EXECABORT Transaction discarded because of: ", text].concat().into())
     }
 
     /// The code: the first word of the text, by which INFO errorstats counts.
