@@ -30,6 +30,7 @@ mod shard;
 mod space;
 #[cfg(test)]
 mod tests;
+mod waiters;
 mod watchers;
 
 pub use clock::AccessClock;
@@ -45,6 +46,7 @@ pub use mutate::ExpiryChange;
 pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
 pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
+pub use waiters::{KeyPlace, ReadyKey, Waiter, missing_shards};
 pub use watchers::{Watch, WatchedKey};
 
 /// The key holds another type than the command works on.

@@ -2,7 +2,8 @@
 //! that the handler returned, and tells those who wait for it.
 
 use crate::shard::Table;
-use crate::{Entry, Event, Shard};
+use crate::waiters::note_ready;
+use crate::{Entry, Event, ReadyKey, Shard};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -91,6 +92,9 @@ pub struct Record {
     pub elements: Vec<crate::ExpiredElements>,
     /// How many of the changes are the deletion of such elements.
     pub(crate) element_changes: u32,
+    /// Keys that changed while somebody waited for them. They stay until those have been looked
+    /// after, which is before the locks go.
+    pub ready: Vec<ReadyKey>,
     pub hits: u64,
     pub misses: u64,
     pub garbage: Vec<Garbage>,
@@ -103,8 +107,8 @@ impl Record {
     #[inline]
     pub(crate) fn note(&mut self, shard: &mut Shard, db: u32, key: &[u8], event: Event) {
         self.changes += 1;
-        if !shard.interest.is_empty() {
-            shard.interest.changed(db, key, event);
+        if !shard.interest.is_empty() && shard.interest.changed(db, key, event) {
+            note_ready(&mut self.ready, db, key, shard.id);
         }
         if self.listening {
             self.noted.push(Change { db, key: key.to_vec(), event });
