@@ -29,6 +29,12 @@ errors! {
     Syntax = "ERR syntax error";
     WrongType = "WRONGTYPE Operation against a key holding the wrong kind of value";
     NoSuchKey = "ERR no such key";
+    BusyKey = "BUSYKEY Target key name already exists.";
+    BadDataFormat = "ERR Bad data format";
+    DumpChecksum = "ERR DUMP payload version or checksum are wrong";
+    InvalidTtl = "ERR Invalid TTL value, must be >= 0";
+    InvalidIdletime = "ERR Invalid IDLETIME value, must be >= 0";
+    InvalidFreq = "ERR Invalid FREQ value, must be >= 0 and <= 255";
     NotAnInteger = "ERR value is not an integer or out of range";
     NotAFloat = "ERR value is not a valid float";
     OutOfRange = "ERR value is out of range";

@@ -23,6 +23,7 @@ mod evict;
 mod expire;
 mod key;
 mod mutate;
+pub mod persist;
 mod record;
 mod shard;
 mod space;

@@ -31,6 +31,7 @@ pub mod listpack;
 pub mod lzf;
 pub mod module;
 pub mod opcode;
+pub mod payload;
 mod reader;
 mod writer;
 pub mod ziplist;

@@ -1,5 +1,7 @@
 //! The hash: fields with values, each of which may expire.
 
+pub(crate) mod persist;
+
 use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::Digest;
 

@@ -1,5 +1,7 @@
 //! The list: byte strings in order, worked on from both ends.
 
+pub(crate) mod persist;
+
 use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::Digest;
 

@@ -1,5 +1,7 @@
 //! The stream: an append-only log of entries, with consumer groups.
 
+pub(crate) mod persist;
+
 use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::Digest;
 

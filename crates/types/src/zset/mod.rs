@@ -1,5 +1,7 @@
 //! The sorted set: distinct members in order of their scores.
 
+pub(crate) mod persist;
+
 use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::Digest;
 
