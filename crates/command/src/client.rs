@@ -4,6 +4,7 @@
 //! Another worker's connection is never touched: to end it, its card is flagged and its task
 //! woken.
 
+use crate::Topic;
 use crate::mail::Inbox;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -82,6 +83,9 @@ pub struct Card {
     pub net_in_bytes: AtomicU64,
     pub net_out_bytes: AtomicU64,
     pub commands: AtomicU64,
+    /// Channels, patterns and channels of shards that it is subscribed to.
+    pub subscriptions: [AtomicU32; 3],
+    subscription_bytes: AtomicU64,
     pub identity: Mutex<Identity>,
     /// Bytes that the registry's account has for this client.
     told_bytes: AtomicU64,
@@ -114,6 +118,8 @@ impl Card {
             net_in_bytes: AtomicU64::new(0),
             net_out_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            subscriptions: Default::default(),
+            subscription_bytes: AtomicU64::new(0),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
             told_bytes: AtomicU64::new(0),
             trimming: AtomicBool::new(false),
@@ -132,6 +138,22 @@ impl Card {
             + self.query_free_bytes.load(Ordering::Relaxed)
             + self.argv_bytes.load(Ordering::Relaxed)
             + self.unread_bytes()
+            + self.subscription_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the numbers of subscriptions and their memory.
+    pub(crate) fn subscribed(&self, topic: Topic, name_bytes: usize, on: bool) {
+        /// The client in the channel's list, the channel in the client's.
+        const ENTRY_BYTES: u64 = 128;
+        let (count, bytes) = (&self.subscriptions[topic as usize], &self.subscription_bytes);
+        let weight = ENTRY_BYTES + name_bytes as u64;
+        if on {
+            count.fetch_add(1, Ordering::Relaxed);
+            bytes.fetch_add(weight, Ordering::Relaxed);
+        } else {
+            count.fetch_sub(1, Ordering::Relaxed);
+            bytes.fetch_sub(weight, Ordering::Relaxed);
+        }
     }
 
     /// Bytes that are to be sent to the client: replies, and letters that wait for their turn.

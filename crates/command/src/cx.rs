@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Node, Session, Settings};
+use crate::{CommandTable, Node, PubSub, Session, Settings};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -15,6 +15,8 @@ pub struct Cx<'a> {
     pub session: &'a mut Session,
     /// The node, for `Conn` and `Node` commands.
     pub node: &'a dyn Node,
+    /// Who is subscribed to what.
+    pub pubsub: &'a PubSub,
     /// The command table, for introspection.
     pub table: &'a CommandTable,
     pub rng: &'a mut stdx::rng::Rng,

@@ -135,6 +135,14 @@ impl CommandError {
         Self::err(format_args!("invalid expire time in '{}' command", command.to_ascii_lowercase()))
     }
 
+    /// A RESP2 client that is subscribed sends `command` ("get", "client|list").
+    pub fn while_subscribed(command: &str) -> Self {
+        Self::err(format_args!(
+            "Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+             RESET are allowed in this context"
+        ))
+    }
+
     /// Wrong number of words for `command` ("get", "client|list").
     pub fn arity(command: &str) -> Self {
         Self::err(format_args!("wrong number of arguments for '{command}' command"))

@@ -133,6 +133,8 @@ flags! {
     IN_ADMIN = 35, "";
     /// ACL category @connection though documented in another group.
     IN_CONNECTION = 36, "";
+    /// May be sent by a RESP2 client that is subscribed.
+    WHILE_SUBSCRIBED = 38, "";
     /// For operators of the system: COMMAND DOCS marks it `syscmd`.
     SYSCMD = 37, "";
     /// Not told to clients: COMMAND does not list it.

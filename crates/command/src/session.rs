@@ -1,7 +1,7 @@
 //! What a connection is to the commands it sends. Owned by the connection's worker; what other
 //! workers may see of it is in its [`Card`].
 
-use crate::Card;
+use crate::{Card, Subscriptions};
 use std::sync::Arc;
 
 /// Which replies the client wants.
@@ -34,6 +34,10 @@ pub struct Session {
     pub no_touch: bool,
     /// Close once what is queued has been written.
     pub close_after_reply: bool,
+    /// `None`: it is not subscribed to anything.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// What the command under way has written are pushes: CLIENT REPLY does not keep them back.
+    pub pushed: bool,
 }
 
 impl Session {
@@ -47,6 +51,8 @@ impl Session {
             reply_mode: ReplyMode::On,
             no_touch: false,
             close_after_reply: false,
+            subscriptions: None,
+            pushed: false,
         }
     }
 
@@ -58,6 +64,13 @@ impl Session {
     /// The protocol, as the reply writer names it.
     pub fn wire(&self) -> resp::Protocol {
         if self.protocol == 3 { resp::Protocol::Resp3 } else { resp::Protocol::Resp2 }
+    }
+
+    /// Whether the client speaks RESP2 and is subscribed: it cannot tell replies from messages, and
+    /// may send only what is answered like them.
+    #[inline]
+    pub fn only_listens(&self) -> bool {
+        self.subscriptions.is_some() && self.protocol == 2
     }
 
     /// As RESET leaves it: everything but the identity of the connection.

@@ -420,7 +420,7 @@ impl Run<'_, '_> {
         if self.engine.pause.holds(row, self.now.wall_ms) {
             return (0, Some(End::Paused));
         }
-        if let Err(error) = self.admit(row) {
+        if let Err(error) = self.admit(plan, row) {
             self.refuse(plan, Some(&error));
             return (1, None);
         }
@@ -453,6 +453,7 @@ impl Run<'_, '_> {
             space: &engine.space,
             session: self.session,
             node: engine.node(),
+            pubsub: &engine.pubsub,
             table: &engine.table,
             rng: self.rng,
             settings: self.settings,
@@ -476,9 +477,13 @@ impl Run<'_, '_> {
 
     /// Whether the client may run `row` now.
     #[inline]
-    fn admit(&mut self, row: &command::Command) -> Result<(), CommandError> {
+    fn admit(&mut self, plan: &Plan, row: &command::Command) -> Result<(), CommandError> {
         if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NoAuth);
+        }
+        if self.session.only_listens() && !row.flags.has(Flags::WHILE_SUBSCRIBED) {
+            let name = &self.engine.table.entry(plan.id).full_name;
+            return Err(CommandError::while_subscribed(name));
         }
         if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory)
         {
@@ -604,17 +609,16 @@ impl Run<'_, '_> {
     /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
     #[inline]
     fn after(&mut self, start: resp::Mark, later: Option<Box<dyn Job>>) -> Option<End> {
-        match self.session.reply_mode {
-            ReplyMode::On => {}
-            ReplyMode::Off => self.reply.truncate(start),
-            ReplyMode::SkipNext => {
+        let pushed = std::mem::take(&mut self.session.pushed);
+        if self.session.reply_mode != ReplyMode::On {
+            if !pushed {
                 self.reply.truncate(start);
-                self.session.reply_mode = ReplyMode::Skip;
             }
-            ReplyMode::Skip => {
-                self.reply.truncate(start);
-                self.session.reply_mode = ReplyMode::On;
-            }
+            self.session.reply_mode = match self.session.reply_mode {
+                ReplyMode::SkipNext => ReplyMode::Skip,
+                ReplyMode::Off => ReplyMode::Off,
+                ReplyMode::Skip | ReplyMode::On => ReplyMode::On,
+            };
         }
         if self.session.close_after_reply {
             return Some(End::Close);

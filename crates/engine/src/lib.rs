@@ -30,7 +30,7 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandLog, CommandTable, Node, Settings};
+use command::{Command, CommandLog, CommandTable, Node, PubSub, Settings};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -45,10 +45,14 @@ pub struct Engine {
     pub stats: Stats,
     pub pause: Pause,
     pub reply_gate: ReplyGate,
+    /// Who is subscribed to what.
+    pub pubsub: PubSub,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
     pub counts_blocks: AtomicBool,
+    /// Whether payloads under a wrong checksum are taken (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// Since when, and how long in all, memory was above its limit.
@@ -70,6 +74,7 @@ impl Engine {
         let stats = Stats::new(table.len());
         let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
         let writes_floats = writes_floats.collect();
+        let pubsub = PubSub::new(space.seed());
         Self {
             space,
             journal,
@@ -77,8 +82,10 @@ impl Engine {
             stats,
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
+            pubsub,
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
+            skips_checksums: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             writes_floats,

@@ -116,7 +116,7 @@ fn clients(server: &Server, out: &mut String) {
     let cards = server.clients().all();
     let most =
         |get: fn(&command::Card) -> u64| cards.iter().map(|card| get(card)).max().unwrap_or(0);
-    let blocked = cards.iter().filter(|card| card.has(ClientFlags::BLOCKED)).count();
+    let having = |flag| cards.iter().filter(|card| card.has(flag)).count();
     head(out, "Clients");
     fields! { out,
         "connected_clients" = cards.len();
@@ -124,9 +124,9 @@ fn clients(server: &Server, out: &mut String) {
         "maxclients" = server.int(MAXCLIENTS);
         "client_recent_max_input_buffer" = most(|card| card.query_bytes.load(Relaxed));
         "client_recent_max_output_buffer" = most(|card| card.unread_bytes());
-        "blocked_clients" = blocked;
+        "blocked_clients" = having(ClientFlags::BLOCKED);
         "tracking_clients" = 0;
-        "pubsub_clients" = 0;
+        "pubsub_clients" = having(ClientFlags::PUBSUB);
         "watching_clients" = 0;
         "clients_in_timeout_table" = 0;
         "total_watched_keys" = 0;
@@ -309,9 +309,9 @@ fn stats(server: &Server, out: &mut String) {
         "current_eviction_exceeded_time" = exceeded_now;
         "keyspace_hits" = total.keyspace_hits;
         "keyspace_misses" = total.keyspace_misses;
-        "pubsub_channels" = 0;
-        "pubsub_patterns" = 0;
-        "pubsubshard_channels" = 0;
+        "pubsub_channels" = server.engine.pubsub.count(command::Topic::Channel);
+        "pubsub_patterns" = server.engine.pubsub.count(command::Topic::Pattern);
+        "pubsubshard_channels" = server.engine.pubsub.count(command::Topic::Shard);
         "latest_fork_usec" = 0;
         "total_forks" = 0;
         "migrate_cached_sockets" = 0;

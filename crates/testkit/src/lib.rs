@@ -12,8 +12,10 @@
 //! moment 0, where nothing has expired, as a replica does that waits for its primary's DEL.
 
 mod check;
+pub mod client;
 pub mod generate;
 mod host;
+pub mod linear;
 mod node;
 mod snapshot;
 pub mod stateful;

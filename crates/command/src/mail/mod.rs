@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
+/// What length and line ends of a word take, at most.
+const WORD_FRAME_BYTES: usize = 16;
+
 /// One thing to be written to a client.
 #[derive(Clone, Debug)]
 pub enum Letter {
@@ -33,6 +36,15 @@ impl Letter {
     /// The push that `write` writes in RESP3: all of it, beginning with [`Reply::push`].
     pub fn push(write: impl FnOnce(&mut Reply)) -> Self {
         Self::Push(encoded(write))
+    }
+
+    /// The push of these words.
+    pub fn words(words: &[&[u8]]) -> Self {
+        let text: usize = words.iter().map(|word| word.len() + WORD_FRAME_BYTES).sum();
+        let mut bytes = Vec::with_capacity(text + WORD_FRAME_BYTES);
+        resp::write_command(&mut bytes, words);
+        bytes[0] = b'>'; // instead of the asterisk of an array
+        Self::Push(Chunk::new(Arc::new(bytes)))
     }
 
     /// Bytes of the letter, as far as its size is accounted.

@@ -58,7 +58,8 @@ pub(super) fn write_line(line: &mut Vec<u8>, card: &Card, table: &CommandTable, 
         &letters(card),
     );
     text(format_args!(" capa={capabilities} db={}", card.db.load(Relaxed)), b"");
-    text(format_args!(" sub=0 psub=0 ssub=0 multi=-1 watch=0"), b"");
+    let [sub, psub, ssub] = card.subscriptions.each_ref().map(|count| count.load(Relaxed));
+    text(format_args!(" sub={sub} psub={psub} ssub={ssub} multi=-1 watch=0"), b"");
     text(
         format_args!(
             " qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs=0 rbp=0 obl=0",

@@ -11,19 +11,19 @@ pub(super) const ECHO: Command = conn("ECHO", echo, 2)
     .summary("Answers what it is given.");
 
 pub(super) const PING: Command = conn("PING", ping, -1)
-    .flags(Flags::FAST)
+    .flags(Flags::FAST.or(Flags::WHILE_SUBSCRIBED))
     .args(&[string("message").optional()])
     .summary("Answers PONG, or what it is given: says that the server is there.")
     .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]);
 
 pub(super) const QUIT: Command = conn("QUIT", quit, -1)
-    .flags(FIRST)
+    .flags(FIRST.or(Flags::WHILE_SUBSCRIBED))
     .summary("Ends the connection once the replies before it have been sent.")
     .deprecated("7.2.0", "just closing the connection");
 
 pub(super) const RESET: Command = conn("RESET", reset, 1)
     .since("6.2.0")
-    .flags(FIRST)
+    .flags(FIRST.or(Flags::WHILE_SUBSCRIBED))
     .summary("Puts the connection back into the state of a new one.");
 
 pub(super) const SELECT: Command = conn("SELECT", select, 2)
@@ -36,9 +36,16 @@ fn echo(_: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::None)
 }
 
-fn ping(_: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+fn ping(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let message = args.next();
     args.end().map_err(|_| CommandError::arity("ping"))?;
+    if cx.session.only_listens() {
+        // In the shape of a message, among which the client looks for it.
+        reply.array(2);
+        reply.bulk(b"pong");
+        reply.bulk(message.unwrap_or_default());
+        return Ok(Effect::None);
+    }
     match message {
         Some(message) => reply.bulk(message),
         None => reply.simple("PONG"),
@@ -54,6 +61,7 @@ fn quit(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn reset(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     use command::ClientFlags as Flag;
+    cx.pubsub.leave(cx.session);
     cx.session.reset(!cx.node.password_required());
     let card = &cx.session.card;
     card.set(Flag::NO_EVICT | Flag::NO_TOUCH | Flag::READONLY | Flag::IMPORT_SOURCE, false);

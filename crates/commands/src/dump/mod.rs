@@ -62,6 +62,9 @@ const fn restore_row(name: &'static str, since: &'static str) -> Command {
         ])
 }
 
+/// What the generator of requests tries besides random bytes: written as one types them.
+const PAYLOADS: &[&str] = &["\0\x03bar\t\0\u{0}"];
+
 /// A value carried away from the lock.
 enum Carried {
     Text(Arc<Vec<u8>>),

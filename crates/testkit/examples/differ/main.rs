@@ -19,11 +19,9 @@
     reason = "a tool talks to its terminal and reads the time"
 )]
 
-mod client;
 mod compare;
 mod states;
 
-use client::Client;
 use command::{CommandTable, Place};
 use compare::{Peer, Rule, agree, meant, rule};
 use resp::Value;
@@ -33,6 +31,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use testkit::Node;
+use testkit::client::Client;
 use testkit::generate::{Choices, Generator, Request, Spans, Vocabulary};
 
 /// Requests in one pipeline.

@@ -1,9 +1,10 @@
 //! One key in other states: copied, and dumped and restored, here and there. Its digest stays.
 
 use super::Pair;
-use crate::client::Client;
+
 use resp::Value;
 use std::io;
+use testkit::client::Client;
 
 /// A name that no request uses.
 const COPY: &[u8] = b"\x01copy";

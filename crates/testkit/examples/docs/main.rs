@@ -11,13 +11,10 @@
     reason = "a tool talks to its terminal, reads pages and waits"
 )]
 
-#[path = "../differ/client.rs"]
-mod client;
-
-use client::Client;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use testkit::client::Client;
 use testkit::{Step, Transcript, blocks, matches};
 
 fn main() -> ExitCode {

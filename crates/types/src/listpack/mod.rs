@@ -38,6 +38,7 @@ mod tests;
 
 pub(crate) use element::Encoded;
 pub use element::{Digits, Element};
+pub(crate) use view::delete_equal;
 pub use view::{Iter, Pos, View};
 
 /// Bytes of the header.
@@ -205,7 +206,7 @@ impl Listpack {
     /// Puts `element` before the one at `at`, or at the end if `at` is [`View::end`]. The new one is
     /// at `at` then.
     pub fn insert_before<'e>(&mut self, at: Pos, element: impl Into<Element<'e>>) {
-        self.splice(at, 0, &Encoded::of(element.into()));
+        splice(&mut self.bytes, HEADER + at.0, 0, &Encoded::of(element.into()));
         self.changed(1, 0);
     }
 
@@ -219,7 +220,7 @@ impl Listpack {
     /// Puts `element` in the place of the one at `at`, which stays its position.
     pub fn replace<'e>(&mut self, at: Pos, element: impl Into<Element<'e>>) {
         let old = self.view().after(at).0 - at.0;
-        self.splice(at, old, &Encoded::of(element.into()));
+        splice(&mut self.bytes, HEADER + at.0, old, &Encoded::of(element.into()));
         self.changed(0, 0);
     }
 
@@ -246,25 +247,21 @@ impl Listpack {
         }
     }
 
+    /// Takes out up to `limit` elements whose text is `needle`, the first ones, or the last ones if
+    /// `backwards`; answers how many.
+    pub fn delete_equal(&mut self, needle: &[u8], limit: usize, backwards: bool) -> usize {
+        let run = HEADER..self.bytes.len() - 1;
+        let deleted = delete_equal(&mut self.bytes, run, needle, limit, backwards);
+        self.changed(0, deleted);
+        deleted
+    }
+
     /// Takes all elements out and keeps the room.
     pub fn clear(&mut self) {
         self.bytes.truncate(HEADER);
         self.bytes.push(END);
         self.bytes[4..HEADER].fill(0);
         self.changed(0, 0);
-    }
-
-    /// Opens or closes the block at `at` so that `encoded` takes the place of `old` bytes.
-    fn splice(&mut self, at: Pos, old: usize, encoded: &Encoded<'_>) {
-        let start = HEADER + at.0;
-        let (from, new) = (start + old, encoded.size());
-        let len = self.bytes.len();
-        if new > old {
-            self.bytes.resize(len + (new - old), 0);
-        }
-        self.bytes.copy_within(from..len, start + new);
-        self.bytes.truncate(len - old + new);
-        encoded.fill(&mut self.bytes[start..start + new]);
     }
 
     /// Writes the header after a change of so many elements.
@@ -290,4 +287,15 @@ impl<'e, T: Into<Element<'e>>> FromIterator<T> for Listpack {
         }
         own
     }
+}
+
+/// Puts `encoded` in the place of the `old` bytes at `start`.
+pub(crate) fn splice(bytes: &mut Vec<u8>, start: usize, old: usize, encoded: &Encoded<'_>) {
+    let (from, new, len) = (start + old, encoded.size(), bytes.len());
+    if new > old {
+        bytes.resize(len + (new - old), 0);
+    }
+    bytes.copy_within(from..len, start + new);
+    bytes.truncate(len - old + new);
+    encoded.fill(&mut bytes[start..start + new]);
 }

@@ -1,5 +1,7 @@
 //! Reading: a borrowed run of elements, and places in it.
 
+use std::ops::Range;
+
 use super::element::{self, Element};
 use super::{END, HEADER, UNCOUNTED};
 
@@ -28,6 +30,12 @@ impl<'a> View<'a> {
         debug_assert_eq!(*end, END);
         let count = u16::from_le_bytes([header[4], header[5]]);
         Self { body, count: (count != UNCOUNTED).then(|| u32::from(count)) }
+    }
+
+    /// Where in [`View::body`] the element of `index` starts, or where they end.
+    #[inline]
+    pub(crate) fn offset(self, index: usize) -> usize {
+        self.seek(index as i64).unwrap_or(self.end()).0
     }
 
     /// `count` elements without header and end.
@@ -76,6 +84,27 @@ impl<'a> View<'a> {
     /// The elements before `at`; to be read backwards.
     pub fn iter_until(self, at: Pos) -> Iter<'a> {
         Iter { body: &self.body[..at.0] }
+    }
+
+    /// The elements at `range`, which is within the view.
+    pub fn slice(self, range: Range<usize>) -> Self {
+        let count = range.len();
+        if count == self.len() {
+            return self;
+        }
+        let start = Pos(self.offset(range.start));
+        // From the start of few elements their end is near; else it may be nearer to our end.
+        let end = if count <= 8 {
+            (0..count).fold(start, |end, _| self.after(end))
+        } else {
+            Pos(self.offset(range.end))
+        };
+        Self::of_body(&self.body[start.0..end.0], count as u32)
+    }
+
+    /// How many elements precede `at`.
+    pub fn index(self, at: Pos) -> usize {
+        self.iter_until(at).count()
     }
 
     /// The place after all elements.
@@ -168,6 +197,33 @@ impl<'a> View<'a> {
         self.find_from(Pos(0), needle, skip)
     }
 
+    /// The places of up to `limit` elements whose text is `needle`, from either end on, in order of
+    /// place, each as a range of bytes.
+    fn find_all(self, needle: &[u8], limit: usize, backwards: bool) -> Vec<Range<usize>> {
+        let needle = Element::from(needle);
+        let mut found = Vec::new();
+        let mut at = if backwards { self.end() } else { Pos(0) };
+        while found.len() < limit {
+            let (start, end) = if backwards {
+                let Some(start) = self.prev(at) else { break };
+                (start, at)
+            } else {
+                if at == self.end() {
+                    break;
+                }
+                (at, self.after(at))
+            };
+            if self.get(start) == needle {
+                found.push(start.0..end.0);
+            }
+            at = if backwards { start } else { end };
+        }
+        if backwards {
+            found.reverse();
+        }
+        found
+    }
+
     /// As [`View::find`], from `at` on.
     pub fn find_from(self, mut at: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
         let needle_int = match Element::from(needle) {
@@ -257,4 +313,28 @@ impl<'a> DoubleEndedIterator for Iter<'a> {
         self.body = rest;
         Some(element::decode(last).expect(PROVED).0)
     }
+}
+
+/// Deletes up to `limit` elements whose text is `needle`, from either end on, from the run of
+/// elements at `run` within `bytes`; answers how many.
+pub(crate) fn delete_equal(
+    bytes: &mut Vec<u8>,
+    run: Range<usize>,
+    needle: &[u8],
+    limit: usize,
+    backwards: bool,
+) -> usize {
+    let found = View { body: &bytes[run.clone()], count: None }.find_all(needle, limit, backwards);
+    let mut kept = run.start + found.first().map_or(0, |first| first.start);
+    for (at, gone) in found.iter().enumerate() {
+        let next = found.get(at + 1).map_or(bytes.len(), |next| run.start + next.start);
+        let keep = run.start + gone.end..next;
+        let len = keep.len();
+        bytes.copy_within(keep, kept);
+        kept += len;
+    }
+    if !found.is_empty() {
+        bytes.truncate(kept);
+    }
+    found.len()
 }

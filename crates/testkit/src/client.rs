@@ -5,25 +5,26 @@ use resp::{Value, parse_reply};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-pub(crate) struct Client {
+/// A connection to a running server.
+pub struct Client {
     stream: TcpStream,
     input: Vec<u8>,
     address: String,
 }
 
 impl Client {
-    pub(crate) fn connect(address: &str) -> io::Result<Self> {
+    pub fn connect(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(std::time::Duration::from_secs(60)))?;
         Ok(Self { stream, input: Vec::new(), address: address.to_owned() })
     }
 
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    pub(crate) fn receive(&mut self) -> io::Result<Value> {
+    pub fn receive(&mut self) -> io::Result<Value> {
         let mut buffer = [0; 64 << 10];
         loop {
             match parse_reply(&self.input) {
@@ -42,7 +43,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn call(&mut self, words: &[&[u8]]) -> io::Result<Value> {
+    pub fn call(&mut self, words: &[&[u8]]) -> io::Result<Value> {
         let mut request = Vec::new();
         resp::write_command(&mut request, words);
         self.send(&request)?;
@@ -50,8 +51,8 @@ impl Client {
     }
 
     /// A line as one would type it.
-    pub(crate) fn line(&mut self, line: &str) -> io::Result<Value> {
-        let words = testkit::words(line);
+    pub fn line(&mut self, line: &str) -> io::Result<Value> {
+        let words = crate::words(line);
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         self.call(&words)
     }

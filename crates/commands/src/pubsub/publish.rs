@@ -1,0 +1,35 @@
+//! PUBLISH and SPUBLISH: a message goes to those who are subscribed at this moment, and is gone.
+
+use super::{COMMON, pubsub};
+use command::grammar::string;
+use command::{Args, Command, Cx, Effect, Flags, KeyFlags, KeySpec, Outcome};
+use resp::Reply;
+
+const FLAGS: Flags = COMMON.or(Flags::FAST).or(Flags::MAY_REPLICATE);
+
+pub(super) const PUBLISH: Command = pubsub("PUBLISH", publish, 3)
+    .since("2.0.0")
+    .flags(FLAGS)
+    .args(&[string("channel"), string("message")])
+    .summary("Sends a message to the subscribers of a channel.")
+    .complexity("O(N+M), N subscribers of the channel, M patterns that anybody is subscribed to");
+
+pub(super) const SPUBLISH: Command = pubsub("SPUBLISH", spublish, 3)
+    .since("7.0.0")
+    .flags(FLAGS)
+    .keys(&[KeySpec::at(1, KeyFlags::NOT_KEY)])
+    .args(&[string("shardchannel"), string("message")])
+    .summary("Sends a message to the subscribers of a channel of a shard.")
+    .complexity("O(N), N subscribers of the channel");
+
+fn publish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let (channel, message) = (args.bytes()?, args.bytes()?);
+    reply.count(cx.pubsub.publish(channel, message, &cx.settings.output));
+    Ok(Effect::None)
+}
+
+fn spublish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let (channel, message) = (args.bytes()?, args.bytes()?);
+    reply.count(cx.pubsub.publish_in_shard(channel, message, &cx.settings.output));
+    Ok(Effect::None)
+}
