@@ -4,7 +4,7 @@
 //! proved and built whole before the keyspace is touched. The journal is told RESTORE as sent, with
 //! its time to live made absolute.
 
-use command::grammar::{integer, key, string, word};
+use command::grammar::{Argument, integer, key, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep};
 use command::{KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, Keyspace, SHARED_MIN, Value};
@@ -13,9 +13,6 @@ use resp::Reply;
 use std::sync::Arc;
 use types::Any;
 use types::persist::{Saved, load_payload};
-
-#[cfg(test)]
-mod tests;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
@@ -38,21 +35,25 @@ pub(crate) const COMMANDS: &[Command] = &[
 const RESTORE_FLAGS: Flags =
     Flags::WRITE.or(Flags::DENYOOM).or(Flags::KEYSPACE).or(Flags::DANGEROUS);
 
+const RESTORE_KEYS: &[KeySpec] = &[KeySpec::at(1, KeyFlags::OW.or(KeyFlags::UPDATE))];
+
+const RESTORE_ARGS: &[Argument] = &[
+    key("key"),
+    integer("ttl").samples(&["0", "100000"]),
+    string("serialized-value"),
+    word("replace", "REPLACE").optional().since("3.0.0"),
+    word("absttl", "ABSTTL").optional().since("5.0.0"),
+    integer("seconds").token("IDLETIME").optional().since("5.0.0"),
+    integer("frequency").token("FREQ").optional().since("5.0.0"),
+];
+
 const fn restore_row(name: &'static str, since: &'static str) -> Command {
     Command::data(name, restore)
         .since(since)
         .arity(-4)
         .flags(RESTORE_FLAGS)
-        .keys(&[KeySpec::at(1, KeyFlags::OW.or(KeyFlags::UPDATE))])
-        .args(&[
-            key("key"),
-            integer("ttl").samples(&["0", "100000"]),
-            string("serialized-value").samples(PAYLOADS),
-            word("replace", "REPLACE").optional().since("3.0.0"),
-            word("absttl", "ABSTTL").optional().since("5.0.0"),
-            integer("seconds").token("IDLETIME").optional().since("5.0.0"),
-            integer("frequency").token("FREQ").optional().since("5.0.0"),
-        ])
+        .keys(RESTORE_KEYS)
+        .args(RESTORE_ARGS)
         .summary("Makes a key of the bytes that DUMP answered.")
         .complexity("O(N), or O(N*log(N)) for large sorted sets, N elements of the value")
         .history(&[
@@ -61,9 +62,6 @@ const fn restore_row(name: &'static str, since: &'static str) -> Command {
             ("5.0.0", "The options IDLETIME and FREQ."),
         ])
 }
-
-/// What the generator of requests tries besides random bytes: written as one types them.
-const PAYLOADS: &[&str] = &["\0\x03bar\t\0\u{0}"];
 
 /// A value carried away from the lock.
 enum Carried {

@@ -8,9 +8,10 @@
 
 use crate::collection::{Any, Collection as _, Packed, View, with_any, with_packed};
 use crate::limits::Limits;
+use crate::listpack::Element;
 use crate::{hash, list, set, stream, zset};
 use rdb::opcode::{VALKEY_MIN, value};
-use rdb::{Error, Reader, Writer, module};
+use rdb::{Error, Item, Reader, Writer, module};
 
 /// How a collection is written.
 pub(crate) trait Persist: View {
@@ -122,5 +123,13 @@ pub fn load_payload(payload: rdb::payload::Payload<'_>, limits: &Limits) -> Resu
         Ok(loaded)
     } else {
         Err(Error::Corrupt("bytes behind the value"))
+    }
+}
+
+/// An element of a foreign block as one of ours: text that is a number becomes one.
+pub(crate) fn element(item: Item<'_>) -> Element<'_> {
+    match item {
+        Item::Bytes(text) => Element::from(text),
+        Item::Int(number) => Element::Int(number),
     }
 }
