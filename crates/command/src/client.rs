@@ -6,11 +6,12 @@
 
 use crate::Topic;
 use crate::mail::Inbox;
+use keyspace::Watch;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
+    AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
 };
 
 /// What kind of client: CLIENT KILL TYPE, CLIENT LIST TYPE and output limits tell by it.
@@ -76,6 +77,12 @@ pub struct Card {
     pub query_free_bytes: AtomicU64,
     /// Bytes of the request that is not whole yet, as far as it was taken apart.
     pub argv_bytes: AtomicU64,
+    /// Commands queued since MULTI; -1: none was called.
+    pub queued: AtomicI32,
+    /// Bytes of the queue and of watched keys.
+    pub multi_bytes: AtomicU64,
+    /// Whether watched keys have changed.
+    pub watch: Arc<Watch>,
     /// Bytes of replies not yet taken by the kernel.
     pub output_bytes: AtomicU64,
     pub output_chunks: AtomicU32,
@@ -112,6 +119,9 @@ impl Card {
             query_bytes: AtomicU64::new(0),
             query_free_bytes: AtomicU64::new(0),
             argv_bytes: AtomicU64::new(0),
+            queued: AtomicI32::new(-1),
+            multi_bytes: AtomicU64::new(0),
+            watch: Arc::default(),
             output_bytes: AtomicU64::new(0),
             output_chunks: AtomicU32::new(0),
             reads: AtomicU64::new(0),
@@ -137,6 +147,7 @@ impl Card {
             + self.query_bytes.load(Ordering::Relaxed)
             + self.query_free_bytes.load(Ordering::Relaxed)
             + self.argv_bytes.load(Ordering::Relaxed)
+            + self.multi_bytes.load(Ordering::Relaxed)
             + self.unread_bytes()
             + self.subscription_bytes.load(Ordering::Relaxed)
     }

@@ -30,6 +30,17 @@ pub struct Cx<'a> {
     pub log: &'a mut Rewrites,
     /// Copies of the request's long words.
     pub ready: &'a mut Ready,
+    /// What the other workers do meanwhile.
+    pub others: Others,
+}
+
+/// What the other workers do while a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They run, and wait only for locks that the command holds.
+    Run,
+    /// They stand still: the write gate is closed, and must not be closed again.
+    Stand,
 }
 
 /// Copies of long words, made before a lock is taken: copying hundreds of megabytes under it would

@@ -108,6 +108,12 @@ errors! {
     ModuleNotAllowed = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     ModuleUnload = "ERR Error unloading module: no such module with that name";
     ModuleLoad = "ERR Error loading the extension: modules cannot be loaded, what they offer is built in";
+    MultiNested = "ERR MULTI calls can not be nested";
+    WatchInMulti = "ERR WATCH inside MULTI is not allowed";
+    ExecWithoutMulti = "ERR EXEC without MULTI";
+    DiscardWithoutMulti = "ERR DISCARD without MULTI";
+    NotInMulti = "ERR Command not allowed inside a transaction";
+    ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
@@ -123,6 +129,14 @@ impl CommandError {
     /// An `ERR` text of these pieces, one after the other.
     pub fn err_bytes(pieces: &[&[u8]]) -> Self {
         Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
+    }
+
+    /// EXEC is refused, and the transaction is over.
+    #[must_use]
+    pub fn exec_abort(&self) -> Self {
+        let text = self.text();
+        let text = text.strip_prefix(b"ERR ").unwrap_or(text);
+        Self::Text([b"EXECABORT Transaction discarded because of: ", text].concat().into())
     }
 
     /// The code: the first word of the text, by which INFO errorstats counts.

@@ -28,6 +28,8 @@ pub enum Place {
     Conn,
     /// Concerns the node: configuration, introspection, shutdown.
     Node,
+    /// Runs what the session has queued, under the locks of all of it.
+    Exec,
     /// Only its subcommands can be called.
     Container,
 }
@@ -137,6 +139,8 @@ flags! {
     WHILE_SUBSCRIBED = 38, "";
     /// For operators of the system: COMMAND DOCS marks it `syscmd`.
     SYSCMD = 37, "";
+    /// Runs at once after MULTI, too.
+    UNQUEUED = 40, "";
     /// Not told to clients: COMMAND does not list it.
     SENTINEL_ONLY = 34, "";
 }
@@ -211,6 +215,11 @@ impl Command {
     /// A command of the node.
     pub const fn node(name: &'static str, handler: Handler) -> Self {
         Self::new(name, Place::Node, handler)
+    }
+
+    /// The command that runs what is queued. The engine is its handler.
+    pub const fn exec(name: &'static str) -> Self {
+        Self::new(name, Place::Exec, Self::never)
     }
 
     /// A command that only has subcommands.

@@ -1,7 +1,6 @@
 //! The one place where a handler is called, and where its change becomes known.
 
-use crate::Engine;
-use crate::batch::Ledger;
+use crate::{Engine, Ledger};
 use command::{Args, Cx, Effect, Outcome, Resolved};
 use resp::Reply;
 

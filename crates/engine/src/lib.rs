@@ -13,17 +13,20 @@ mod batch;
 mod evict;
 mod execute;
 mod histogram;
+mod ledger;
 mod pause;
 mod reply_gate;
 mod resolve;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod worker;
 
-pub use batch::{End, Large, Ledger, Now, RUN_REQUESTS_MAX, Served};
+pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
+pub use ledger::Ledger;
 pub use pause::Pause;
 pub use reply_gate::ReplyGate;
 pub use resolve::{KeyList, key_list};

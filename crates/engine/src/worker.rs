@@ -20,6 +20,8 @@ pub struct Worker {
     pub(crate) settings: Arc<Settings>,
     settings_generation: u64,
     scratch: Scratch<'static>,
+    /// The same for what EXEC runs.
+    pub(crate) queued: Scratch<'static>,
 }
 
 /// Vectors that each batch borrows for its own lifetime and gives back empty.
@@ -45,6 +47,7 @@ impl Worker {
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),
+            queued: Scratch::default(),
         })
     }
 
@@ -71,7 +74,7 @@ impl Worker {
 
 impl Scratch<'_> {
     /// The same allocations, empty, for another lifetime.
-    fn recycle<'b>(self) -> Scratch<'b> {
+    pub(crate) fn recycle<'b>(self) -> Scratch<'b> {
         fn empty<A, B>(mut vec: Vec<A>) -> Vec<B> {
             vec.clear();
             // PERF: collecting an empty iterator of equal layout reuses the allocation.

@@ -213,10 +213,11 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         };
         let (index, key) = (self.db.index, self.key.bytes());
         let record = &mut *self.db.record;
+        let shard = locked(&mut self.db.held, self.key);
         let mut changed = false;
         events(&result, &mut |event| {
             changed = true;
-            record.note(index, key, event);
+            record.note(shard, index, key, event);
         });
         if empty && changed && self.at.take().is_some() {
             self.delete_empty();
@@ -261,7 +262,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         let shard = locked(&mut db.held, key);
         if let Some(entry) = shard.take(db.index, key.hash(), key.bytes(), db.record) {
             db.record.discard(entry);
-            db.record.note(db.index, key.bytes(), Event::DEL);
+            db.record.note(shard, db.index, key.bytes(), Event::DEL);
         }
     }
 }

@@ -64,7 +64,7 @@ impl Keyspace {
             let hash = held.hash(&key);
             if let Some(entry) = held.take(db, hash, &key, record) {
                 record.discard(entry);
-                record.note(db, &key, Event::EXPIRED);
+                record.note(&mut held, db, &key, Event::EXPIRED);
                 swept.expired += 1;
                 held.lsn = log(db, &key).max(held.lsn);
             }

@@ -21,6 +21,7 @@ mod entry;
 mod event;
 mod evict;
 mod expire;
+mod interest;
 mod key;
 mod mutate;
 pub mod persist;
@@ -29,6 +30,7 @@ mod shard;
 mod space;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
 pub use clock::AccessClock;
 pub use collection::{Verdict, WriteGuard};
@@ -42,6 +44,7 @@ pub use mutate::ExpiryChange;
 pub use record::{Garbage, Record};
 pub use shard::{Database, Hasher, Shard, Table};
 pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
+pub use watchers::{Watch, WatchedKey};
 
 /// The key holds another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -111,7 +111,7 @@ impl Db<'_> {
         {
             self.record.discard(entry);
             self.record.expired.push((index, key.bytes().to_vec()));
-            self.record.note(index, key.bytes(), Event::EXPIRED);
+            self.record.note(locked(&mut self.held, key), index, key.bytes(), Event::EXPIRED);
         }
     }
 
@@ -153,12 +153,12 @@ impl Db<'_> {
         self.record.garbage.extend(old);
         if expired {
             self.record.expired.push((index, key.bytes().to_vec()));
-            self.record.note(index, key.bytes(), Event::EXPIRED);
+            self.record.note(locked(&mut self.held, key), index, key.bytes(), Event::EXPIRED);
         }
         if found.is_none() || expired {
             self.record.created(index, key.bytes());
         }
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
     }
 
     /// Replaces a live integer by what `change` makes of it, where it stands: one look-up, no
@@ -188,7 +188,7 @@ impl Db<'_> {
         // An integer takes the place of an integer, so the account of bytes stays.
         entry.set_value(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random));
         drop(entry);
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         Some(Ok(new))
     }
 
@@ -201,7 +201,7 @@ impl Db<'_> {
 
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.
     pub fn note(&mut self, key: &KeyRef<'_>, event: Event) {
-        self.record.note(self.index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), self.index, key.bytes(), event);
     }
 
     /// Adds bytes at the end, making the key if it is not there; returns the new length.
@@ -271,7 +271,7 @@ impl Db<'_> {
             shard.add(index, key.hash(), entry, self.record);
             self.record.created(index, key.bytes());
         }
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         len
     }
 
@@ -285,7 +285,7 @@ impl Db<'_> {
             return false;
         };
         self.record.discard(entry);
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         true
     }
 
@@ -297,7 +297,7 @@ impl Db<'_> {
         let found =
             shard.alter(index, key.hash(), key.bytes(), |entry| entry.set_expiry(expiry)).is_some();
         if found {
-            self.record.note(index, key.bytes(), event);
+            self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         }
         found
     }
@@ -320,8 +320,18 @@ impl Db<'_> {
         let entry = entry.with_key(target.bytes());
         locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
         self.record.created(index, target.bytes());
-        self.record.note(index, source.bytes(), Event::generic("rename_from"));
-        self.record.note(index, target.bytes(), Event::generic("rename_to"));
+        self.record.note(
+            locked(&mut self.held, source),
+            index,
+            source.bytes(),
+            Event::generic("rename_from"),
+        );
+        self.record.note(
+            locked(&mut self.held, target),
+            index,
+            target.bytes(),
+            Event::generic("rename_to"),
+        );
     }
 
     /// Copies `source` to `target` in database `target_db`, whose old value goes; the value of a
@@ -341,7 +351,12 @@ impl Db<'_> {
         }
         locked(&mut self.held, target).add(target_db, target.hash(), entry, self.record);
         self.record.created(target_db, target.bytes());
-        self.record.note(target_db, target.bytes(), Event::generic("copy_to"));
+        self.record.note(
+            locked(&mut self.held, target),
+            target_db,
+            target.bytes(),
+            Event::generic("copy_to"),
+        );
     }
 
     /// Moves the key to another database; `false` if it is not here or already there.
@@ -359,14 +374,25 @@ impl Db<'_> {
         };
         locked(&mut self.held, key).add(target_db, key.hash(), entry, self.record);
         self.record.created(target_db, key.bytes());
-        self.record.note(index, key.bytes(), Event::generic("move_from"));
-        self.record.note(target_db, key.bytes(), Event::generic("move_to"));
+        self.record.note(
+            locked(&mut self.held, key),
+            index,
+            key.bytes(),
+            Event::generic("move_from"),
+        );
+        self.record.note(
+            locked(&mut self.held, key),
+            target_db,
+            key.bytes(),
+            Event::generic("move_to"),
+        );
         true
     }
 
     /// Empties one database, or all. Every shard is held. The old tables are freed elsewhere.
     /// Returns how many keys went.
     pub fn flush(&mut self, which: Option<u32>) -> u64 {
+        self.touch_flushed(which);
         let Held::Many(shards) = &mut self.held else { not_held() };
         let record = &mut *self.record;
         let mut keys = 0;
@@ -386,6 +412,7 @@ impl Db<'_> {
 
     /// Exchanges two databases. Every shard is held.
     pub fn swap(&mut self, first: u32, second: u32) {
+        self.touch_swapped(first, second);
         let Held::Many(shards) = &mut self.held else { not_held() };
         shards.each(&mut |shard| shard.swap(first, second));
         self.record.changes += 1;

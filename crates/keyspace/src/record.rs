@@ -2,7 +2,7 @@
 //! that the handler returned, and tells those who wait for it.
 
 use crate::shard::Table;
-use crate::{Entry, Event};
+use crate::{Entry, Event, Shard};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -86,9 +86,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// A key of `shard` changed: counts it, and tells those who are interested in it.
     #[inline]
-    pub(crate) fn note(&mut self, db: u32, key: &[u8], event: Event) {
+    pub(crate) fn note(&mut self, shard: &mut Shard, db: u32, key: &[u8], event: Event) {
         self.changes += 1;
+        if !shard.interest.is_empty() {
+            shard.interest.changed(db, key, event);
+        }
         if self.listening {
             self.noted.push(Change { db, key: key.to_vec(), event });
         }

@@ -1,6 +1,7 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
 use crate::Entry;
+use crate::interest::{Interest, InterestCounts};
 use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -120,6 +121,8 @@ pub struct Shard {
     bits: u32,
     seed: Seed,
     pub(crate) databases: Vec<Database>,
+    /// Who waits for changes of keys.
+    pub(crate) interest: Interest,
     pub(crate) counts: Arc<Counts>,
     account: Arc<Account>,
     /// Bytes that came (or went) and the account does not know of yet.
@@ -135,9 +138,10 @@ impl Shard {
         seed: Seed,
         counts: Arc<Counts>,
         account: Arc<Account>,
+        interest: Arc<InterestCounts>,
     ) -> Self {
-        let databases = Vec::new();
-        Self { id, bits, seed, databases, counts, account, untold_bytes: 0, lsn: 0 }
+        let (databases, interest) = (Vec::new(), Interest::new(seed, interest));
+        Self { id, bits, seed, databases, interest, counts, account, untold_bytes: 0, lsn: 0 }
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 //! The whole keyspace: where a key's shard is, and what can be asked without a key: its size, a
 //! walk over it, a random key, prefetching.
 
+use crate::interest::InterestCounts;
 use crate::record::Garbage;
 use crate::{Entry, HeldShards, KeyRef, Shard};
 use lock::{All, Epochs, Many, Pass, ShardId, Shards};
@@ -23,6 +24,7 @@ pub struct Keyspace {
     disposal: OnceLock<Disposal>,
     sampler: OnceLock<Sampler>,
     account: Arc<crate::shard::Account>,
+    pub(crate) interest: Arc<InterestCounts>,
     /// What the process held beyond the account when the sampler was last asked.
     beyond_bytes: AtomicI64,
     /// When that was, in milliseconds since 1970.
@@ -94,8 +96,10 @@ impl Keyspace {
         let counts: Vec<_> =
             (0..count).map(|_| Arc::new(crate::shard::Counts::new(databases, bits))).collect();
         let account = Arc::new(crate::shard::Account::default());
+        let interest = Arc::new(InterestCounts::default());
         let shards = Shards::new(count, |id| {
-            Shard::new(id, bits, seed, Arc::clone(&counts[id.index()]), Arc::clone(&account))
+            let counts = Arc::clone(&counts[id.index()]);
+            Shard::new(id, bits, seed, counts, Arc::clone(&account), Arc::clone(&interest))
         });
         Self {
             shards,
@@ -108,6 +112,7 @@ impl Keyspace {
             disposal: OnceLock::new(),
             sampler: OnceLock::new(),
             account,
+            interest,
             beyond_bytes: AtomicI64::new(0),
             sampled_ms: AtomicI64::new(0),
         }

@@ -41,8 +41,8 @@ pub use error::Error;
 pub use reader::{Reader, Source};
 pub use writer::{Sink, Writer};
 
-/// An element of a packed block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An element of a packed block. Its order is any that equal elements agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Item<'a> {
     Bytes(&'a [u8]),
     Int(i64),

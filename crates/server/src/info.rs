@@ -127,9 +127,9 @@ fn clients(server: &Server, out: &mut String) {
         "blocked_clients" = having(ClientFlags::BLOCKED);
         "tracking_clients" = 0;
         "pubsub_clients" = having(ClientFlags::PUBSUB);
-        "watching_clients" = 0;
+        "watching_clients" = cards.iter().filter(|card| card.watch.keys() > 0).count();
         "clients_in_timeout_table" = 0;
-        "total_watched_keys" = 0;
+        "total_watched_keys" = server.engine.space.watched_keys();
         "total_blocking_keys" = 0;
         "total_blocking_keys_on_nokey" = 0;
     }

@@ -2,7 +2,9 @@
 
 use crate::disposal::Disposed;
 use crate::settings::settings;
-use command::{Clients, CommandError, CommandLog, Node, PauseMode, Settings, ShutdownRequest};
+use command::{
+    Clients, CommandError, CommandLog, Node, Others, PauseMode, Settings, ShutdownRequest,
+};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
 use net::Pool;
@@ -171,10 +173,12 @@ impl Node for Server {
         Ok(())
     }
 
-    fn pause(&self, mode: PauseMode, until_ms: i64) {
+    fn pause(&self, mode: PauseMode, until_ms: i64, others: Others) {
         self.engine.pause.start(mode, until_ms, clock::now().0);
         // Whoever was inside when the pause began has passed once the gate could be closed.
-        if let Ok(mut participant) = self.engine.space.epochs().register() {
+        if others == Others::Run
+            && let Ok(mut participant) = self.engine.space.epochs().register()
+        {
             drop(participant.close());
         }
         self.pause_changed.notify_one();
@@ -198,12 +202,14 @@ impl Node for Server {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the command is to stop the server for a while")]
-    fn sleep(&self, micros: u64) {
-        if let Ok(mut participant) = self.engine.space.epochs().register() {
-            let closed = participant.close();
-            std::thread::sleep(Duration::from_micros(micros));
-            drop(closed);
-        }
+    fn sleep(&self, micros: u64, others: Others) {
+        let mut participant = match others {
+            Others::Run => self.engine.space.epochs().register().ok(),
+            Others::Stand => None,
+        };
+        let closed = participant.as_mut().map(|participant| participant.close());
+        std::thread::sleep(Duration::from_micros(micros));
+        drop(closed);
     }
 
     fn count_reply_blocks(&self, on: bool) {

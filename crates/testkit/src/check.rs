@@ -92,13 +92,14 @@ impl Running {
         let words = words(line);
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let before = (self.node.snapshot(), self.node.journal().len());
-        let reply = self.node.send(&mut self.session, &words);
-        if reply.as_ref().is_some_and(resp::Value::is_error) {
+        let replies = self.node.send_all(&mut self.session, &words);
+        if replies.iter().any(resp::Value::is_error) {
             // An error may still delete what had expired; nothing that lives changes.
             let difference = before.0.difference(&self.node.snapshot(), true);
             assert!(difference.is_empty(), "{} failed and changed\n{difference}", show(&words));
         }
-        reply.map_or_else(String::new, |reply| to_resp2(reply).cli())
+        let lines: Vec<String> = replies.into_iter().map(|reply| to_resp2(reply).cli()).collect();
+        lines.join("\n")
     }
 
     /// The journal, replayed into an empty node, gives the same data, and so does an RDB file.

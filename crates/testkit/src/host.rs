@@ -1,7 +1,9 @@
 //! What stands in for the server around the engine: configuration, a registry of clients, a clock
 //! that the test moves. Nothing of it starts a thread or touches the system.
 
-use command::{Clients, CommandError, CommandLog, Node, PauseMode, Settings, ShutdownRequest};
+use command::{
+    Clients, CommandError, CommandLog, Node, Others, PauseMode, Settings, ShutdownRequest,
+};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
 use keyspace::AccessClock;
@@ -140,7 +142,7 @@ impl Node for Host {
         Err(CommandError::err(format_args!("this node ends with its test")))
     }
 
-    fn pause(&self, mode: PauseMode, until_ms: i64) {
+    fn pause(&self, mode: PauseMode, until_ms: i64, _: Others) {
         self.with_engine(|engine| engine.pause.start(mode, until_ms, self.now_ms()));
     }
 
@@ -152,7 +154,7 @@ impl Node for Host {
         Ok(false)
     }
 
-    fn sleep(&self, micros: u64) {
+    fn sleep(&self, micros: u64, _: Others) {
         let millis = i64::try_from(micros / 1000).unwrap_or(i64::MAX);
         self.now_ms.store(self.now_ms().saturating_add(millis), Ordering::Relaxed);
     }

@@ -136,6 +136,20 @@ impl Node {
         reply
     }
 
+    /// Sends one command and answers all that comes back: its replies, and letters behind them.
+    pub fn send_all(&mut self, session: &mut Session, words: &[&[u8]]) -> Vec<Value> {
+        let replies = self.hand.send_all(session, words);
+        self.drain();
+        replies
+    }
+
+    /// The letters that have come for a client since it last sent something.
+    pub fn mail(&mut self, session: &mut Session) -> Vec<Value> {
+        let mut reply = Reply::new(session.wire());
+        session.collect(&mut reply);
+        values(&reply.out.to_vec())
+    }
+
     /// Sends bytes as they are, whole requests in any number, and answers what comes back. Long
     /// jobs are done to their end; a client that is held back by CLIENT PAUSE waits on the clock.
     pub fn send_bytes(&mut self, session: &mut Session, input: &[u8]) -> Vec<u8> {
@@ -310,16 +324,16 @@ impl Hand {
 
     /// Sends one command; `None` if the client wants no reply to it.
     pub fn send(&mut self, session: &mut Session, words: &[&[u8]]) -> Option<Value> {
+        let mut replies = self.send_all(session, words);
+        assert!(replies.len() < 2, "no single reply to {words:?}: {replies:?}");
+        replies.pop()
+    }
+
+    /// Sends one command; see [`Node::send_all`].
+    pub fn send_all(&mut self, session: &mut Session, words: &[&[u8]]) -> Vec<Value> {
         let mut request = Vec::new();
         resp::write_command(&mut request, words);
-        let bytes = self.send_bytes(session, &request);
-        if bytes.is_empty() {
-            return None;
-        }
-        match resp::parse_reply(&bytes) {
-            Ok(Some((value, size))) if size == bytes.len() => Some(value),
-            other => panic!("no single reply to {words:?}: {other:?} in {bytes:?}"),
-        }
+        values(&self.send_bytes(session, &request))
     }
 
     /// Sends bytes as they are; see [`Node::send_bytes`].
@@ -389,6 +403,21 @@ impl Hand {
         self.reply.out.clear();
         out
     }
+}
+
+/// The replies that these bytes are.
+fn values(mut bytes: &[u8]) -> Vec<Value> {
+    let mut values = Vec::new();
+    while !bytes.is_empty() {
+        match resp::parse_reply(bytes) {
+            Ok(Some((value, size))) => {
+                values.push(value);
+                bytes = &bytes[size..];
+            }
+            other => panic!("no reply: {other:?} in {bytes:?}"),
+        }
+    }
+    values
 }
 
 /// A frozen clock: nothing takes time here.

@@ -19,8 +19,18 @@ const LETTERS: &[(u32, u8)] = &[
 
 /// The letters of the client's flags; `N` if there is none.
 pub(super) fn letters(card: &Card) -> Vec<u8> {
-    let set = LETTERS.iter().filter(|(flag, _)| card.has(*flag));
-    let letters: Vec<u8> = set.map(|(_, letter)| *letter).collect();
+    let mut letters = Vec::new();
+    if card.queued.load(Relaxed) >= 0 {
+        letters.push(b'x');
+    }
+    for (flag, letter) in LETTERS {
+        if *letter == b'c' && card.watch.touched() {
+            letters.push(b'd');
+        }
+        if card.has(*flag) {
+            letters.push(*letter);
+        }
+    }
     if letters.is_empty() { vec![b'N'] } else { letters }
 }
 
@@ -59,13 +69,21 @@ pub(super) fn write_line(line: &mut Vec<u8>, card: &Card, table: &CommandTable, 
     );
     text(format_args!(" capa={capabilities} db={}", card.db.load(Relaxed)), b"");
     let [sub, psub, ssub] = card.subscriptions.each_ref().map(|count| count.load(Relaxed));
-    text(format_args!(" sub={sub} psub={psub} ssub={ssub} multi=-1 watch=0"), b"");
     text(
         format_args!(
-            " qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs=0 rbp=0 obl=0",
+            " sub={sub} psub={psub} ssub={ssub} multi={} watch={}",
+            card.queued.load(Relaxed),
+            card.watch.keys()
+        ),
+        b"",
+    );
+    text(
+        format_args!(
+            " qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0",
             number(&card.query_bytes),
             number(&card.query_free_bytes),
             number(&card.argv_bytes),
+            number(&card.multi_bytes),
         ),
         b"",
     );

@@ -103,7 +103,7 @@ fn on_node(
     match (name, args) {
         (b"sleep", [seconds]) => {
             let seconds = stdx::num::parse_f64(seconds).unwrap_or(0.0).max(0.0);
-            node.sleep((seconds * 1e6) as u64);
+            node.sleep((seconds * 1e6) as u64, cx.others);
         }
         (b"set-active-expire", [on]) => node.set_active_expire(leading_number(on) != 0),
         (b"client-enforce-reply-list", [on]) => node.count_reply_blocks(leading_number(on) != 0),

@@ -133,3 +133,9 @@ pub(crate) fn element(item: Item<'_>) -> Element<'_> {
         Item::Int(number) => Element::Int(number),
     }
 }
+
+/// Whether two of the elements are equal, all of them in the one form in which they are written.
+pub(crate) fn has_duplicates(mut elements: Vec<Item<'_>>) -> bool {
+    elements.sort_unstable();
+    elements.windows(2).any(|pair| pair[0] == pair[1])
+}

@@ -1,0 +1,164 @@
+//! A persistent sorted map of small plain items: what pending entries are kept in. A clone is O(1).
+
+use crate::tree::{Chunk, Edit, Tree};
+use std::ops::Range;
+
+/// Something with its key in it.
+pub(super) trait Item: Copy {
+    type Key: Copy + Ord + Default;
+    fn key(&self) -> Self::Key;
+}
+
+/// A leaf: some KiB of items, sorted, one for each key.
+#[derive(Clone, Debug)]
+pub(super) struct Run<T>(Vec<T>);
+
+impl<T> Default for Run<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Item> Run<T> {
+    const ITEMS_MAX: usize = 64;
+    const BYTES_MAX: usize = Self::ITEMS_MAX * size_of::<T>();
+
+    fn place(&self, key: T::Key) -> Result<usize, usize> {
+        // PERF: deliveries come in ascending order.
+        match self.0.last() {
+            Some(last) if last.key() < key => Err(self.0.len()),
+            _ => self.0.binary_search_by(|item| item.key().cmp(&key)),
+        }
+    }
+}
+
+impl<T: Item> Chunk for Run<T> {
+    type Key = T::Key;
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<T>()
+    }
+
+    fn separator(_left: &Self, right: &Self) -> T::Key {
+        right.0.first().map(T::key).unwrap_or_default()
+    }
+
+    fn remove(&mut self, range: Range<usize>) {
+        self.0.drain(range);
+    }
+
+    fn append(&mut self, right: &Self) {
+        self.0.extend_from_slice(&right.0);
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Ordered<T: Item>(Tree<Run<T>>);
+
+impl<T: Item> Default for Ordered<T> {
+    fn default() -> Self {
+        Self(Tree::new())
+    }
+}
+
+impl<T: Item> Ordered<T> {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+
+    pub(super) fn get(&self, key: T::Key) -> Option<T> {
+        let run = self.0.chunk_by(|separator| *separator <= key)?.chunk;
+        run.place(key).ok().map(|at| run.0[at])
+    }
+
+    /// Puts `item` in; answers the one it takes the place of.
+    pub(super) fn insert(&mut self, item: T) -> Option<T> {
+        let key = item.key();
+        self.0.edit_by(
+            |separator| *separator <= key,
+            |edit| match edit.chunk().place(key) {
+                Ok(at) => Some(std::mem::replace(&mut edit.chunk_mut().0[at], item)),
+                Err(at) => {
+                    Self::add(edit, at, item);
+                    None
+                }
+            },
+        )
+    }
+
+    fn add(edit: &mut Edit<'_, Run<T>>, at: usize, item: T) {
+        let len = edit.chunk().0.len();
+        if len < Run::<T>::ITEMS_MAX {
+            edit.chunk_mut().0.insert(at, item);
+        } else if at == len && edit.is_last {
+            edit.put_after(Run(vec![item]));
+        } else {
+            let run = edit.chunk_mut();
+            let mut right = run.0.split_off(len / 2);
+            match at.checked_sub(run.0.len()) {
+                Some(at) => right.insert(at, item),
+                None => run.0.insert(at, item),
+            }
+            edit.put_after(Run(right));
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: T::Key) -> Option<T> {
+        self.get(key)?; // A look does not copy shared chunks.
+        self.0.edit_by(
+            |separator| *separator <= key,
+            |edit| {
+                let at = edit.chunk().place(key).ok()?;
+                let run = &mut edit.chunk_mut().0;
+                let item = run.remove(at);
+                if run.len() < Run::<T>::ITEMS_MAX / 4 {
+                    run.shrink_to(Run::<T>::ITEMS_MAX / 4);
+                    edit.join_bytes = Run::<T>::BYTES_MAX;
+                }
+                Some(item)
+            },
+        )
+    }
+
+    pub(super) fn first(&self) -> Option<T> {
+        self.0.first()?.0.first().copied()
+    }
+
+    pub(super) fn last(&self) -> Option<T> {
+        self.0.last()?.0.last().copied()
+    }
+
+    /// The items from `key` on, in order.
+    pub(super) fn iter_from(&self, key: T::Key) -> impl Iterator<Item = T> + '_ {
+        let start = self.0.chunk_by(|separator| *separator <= key).map_or(0, |spot| {
+            let at = match spot.chunk.place(key) {
+                Ok(at) | Err(at) => at,
+            };
+            spot.start + at
+        });
+        let runs = self.0.range(start..usize::MAX);
+        runs.flat_map(|(run, places)| run.0[places].iter().copied())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        self.iter_from(T::Key::default())
+    }
+}
+
+impl<T: Item> FromIterator<T> for Ordered<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut all = Self::default();
+        items.into_iter().for_each(|item| {
+            all.insert(item);
+        });
+        all
+    }
+}
