@@ -621,11 +621,16 @@ impl Run<'_, '_> {
 
     /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
     #[inline]
-    pub(crate) fn after(&mut self, start: resp::Mark, later: Option<Box<dyn Job>>) -> Option<End> {
+    pub(crate) fn after(
+        &mut self,
+        start: resp::Mark,
+        mut later: Option<Box<dyn Job>>,
+    ) -> Option<End> {
         let pushed = std::mem::take(&mut self.session.pushed);
         if self.session.reply_mode != ReplyMode::On {
             if !pushed {
                 self.reply.truncate(start);
+                later = None;
             }
             self.session.reply_mode = match self.session.reply_mode {
                 ReplyMode::SkipNext => ReplyMode::Skip,

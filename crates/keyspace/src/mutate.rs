@@ -275,6 +275,42 @@ impl Db<'_> {
         len
     }
 
+    /// Edits the bytes of a live string where they stand; their number stays. `change` says whether
+    /// it changed any: only then is `event` told, and an integer becomes text. Returns what it said.
+    pub fn patch(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        change: impl FnOnce(&mut [u8]) -> bool,
+    ) -> bool {
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let mut changed = false;
+        let shard = locked(&mut self.held, key);
+        shard.alter(index, key.hash(), key.bytes(), |entry| {
+            let bits = clock.touched(entry.clock(), now_ms, || random);
+            if let Value::Int(number) = entry.value() {
+                let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
+                stdx::num::write_i64(&mut text, number);
+                changed = change(&mut text);
+                if changed {
+                    entry.set_value(NewValue::Bytes(&text), entry.expiry(), bits);
+                }
+            } else if let Some(bytes) = entry.inline_mut() {
+                changed = change(bytes);
+            } else if let Some(bytes) = entry.shared_mut() {
+                changed = change(bytes);
+            }
+            if changed {
+                entry.set_raw();
+                entry.set_clock(bits);
+            }
+        });
+        if changed {
+            self.record.note(shard, index, key.bytes(), event);
+        }
+        changed
+    }
+
     /// Deletes the key; `false` if it was not there.
     pub fn delete(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
         self.purge(key);
