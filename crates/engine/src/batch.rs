@@ -429,6 +429,7 @@ impl Run<'_, '_> {
         later: &mut Option<Box<dyn Job>>,
     ) {
         let (engine, index) = (self.engine, self.session.db);
+        self.record.listening = engine.notifies(self.settings);
         let db = match locked {
             Locked::Nothing => Db::under_none(self.record, index, now_ms),
             Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),

@@ -27,6 +27,10 @@ pub enum EventClass {
     KeyMiss = 1 << 11,
     /// `n`
     New = 1 << 14,
+    /// `o`
+    Overwritten = 1 << 15,
+    /// `c`
+    TypeChanged = 1 << 16,
 }
 
 /// One kind of event.
@@ -79,4 +83,15 @@ impl Event {
     /// A change within a value that no notification tells.
     pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
+    /// A read found no key.
+    pub const KEY_MISS: Self = Self { class: EventClass::KeyMiss, name: "keymiss" };
+    /// A value was replaced as a whole.
+    pub const OVERWRITTEN: Self = Self { class: EventClass::Overwritten, name: "overwritten" };
+    /// And by one of another type.
+    pub const TYPE_CHANGED: Self = Self { class: EventClass::TypeChanged, name: "type_changed" };
+
+    /// Whether data changed, and not only somebody looked.
+    pub fn is_change(self) -> bool {
+        self.class != EventClass::KeyMiss
+    }
 }
