@@ -32,8 +32,10 @@ impl Persist for HashView<'_> {
                 _ => out.string(pairs_of(self).as_bytes()),
             },
             kind => {
-                let first = (kind == value::HASH_METADATA).then(|| self.earliest_expiry());
-                save_fields(self, first.map(Option::unwrap_or_default), out);
+                let expires = kind == value::HASH_METADATA;
+                // What the hash knows is a bound: the field may be gone.
+                let first = || self.iter().filter_map(|field| field.expiry).min().unwrap_or(0);
+                save_fields(self, expires.then(first), out);
             }
         }
     }

@@ -139,3 +139,6 @@ pub(crate) fn has_duplicates(mut elements: Vec<Item<'_>>) -> bool {
     elements.sort_unstable();
     elements.windows(2).any(|pair| pair[0] == pair[1])
 }
+
+#[cfg(test)]
+mod tests;
