@@ -17,6 +17,7 @@
 mod clock;
 mod collection;
 mod db;
+mod elements;
 mod entry;
 mod event;
 mod evict;
@@ -35,6 +36,7 @@ mod watchers;
 pub use clock::AccessClock;
 pub use collection::{Verdict, WriteGuard};
 pub use db::{Db, HeldShards, Str};
+pub use elements::ExpiredElements;
 pub use entry::{Entry, NewValue, PACKED_INLINE_MAX, SHARED_MIN, Shared, Value};
 pub use event::{Event, EventClass};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};

@@ -87,6 +87,10 @@ pub struct Record {
     pub stale: Vec<Stale>,
     /// Keys that a write found expired and deleted: they go to the log before its effect.
     pub expired: Vec<(u32, Vec<u8>)>,
+    /// Elements that a write found expired and deleted: they go to the log before its effect, too.
+    pub elements: Vec<crate::ExpiredElements>,
+    /// How many of the changes are the deletion of such elements.
+    pub(crate) element_changes: u32,
     pub hits: u64,
     pub misses: u64,
     pub garbage: Vec<Garbage>,
@@ -136,7 +140,7 @@ impl Record {
 
     /// Whether more happened than the deletion of what had expired.
     pub fn changed_beyond_expiry(&self) -> bool {
-        self.changes as usize > self.expired.len()
+        self.changes as usize > self.expired.len() + self.element_changes as usize
     }
 
     /// Forgets the command; statistics and garbage stay for the batch.
@@ -146,6 +150,8 @@ impl Record {
         self.noted.clear();
         self.stale.clear();
         self.expired.clear();
+        self.elements.clear();
+        self.element_changes = 0;
     }
 
     /// Hands an entry to the background if freeing it takes long, else frees it.

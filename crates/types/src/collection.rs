@@ -107,6 +107,11 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
         0
     }
 
+    /// Removes the element of this name if it expires at or before `horizon`; says whether it did.
+    fn expire_element(&mut self, _horizon: i64, _name: &[u8]) -> bool {
+        false
+    }
+
     /// From and into the enum that holds any type.
     fn of(any: &Any) -> Option<&Self>;
     fn of_mut(any: &mut Any) -> Option<&mut Self>;
