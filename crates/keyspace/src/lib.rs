@@ -25,6 +25,7 @@ mod expire;
 mod interest;
 mod key;
 mod mutate;
+pub mod persist;
 mod record;
 mod shard;
 mod space;

@@ -196,6 +196,13 @@ impl Db<'_> {
         Some(Ok(new))
     }
 
+    /// Sets the access bits of a key: no change of data.
+    pub(crate) fn set_clock(&mut self, key: &KeyRef<'_>, bits: u32) {
+        let index = self.index;
+        locked(&mut self.held, key)
+            .alter(index, key.hash(), key.bytes(), |entry| entry.set_clock(bits));
+    }
+
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.
     pub fn note(&mut self, key: &KeyRef<'_>, event: Event) {
         self.record.note(locked(&mut self.held, key), self.index, key.bytes(), event);
