@@ -35,6 +35,18 @@ errors! {
     MustBePositive = "ERR value is out of range, must be positive";
     IndexOutOfRange = "ERR index out of range";
     OffsetOutOfRange = "ERR offset is out of range";
+    BitOffset = "ERR bit offset is not an integer or out of range";
+    BitValue = "ERR bit is not an integer or out of range";
+    BitArgument = "ERR The bit argument must be 1 or 0.";
+    BitopNot = "ERR BITOP NOT must be called with a single source key.";
+    BitfieldType = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
+    BitfieldOverflow = "ERR Invalid OVERFLOW type specified";
+    BitfieldReadOnly = "ERR BITFIELD_RO only supports the GET subcommand";
+    NotHll = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+    CorruptHll = "INVALIDOBJ Corrupted HLL object detected";
+    HllNotSparse = "ERR HLL encoding is not sparse";
+    HllSimd = "ERR Argument must be ON or OFF";
+    KeyDoesNotExist = "ERR The specified key does not exist";
     IncrementOverflow = "ERR increment or decrement would overflow";
     DecrementOverflow = "ERR decrement would overflow";
     IncrementNotFinite = "ERR increment would produce NaN or Infinity";
@@ -55,6 +67,13 @@ errors! {
     DigestLength = "ERR must be exactly 16 hexadecimal characters";
     InvalidDelexCondition = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
     ConditionNeedsString = "ERR Key should be of string type if conditions are specified";
+    NumkeysTooSmall = "ERR numkeys should be greater than 0";
+    CountTooSmall = "ERR count should be greater than 0";
+    /// The least 64-bit integer, where its negative is needed.
+    NotNegatable = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    LposRankZero = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    LposCountNegative = "ERR COUNT can't be negative";
+    LposMaxlenNegative = "ERR MAXLEN can't be negative";
     InvalidNumkeys = "ERR invalid numkeys value";
     WrongNumberOfPairs = "ERR wrong number of key-value pairs";
     EnxNeedsExpiration = "ERR ENX flag requires an expiration";
@@ -207,6 +226,15 @@ impl CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(self.text()))
+    }
+}
+
+impl From<types::hll::HllError> for CommandError {
+    fn from(error: types::hll::HllError) -> Self {
+        match error {
+            types::hll::HllError::NotHll => Self::NotHll,
+            types::hll::HllError::Corrupt => Self::CorruptHll,
+        }
     }
 }
 

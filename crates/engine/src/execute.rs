@@ -33,8 +33,8 @@ impl Engine {
         }
         if cx.db.record().changes > 0 {
             ledger.append(cx, request, &outcome);
-            self.announce(cx);
         }
+        self.announce(cx);
         cx.db.record_mut().clear();
         cx.log.clear();
         outcome.map_err(|error| ledger.failed(&error)).is_ok()
@@ -52,10 +52,14 @@ impl Engine {
     }
 
     /// Tells who waits for what changed: watchers, trackers and blocked clients hear of it here.
+    #[inline]
     fn announce(&self, cx: &mut Cx<'_>) {
         let expired = cx.db.record().expired.len() as u64;
         if expired > 0 {
             self.space.count_expired(expired, cx.now_ms);
+        }
+        for change in &cx.db.record().noted {
+            self.tell(cx.settings, change.db, &change.key, change.event);
         }
     }
 }

@@ -14,6 +14,7 @@ mod evict;
 mod execute;
 mod histogram;
 mod ledger;
+mod notify;
 mod pause;
 mod reply_gate;
 mod resolve;

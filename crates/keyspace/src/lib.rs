@@ -40,7 +40,7 @@ pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::Swept;
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
-pub use record::{Garbage, Record};
+pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
 pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
 pub use watchers::{Watch, WatchedKey};

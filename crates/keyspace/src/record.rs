@@ -65,6 +65,15 @@ pub struct Change {
     pub event: Event,
 }
 
+/// A key that a read found expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    pub db: u32,
+    pub key: Vec<u8>,
+    /// The read counts as one that missed the key.
+    pub missed: bool,
+}
+
 /// The record of one command; reused, cleared by the engine.
 #[derive(Default)]
 pub struct Record {
@@ -74,8 +83,8 @@ pub struct Record {
     pub noted: Vec<Change>,
     /// Whether anybody wants to know what changed.
     pub listening: bool,
-    /// Keys that a read found expired: database and key.
-    pub stale: Vec<(u32, Vec<u8>)>,
+    /// Keys that a read found expired.
+    pub stale: Vec<Stale>,
     /// Keys that a write found expired and deleted: they go to the log before its effect.
     pub expired: Vec<(u32, Vec<u8>)>,
     pub hits: u64,
@@ -98,11 +107,31 @@ impl Record {
         }
     }
 
+    /// What goes along with a change that is noted by itself.
+    pub(crate) fn aside(&mut self, db: u32, key: &[u8], event: Event) {
+        if self.listening {
+            self.noted.push(Change { db, key: key.to_vec(), event });
+        }
+    }
+
     /// A key came to be.
     pub(crate) fn created(&mut self, db: u32, key: &[u8]) {
-        if self.listening {
-            self.noted.push(Change { db, key: key.to_vec(), event: Event::NEW });
+        self.aside(db, key, Event::NEW);
+    }
+
+    /// The value of a key took the place of another; `retyped`: of another type.
+    pub(crate) fn overwritten(&mut self, db: u32, key: &[u8], retyped: bool) {
+        self.aside(db, key, Event::OVERWRITTEN);
+        if retyped {
+            self.aside(db, key, Event::TYPE_CHANGED);
         }
+    }
+
+    /// Discards an entry in whose place one of type `new` comes; whether it was of another type.
+    pub(crate) fn replaced(&mut self, old: Entry, new: types::Type) -> bool {
+        let retyped = old.type_of() != new;
+        self.discard(old);
+        retyped
     }
 
     /// Whether more happened than the deletion of what had expired.

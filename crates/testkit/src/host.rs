@@ -53,6 +53,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
     const LFU_LOG: ParamId = id("lfu-log-factor");
     const LFU_DECAY: ParamId = id("lfu-decay-time");
     const PASSWORD: ParamId = id("requirepass");
+    const EVENTS: ParamId = id("notify-keyspace-events");
     let policy = config.word(POLICY);
     let access_clock = if policy.ends_with("lfu") {
         AccessClock::Lfu {
@@ -69,6 +70,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
         access_clock,
         limits: command::limits(config),
         password_required: !config.bytes(PASSWORD).is_empty(),
+        notify_events: config.bits(EVENTS),
         latency_tracking: false,
         debug_command: 2,
         ..Settings::default()

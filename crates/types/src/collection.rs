@@ -68,6 +68,12 @@ pub trait View: Copy {
     /// Folds the value into the digest of its key, as DEBUG DIGEST-VALUE prints it: the same for
     /// either shape and any order of elements that has no meaning.
     fn fold(self, digest: &mut Digest);
+
+    /// A lower bound of the times at which elements expire, in milliseconds since 1970; `None` if
+    /// none does. O(1).
+    fn earliest_expiry(self) -> Option<i64> {
+        None
+    }
 }
 
 /// An owned collection.
@@ -94,6 +100,12 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
 
     /// Bytes on the heap, as asked of the allocator. O(1): large shapes keep the sum.
     fn heap_bytes(&self) -> usize;
+
+    /// Removes elements that expire at or before `horizon`, after `gone` has seen their names: at
+    /// least `budget` of them, if there are that many, and about as many at most. Returns how many.
+    fn expire(&mut self, _horizon: i64, _budget: usize, _gone: &mut dyn FnMut(&[u8])) -> usize {
+        0
+    }
 
     /// From and into the enum that holds any type.
     fn of(any: &Any) -> Option<&Self>;
@@ -146,6 +158,16 @@ impl Any {
 
     pub fn fold(&self, digest: &mut Digest) {
         with_any!(self, value => value.view().fold(digest));
+    }
+
+    /// See [`View::earliest_expiry`].
+    pub fn earliest_expiry(&self) -> Option<i64> {
+        with_any!(self, value => value.view().earliest_expiry())
+    }
+
+    /// See [`Collection::expire`].
+    pub fn expire(&mut self, horizon: i64, budget: usize, gone: &mut dyn FnMut(&[u8])) -> usize {
+        with_any!(self, value => value.expire(horizon, budget, gone))
     }
 
     /// See [`Collection::heap_bytes`].
@@ -211,6 +233,11 @@ impl Packed<'_> {
 
     pub fn fold(self, digest: &mut Digest) {
         with_packed!(self, view => view.fold(digest), ());
+    }
+
+    /// See [`View::earliest_expiry`].
+    pub fn earliest_expiry(self) -> Option<i64> {
+        with_packed!(self, view => view.earliest_expiry(), None)
     }
 
     /// An owned copy.
