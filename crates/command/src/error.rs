@@ -104,8 +104,6 @@ errors! {
     ScoresOfLexRange = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
     WeightNotAFloat = "ERR weight value is not a float";
     NegativeLimit = "ERR LIMIT can't be negative";
-    NumkeysTooSmall = "ERR numkeys should be greater than 0";
-    CountTooSmall = "ERR count should be greater than 0";
     NoAuth = "NOAUTH Authentication required.";
     WrongPass = "WRONGPASS invalid username-password pair or user is disabled.";
     AuthNoPassword = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
