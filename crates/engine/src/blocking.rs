@@ -174,9 +174,9 @@ impl Serving<'_> {
                 Wanted::Change => true,
             };
             let within = waiting.beyond().iter().all(|place| locked.holds(place.shard));
-            if !is_for || !within {
-                place += 1;
-            } else if waiting.serve(|| self.run(waiting, locked, ready, now_ms)) {
+            let mut run = || self.run(waiting, locked, ready, now_ms);
+            let waits_on = !is_for || !within || waiting.serve(&mut run);
+            if waits_on {
                 place += 1;
             } else {
                 locked.db(self.record, key.db, now_ms).remove_waiter(key, place);

@@ -160,34 +160,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.check_limits(&scratch);
             }
             if self.closing.is_some() {
-                // What is queued goes out first; a peer that stops reading is cut off by the clock.
-                if !self.pending.is_empty() {
-                    self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
-                    return Poll::Pending;
-                }
-                return Poll::Ready(self.closing.take().unwrap_or(Exit::Closed));
+                return self.wind_up();
             }
             if self.job.is_some() {
                 self.work(cx);
                 return Poll::Pending;
             }
             if let Some(waiting) = self.waiting.take() {
-                if !self.resume(cx, &waiting) {
-                    self.waiting = Some(waiting);
-                    match ready!(self.read_behind(cx)) {
-                        Ok(0) => return Poll::Ready(Exit::Closed),
-                        Ok(_) => self.check_limits(&Rc::clone(&self.scratch)),
-                        Err(error) => return Poll::Ready(Exit::Io(error)),
-                    }
+                match ready!(self.wait(cx, waiting)) {
+                    Ok(()) => continue,
+                    Err(exit) => return Poll::Ready(exit),
                 }
-                continue;
             }
-            if self.paused {
-                if self.still_paused() {
-                    return Poll::Pending;
-                }
-                self.paused = false;
-                self.session.card.set(ClientFlags::BLOCKED, false);
+            if self.still_paused() {
+                return Poll::Pending;
             }
             if self.kept_whole {
                 self.kept_whole = false;
@@ -221,6 +207,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// What is queued goes out first; a peer that stops reading is cut off by the clock.
+    fn wind_up(&mut self) -> Poll<Exit> {
+        if !self.pending.is_empty() {
+            self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+            return Poll::Pending;
+        }
+        Poll::Ready(self.closing.take().unwrap_or(Exit::Closed))
+    }
+
+    /// Answers a client that has waited; while it waits on, takes in what it sends.
+    fn wait(&mut self, cx: &mut Context<'_>, waiting: Arc<Waiting>) -> Poll<Result<(), Exit>> {
+        if self.resume(cx, &waiting) {
+            return Poll::Ready(Ok(()));
+        }
+        self.waiting = Some(waiting);
+        Poll::Ready(match ready!(self.read_behind(cx)) {
+            Ok(0) => Err(Exit::Closed),
+            Ok(_) => {
+                self.check_limits(&Rc::clone(&self.scratch));
+                Ok(())
+            }
+            Err(error) => Err(Exit::Io(error)),
+        })
     }
 
     /// Writes the answer to a client that has waited, if there is one. `false`: it waits on.
@@ -371,8 +382,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn still_paused(&self) -> bool {
-        self.scratch.engine.pause.active(wall_ms())
+    /// Whether CLIENT PAUSE holds the connection back; notes that it does not any more.
+    fn still_paused(&mut self) -> bool {
+        if self.paused && !self.scratch.engine.pause.active(wall_ms()) {
+            self.paused = false;
+            self.session.card.set(ClientFlags::BLOCKED, false);
+        }
+        self.paused
     }
 
     /// Does one slice of the long job, then lets the worker's other clients go first. A client that

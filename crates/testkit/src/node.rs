@@ -363,15 +363,22 @@ impl Hand {
         resp::parse_reply(&bytes).ok().flatten().map(|(value, _)| value)
     }
 
-    /// The client closes its connection.
-    pub fn close(&mut self, session: &mut Session) {
+    /// The client closes its connection. The reply that it will never read, if it was served just
+    /// before.
+    pub fn close(&mut self, session: &mut Session) -> Option<Value> {
         let waiting = session.card.waiting.lock().clone();
-        if let Some(waiting) = waiting {
-            self.engine.abandon(&waiting);
-        }
+        let lost = match waiting {
+            Some(waiting) if !waiting.end(Ending::Gone) => self.resume(session),
+            Some(waiting) => {
+                self.engine.abandon(&waiting);
+                None
+            }
+            None => None,
+        };
         session.unwatch(&self.engine.space);
         self.engine.pubsub.leave(session);
         self.host.clients.remove(session.card.id);
+        lost
     }
 
     /// Nobody else is there who could serve the client: its time goes by.
