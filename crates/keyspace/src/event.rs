@@ -3,6 +3,8 @@
 /// Classes of events, as bits; the letters are those of `notify-keyspace-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventClass {
+    /// No letter: nobody is notified.
+    Silent = 0,
     /// `g`
     Generic = 1 << 2,
     /// `$`
@@ -70,6 +72,8 @@ impl Event {
         Self { class: EventClass::Stream, name }
     }
 
+    /// A change that no notification tells of.
+    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const EXPIRED: Self = Self { class: EventClass::Expired, name: "expired" };
     /// A key went by command, or because nothing was left in it.
     pub const DEL: Self = Self::generic("del");
