@@ -76,6 +76,8 @@ impl Event {
         Self { class: EventClass::Stream, name }
     }
 
+    /// A change that no notification tells of.
+    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const EXPIRED: Self = Self { class: EventClass::Expired, name: "expired" };
     /// A key went by command, or because nothing was left in it.
     pub const DEL: Self = Self::generic("del");
