@@ -121,13 +121,13 @@ impl Claim<'_> {
         if pending.owner().is_some() && pending.idle_ms(self.now_ms) < self.min_idle_ms {
             return Fate::Left;
         }
-        let delivered = pending.delivered(self.time_ms, slot);
-        let deliveries = match self.retry_count {
+        let mut delivered = pending.delivered(self.time_ms, slot);
+        delivered.deliveries = match self.retry_count {
             Some(count) => count,
             None if self.just_id => pending.deliveries,
             None => delivered.deliveries,
         };
-        let pending = Pending { deliveries, ..delivered };
+        let pending = delivered;
         group.put(pending);
         group.active(slot, self.now_ms);
         self.journal(log).claimed(group, &pending);
