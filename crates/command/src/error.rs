@@ -29,6 +29,12 @@ errors! {
     Syntax = "ERR syntax error";
     WrongType = "WRONGTYPE Operation against a key holding the wrong kind of value";
     NoSuchKey = "ERR no such key";
+    BusyKey = "BUSYKEY Target key name already exists.";
+    BadDataFormat = "ERR Bad data format";
+    DumpChecksum = "ERR DUMP payload version or checksum are wrong";
+    InvalidTtl = "ERR Invalid TTL value, must be >= 0";
+    InvalidIdletime = "ERR Invalid IDLETIME value, must be >= 0";
+    InvalidFreq = "ERR Invalid FREQ value, must be >= 0 and <= 255";
     NotAnInteger = "ERR value is not an integer or out of range";
     NotAFloat = "ERR value is not a valid float";
     OutOfRange = "ERR value is out of range";
@@ -113,6 +119,7 @@ errors! {
     DebugNotAllowed = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     DebugProtocolType = "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
     DebugReloadOptions = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    ReloadFailed = "ERR Error trying to load the RDB dump, check server logs.";
     NoPersistence = "ERR there is no persistence in this build, so nothing can be reloaded";
     NoResp2 = "ERR RESP2 is not supported by this command";
     PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";

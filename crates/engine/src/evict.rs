@@ -192,11 +192,15 @@ impl Engine {
             return Swept::default();
         }
         let mut record = Record::default();
-        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, |db, key| {
-            let lsn = append_deletion(writer, &mut room, db, key);
-            self.tell(settings, db, key, Event::EXPIRED);
+        record.listening = self.notifies(settings);
+        let log = |db: u32, words: &[&[u8]], record: &mut Record| {
+            let lsn = append_deletion(writer, &mut room, db, words);
+            for change in record.noted.drain(..) {
+                self.tell(settings, change.db, &change.key, change.event);
+            }
             lsn
-        });
+        };
+        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, log);
         drop(pass);
         stats.expired_keys.add(swept.expired);
         self.space.dispose(&mut record.garbage);
@@ -221,7 +225,7 @@ impl Engine {
         }
         let writer = &mut *hand.writer;
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
-            let lsn = append_deletion(writer, &mut room, db, key);
+            let lsn = append_deletion(writer, &mut room, db, &[b"DEL", key]);
             self.tell(settings, db, key, Event::EVICTED);
             lsn
         });
@@ -233,11 +237,17 @@ impl Engine {
 }
 
 /// Tells the journal that a key was deleted; answers the record's end, 0 without readers.
-fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, key: &[u8]) -> u64 {
+fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, words: &[&[u8]]) -> u64 {
     if !room.active() {
         return 0;
     }
     let mut bytes = Vec::new();
-    resp::write_command(&mut bytes, &[b"DEL", key]);
+    resp::write_command(&mut bytes, words);
+    let needed = bytes.len() as u64 + journal::SELECT_BYTES_MAX;
+    if needed > room.left_bytes() {
+        // Names of elements may be long. Only memory can be short.
+        let enlarged = writer.extend(room, needed, 1);
+        assert!(enlarged.is_ok(), "the journal has no memory for a deletion");
+    }
     writer.append(room, Frame::new(db), &[&bytes]).0
 }

@@ -54,9 +54,11 @@ impl Engine {
     /// Tells who waits for what changed: watchers, trackers and blocked clients hear of it here.
     #[inline]
     fn announce(&self, cx: &mut Cx<'_>) {
-        let expired = cx.db.record().expired.len() as u64;
-        if expired > 0 {
-            self.space.count_expired(expired, cx.now_ms);
+        let record = cx.db.record();
+        self.space.count_expired(record.expired.len() as u64, cx.now_ms);
+        if !record.elements.is_empty() {
+            let elements = record.elements.iter().map(|gone| gone.names.len() as u64).sum();
+            self.space.count_expired_elements(elements, cx.now_ms);
         }
         for change in &cx.db.record().noted {
             self.tell(cx.settings, change.db, &change.key, change.event);

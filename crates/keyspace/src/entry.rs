@@ -462,6 +462,19 @@ impl Entry {
         }
     }
 
+    /// A lower bound of when the first of its elements expires; `None`: none does.
+    #[inline]
+    pub fn earliest_element(&self) -> Option<i64> {
+        if self.flags() >> TYPE_SHIFT == 0 {
+            return None;
+        }
+        match self.value() {
+            Value::Packed(packed) => packed.earliest_expiry(),
+            Value::Boxed(any) => any.earliest_expiry(),
+            Value::Int(_) | Value::Inline(_) | Value::Shared(_) => None,
+        }
+    }
+
     /// Puts in another value (and expiry), in the same block if it fits exactly.
     #[inline]
     pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {

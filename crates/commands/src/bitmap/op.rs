@@ -82,5 +82,7 @@ fn bitop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let value = NewValue::of_vec(&mut combined);
     cx.db.put(&target, value, ExpiryChange::Clear, Event::string("set"));
+    // The peers call the encoding of a computed string raw, as that of an edited one.
+    cx.db.patch(&target, Event::SILENT, |_| false);
     Ok(Effect::Same)
 }
