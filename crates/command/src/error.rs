@@ -95,6 +95,16 @@ errors! {
     ExpireGtWithLt = "ERR GT and LT options at the same time are not compatible";
     NotLfu = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     NotLru = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    NxWithXx = "ERR XX and NX options at the same time are not compatible";
+    GtLtNx = "ERR GT, LT, and/or NX options at the same time are not compatible";
+    IncrPairs = "ERR INCR option supports a single increment-element pair";
+    ScoreNaN = "ERR resulting score is not a number (NaN)";
+    NotAScoreRange = "ERR min or max is not a float";
+    NotALexRange = "ERR min or max not valid string range item";
+    LimitOfRanks = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
+    ScoresOfLexRange = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+    WeightNotAFloat = "ERR weight value is not a float";
+    NegativeLimit = "ERR LIMIT can't be negative";
     NoAuth = "NOAUTH Authentication required.";
     WrongPass = "WRONGPASS invalid username-password pair or user is disabled.";
     AuthNoPassword = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
