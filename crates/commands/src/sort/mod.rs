@@ -222,7 +222,8 @@ fn in_own_order(any: &Any, range: Range<usize>, descending: bool) -> Vec<Element
             }
             elements
         }
-        _ => Vec::new(),
+        Any::Set(set) => set.view().iter().skip(range.start).take(range.len()).collect(),
+        Any::Hash(_) | Any::Stream(_) => Vec::new(),
     }
 }
 
