@@ -80,6 +80,7 @@ errors! {
     LposRankZero = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
     LposCountNegative = "ERR COUNT can't be negative";
     LposMaxlenNegative = "ERR MAXLEN can't be negative";
+    SortNotNumbers = "ERR One or more scores can't be converted into double";
     InvalidNumkeys = "ERR invalid numkeys value";
     WrongNumberOfPairs = "ERR wrong number of key-value pairs";
     EnxNeedsExpiration = "ERR ENX flag requires an expiration";
