@@ -81,6 +81,8 @@ pub struct Record {
     pub changes: u32,
     /// What changed, in order, if `listening`.
     pub noted: Vec<Change>,
+    /// Whole databases changed.
+    pub flushed: bool,
     /// Whether anybody wants to know what changed.
     pub listening: bool,
     /// Keys that a read found expired.
@@ -143,6 +145,7 @@ impl Record {
     #[inline]
     pub fn clear(&mut self) {
         self.changes = 0;
+        self.flushed = false;
         self.noted.clear();
         self.stale.clear();
         self.expired.clear();
