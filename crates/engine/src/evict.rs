@@ -5,7 +5,7 @@ use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
 use command::{Changed, Settings};
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Event, Evictor, Position, Record, Search, Swept};
+use keyspace::{Change, Event, Evictor, Position, Record, Search, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -196,12 +196,17 @@ impl Engine {
             return Swept::default();
         }
         let mut record = Record::default();
-        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, |db, key| {
-            let lsn = append_deletion(writer, &mut room, db, key);
-            let happened = Happened { db, key, event: Event::EXPIRED, by: None };
-            self.tell(settings, happened, broadcast);
+        // Whether anybody listens is known under the lock only.
+        record.listening = true;
+        let log = |db: u32, words: &[&[u8]], record: &mut Record| {
+            let lsn = append_deletion(writer, &mut room, db, words);
+            for Change { db, key, event } in record.noted.drain(..) {
+                let happened = Happened { db, key: &key, event, by: None };
+                self.tell(settings, happened, broadcast);
+            }
             lsn
-        });
+        };
+        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, log);
         self.broadcast(broadcast, settings);
         drop(pass);
         stats.expired_keys.add(swept.expired);
@@ -227,7 +232,7 @@ impl Engine {
         }
         let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
-            let lsn = append_deletion(writer, &mut room, db, key);
+            let lsn = append_deletion(writer, &mut room, db, &[b"DEL", key]);
             let happened = Happened { db, key, event: Event::EVICTED, by: None };
             self.tell(settings, happened, broadcast);
             lsn
@@ -240,11 +245,17 @@ impl Engine {
 }
 
 /// Tells the journal that a key was deleted; answers the record's end, 0 without readers.
-fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, key: &[u8]) -> u64 {
+fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, words: &[&[u8]]) -> u64 {
     if !room.active() {
         return 0;
     }
     let mut bytes = Vec::new();
-    resp::write_command(&mut bytes, &[b"DEL", key]);
+    resp::write_command(&mut bytes, words);
+    let needed = bytes.len() as u64 + journal::SELECT_BYTES_MAX;
+    if needed > room.left_bytes() {
+        // Names of elements may be long. Only memory can be short.
+        let enlarged = writer.extend(room, needed, 1);
+        assert!(enlarged.is_ok(), "the journal has no memory for a deletion");
+    }
     writer.append(room, Frame::new(db), &[&bytes]).0
 }

@@ -36,7 +36,9 @@ impl Engine {
         if cx.db.record().changes > 0 {
             ledger.append(cx, request, &outcome);
         }
-        self.announce(cx, ledger);
+        if cx.db.record().has_news() {
+            self.announce(cx, ledger);
+        }
         if request.spec.flags.has(Flags::READONLY) && self.tracking.follows(cx.session) {
             self.remember(cx, request);
         }
@@ -57,11 +59,12 @@ impl Engine {
     }
 
     /// Tells who waits for what changed: watchers, trackers and blocked clients hear of it here.
-    #[inline]
     fn announce(&self, cx: &mut Cx<'_>, ledger: &mut Ledger<'_>) {
-        let expired = cx.db.record().expired.len() as u64;
-        if expired > 0 {
-            self.space.count_expired(expired, cx.now_ms);
+        let record = cx.db.record();
+        self.space.count_expired(record.expired.len() as u64, cx.now_ms);
+        if !record.elements.is_empty() {
+            let elements = record.elements.iter().map(|gone| gone.names.len() as u64).sum();
+            self.space.count_expired_elements(elements, cx.now_ms);
         }
         let by = Some(cx.session.card.id);
         for Change { db, key, event } in &cx.db.record().noted {

@@ -49,6 +49,11 @@ impl Composed {
             resp::write_command(&mut self.bytes, &[b"DEL", key]);
             self.commands += 1;
         }
+        for gone in &cx.db.record().elements {
+            self.select(gone.db);
+            resp::write_command(&mut self.bytes, &gone.command());
+            self.commands += 1;
+        }
         if logged_as_sent(outcome) && cx.db.record().changed_beyond_expiry() {
             self.select(cx.db.index());
             resp::write_command(&mut self.bytes, request.args);

@@ -57,6 +57,8 @@ pub struct Engine {
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
     pub counts_blocks: AtomicBool,
+    /// Whether payloads under a wrong checksum are taken (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// Since when, and how long in all, memory was above its limit.
@@ -91,6 +93,7 @@ impl Engine {
             tracking,
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
+            skips_checksums: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             writes_floats,

@@ -3,6 +3,8 @@
 /// Classes of events, as bits; the letters are those of `notify-keyspace-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventClass {
+    /// No class that could be asked for: a change that only watchers and trackers hear of.
+    Silent = 0,
     /// `g`
     Generic = 1 << 2,
     /// `$`
@@ -78,6 +80,8 @@ impl Event {
     /// A key went by command, or because nothing was left in it.
     pub const DEL: Self = Self::generic("del");
     pub const EVICTED: Self = Self { class: EventClass::Evicted, name: "evicted" };
+    /// A change within a value that no notification tells.
+    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
     /// A read found no key.
     pub const KEY_MISS: Self = Self { class: EventClass::KeyMiss, name: "keymiss" };

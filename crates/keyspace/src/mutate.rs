@@ -4,6 +4,7 @@
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
 use crate::db::{Held, locked, not_held};
+use crate::shard::Weight;
 use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Stale, Value};
 use lock::ShardId;
 
@@ -28,14 +29,10 @@ impl ExpiryChange {
     }
 }
 
-pub(crate) fn weight(entry: &Entry) -> (bool, usize) {
-    (entry.expiry().is_some(), entry.bytes())
-}
-
 impl Shard {
     /// Puts `entry` where no entry with its key is.
     pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry, record: &mut Record) {
-        self.account(index, None, Some(weight(&entry)));
+        self.account(index, None, Some(Weight::of(&entry)));
         let table = &mut self.database_mut(index).table;
         table.insert(hash, entry);
         if table.has_retired() {
@@ -61,7 +58,7 @@ impl Shard {
         }
         let table_bytes = table.memory_bytes();
         self.account_table(index, table_bytes);
-        self.account(index, Some(weight(&entry)), None);
+        self.account(index, Some(Weight::of(&entry)), None);
         Some(entry)
     }
 
@@ -77,9 +74,9 @@ impl Shard {
         let db = self.databases.get_mut(index as usize)?;
         let at = db.table.find(hash, key)?;
         let mut entry = db.table.get_mut(at);
-        let old = weight(&entry);
+        let old = Weight::of(&entry);
         change(&mut entry);
-        let new = weight(&entry);
+        let new = Weight::of(&entry);
         drop(entry);
         self.account(index, Some(old), Some(new));
         Some(())
@@ -199,6 +196,13 @@ impl Db<'_> {
         Some(Ok(new))
     }
 
+    /// Sets the access bits of a key: no change of data.
+    pub(crate) fn set_clock(&mut self, key: &KeyRef<'_>, bits: u32) {
+        let index = self.index;
+        locked(&mut self.held, key)
+            .alter(index, key.hash(), key.bytes(), |entry| entry.set_clock(bits));
+    }
+
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.
     pub fn note(&mut self, key: &KeyRef<'_>, event: Event) {
         self.record.note(locked(&mut self.held, key), self.index, key.bytes(), event);
@@ -273,6 +277,40 @@ impl Db<'_> {
         }
         self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         len
+    }
+
+    /// Edits the bytes of a live string where they stand; their number stays. An integer becomes
+    /// text. `change` says whether it changed any: only then is `event` told. Returns what it said.
+    pub fn patch(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        change: impl FnOnce(&mut [u8]) -> bool,
+    ) -> bool {
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let mut changed = false;
+        let shard = locked(&mut self.held, key);
+        shard.alter(index, key.hash(), key.bytes(), |entry| {
+            let bits = clock.touched(entry.clock(), now_ms, || random);
+            if let Value::Int(number) = entry.value() {
+                let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
+                stdx::num::write_i64(&mut text, number);
+                changed = change(&mut text);
+                entry.set_value(NewValue::Bytes(&text), entry.expiry(), bits);
+            } else if let Some(bytes) = entry.inline_mut() {
+                changed = change(bytes);
+            } else if let Some(bytes) = entry.shared_mut() {
+                changed = change(bytes);
+            } else {
+                return;
+            }
+            entry.set_raw();
+            entry.set_clock(bits);
+        });
+        if changed {
+            self.record.note(shard, index, key.bytes(), event);
+        }
+        changed
     }
 
     /// Deletes the key; `false` if it was not there.

@@ -2,7 +2,8 @@
 //! that the handler returned, and tells those who wait for it.
 
 use crate::shard::Table;
-use crate::{Entry, Event, Shard};
+use crate::waiters::note_ready;
+use crate::{Entry, Event, ReadyKey, Shard};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -89,6 +90,13 @@ pub struct Record {
     pub stale: Vec<Stale>,
     /// Keys that a write found expired and deleted: they go to the log before its effect.
     pub expired: Vec<(u32, Vec<u8>)>,
+    /// Elements that a write found expired and deleted: they go to the log before its effect, too.
+    pub elements: Vec<crate::ExpiredElements>,
+    /// How many of the changes are the deletion of such elements.
+    pub(crate) element_changes: u32,
+    /// Keys that changed while somebody waited for them. They stay until those have been looked
+    /// after, which is before the locks go.
+    pub ready: Vec<ReadyKey>,
     pub hits: u64,
     pub misses: u64,
     pub garbage: Vec<Garbage>,
@@ -101,8 +109,8 @@ impl Record {
     #[inline]
     pub(crate) fn note(&mut self, shard: &mut Shard, db: u32, key: &[u8], event: Event) {
         self.changes += 1;
-        if !shard.interest.is_empty() {
-            shard.interest.changed(db, key, event);
+        if !shard.interest.is_empty() && shard.interest.changed(db, key, event) {
+            note_ready(&mut self.ready, db, key, shard.id);
         }
         if self.listening {
             self.noted.push(Change { db, key: key.to_vec(), event });
@@ -136,9 +144,15 @@ impl Record {
         retyped
     }
 
+    /// Whether anything happened that others may want to hear of.
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        self.changes > 0 || !self.noted.is_empty()
+    }
+
     /// Whether more happened than the deletion of what had expired.
     pub fn changed_beyond_expiry(&self) -> bool {
-        self.changes as usize > self.expired.len()
+        self.changes as usize > self.expired.len() + self.element_changes as usize
     }
 
     /// Forgets the command; statistics and garbage stay for the batch.
@@ -149,6 +163,8 @@ impl Record {
         self.noted.clear();
         self.stale.clear();
         self.expired.clear();
+        self.elements.clear();
+        self.element_changes = 0;
     }
 
     /// Hands an entry to the background if freeing it takes long, else frees it.

@@ -18,6 +18,7 @@ pub struct Keyspace {
     counts: Vec<Arc<crate::shard::Counts>>,
     databases: u32,
     expired_keys: AtomicU64,
+    expired_elements: AtomicU64,
     /// The latest moment at which a key was deleted as expired, in milliseconds since 1970.
     last_expiry_ms: AtomicI64,
     /// Where freed values go; `None`: they are freed at once.
@@ -81,6 +82,8 @@ impl ScanFilter {
 pub struct Size {
     pub keys: u64,
     pub expires: u64,
+    /// Keys of which elements expire.
+    pub subexpiry: u64,
     pub entry_bytes: u64,
     /// Of the tables: segments and directories.
     pub table_bytes: u64,
@@ -108,6 +111,7 @@ impl Keyspace {
             counts,
             databases,
             expired_keys: AtomicU64::new(0),
+            expired_elements: AtomicU64::new(0),
             last_expiry_ms: AtomicI64::new(i64::MIN),
             disposal: OnceLock::new(),
             sampler: OnceLock::new(),
@@ -201,6 +205,7 @@ impl Keyspace {
             let one = counts.get(db);
             size.keys += one.keys.load(Ordering::Relaxed);
             size.expires += one.expires.load(Ordering::Relaxed);
+            size.subexpiry += one.subexpiry.load(Ordering::Relaxed);
             size.entry_bytes += one.bytes.load(Ordering::Relaxed);
             size.table_bytes += one.table_bytes.load(Ordering::Relaxed);
             ttl_sum += one.ttl_sum_ms.load(Ordering::Relaxed);
@@ -342,7 +347,21 @@ impl Keyspace {
         self.expired_keys.load(Ordering::Relaxed)
     }
 
+    /// Elements of values were deleted because they had expired at `now_ms`, as above.
+    pub fn count_expired_elements(&self, elements: u64, now_ms: i64) {
+        if elements > 0 {
+            self.expired_elements.fetch_add(elements, Ordering::Relaxed);
+            self.last_expiry_ms.fetch_max(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Elements of values that expired since the start or the last reset.
+    pub fn expired_elements(&self) -> u64 {
+        self.expired_elements.load(Ordering::Relaxed)
+    }
+
     pub fn reset_stats(&self) {
+        self.expired_elements.store(0, Ordering::Relaxed);
         self.expired_keys.store(0, Ordering::Relaxed);
     }
 

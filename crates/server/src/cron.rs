@@ -210,7 +210,7 @@ impl Cron {
         let effort = self.server.int(EFFORT).clamp(1, 10) as u64;
         let start = clock::monotonic().0;
         let budget = 1_000_000 / hz * (25 + 2 * (effort - 1)) / 100;
-        let (mut volatile, mut expired, mut slices) = (0u64, 0u64, 0usize);
+        let (mut volatile, mut expired, mut elements, mut slices) = (0u64, 0u64, 0u64, 0usize);
         let mut steps = engine.space.shards().count() * engine.space.databases() as usize + 1;
         while steps > 0 {
             let shard = ShardId(self.expiry.shard as u16);
@@ -224,6 +224,7 @@ impl Cron {
             slices += 1;
             volatile += swept.volatile;
             expired += swept.expired;
+            elements += swept.elements;
             match swept.next {
                 Some(next) => self.expiry.at = Some(next),
                 None => {
@@ -232,7 +233,7 @@ impl Cron {
                 }
             }
             let spent = clock::monotonic().0 - start;
-            let much = expired * 10 > volatile;
+            let much = (expired + elements) * 10 > volatile;
             if spent > budget {
                 self.server.samples.expire_time_capped.fetch_add(1, Ordering::Relaxed);
                 break;

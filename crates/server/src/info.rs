@@ -297,7 +297,7 @@ fn stats(server: &Server, out: &mut String) {
         "sync_full" = 0;
         "sync_partial_ok" = 0;
         "sync_partial_err" = 0;
-        "expired_subkeys" = 0;
+        "expired_subkeys" = server.engine.space.expired_elements();
         "expired_keys" = server.engine.space.expired_keys();
         "expired_stale_perc" = format_args!("{stale:.2}");
         "expired_time_cap_reached_count" = samples.expire_time_capped.load(Relaxed);
@@ -460,9 +460,12 @@ fn keyspace(server: &Server, out: &mut String) {
         let size = space.size(db);
         if size.keys > 0 {
             let (keys, expires, ttl) = (size.keys, size.expires, size.average_ttl_ms);
+            let subexpiry = size.subexpiry;
             line(
                 out,
-                format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0"),
+                format_args!(
+                    "db{db}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry={subexpiry}"
+                ),
             );
         }
     }

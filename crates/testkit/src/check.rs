@@ -1,6 +1,5 @@
-//! One script, five ways: RESP2, RESP3, one shard, many shards, and the replay of its journal.
-//!
-//! The sixth, saving and loading an RDB file, joins in `Way::finish` when there is one.
+//! One script, six ways: RESP2, RESP3, one shard, many shards, the replay of its journal, and the
+//! data set saved as an RDB file and loaded.
 
 use crate::node::show;
 use crate::transcript::{Step, Transcript, matches, to_resp2, words};
@@ -103,9 +102,10 @@ impl Running {
         lines.join("\n")
     }
 
-    /// The journal, replayed into an empty node, gives the same data. Place of the RDB round trip.
+    /// The journal, replayed into an empty node, gives the same data, and so does an RDB file.
     fn finish(self) -> Result<Snapshot, String> {
         self.node.check_replay().map_err(|fault| fault.to_string())?;
+        self.node.check_reload().map_err(|fault| fault.to_string())?;
         Ok(self.node.snapshot())
     }
 }

@@ -171,6 +171,15 @@ impl Node for Host {
         self.with_engine(|engine| engine.counts_blocks.store(on, Ordering::Relaxed));
     }
 
+    fn set_skip_checksums(&self, on: bool) {
+        self.with_engine(|engine| engine.skips_checksums.store(on, Ordering::Relaxed));
+    }
+
+    fn skips_checksums(&self) -> bool {
+        let engine = self.engine.get().and_then(Weak::upgrade);
+        engine.is_some_and(|engine| engine.skips_checksums.load(Ordering::Relaxed))
+    }
+
     fn pause_cron(&self, _: bool) {}
 
     fn memory_bytes(&self) -> u64 {

@@ -11,6 +11,7 @@
 
 mod view;
 
+pub(crate) mod persist;
 #[cfg(test)]
 mod tests;
 
@@ -303,5 +304,9 @@ impl Collection for Hash {
             }
             Shape::Large(dict) => dict.expire(horizon, budget, |record| gone(record.key)),
         }
+    }
+
+    fn expire_element(&mut self, horizon: i64, name: &[u8]) -> bool {
+        self.view().get(name).is_some_and(|field| !field.is_live(horizon)) && self.remove(name)
     }
 }

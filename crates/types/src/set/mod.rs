@@ -1,5 +1,7 @@
 //! The set: distinct byte strings.
 
+pub(crate) mod persist;
+
 use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::Digest;
 

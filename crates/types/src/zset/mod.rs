@@ -21,6 +21,7 @@ mod index;
 mod large;
 mod leaf;
 mod packed;
+pub(crate) mod persist;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,7 @@ use stdx::num;
 
 use crate::Limits;
 use crate::collection::{Collection, Type, View, any_ways};
-use crate::digest::Digest;
+use crate::digest::{Digest, Kind};
 use crate::listpack::{self, Digits, Element, Listpack};
 pub use bounds::{LexBound, LexRange, ScoreRange};
 use large::{Large, LargeIter};
@@ -286,6 +287,7 @@ impl View for ZSetView<'_> {
     }
 
     fn fold(self, digest: &mut Digest) {
+        digest.mix_kind(Kind::Zset);
         let mut digits = Digits::default();
         let mut text = Vec::new();
         for (member, score) in self.range(0..self.len()) {
