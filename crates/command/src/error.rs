@@ -202,6 +202,16 @@ errors! {
     XnackCountOther = "ERR number of IDs doesn't match numids";
     XnackRetryCount = "ERR Invalid RETRYCOUNT value, must be >= 0";
     XnackNoIds = "ERR syntax error, expected IDS keyword";
+    TrackingTwoRedirects = "ERR A client can only redirect to a single other client";
+    TrackingNoTarget = "ERR The client ID you want redirect to does not exist";
+    TrackingPrefixWithoutBcast = "ERR PREFIX option requires BCAST mode to be enabled";
+    TrackingSwitchBcast = "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.";
+    TrackingBcastWithOpt = "ERR OPTIN and OPTOUT are not compatible with BCAST";
+    TrackingBothOpts = "ERR You can't specify both OPTIN mode and OPTOUT mode";
+    TrackingSwitchOpt = "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.";
+    CachingWithoutTracking = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
+    CachingYesWithoutOptin = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
+    CachingNoWithoutOptout = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";

@@ -90,8 +90,12 @@ impl Event {
     /// And by one of another type.
     pub const TYPE_CHANGED: Self = Self { class: EventClass::TypeChanged, name: "type_changed" };
 
-    /// Whether data changed, and not only somebody looked.
+    /// Whether it tells of a change by itself, and not of a look or of more about a change.
     pub fn is_change(self) -> bool {
-        self.class != EventClass::KeyMiss
+        let aside = EventClass::KeyMiss as u32
+            | EventClass::New as u32
+            | EventClass::Overwritten as u32
+            | EventClass::TypeChanged as u32;
+        self.class as u32 & aside == 0
     }
 }
