@@ -1,5 +1,5 @@
 use super::expire::Conditions;
-use super::scan::parse_cursor;
+use command::scan::parse_cursor;
 
 #[test]
 fn cursors_are_read_as_strtoull_reads_them() {
