@@ -99,8 +99,8 @@ impl Cx<'_> {
 
     /// Deletes a key to which a command gave an expiry that has passed, and tells the journal; it
     /// counts as expired. `false` if it was not there.
-    pub fn delete_passed(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
-        let deleted = self.db.delete(key, event);
+    pub fn delete_passed(&mut self, key: &KeyRef<'_>) -> bool {
+        let deleted = self.db.delete(key, Event::EXPIRED);
         if deleted {
             self.space.count_expired(1, self.now_ms);
             self.rewrite(&[b"UNLINK", key.bytes()]);

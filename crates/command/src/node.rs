@@ -72,6 +72,11 @@ pub trait Node: Send + Sync {
     /// DEBUG SET-ACTIVE-EXPIRE.
     fn set_active_expire(&self, on: bool);
 
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: whether RESTORE takes a payload under a wrong checksum.
+    fn set_skip_checksums(&self, on: bool);
+
+    fn skips_checksums(&self) -> bool;
+
     /// DEBUG PAUSE-CRON.
     fn pause_cron(&self, on: bool);
 

@@ -1,4 +1,5 @@
-//! What the commands of the SCAN family have in common: cursors and options.
+//! What the commands of the SCAN family have in common: options and answers. Cursors are
+//! read by [`Args::cursor`].
 
 use crate::{Args, CommandError};
 use resp::Reply;
@@ -28,31 +29,6 @@ impl Words {
             start = *end;
         }
     }
-}
-
-/// A cursor as the peers read it: an integer that is not negative, or else whatever the C
-/// library's `strtoull` takes whole, up to a NUL. That lets through leading spaces, signs (a minus
-/// wraps around) and zeros.
-pub fn parse_cursor(text: &[u8]) -> Option<u64> {
-    if let Some(number) = stdx::num::parse_i64(text) {
-        return u64::try_from(number).ok();
-    }
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let start = text.iter().position(|byte| !is_space(byte))?;
-    let (negative, digits) = match &text[start..] {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    let number = digits.iter().try_fold(0u64, |sum, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        sum.checked_mul(10)?.checked_add(u64::from(digit))
-    })?;
-    Some(if negative { number.wrapping_neg() } else { number })
 }
 
 /// The options of HSCAN, SSCAN and ZSCAN.

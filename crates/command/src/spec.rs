@@ -201,6 +201,10 @@ impl KeySpec {
                 if last == -1 && limit > 1 {
                     until = first as i64 + (end - first as i64 + 1) / i64::from(limit) - 1;
                 }
+                // A range up to the end may be empty: PFMERGE needs no source.
+                if last < 0 && first as i64 == end + 1 {
+                    return Ok(());
+                }
                 if first as i64 > end || until > end {
                     return Err(CommandError::InvalidKeyArguments);
                 }

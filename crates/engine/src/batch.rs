@@ -429,6 +429,7 @@ impl Run<'_, '_> {
         later: &mut Option<Box<dyn Job>>,
     ) {
         let (engine, index) = (self.engine, self.session.db);
+        self.record.listening = engine.notifies(self.settings);
         let db = match locked {
             Locked::Nothing => Db::under_none(self.record, index, now_ms),
             Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
@@ -621,11 +622,16 @@ impl Run<'_, '_> {
 
     /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
     #[inline]
-    pub(crate) fn after(&mut self, start: resp::Mark, later: Option<Box<dyn Job>>) -> Option<End> {
+    pub(crate) fn after(
+        &mut self,
+        start: resp::Mark,
+        mut later: Option<Box<dyn Job>>,
+    ) -> Option<End> {
         let pushed = std::mem::take(&mut self.session.pushed);
         if self.session.reply_mode != ReplyMode::On {
             if !pushed {
                 self.reply.truncate(start);
+                later = None;
             }
             self.session.reply_mode = match self.session.reply_mode {
                 ReplyMode::SkipNext => ReplyMode::Skip,

@@ -3,9 +3,9 @@
 
 use crate::{Engine, Now, Worker, WorkerStats};
 use command::Settings;
-use journal::{Frame, Refused, Writer};
-use keyspace::{Evictor, Record, Search};
-use lock::Participant;
+use journal::{Frame, Refused, Room, Writer};
+use keyspace::{Event, Evictor, Position, Record, Search, Swept};
+use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
 
@@ -155,7 +155,7 @@ impl Engine {
                 self.space.sample_memory(now.wall_ms);
                 return if over() { Evicting::Failed } else { Evicting::Done };
             };
-            if let Err(refused) = self.evict_one(hand, &candidate, &search) {
+            if let Err(refused) = self.evict_one(hand, &candidate, &search, settings) {
                 debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
                 return Evicting::Failed;
             }
@@ -170,12 +170,50 @@ impl Engine {
         }
     }
 
+    /// A slice of the walk that deletes what has expired: looks at up to `buckets` buckets of a
+    /// shard's part of a database, from `at` on.
+    pub fn sweep(
+        &self,
+        worker: &mut Worker,
+        (shard, db, at): (ShardId, u32, Option<Position>),
+        buckets: usize,
+        wall: fn() -> i64,
+    ) -> Swept {
+        /// A slice deletes at most what its buckets hold; keys of more bytes wait for the next.
+        const ROOM_BYTES: u64 = 1 << 20;
+        const KEYS_MAX: u32 = 1024;
+        worker.refresh(self);
+        let Worker { participant, writer, stats, settings, .. } = worker;
+        let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
+        let pass = participant.enter();
+        let now_ms = wall();
+        // A pause that began meanwhile has closed the gate, and counts on nothing going on.
+        if self.pause.active(now_ms) {
+            return Swept::default();
+        }
+        let mut record = Record::default();
+        record.listening = self.notifies(settings);
+        let log = |db: u32, words: &[&[u8]], record: &mut Record| {
+            let lsn = append_deletion(writer, &mut room, db, words);
+            for change in record.noted.drain(..) {
+                self.tell(settings, change.db, &change.key, change.event);
+            }
+            lsn
+        };
+        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, log);
+        drop(pass);
+        stats.expired_keys.add(swept.expired);
+        self.space.dispose(&mut record.garbage);
+        swept
+    }
+
     /// Deletes one candidate through the log, if it has not been used meanwhile.
     fn evict_one(
         &self,
         hand: &mut Hand<'_>,
         candidate: &keyspace::Candidate,
         search: &Search,
+        settings: &Settings,
     ) -> Result<(), Refused> {
         /// What the words of a DEL take beside its key.
         const FRAME_BYTES: u64 = 64;
@@ -187,16 +225,29 @@ impl Engine {
         }
         let writer = &mut *hand.writer;
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
-            if !room.active() {
-                return 0;
-            }
-            let mut bytes = Vec::new();
-            resp::write_command(&mut bytes, &[b"DEL", key]);
-            writer.append(&mut room, Frame::new(db), &[&bytes]).0
+            let lsn = append_deletion(writer, &mut room, db, &[b"DEL", key]);
+            self.tell(settings, db, key, Event::EVICTED);
+            lsn
         });
         drop(pass);
         hand.record.clear();
         hand.stats.evicted_keys.add(u64::from(gone));
         Ok(())
     }
+}
+
+/// Tells the journal that a key was deleted; answers the record's end, 0 without readers.
+fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, words: &[&[u8]]) -> u64 {
+    if !room.active() {
+        return 0;
+    }
+    let mut bytes = Vec::new();
+    resp::write_command(&mut bytes, words);
+    let needed = bytes.len() as u64 + journal::SELECT_BYTES_MAX;
+    if needed > room.left_bytes() {
+        // Names of elements may be long. Only memory can be short.
+        let enlarged = writer.extend(room, needed, 1);
+        assert!(enlarged.is_ok(), "the journal has no memory for a deletion");
+    }
+    writer.append(room, Frame::new(db), &[&bytes]).0
 }

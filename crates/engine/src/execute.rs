@@ -33,8 +33,8 @@ impl Engine {
         }
         if cx.db.record().changes > 0 {
             ledger.append(cx, request, &outcome);
-            self.announce(cx);
         }
+        self.announce(cx);
         cx.db.record_mut().clear();
         cx.log.clear();
         outcome.map_err(|error| ledger.failed(&error)).is_ok()
@@ -52,12 +52,16 @@ impl Engine {
     }
 
     /// Tells who waits for what changed: watchers, trackers and blocked clients hear of it here.
+    #[inline]
     fn announce(&self, cx: &mut Cx<'_>) {
         let record = cx.db.record();
         self.space.count_expired(record.expired.len() as u64, cx.now_ms);
         if !record.elements.is_empty() {
             let elements = record.elements.iter().map(|gone| gone.names.len() as u64).sum();
             self.space.count_expired_elements(elements, cx.now_ms);
+        }
+        for change in &cx.db.record().noted {
+            self.tell(cx.settings, change.db, &change.key, change.event);
         }
     }
 }

@@ -14,6 +14,7 @@ mod evict;
 mod execute;
 mod histogram;
 mod ledger;
+mod notify;
 mod pause;
 mod reply_gate;
 mod resolve;
@@ -54,6 +55,8 @@ pub struct Engine {
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
     pub counts_blocks: AtomicBool,
+    /// Whether payloads under a wrong checksum are taken (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: AtomicBool,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// Since when, and how long in all, memory was above its limit.
@@ -86,6 +89,7 @@ impl Engine {
             pubsub,
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
+            skips_checksums: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             writes_floats,

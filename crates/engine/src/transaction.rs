@@ -22,6 +22,7 @@ use resp::{Out, Reply};
 use std::collections::VecDeque;
 
 /// The locks of a whole transaction.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, once")]
 enum Union<'a> {
     Nothing,
     One(One<'a, Shard>),

@@ -557,6 +557,17 @@ impl Entry {
         }
     }
 
+    /// The bytes of a short string, to be edited where they stand. `None` if the value is none.
+    pub(crate) fn inline_mut(&mut self) -> Option<&mut [u8]> {
+        let Value::Inline(bytes) = self.value() else { return None };
+        let len = bytes.len();
+        // SAFETY: the payload of a short string is `len` bytes within the block, which `self`
+        // borrows alone.
+        Some(unsafe {
+            slice::from_raw_parts_mut(self.0.as_ptr().add(self.shape().value_at()), len)
+        })
+    }
+
     /// The collection in a block of its own, to be changed where it is.
     pub(crate) fn boxed_mut(&mut self) -> Option<&mut Any> {
         if !self.is_boxed() {

@@ -3,6 +3,8 @@
 /// Classes of events, as bits; the letters are those of `notify-keyspace-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventClass {
+    /// No class that could be asked for: a change that only watchers and trackers hear of.
+    Silent = 0,
     /// `g`
     Generic = 1 << 2,
     /// `$`
@@ -25,6 +27,10 @@ pub enum EventClass {
     KeyMiss = 1 << 11,
     /// `n`
     New = 1 << 14,
+    /// `o`
+    Overwritten = 1 << 15,
+    /// `c`
+    TypeChanged = 1 << 16,
 }
 
 /// One kind of event.
@@ -74,5 +80,18 @@ impl Event {
     /// A key went by command, or because nothing was left in it.
     pub const DEL: Self = Self::generic("del");
     pub const EVICTED: Self = Self { class: EventClass::Evicted, name: "evicted" };
+    /// A change within a value that no notification tells.
+    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
+    /// A read found no key.
+    pub const KEY_MISS: Self = Self { class: EventClass::KeyMiss, name: "keymiss" };
+    /// A value was replaced as a whole.
+    pub const OVERWRITTEN: Self = Self { class: EventClass::Overwritten, name: "overwritten" };
+    /// And by one of another type.
+    pub const TYPE_CHANGED: Self = Self { class: EventClass::TypeChanged, name: "type_changed" };
+
+    /// Whether data changed, and not only somebody looked.
+    pub fn is_change(self) -> bool {
+        self.class != EventClass::KeyMiss
+    }
 }

@@ -32,8 +32,8 @@ impl Keyspace {
     }
 
     /// Looks at up to `buckets` buckets of one shard's part of a database and deletes what has
-    /// expired, keys and elements; `log` is told of each deletion under the lock, as a command, and
-    /// gives the record's end. Where more elements are due than one slice deletes, the walk goes on
+    /// expired, keys and elements; `log` is told of each deletion under the lock, as a command, with the
+    /// record that has its events, and gives the record's end. Where more elements are due than one slice deletes, the walk goes on
     /// at the same place.
     #[expect(clippy::too_many_arguments, reason = "a place, a budget, and where the outcome goes")]
     pub fn sweep(
@@ -44,7 +44,7 @@ impl Keyspace {
         buckets: usize,
         now_ms: i64,
         record: &mut Record,
-        mut log: impl FnMut(u32, &[&[u8]]) -> u64,
+        mut log: impl FnMut(u32, &[&[u8]], &mut Record) -> u64,
     ) -> Swept {
         let mut held = self.shards().one(shard);
         let mut swept = Swept::default();
@@ -77,7 +77,7 @@ impl Keyspace {
                 record.discard(entry);
                 record.note(&mut held, db, &key, Event::EXPIRED);
                 swept.expired += 1;
-                held.lsn = log(db, &[b"DEL", &key]).max(held.lsn);
+                held.lsn = log(db, &[b"DEL", &key], record).max(held.lsn);
             }
         }
         let again = sweep_elements(&mut held, db, due, now_ms, record, &mut swept, &mut log);
@@ -111,7 +111,7 @@ fn sweep_elements(
     now_ms: i64,
     record: &mut Record,
     swept: &mut Swept,
-    log: &mut impl FnMut(u32, &[&[u8]]) -> u64,
+    log: &mut impl FnMut(u32, &[&[u8]], &mut Record) -> u64,
 ) -> bool {
     let mut again = false;
     let mut budget = ELEMENTS;
@@ -121,7 +121,7 @@ fn sweep_elements(
         }
         let (count, more) = held.expire_elements(db, &key, now_ms, budget, record);
         if let Some(gone) = record.elements.pop().filter(|_| count > 0) {
-            held.lsn = log(db, &gone.command()).max(held.lsn);
+            held.lsn = log(db, &gone.command(), record).max(held.lsn);
         }
         swept.elements += count as u64;
         budget = budget.saturating_sub(count);

@@ -1,9 +1,10 @@
-//! Who is interested in keys of one shard: clients that watch them.
+//! Who is interested in keys of one shard: clients that watch them, and clients that wait for them.
 //!
 //! Every change passes [`Record::note`](crate::Record), which asks here. While nobody is
 //! interested in any key of the shard, that is a comparison with zero.
 
 use crate::Event;
+use crate::waiters::Queue;
 use crate::watchers::Watching;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,24 +14,31 @@ use stdx::hash::{Map, Seed};
 #[derive(Default)]
 pub(crate) struct Interested {
     pub watchers: Vec<Watching>,
+    pub waiters: Queue,
 }
 
 /// In how many keys of all shards somebody is interested, for INFO.
 #[derive(Debug, Default)]
 pub(crate) struct InterestCounts {
     pub watched: AtomicU64,
+    pub waited: AtomicU64,
+    /// Those of them whose absence is heeded.
+    pub heeded: AtomicU64,
 }
 
 impl Interested {
     fn is_empty(&self) -> bool {
-        self.watchers.is_empty()
+        self.watchers.is_empty() && self.waiters.is_empty()
     }
 
     /// Lets `edit` work on them and keeps the counts in step.
     fn edit<R>(&mut self, counts: &InterestCounts, edit: impl FnOnce(&mut Self) -> R) -> R {
-        let watched = !self.watchers.is_empty();
+        let (watched, waited) = (!self.watchers.is_empty(), !self.waiters.is_empty());
+        let heeded = self.waiters.heeds_absence();
         let result = edit(self);
         adjust(&counts.watched, watched, !self.watchers.is_empty());
+        adjust(&counts.waited, waited, !self.waiters.is_empty());
+        adjust(&counts.heeded, heeded, self.waiters.heeds_absence());
         result
     }
 }
@@ -47,6 +55,8 @@ fn adjust(count: &AtomicU64, before: bool, after: bool) {
 pub(crate) struct Interest {
     /// Keys in all databases.
     keys: usize,
+    /// Those among who waits that need other shards to be served.
+    reaching: usize,
     seed: Seed,
     databases: Vec<Map<Box<[u8]>, Interested>>,
     counts: Arc<InterestCounts>,
@@ -54,7 +64,7 @@ pub(crate) struct Interest {
 
 impl Interest {
     pub(crate) fn new(seed: Seed, counts: Arc<InterestCounts>) -> Self {
-        Self { keys: 0, seed, databases: Vec::new(), counts }
+        Self { keys: 0, reaching: 0, seed, databases: Vec::new(), counts }
     }
 
     /// All of it, leaving nothing.
@@ -69,18 +79,36 @@ impl Interest {
         self.keys == 0
     }
 
-    /// The key changed.
+    /// The key changed. Returns whether somebody waits for it.
     #[inline(never)]
-    pub(crate) fn changed(&mut self, db: u32, key: &[u8], event: Event) {
-        let Some(map) = self.databases.get_mut(db as usize) else { return };
-        let Some(interested) = map.get_mut(key) else { return };
+    pub(crate) fn changed(&mut self, db: u32, key: &[u8], event: Event) -> bool {
+        let Some(map) = self.databases.get_mut(db as usize) else { return false };
+        let Some(interested) = map.get_mut(key) else { return false };
         interested.edit(&self.counts, |interested| {
             interested.watchers.retain_mut(|watching| watching.survives(event));
         });
+        let waited = !interested.waiters.is_empty();
         if interested.is_empty() {
             map.remove(key);
             self.keys -= 1;
         }
+        waited
+    }
+
+    /// Those who are interested in a key.
+    pub(crate) fn of(&self, db: u32, key: &[u8]) -> Option<&Interested> {
+        self.databases.get(db as usize)?.get(key)
+    }
+
+    /// Calls `visit` with those who are interested in a key, database by database.
+    pub(crate) fn each_of(&self, key: &[u8], visit: impl FnMut(&Interested)) {
+        self.databases.iter().filter_map(|map| map.get(key)).for_each(visit);
+    }
+
+    /// How many of those who wait need other shards to be served.
+    #[inline]
+    pub(crate) fn reaching(&self) -> usize {
+        self.reaching
     }
 
     /// Lets `edit` work on those who are interested in a key, of whom there may be none yet or none
@@ -101,7 +129,9 @@ impl Interest {
             self.keys += 1;
         }
         let interested = map.get_mut(key).expect("it was put in if it was not there");
+        self.reaching -= interested.waiters.reaching();
         let result = interested.edit(&self.counts, edit);
+        self.reaching += interested.waiters.reaching();
         if interested.is_empty() {
             map.remove(key);
             self.keys -= 1;
@@ -109,7 +139,8 @@ impl Interest {
         result
     }
 
-    /// Lets `edit` look at every key of a database in which somebody is interested.
+    /// Lets `edit` look at every key of a database in which somebody is interested; it leaves who
+    /// waits alone.
     pub(crate) fn each(&mut self, db: u32, mut edit: impl FnMut(&[u8], &mut Interested)) {
         let Some(map) = self.databases.get_mut(db as usize) else { return };
         let (before, counts) = (map.len(), &self.counts);

@@ -25,11 +25,13 @@ mod expire;
 mod interest;
 mod key;
 mod mutate;
+pub mod persist;
 mod record;
 mod shard;
 mod space;
 #[cfg(test)]
 mod tests;
+mod waiters;
 mod watchers;
 
 pub use clock::AccessClock;
@@ -42,9 +44,10 @@ pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::Swept;
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
-pub use record::{Garbage, Record};
+pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
 pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
+pub use waiters::{KeyPlace, ReadyKey, Waiter, missing_shards};
 pub use watchers::{Watch, WatchedKey};
 
 /// The key holds another type than the command works on.

@@ -5,7 +5,7 @@
 
 use crate::db::{Held, locked, not_held};
 use crate::shard::Weight;
-use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Value};
+use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Stale, Value};
 use lock::ShardId;
 
 /// What a write does to a key's expiry.
@@ -126,7 +126,7 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
-        let mut old = None;
+        let (mut old, mut types) = (None, None);
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let was = entry.expiry();
             expired = was.is_some_and(|at| at <= horizon_ms);
@@ -141,7 +141,9 @@ impl Db<'_> {
             // An overwrite is an access: under LFU the key keeps what it has earned.
             let clock =
                 if expired { fresh } else { clock.touched(entry.clock(), now_ms, || random) };
+            let old_type = entry.type_of();
             entry.set_value(value, expiry, clock);
+            types = Some((old_type, entry.type_of()));
         });
         if let Some(value) = value.take() {
             let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
@@ -154,6 +156,11 @@ impl Db<'_> {
         }
         if found.is_none() || expired {
             self.record.created(index, key.bytes());
+        } else if let Some((old, new)) = types
+            && (expiry != ExpiryChange::Keep || event.name == "set")
+        {
+            // INCR and the like keep the expiry: they change a value rather than replace it.
+            self.record.overwritten(index, key.bytes(), old != new);
         }
         self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
     }
@@ -187,6 +194,13 @@ impl Db<'_> {
         drop(entry);
         self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         Some(Ok(new))
+    }
+
+    /// Sets the access bits of a key: no change of data.
+    pub(crate) fn set_clock(&mut self, key: &KeyRef<'_>, bits: u32) {
+        let index = self.index;
+        locked(&mut self.held, key)
+            .alter(index, key.hash(), key.bytes(), |entry| entry.set_clock(bits));
     }
 
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.
@@ -265,6 +279,40 @@ impl Db<'_> {
         len
     }
 
+    /// Edits the bytes of a live string where they stand; their number stays. An integer becomes
+    /// text. `change` says whether it changed any: only then is `event` told. Returns what it said.
+    pub fn patch(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        change: impl FnOnce(&mut [u8]) -> bool,
+    ) -> bool {
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let mut changed = false;
+        let shard = locked(&mut self.held, key);
+        shard.alter(index, key.hash(), key.bytes(), |entry| {
+            let bits = clock.touched(entry.clock(), now_ms, || random);
+            if let Value::Int(number) = entry.value() {
+                let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
+                stdx::num::write_i64(&mut text, number);
+                changed = change(&mut text);
+                entry.set_value(NewValue::Bytes(&text), entry.expiry(), bits);
+            } else if let Some(bytes) = entry.inline_mut() {
+                changed = change(bytes);
+            } else if let Some(bytes) = entry.shared_mut() {
+                changed = change(bytes);
+            } else {
+                return;
+            }
+            entry.set_raw();
+            entry.set_clock(bits);
+        });
+        if changed {
+            self.record.note(shard, index, key.bytes(), event);
+        }
+        changed
+    }
+
     /// Deletes the key; `false` if it was not there.
     pub fn delete(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
         self.purge(key);
@@ -302,11 +350,9 @@ impl Db<'_> {
         else {
             return;
         };
-        if let Some(old) =
-            locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record)
-        {
-            self.record.discard(old);
-        }
+        let old =
+            locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record);
+        let retyped = old.map(|old| self.record.replaced(old, entry.type_of()));
         let entry = entry.with_key(target.bytes());
         locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
         self.record.created(index, target.bytes());
@@ -322,6 +368,9 @@ impl Db<'_> {
             target.bytes(),
             Event::generic("rename_to"),
         );
+        if let Some(retyped) = retyped {
+            self.record.overwritten(index, target.bytes(), retyped);
+        }
     }
 
     /// Copies `source` to `target` in database `target_db`, whose old value goes; the value of a
@@ -331,14 +380,13 @@ impl Db<'_> {
         let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else {
             return;
         };
-        if let Some(old) = locked(&mut self.held, target).take(
+        let old = locked(&mut self.held, target).take(
             target_db,
             target.hash(),
             target.bytes(),
             self.record,
-        ) {
-            self.record.discard(old);
-        }
+        );
+        let retyped = old.map(|old| self.record.replaced(old, entry.type_of()));
         locked(&mut self.held, target).add(target_db, target.hash(), entry, self.record);
         self.record.created(target_db, target.bytes());
         self.record.note(
@@ -347,6 +395,9 @@ impl Db<'_> {
             target.bytes(),
             Event::generic("copy_to"),
         );
+        if let Some(retyped) = retyped {
+            self.record.overwritten(target_db, target.bytes(), retyped);
+        }
     }
 
     /// Moves the key to another database; `false` if it is not here or already there.
@@ -411,9 +462,12 @@ impl Db<'_> {
     /// Deletes what this command's reads found expired, for all to see. The engine calls it after
     /// the handler, with the locks still held.
     pub fn expire_stale(&mut self, mint: impl Fn(&[u8]) -> (u64, ShardId)) {
-        for (index, bytes) in std::mem::take(&mut self.record.stale) {
-            let (hash, shard) = mint(&bytes);
-            self.purge_in(index, &KeyRef::new(&bytes, hash, shard, 0));
+        for Stale { db, key, missed } in std::mem::take(&mut self.record.stale) {
+            let (hash, shard) = mint(&key);
+            self.purge_in(db, &KeyRef::new(&key, hash, shard, 0));
+            if missed {
+                self.record.aside(db, &key, Event::KEY_MISS);
+            }
         }
     }
 }

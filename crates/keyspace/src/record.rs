@@ -2,7 +2,8 @@
 //! that the handler returned, and tells those who wait for it.
 
 use crate::shard::Table;
-use crate::{Entry, Event, Shard};
+use crate::waiters::note_ready;
+use crate::{Entry, Event, ReadyKey, Shard};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -65,6 +66,15 @@ pub struct Change {
     pub event: Event,
 }
 
+/// A key that a read found expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    pub db: u32,
+    pub key: Vec<u8>,
+    /// The read counts as one that missed the key.
+    pub missed: bool,
+}
+
 /// The record of one command; reused, cleared by the engine.
 #[derive(Default)]
 pub struct Record {
@@ -74,14 +84,17 @@ pub struct Record {
     pub noted: Vec<Change>,
     /// Whether anybody wants to know what changed.
     pub listening: bool,
-    /// Keys that a read found expired: database and key.
-    pub stale: Vec<(u32, Vec<u8>)>,
+    /// Keys that a read found expired.
+    pub stale: Vec<Stale>,
     /// Keys that a write found expired and deleted: they go to the log before its effect.
     pub expired: Vec<(u32, Vec<u8>)>,
     /// Elements that a write found expired and deleted: they go to the log before its effect, too.
     pub elements: Vec<crate::ExpiredElements>,
     /// How many of the changes are the deletion of such elements.
     pub(crate) element_changes: u32,
+    /// Keys that changed while somebody waited for them. They stay until those have been looked
+    /// after, which is before the locks go.
+    pub ready: Vec<ReadyKey>,
     pub hits: u64,
     pub misses: u64,
     pub garbage: Vec<Garbage>,
@@ -94,9 +107,16 @@ impl Record {
     #[inline]
     pub(crate) fn note(&mut self, shard: &mut Shard, db: u32, key: &[u8], event: Event) {
         self.changes += 1;
-        if !shard.interest.is_empty() {
-            shard.interest.changed(db, key, event);
+        if !shard.interest.is_empty() && shard.interest.changed(db, key, event) {
+            note_ready(&mut self.ready, db, key, shard.id);
         }
+        if self.listening {
+            self.noted.push(Change { db, key: key.to_vec(), event });
+        }
+    }
+
+    /// What goes along with a change that is noted by itself.
+    pub(crate) fn aside(&mut self, db: u32, key: &[u8], event: Event) {
         if self.listening {
             self.noted.push(Change { db, key: key.to_vec(), event });
         }
@@ -104,9 +124,22 @@ impl Record {
 
     /// A key came to be.
     pub(crate) fn created(&mut self, db: u32, key: &[u8]) {
-        if self.listening {
-            self.noted.push(Change { db, key: key.to_vec(), event: Event::NEW });
+        self.aside(db, key, Event::NEW);
+    }
+
+    /// The value of a key took the place of another; `retyped`: of another type.
+    pub(crate) fn overwritten(&mut self, db: u32, key: &[u8], retyped: bool) {
+        self.aside(db, key, Event::OVERWRITTEN);
+        if retyped {
+            self.aside(db, key, Event::TYPE_CHANGED);
         }
+    }
+
+    /// Discards an entry in whose place one of type `new` comes; whether it was of another type.
+    pub(crate) fn replaced(&mut self, old: Entry, new: types::Type) -> bool {
+        let retyped = old.type_of() != new;
+        self.discard(old);
+        retyped
     }
 
     /// Whether more happened than the deletion of what had expired.

@@ -114,10 +114,12 @@ impl Db<'_> {
     /// All keys of these databases go; called before they do, with every shard held.
     pub(crate) fn touch_flushed(&mut self, which: Option<u32>) {
         let Held::Many(shards) = &mut self.held else { not_held() };
+        let record = &mut *self.record;
         shards.each(&mut |shard| {
             let all = 0..shard.databases.len() as u32;
             for index in all.filter(|index| which.is_none_or(|only| only == *index)) {
                 shard.touch_emptied(index);
+                shard.ready_all(index, record);
             }
         });
     }
@@ -126,7 +128,10 @@ impl Db<'_> {
     pub(crate) fn touch_swapped(&mut self, first: u32, second: u32) {
         let horizon_ms = self.horizon_ms;
         let Held::Many(shards) = &mut self.held else { not_held() };
+        let record = &mut *self.record;
         shards.each(&mut |shard| {
+            shard.ready_all(first, record);
+            shard.ready_all(second, record);
             shard.touch_replaced(first, second, horizon_ms);
             shard.touch_replaced(second, first, horizon_ms);
         });

@@ -5,8 +5,7 @@ use crate::node::Server;
 use command::{ClientFlags, Node};
 use config::{ParamId, id};
 use engine::{Evicting, Now, Worker};
-use journal::Frame;
-use keyspace::{Position, Record};
+use keyspace::Position;
 use lock::ShardId;
 use runtime::process::crash;
 use runtime::{clock, log_verbose};
@@ -218,7 +217,8 @@ impl Cron {
                 steps -= 1;
                 continue;
             }
-            let swept = self.sweep_slice(&engine, shard, SLICE_BUCKETS);
+            let part = (shard, self.expiry.db, self.expiry.at);
+            let swept = engine.sweep(&mut self.worker, part, SLICE_BUCKETS, || clock::now().0);
             slices += 1;
             volatile += swept.volatile;
             expired += swept.expired;
@@ -254,43 +254,5 @@ impl Cron {
             self.expiry.shard = 0;
             self.expiry.db = (self.expiry.db + 1) % engine.space.databases().max(1);
         }
-    }
-
-    fn sweep_slice(
-        &mut self,
-        engine: &engine::Engine,
-        shard: ShardId,
-        buckets: usize,
-    ) -> keyspace::Swept {
-        /// A slice deletes at most what its buckets hold; keys of more bytes wait for the next.
-        const ROOM_BYTES: u64 = 1 << 20;
-        let Worker { participant, writer, stats, .. } = &mut self.worker;
-        let Ok(mut room) = writer.room(ROOM_BYTES, 1024) else { return keyspace::Swept::default() };
-        let pass = participant.enter();
-        // A pause that began meanwhile has closed the gate, and counts on nothing going on.
-        if engine.pause.active(clock::now().0) {
-            return keyspace::Swept::default();
-        }
-        let mut record = Record::default();
-        let (db, at) = (self.expiry.db, self.expiry.at);
-        let swept =
-            engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, words| {
-                if !room.active() {
-                    return 0;
-                }
-                let mut bytes = Vec::new();
-                resp::write_command(&mut bytes, words);
-                let needed = bytes.len() as u64 + journal::SELECT_BYTES_MAX;
-                if needed > room.left_bytes() {
-                    // Names of elements may be long. Only memory can be short.
-                    let enlarged = writer.extend(&mut room, needed, 1);
-                    assert!(enlarged.is_ok(), "the journal has no memory for an expiry");
-                }
-                writer.append(&mut room, Frame::new(db), &[&bytes]).0
-            });
-        drop(pass);
-        stats.expired_keys.add(swept.expired);
-        engine.space.dispose(&mut record.garbage);
-        swept
     }
 }

@@ -220,6 +220,14 @@ impl Node for Server {
         self.engine.active_expire.store(on, Ordering::Relaxed);
     }
 
+    fn set_skip_checksums(&self, on: bool) {
+        self.engine.skips_checksums.store(on, Ordering::Relaxed);
+    }
+
+    fn skips_checksums(&self) -> bool {
+        self.engine.skips_checksums.load(Ordering::Relaxed)
+    }
+
     fn pause_cron(&self, on: bool) {
         self.cron_paused.store(on, Ordering::Relaxed);
     }

@@ -53,6 +53,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
     const LFU_LOG: ParamId = id("lfu-log-factor");
     const LFU_DECAY: ParamId = id("lfu-decay-time");
     const PASSWORD: ParamId = id("requirepass");
+    const EVENTS: ParamId = id("notify-keyspace-events");
     let policy = config.word(POLICY);
     let access_clock = if policy.ends_with("lfu") {
         AccessClock::Lfu {
@@ -69,6 +70,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
         access_clock,
         limits: command::limits(config),
         password_required: !config.bytes(PASSWORD).is_empty(),
+        notify_events: config.bits(EVENTS),
         latency_tracking: false,
         debug_command: 2,
         ..Settings::default()
@@ -165,6 +167,15 @@ impl Node for Host {
 
     fn count_reply_blocks(&self, on: bool) {
         self.with_engine(|engine| engine.counts_blocks.store(on, Ordering::Relaxed));
+    }
+
+    fn set_skip_checksums(&self, on: bool) {
+        self.with_engine(|engine| engine.skips_checksums.store(on, Ordering::Relaxed));
+    }
+
+    fn skips_checksums(&self) -> bool {
+        let engine = self.engine.get().and_then(Weak::upgrade);
+        engine.is_some_and(|engine| engine.skips_checksums.load(Ordering::Relaxed))
     }
 
     fn pause_cron(&self, _: bool) {}

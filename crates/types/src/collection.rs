@@ -140,6 +140,7 @@ macro_rules! with_any {
         }
     };
 }
+pub(crate) use with_any;
 
 impl Any {
     pub fn type_of(&self) -> Type {
@@ -196,32 +197,34 @@ pub struct Packed<'a> {
 /// Calls `$body` with the view of the packed block.
 macro_rules! with_packed {
     ($packed:expr, $view:ident => $body:expr, $string:expr) => {{
-        let Packed { of, form, bytes } = $packed;
+        let $crate::collection::Packed { of, form, bytes } = $packed;
         match of {
-            Type::String => $string,
-            Type::List => {
-                let $view = List::view_packed(form, bytes);
+            $crate::collection::Type::String => $string,
+            $crate::collection::Type::List => {
+                let $view = <$crate::list::List as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::Set => {
-                let $view = Set::view_packed(form, bytes);
+            $crate::collection::Type::Set => {
+                let $view = <$crate::set::Set as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::Hash => {
-                let $view = Hash::view_packed(form, bytes);
+            $crate::collection::Type::Hash => {
+                let $view = <$crate::hash::Hash as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::ZSet => {
-                let $view = ZSet::view_packed(form, bytes);
+            $crate::collection::Type::ZSet => {
+                let $view = <$crate::zset::ZSet as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::Stream => {
-                let $view = Stream::view_packed(form, bytes);
+            $crate::collection::Type::Stream => {
+                let $view =
+                    <$crate::stream::Stream as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
         }
     }};
 }
+pub(crate) use with_packed;
 
 impl Packed<'_> {
     pub fn len(self) -> usize {

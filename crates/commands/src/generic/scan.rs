@@ -2,7 +2,7 @@
 //! there during a whole walk is met at least once, what comes or goes meanwhile may be met.
 
 use command::grammar::{integer, pattern, string};
-use command::scan::{SCAN_COUNT_MAX, Words, parse_cursor};
+use command::scan::{SCAN_COUNT_MAX, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
 use keyspace::{Keyspace, Position, ScanFilter};
 use resp::Reply;
@@ -51,7 +51,7 @@ fn filter_of(pattern: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let cursor = parse_cursor(args.bytes()?).ok_or(CommandError::InvalidCursor)?;
+    let cursor = args.cursor()?;
     let mut filter = ScanFilter::default();
     let mut count = 10;
     while args.left() > 0 {

@@ -3,7 +3,7 @@
 
 use super::{READ, reply_element};
 use command::grammar::{block, integer, key, pattern, word};
-use command::scan::{ElementScan, Words, parse_cursor};
+use command::scan::{ElementScan, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
 use keyspace::Keyspace;
 use resp::{Protocol, Reply};
@@ -316,7 +316,7 @@ fn hrandfield(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcom
 
 fn hscan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
-    let cursor = parse_cursor(args.bytes()?).ok_or(CommandError::InvalidCursor)?;
+    let cursor = args.cursor()?;
     let horizon_ms = cx.db.horizon_ms();
     reply.array(2);
     // A missing key is told before the options are looked at.

@@ -233,7 +233,7 @@ impl Pair {
             let mut at = None;
             loop {
                 self.record.clear();
-                let log = |_: u32, words: &[&[u8]]| {
+                let log = |_: u32, words: &[&[u8]], _: &mut Record| {
                     gone.push(words[1].to_vec());
                     0
                 };

@@ -11,6 +11,7 @@
 
 mod view;
 
+pub(crate) mod persist;
 #[cfg(test)]
 mod tests;
 
