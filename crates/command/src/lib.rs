@@ -22,6 +22,7 @@ mod node;
 mod pubsub;
 mod resolved;
 mod row;
+pub mod scan;
 mod session;
 mod settings;
 mod spec;
