@@ -22,10 +22,12 @@ mod node;
 mod pubsub;
 mod resolved;
 mod row;
+pub mod scan;
 mod session;
 mod settings;
 mod spec;
 mod table;
+mod tracking;
 mod transaction;
 mod waiting;
 
@@ -47,6 +49,7 @@ pub use session::{ReplyMode, Session};
 pub use settings::{Settings, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
+pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
 pub use waiting::{Ending, Wait, Waiting, Waits, Wanted};
 

@@ -10,7 +10,7 @@
 //!
 //! The state is under a lock of its own, a leaf: of several who would answer or end it, one does.
 
-use crate::{Args, Card, CommandError, Cx, ReplyMode, Resolved, Session};
+use crate::{Args, Card, CommandError, Cx, ReplyMode, Resolved, Session, TrackingState};
 use keyspace::{KeyPlace, KeyRef, Keyspace, ReadyKey, Waiter};
 use parking_lot::Mutex;
 use resp::{Out, Reply};
@@ -111,6 +111,7 @@ pub struct Waiting {
     pub db: u32,
     protocol: u8,
     no_touch: bool,
+    tracking: Option<Box<TrackingState>>,
     pub wait: Wait,
     /// Where it is queued.
     places: Box<[KeyPlace]>,
@@ -149,6 +150,7 @@ impl Waiting {
             db: session.db,
             protocol: session.protocol,
             no_touch: session.no_touch,
+            tracking: session.tracking.clone(),
             wait,
             queues: AtomicUsize::new(places.len()),
             places: places.into(),
@@ -176,6 +178,7 @@ impl Waiting {
         session.db = self.db;
         session.protocol = self.protocol;
         session.no_touch = self.no_touch;
+        session.tracking = self.tracking.clone();
         session
     }
 

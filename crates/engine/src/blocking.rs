@@ -12,8 +12,8 @@
 use crate::batch::{Locked, Now, Run};
 use crate::{Engine, Ledger, Worker, WorkerStats};
 use command::{
-    Card, ClientFlags, Cx, Ending, JobStep, Others, Ready, Resolved, Rewrites, Session, Settings,
-    Wait, Waiting, Waits, Wanted,
+    Card, Changed, ClientFlags, Cx, Ending, JobStep, Others, Ready, Resolved, Rewrites, Session,
+    Settings, Wait, Waiting, Waits, Wanted,
 };
 use journal::{Room, Writer};
 use keyspace::{ReadyKey, Record, Waiter};
@@ -92,6 +92,7 @@ pub(crate) struct Serving<'w> {
     pub settings: &'w Settings,
     pub record: &'w mut Record,
     pub log: &'w mut Rewrites,
+    pub broadcast: &'w mut Changed,
     pub writer: &'w mut Writer,
     pub room: &'w mut Room,
     pub stats: &'w WorkerStats,
@@ -133,6 +134,7 @@ impl Run<'_, '_> {
             settings: self.settings,
             record: self.record,
             log: self.log,
+            broadcast: self.broadcast,
             writer: self.writer,
             room: &mut self.room,
             stats: self.stats,
@@ -207,7 +209,7 @@ impl Serving<'_> {
         let mut reply = Reply::new(session.wire());
         let mut later = None;
         let touch = !session.no_touch;
-        self.record.listening = engine.notifies(self.settings);
+        self.record.listening = engine.listens(self.settings);
         let db = locked.db(self.record, waiting.db, now_ms);
         let mut cx = Cx {
             db: db.accesses(self.settings.access_clock, touch, self.rng.u64()),
@@ -215,6 +217,7 @@ impl Serving<'_> {
             session: &mut session,
             node: engine.node(),
             pubsub: &engine.pubsub,
+            tracking: &engine.tracking,
             table: &engine.table,
             rng: self.rng,
             settings: self.settings,
@@ -223,10 +226,16 @@ impl Serving<'_> {
             log: self.log,
             ready: &mut Ready::default(),
             others: Others::Run,
+            in_transaction: false,
             waits: Waits::Woken(ready, None),
         };
-        let mut ledger =
-            Ledger { writer: self.writer, room: self.room, stats: self.stats, transaction: None };
+        let mut ledger = Ledger {
+            writer: self.writer,
+            room: self.room,
+            stats: self.stats,
+            broadcast: self.broadcast,
+            transaction: None,
+        };
         let succeeded = engine.execute(&mut cx, &request, &mut ledger, &mut reply);
         if cx.waits.wish().is_some() {
             // What it did on the way (a consumer that was made) is news to nobody who waits.

@@ -131,7 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(waiting) = self.waiting.take() {
             engine.abandon(&waiting);
         }
-        depart(engine, &mut self.session);
+        engine.leave(&mut self.session);
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -549,12 +549,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         Ok(())
     }
-}
-
-/// Takes a client that is at rest out of what others know it by.
-pub(crate) fn depart(engine: &engine::Engine, session: &mut Session) {
-    session.unwatch(&engine.space);
-    engine.pubsub.leave(session);
 }
 
 /// Writes what the kernel takes now. 0: it takes nothing, and the task is woken when it does.

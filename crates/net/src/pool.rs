@@ -1,7 +1,7 @@
 //! The worker threads. Connections come in through a worker's mailbox and live on that worker;
 //! when the number of workers shrinks they move to another as soon as they are at rest.
 
-use crate::connection::{Connection, Exit, depart};
+use crate::connection::{Connection, Exit};
 use crate::scratch::Scratch;
 use command::{Card, Session};
 use engine::Engine;
@@ -182,7 +182,7 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
                             return pool.assign(Incoming { transport, session });
                         }
                         Err(error) => {
-                            depart(&pool.engine, &mut session);
+                            pool.engine.leave(&mut session);
                             Err(error)
                         }
                     }
@@ -205,7 +205,7 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
                             return pool.assign(Incoming { transport, session });
                         }
                         Err(error) => {
-                            depart(&pool.engine, &mut session);
+                            pool.engine.leave(&mut session);
                             Err(error)
                         }
                     }

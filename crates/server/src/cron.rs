@@ -36,9 +36,8 @@ pub(crate) async fn end_waits(server: Arc<Server>) {
             None => changed.await,
             Some(until_ms) => {
                 let left_ms = until_ms.saturating_sub(clock::now().0).clamp(1, 60_000);
-                let left = Duration::from_millis(left_ms as u64);
-                // Whether it was time or an earlier deadline: the list is looked at again.
-                let _ = tokio::time::timeout(left, changed).await.is_ok();
+                // Whether it is time or there is an earlier deadline: the list is looked at again.
+                tokio::time::timeout(Duration::from_millis(left_ms as u64), changed).await.ok();
             }
         }
     }
@@ -94,6 +93,8 @@ impl Cron {
                 self.sample_rates();
             }
             self.server.clients().evict();
+            let settings = self.server.engine.settings();
+            self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
             if self.ticks.is_multiple_of(hz.div_ceil(2)) {
                 self.look_after_clients();
             }

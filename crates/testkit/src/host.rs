@@ -53,6 +53,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
     const LFU_LOG: ParamId = id("lfu-log-factor");
     const LFU_DECAY: ParamId = id("lfu-decay-time");
     const PASSWORD: ParamId = id("requirepass");
+    const TRACKING_KEYS: ParamId = id("tracking-table-max-keys");
     const EVENTS: ParamId = id("notify-keyspace-events");
     let policy = config.word(POLICY);
     let access_clock = if policy.ends_with("lfu") {
@@ -71,6 +72,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
         limits: command::limits(config),
         password_required: !config.bytes(PASSWORD).is_empty(),
         notify_events: config.bits(EVENTS),
+        tracking_keys_max: config.uint(TRACKING_KEYS),
         latency_tracking: false,
         debug_command: 2,
         ..Settings::default()
