@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--port", type=int, default=7460)
     parser.add_argument("--peers", default="valkey,redis,valkey9")
-    parser.add_argument("--ours", default="target/release/almagre server --port {port} --dir {dir} --io-threads 1")
+    parser.add_argument("--ours", default=f"{HERE}/../target/release/almagre server --port {{port}} --dir {{dir}} --io-threads 1")
     args = parser.parse_args()
     sys.path.insert(0, os.path.join(os.environ.get("ALMAGRE_SHARED", os.path.join(HERE, "..", "..", "shared")), "bench"))
     import side_by_side as common

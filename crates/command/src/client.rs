@@ -6,11 +6,12 @@
 
 use crate::Topic;
 use crate::mail::Inbox;
+use keyspace::Watch;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
+    AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
 };
 
 /// What kind of client: CLIENT KILL TYPE, CLIENT LIST TYPE and output limits tell by it.
@@ -36,6 +37,9 @@ impl ClientFlags {
     pub const READONLY: u32 = 1 << 6; // r
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
     pub const PUBSUB: u32 = 1 << 10; // P
+    pub const TRACKING: u32 = 1 << 11; // t
+    pub const TRACKING_BROKEN: u32 = 1 << 12; // R
+    pub const TRACKING_BROADCAST: u32 = 1 << 13; // B
     /// Connected from this host, over TCP.
     pub const LOCAL: u32 = 1 << 8;
     /// Has not shown a password that is asked for; such clients are given little and not for long.
@@ -76,6 +80,12 @@ pub struct Card {
     pub query_free_bytes: AtomicU64,
     /// Bytes of the request that is not whole yet, as far as it was taken apart.
     pub argv_bytes: AtomicU64,
+    /// Commands queued since MULTI; -1: none was called.
+    pub queued: AtomicI32,
+    /// Bytes of the queue and of watched keys.
+    pub multi_bytes: AtomicU64,
+    /// Whether watched keys have changed.
+    pub watch: Arc<Watch>,
     /// Bytes of replies not yet taken by the kernel.
     pub output_bytes: AtomicU64,
     pub output_chunks: AtomicU32,
@@ -86,6 +96,8 @@ pub struct Card {
     /// Channels, patterns and channels of shards that it is subscribed to.
     pub subscriptions: [AtomicU32; 3],
     subscription_bytes: AtomicU64,
+    /// The id of the client to which invalidations go: 0 is itself, -1 without tracking.
+    pub redirect: AtomicI64,
     pub identity: Mutex<Identity>,
     /// Bytes that the registry's account has for this client.
     told_bytes: AtomicU64,
@@ -112,6 +124,9 @@ impl Card {
             query_bytes: AtomicU64::new(0),
             query_free_bytes: AtomicU64::new(0),
             argv_bytes: AtomicU64::new(0),
+            queued: AtomicI32::new(-1),
+            multi_bytes: AtomicU64::new(0),
+            watch: Arc::default(),
             output_bytes: AtomicU64::new(0),
             output_chunks: AtomicU32::new(0),
             reads: AtomicU64::new(0),
@@ -120,6 +135,7 @@ impl Card {
             commands: AtomicU64::new(0),
             subscriptions: Default::default(),
             subscription_bytes: AtomicU64::new(0),
+            redirect: AtomicI64::new(-1),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
             told_bytes: AtomicU64::new(0),
             trimming: AtomicBool::new(false),
@@ -137,6 +153,7 @@ impl Card {
             + self.query_bytes.load(Ordering::Relaxed)
             + self.query_free_bytes.load(Ordering::Relaxed)
             + self.argv_bytes.load(Ordering::Relaxed)
+            + self.multi_bytes.load(Ordering::Relaxed)
             + self.unread_bytes()
             + self.subscription_bytes.load(Ordering::Relaxed)
     }
@@ -244,6 +261,7 @@ impl Clients {
 
     pub fn remove(&self, id: u64) {
         if let Some(card) = self.cards.lock().remove(&id) {
+            card.killed.store(true, Ordering::Release); // what is on its way to it is lost
             self.account(&card, 0);
         }
     }

@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Node, PubSub, Session, Settings};
+use crate::{CommandTable, Node, PubSub, Session, Settings, Tracking};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -17,6 +17,10 @@ pub struct Cx<'a> {
     pub node: &'a dyn Node,
     /// Who is subscribed to what.
     pub pubsub: &'a PubSub,
+    /// Who may have which keys in a memory of its own.
+    pub tracking: &'a Tracking,
+    /// Whether the command is part of a transaction, so that its reply is part of another.
+    pub in_transaction: bool,
     /// The command table, for introspection.
     pub table: &'a CommandTable,
     pub rng: &'a mut stdx::rng::Rng,
@@ -30,6 +34,17 @@ pub struct Cx<'a> {
     pub log: &'a mut Rewrites,
     /// Copies of the request's long words.
     pub ready: &'a mut Ready,
+    /// What the other workers do meanwhile.
+    pub others: Others,
+}
+
+/// What the other workers do while a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They run, and wait only for locks that the command holds.
+    Run,
+    /// They stand still: the write gate is closed, and must not be closed again.
+    Stand,
 }
 
 /// Copies of long words, made before a lock is taken: copying hundreds of megabytes under it would
@@ -88,8 +103,8 @@ impl Cx<'_> {
 
     /// Deletes a key to which a command gave an expiry that has passed, and tells the journal; it
     /// counts as expired. `false` if it was not there.
-    pub fn delete_passed(&mut self, key: &KeyRef<'_>, event: Event) -> bool {
-        let deleted = self.db.delete(key, event);
+    pub fn delete_passed(&mut self, key: &KeyRef<'_>) -> bool {
+        let deleted = self.db.delete(key, Event::EXPIRED);
         if deleted {
             self.space.count_expired(1, self.now_ms);
             self.rewrite(&[b"UNLINK", key.bytes()]);

@@ -29,12 +29,30 @@ errors! {
     Syntax = "ERR syntax error";
     WrongType = "WRONGTYPE Operation against a key holding the wrong kind of value";
     NoSuchKey = "ERR no such key";
+    BusyKey = "BUSYKEY Target key name already exists.";
+    BadDataFormat = "ERR Bad data format";
+    DumpChecksum = "ERR DUMP payload version or checksum are wrong";
+    InvalidTtl = "ERR Invalid TTL value, must be >= 0";
+    InvalidIdletime = "ERR Invalid IDLETIME value, must be >= 0";
+    InvalidFreq = "ERR Invalid FREQ value, must be >= 0 and <= 255";
     NotAnInteger = "ERR value is not an integer or out of range";
     NotAFloat = "ERR value is not a valid float";
     OutOfRange = "ERR value is out of range";
     MustBePositive = "ERR value is out of range, must be positive";
     IndexOutOfRange = "ERR index out of range";
     OffsetOutOfRange = "ERR offset is out of range";
+    BitOffset = "ERR bit offset is not an integer or out of range";
+    BitValue = "ERR bit is not an integer or out of range";
+    BitArgument = "ERR The bit argument must be 1 or 0.";
+    BitopNot = "ERR BITOP NOT must be called with a single source key.";
+    BitfieldType = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
+    BitfieldOverflow = "ERR Invalid OVERFLOW type specified";
+    BitfieldReadOnly = "ERR BITFIELD_RO only supports the GET subcommand";
+    NotHll = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+    CorruptHll = "INVALIDOBJ Corrupted HLL object detected";
+    HllNotSparse = "ERR HLL encoding is not sparse";
+    HllSimd = "ERR Argument must be ON or OFF";
+    KeyDoesNotExist = "ERR The specified key does not exist";
     IncrementOverflow = "ERR increment or decrement would overflow";
     DecrementOverflow = "ERR decrement would overflow";
     IncrementNotFinite = "ERR increment would produce NaN or Infinity";
@@ -55,6 +73,14 @@ errors! {
     DigestLength = "ERR must be exactly 16 hexadecimal characters";
     InvalidDelexCondition = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
     ConditionNeedsString = "ERR Key should be of string type if conditions are specified";
+    NumkeysTooSmall = "ERR numkeys should be greater than 0";
+    CountTooSmall = "ERR count should be greater than 0";
+    /// The least 64-bit integer, where its negative is needed.
+    NotNegatable = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    LposRankZero = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    LposCountNegative = "ERR COUNT can't be negative";
+    LposMaxlenNegative = "ERR MAXLEN can't be negative";
+    SortNotNumbers = "ERR One or more scores can't be converted into double";
     InvalidNumkeys = "ERR invalid numkeys value";
     WrongNumberOfPairs = "ERR wrong number of key-value pairs";
     EnxNeedsExpiration = "ERR ENX flag requires an expiration";
@@ -69,6 +95,16 @@ errors! {
     ExpireGtWithLt = "ERR GT and LT options at the same time are not compatible";
     NotLfu = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     NotLru = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    NxWithXx = "ERR XX and NX options at the same time are not compatible";
+    GtLtNx = "ERR GT, LT, and/or NX options at the same time are not compatible";
+    IncrPairs = "ERR INCR option supports a single increment-element pair";
+    ScoreNaN = "ERR resulting score is not a number (NaN)";
+    NotAScoreRange = "ERR min or max is not a float";
+    NotALexRange = "ERR min or max not valid string range item";
+    LimitOfRanks = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
+    ScoresOfLexRange = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+    WeightNotAFloat = "ERR weight value is not a float";
+    NegativeLimit = "ERR LIMIT can't be negative";
     NoAuth = "NOAUTH Authentication required.";
     WrongPass = "WRONGPASS invalid username-password pair or user is disabled.";
     AuthNoPassword = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
@@ -93,6 +129,7 @@ errors! {
     DebugNotAllowed = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     DebugProtocolType = "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
     DebugReloadOptions = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    ReloadFailed = "ERR Error trying to load the RDB dump, check server logs.";
     NoPersistence = "ERR there is no persistence in this build, so nothing can be reloaded";
     NoResp2 = "ERR RESP2 is not supported by this command";
     PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
@@ -101,6 +138,12 @@ errors! {
     ModuleNotAllowed = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     ModuleUnload = "ERR Error unloading module: no such module with that name";
     ModuleLoad = "ERR Error loading the extension: modules cannot be loaded, what they offer is built in";
+    MultiNested = "ERR MULTI calls can not be nested";
+    WatchInMulti = "ERR WATCH inside MULTI is not allowed";
+    ExecWithoutMulti = "ERR EXEC without MULTI";
+    DiscardWithoutMulti = "ERR DISCARD without MULTI";
+    NotInMulti = "ERR Command not allowed inside a transaction";
+    ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";
@@ -159,6 +202,16 @@ errors! {
     XnackCountOther = "ERR number of IDs doesn't match numids";
     XnackRetryCount = "ERR Invalid RETRYCOUNT value, must be >= 0";
     XnackNoIds = "ERR syntax error, expected IDS keyword";
+    TrackingTwoRedirects = "ERR A client can only redirect to a single other client";
+    TrackingNoTarget = "ERR The client ID you want redirect to does not exist";
+    TrackingPrefixWithoutBcast = "ERR PREFIX option requires BCAST mode to be enabled";
+    TrackingSwitchBcast = "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.";
+    TrackingBcastWithOpt = "ERR OPTIN and OPTOUT are not compatible with BCAST";
+    TrackingBothOpts = "ERR You can't specify both OPTIN mode and OPTOUT mode";
+    TrackingSwitchOpt = "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.";
+    CachingWithoutTracking = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
+    CachingYesWithoutOptin = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
+    CachingNoWithoutOptout = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
@@ -174,6 +227,14 @@ impl CommandError {
     /// An `ERR` text of these pieces, one after the other.
     pub fn err_bytes(pieces: &[&[u8]]) -> Self {
         Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
+    }
+
+    /// EXEC is refused, and the transaction is over.
+    #[must_use]
+    pub fn exec_abort(&self) -> Self {
+        let text = self.text();
+        let text = text.strip_prefix(b"ERR ").unwrap_or(text);
+        Self::Text([b"EXECABORT Transaction discarded because of: ", text].concat().into())
     }
 
     /// The code: the first word of the text, by which INFO errorstats counts.
@@ -239,6 +300,15 @@ impl CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(self.text()))
+    }
+}
+
+impl From<types::hll::HllError> for CommandError {
+    fn from(error: types::hll::HllError) -> Self {
+        match error {
+            types::hll::HllError::NotHll => Self::NotHll,
+            types::hll::HllError::Corrupt => Self::CorruptHll,
+        }
     }
 }
 

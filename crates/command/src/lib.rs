@@ -26,12 +26,14 @@ mod session;
 mod settings;
 mod spec;
 mod table;
+mod tracking;
+mod transaction;
 
 pub use acl_category::Categories;
 pub use args::Args;
 pub use client::{Card, ClientFlags, Clients, Identity, Kind};
 pub use command_log::{CommandLog, LogEntry, LogKind, LogLimit, LogLimits};
-pub use cx::{Cx, Job, JobStep, Ready, Rewrites};
+pub use cx::{Cx, Job, JobStep, Others, Ready, Rewrites};
 pub use effect::{Effect, Outcome};
 pub use error::CommandError;
 pub use grammar::{Argument, ArgumentKind};
@@ -45,6 +47,8 @@ pub use session::{ReplyMode, Session};
 pub use settings::{Settings, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
+pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
+pub use transaction::Transaction;
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.
 pub const REDIS_VERSION: &str = "8.4.0";

@@ -1,7 +1,7 @@
 //! The node, as commands see it: configuration, statistics, clients, life and death. Cold path,
 //! so one `dyn` trait that the server implements.
 
-use crate::{Clients, CommandError, CommandLog};
+use crate::{Clients, CommandError, CommandLog, Others};
 use resp::Reply;
 
 /// How SHUTDOWN was asked for.
@@ -55,7 +55,7 @@ pub trait Node: Send + Sync {
     fn shutdown(&self, request: ShutdownRequest) -> Result<(), CommandError>;
 
     /// Holds back commands until `until_ms` (milliseconds since 1970); a longer pause stays.
-    fn pause(&self, mode: PauseMode, until_ms: i64);
+    fn pause(&self, mode: PauseMode, until_ms: i64, others: Others);
 
     fn unpause(&self);
 
@@ -64,13 +64,18 @@ pub trait Node: Send + Sync {
     fn debug(&self, args: &[&[u8]], reply: &mut Reply) -> Result<bool, CommandError>;
 
     /// Holds the whole server still for that long (DEBUG SLEEP).
-    fn sleep(&self, micros: u64);
+    fn sleep(&self, micros: u64, others: Others);
 
     /// Whether even small replies count against output limits (DEBUG CLIENT-ENFORCE-REPLY-LIST).
     fn count_reply_blocks(&self, on: bool);
 
     /// DEBUG SET-ACTIVE-EXPIRE.
     fn set_active_expire(&self, on: bool);
+
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: whether RESTORE takes a payload under a wrong checksum.
+    fn set_skip_checksums(&self, on: bool);
+
+    fn skips_checksums(&self) -> bool;
 
     /// DEBUG PAUSE-CRON.
     fn pause_cron(&self, on: bool);

@@ -28,17 +28,21 @@ pub enum Place {
     Conn,
     /// Concerns the node: configuration, introspection, shutdown.
     Node,
+    /// Runs what the session has queued, under the locks of all of it.
+    Exec,
     /// Only its subcommands can be called.
     Container,
 }
 
 /// Which locks a `Data` command takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Locks {
     /// Those of its keys' shards.
     Keys,
     /// Every shard, for commands on whole databases.
     All,
+    /// Every shard if the request, whose words these are, names keys only by what is in others.
+    AllIf(fn(words: &[&[u8]]) -> bool),
 }
 
 /// The documented group, which names the family file and the page in `docs/commands/`.
@@ -133,10 +137,14 @@ flags! {
     IN_ADMIN = 35, "";
     /// ACL category @connection though documented in another group.
     IN_CONNECTION = 36, "";
+    /// ACL categories @list, @set and @sortedset, though documented in another group.
+    IN_SORTABLE = 45, "";
     /// May be sent by a RESP2 client that is subscribed.
     WHILE_SUBSCRIBED = 38, "";
     /// For operators of the system: COMMAND DOCS marks it `syscmd`.
     SYSCMD = 37, "";
+    /// Runs at once after MULTI, too.
+    UNQUEUED = 40, "";
     /// Not told to clients: COMMAND does not list it.
     SENTINEL_ONLY = 34, "";
 }
@@ -211,6 +219,11 @@ impl Command {
     /// A command of the node.
     pub const fn node(name: &'static str, handler: Handler) -> Self {
         Self::new(name, Place::Node, handler)
+    }
+
+    /// The command that runs what is queued. The engine is its handler.
+    pub const fn exec(name: &'static str) -> Self {
+        Self::new(name, Place::Exec, Self::never)
     }
 
     /// A command that only has subcommands.

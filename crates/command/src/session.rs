@@ -1,8 +1,10 @@
 //! What a connection is to the commands it sends. Owned by the connection's worker; what other
 //! workers may see of it is in its [`Card`].
 
-use crate::{Card, Subscriptions};
+use crate::{Card, PubSub, Subscriptions, Tracking, TrackingState, Transaction};
+use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Which replies the client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -34,8 +36,16 @@ pub struct Session {
     pub no_touch: bool,
     /// Close once what is queued has been written.
     pub close_after_reply: bool,
+    /// What is queued since MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// Keys that must not change until EXEC. The shards know of them by the card's watch.
+    pub watched: Vec<WatchedKey>,
+    /// What these take, here and in the shards.
+    watched_bytes: u64,
     /// `None`: it is not subscribed to anything.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// `None`: it does not track keys.
+    pub tracking: Option<Box<TrackingState>>,
     /// What the command under way has written are pushes: CLIENT REPLY does not keep them back.
     pub pushed: bool,
 }
@@ -51,7 +61,11 @@ impl Session {
             reply_mode: ReplyMode::On,
             no_touch: false,
             close_after_reply: false,
+            transaction: None,
+            watched: Vec::new(),
+            watched_bytes: 0,
             subscriptions: None,
+            tracking: None,
             pushed: false,
         }
     }
@@ -66,6 +80,37 @@ impl Session {
         if self.protocol == 3 { resp::Protocol::Resp3 } else { resp::Protocol::Resp2 }
     }
 
+    /// Ends the watching of keys. Called without locks.
+    pub fn unwatch(&mut self, space: &Keyspace) {
+        if !self.watched.is_empty() {
+            space.unwatch(&self.card.watch, &mut self.watched);
+            self.watched = Vec::new();
+            self.watched_bytes = 0;
+        }
+    }
+
+    /// A key is watched from now on.
+    pub fn remember(&mut self, key: WatchedKey) {
+        self.watched_bytes += key.memory_bytes();
+        self.watched.push(key);
+    }
+
+    /// A command could not be queued: EXEC will do nothing.
+    pub fn fail_transaction(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.fail();
+        }
+    }
+
+    /// Brings what is queued and watched to where others see it.
+    pub fn publish(&self) {
+        let card = &self.card;
+        let queued = self.transaction.as_ref().map_or(-1, |queue| queue.len() as i32);
+        let queue = self.transaction.as_ref().map_or(0, |queue| queue.memory_bytes());
+        card.queued.store(queued, Ordering::Relaxed);
+        card.multi_bytes.store(queue + self.watched_bytes, Ordering::Relaxed);
+    }
+
     /// Whether the client speaks RESP2 and is subscribed: it cannot tell replies from messages, and
     /// may send only what is answered like them.
     #[inline]
@@ -73,7 +118,26 @@ impl Session {
         self.subscriptions.is_some() && self.protocol == 2
     }
 
-    /// As RESET leaves it: everything but the identity of the connection.
+    /// CLIENT CACHING was for one command, or for one transaction.
+    #[inline]
+    pub fn caching_ends(&mut self) {
+        if let Some(tracking) = &mut self.tracking
+            && self.transaction.is_none()
+        {
+            tracking.caching = false;
+        }
+    }
+
+    /// Takes the client out of all that others might tell it: RESET, or the end of the connection.
+    /// Called without locks.
+    pub fn leave(&mut self, space: &Keyspace, pubsub: &PubSub, tracking: &Tracking) {
+        self.transaction = None;
+        self.unwatch(space);
+        pubsub.leave(self);
+        tracking.disable(self);
+    }
+
+    /// As RESET leaves it: everything but the identity of the connection. Nothing is watched.
     pub fn reset(&mut self, authenticated: bool) {
         let known = self.is_known();
         *self = Self::new(self.card.clone(), authenticated);

@@ -28,6 +28,8 @@ pub struct Settings {
     pub password_required: bool,
     /// `notify-keyspace-events`, as a bit set of classes.
     pub notify_events: u32,
+    /// Keys of the tracking table (`tracking-table-max-keys`); 0 means no limit.
+    pub tracking_keys_max: u64,
     /// `inline-commands`.
     pub inline_commands: bool,
     /// `import-mode`: what has expired is kept until the import source deletes it.
@@ -60,6 +62,7 @@ impl Default for Settings {
             latency_tracking: true,
             password_required: false,
             notify_events: 0,
+            tracking_keys_max: 1_000_000,
             inline_commands: true,
             import_mode: false,
             query_buffer_bytes_max: 1 << 30,

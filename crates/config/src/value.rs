@@ -81,6 +81,10 @@ pub mod events {
     pub const MODULE: u32 = 1 << 13;
     /// Not among [`ALL`].
     pub const NEW: u32 = 1 << 14;
+    /// Not among [`ALL`].
+    pub const OVERWRITTEN: u32 = 1 << 15;
+    /// Not among [`ALL`].
+    pub const TYPE_CHANGED: u32 = 1 << 16;
     /// What the letter `A` stands for.
     pub const ALL: u32 =
         GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE;
@@ -102,6 +106,8 @@ const EVENT_LETTERS: &[(u8, u32)] = &[
     (b'K', events::KEYSPACE),
     (b'E', events::KEYEVENT),
     (b'm', events::KEY_MISS),
+    (b'o', events::OVERWRITTEN),
+    (b'c', events::TYPE_CHANGED),
 ];
 
 /// Names of the classes of output limits; a replica is a slave in answers, a replica in files.

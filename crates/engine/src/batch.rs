@@ -6,16 +6,16 @@
 //! write gate themselves.
 
 use crate::evict::{Evicting, Hand};
-use crate::execute::logged_as_sent;
+use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
-    Argument, ArgumentKind, ClientFlags, CommandError, Cx, Flags, Job, Outcome, Place, Ready,
-    ReplyMode, Resolved, Rewrites, Session, Settings,
+    Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
+    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings,
 };
-use journal::{Frame, Room, Writer};
-use keyspace::{Db, Evictor, HeldShards, Record, Shard};
+use journal::{Room, Writer};
+use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::Arc;
@@ -64,58 +64,6 @@ pub struct Now {
     pub wall: fn() -> i64,
     /// A command that takes longer than this makes the wall clock stale.
     pub stale_ticks: u64,
-}
-
-/// The way of effects to the journal: room that was secured before any lock, and what counts.
-pub struct Ledger<'a> {
-    pub(crate) writer: &'a mut Writer,
-    pub(crate) room: &'a mut Room,
-    pub(crate) stats: &'a WorkerStats,
-}
-
-impl Ledger<'_> {
-    /// Appends one command's effect as one record, framed by MULTI and EXEC if it is several
-    /// commands. The room is there, so it cannot fail.
-    pub(crate) fn append(&mut self, cx: &mut Cx<'_>, request: &Resolved<'_>, outcome: &Outcome) {
-        if !self.room.active() {
-            return;
-        }
-        let index = cx.db.index();
-        let mut record = Vec::new();
-        let mut commands = 0;
-        for (db, key) in &cx.db.record().expired {
-            let select = |record: &mut Vec<u8>, db: u32| {
-                resp::write_command(record, &[b"SELECT", db.to_string().as_bytes()]);
-            };
-            if *db != index {
-                select(&mut record, *db);
-            }
-            resp::write_command(&mut record, &[b"DEL", key]);
-            if *db != index {
-                select(&mut record, index);
-            }
-            commands += 1;
-        }
-        if logged_as_sent(outcome) && cx.db.record().changed_beyond_expiry() {
-            resp::write_command(&mut record, request.args);
-            commands += 1;
-        } else {
-            record.extend_from_slice(&cx.log.bytes);
-            commands += cx.log.commands;
-        }
-        let lsn = if commands > 1 {
-            let parts: [&[u8]; 3] = [b"*1\r\n$5\r\nMULTI\r\n", &record, b"*1\r\n$4\r\nEXEC\r\n"];
-            self.writer.append(self.room, Frame::new(index), &parts)
-        } else {
-            self.writer.append(self.room, Frame::new(index), &[&record])
-        };
-        cx.db.stamp(lsn.0);
-    }
-
-    #[cold]
-    pub(crate) fn failed(&self, error: &CommandError) {
-        self.stats.error(error.code());
-    }
 }
 
 impl Engine {
@@ -198,6 +146,7 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         let Scratch { words, keys, plans, shards } = scratch;
+        let queued = &mut worker.queued;
         self.watch_memory(&worker.settings, now.wall_ms);
         // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
         let room = match worker.writer.room(self.journal_bytes(plans), plans.len() as u32) {
@@ -212,6 +161,7 @@ impl Engine {
             rng: &mut worker.rng,
             settings: &worker.settings,
             record: &mut worker.record,
+            broadcast: &mut worker.broadcast,
             log: &mut worker.log,
             writer: &mut worker.writer,
             room,
@@ -224,22 +174,32 @@ impl Engine {
             ready,
             evictor: &mut worker.evictor,
             memory: Memory::Unknown,
+            transaction: None,
+            others: Others::Run,
+            uncounted: 0,
         };
         run.log.active = run.room.active();
         let mut done = 0;
         let mut stop = None;
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
-            let (ran, end) = if stretch[0].concerns_data() {
-                run.data(&mut worker.participant, stretch, shards)
+            let ran = if stretch[0].concerns_data() {
+                Ok(run.data(&mut worker.participant, stretch, shards))
+            } else if stretch[0].row.is_some_and(|row| row.place == Place::Exec) {
+                run.exec(&mut worker.participant, stretch, queued, shards)
             } else {
-                run.one(&stretch[0], Locked::Nothing)
+                Ok(run.one(&stretch[0], Locked::Nothing))
             };
-            done += ran;
-            stop = end;
-            if run.memory == Memory::Wanted
-                && let Err(refused) = run.evict(&mut worker.participant, &plans[done..])
-            {
+            let ready = ran.and_then(|(ran, end)| {
+                done += ran;
+                stop = end;
+                if run.memory == Memory::Wanted {
+                    run.evict(&mut worker.participant, &plans[done..])
+                } else {
+                    Ok(())
+                }
+            });
+            if let Err(refused) = ready {
                 run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
                 return Served { done: done + rest.done, ..rest };
@@ -264,7 +224,7 @@ impl Plan {
 
 /// Copies of the long words that writes may store.
 #[inline]
-fn long_words(plans: &[Plan], words: &[&[u8]]) -> Ready {
+pub(crate) fn long_words(plans: &[Plan], words: &[&[u8]]) -> Ready {
     let mut ready = Ready::default();
     for plan in plans.iter().filter(|plan| plan.bytes >= Ready::WORD_BYTES_MIN) {
         if plan.row.is_some_and(|row| row.flags.has(Flags::DENYOOM)) {
@@ -276,7 +236,7 @@ fn long_words(plans: &[Plan], words: &[&[u8]]) -> Ready {
 
 impl Engine {
     /// Bytes that the effects of these requests may take in the journal.
-    fn journal_bytes(&self, plans: &[Plan]) -> u64 {
+    pub(crate) fn journal_bytes(&self, plans: &[Plan]) -> u64 {
         /// What rewriting and framing may add to the words of a request.
         const REWRITE_BYTES: u64 = 512;
         /// The text of a sum, which may be far longer than its terms: `1e4000` is a word of six.
@@ -301,40 +261,60 @@ pub(crate) fn writes_floats(row: &command::Command) -> bool {
     row.flags.has(Flags::WRITE) && any_double(row.args)
 }
 
+/// What has expired for a client: all up to now; for one that brings data in, nothing, as deleting
+/// is up to the source.
+pub(crate) fn horizon_ms(session: &Session, settings: &Settings, now_ms: i64) -> i64 {
+    let imports = settings.import_mode && session.card.has(ClientFlags::IMPORT_SOURCE);
+    if imports { i64::MIN } else { now_ms }
+}
+
+/// Whether it is a subcommand of CLIENT, as CLIENT CACHING is, which looks further ahead.
+fn is_of_client(request: &Resolved<'_>) -> bool {
+    request.name_words > 1 && request.spec.group == Group::Connection
+}
+
 /// The shards that are locked for a request.
-enum Locked<'a> {
+pub(crate) enum Locked<'a> {
     Nothing,
     One(&'a mut Shard),
     Many(&'a mut dyn HeldShards),
 }
 
 /// What the requests of one batch share while they run.
-struct Run<'f, 'a> {
-    engine: &'f Engine,
-    session: &'f mut Session,
-    rng: &'f mut Rng,
-    settings: &'f Settings,
-    record: &'f mut Record,
-    log: &'f mut Rewrites,
-    writer: &'f mut Writer,
-    room: Room,
-    stats: &'f WorkerStats,
-    reply: &'f mut Reply,
-    now: Now,
+pub(crate) struct Run<'f, 'a> {
+    pub(crate) engine: &'f Engine,
+    pub(crate) session: &'f mut Session,
+    pub(crate) rng: &'f mut Rng,
+    pub(crate) settings: &'f Settings,
+    pub(crate) record: &'f mut Record,
+    pub(crate) log: &'f mut Rewrites,
+    pub(crate) writer: &'f mut Writer,
+    pub(crate) room: Room,
+    pub(crate) stats: &'f WorkerStats,
+    pub(crate) reply: &'f mut Reply,
+    pub(crate) now: Now,
     /// When the batch began.
     began: u64,
     /// When the last command ended.
-    ticks: u64,
-    words: &'f [&'a [u8]],
-    keys: &'f [keyspace::KeyRef<'a>],
-    ready: Ready,
-    evictor: &'f mut Evictor,
-    memory: Memory,
+    pub(crate) ticks: u64,
+    pub(crate) words: &'f [&'a [u8]],
+    keys: &'f [KeyRef<'a>],
+    pub(crate) ready: Ready,
+    pub(crate) evictor: &'f mut Evictor,
+    pub(crate) memory: Memory,
+    /// The record of the transaction that runs.
+    pub(crate) transaction: Option<Composed>,
+    /// What changed, for those who hear of all changes.
+    pub(crate) broadcast: &'f mut Changed,
+    /// Whether the write gate is closed, by this worker.
+    pub(crate) others: Others,
+    /// Commands that ran beside the requests (in EXEC), less requests that were only queued.
+    pub(crate) uncounted: i64,
 }
 
 /// What is known of memory for the next command that takes some.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Memory {
+pub(crate) enum Memory {
     Unknown,
     /// The command waits for keys to be evicted: its locks and the pass are let go first.
     Wanted,
@@ -342,7 +322,7 @@ enum Memory {
     Evicted(Evicting),
 }
 
-type Ran = (usize, Option<End>);
+pub(crate) type Ran = (usize, Option<End>);
 
 impl Run<'_, '_> {
     /// Runs the data commands at the head of `plans`, within one pass.
@@ -353,10 +333,15 @@ impl Run<'_, '_> {
         shards: &mut Vec<ShardId>,
     ) -> Ran {
         let pass = participant.enter();
-        self.prefetch(&pass, plans);
+        if plans.len() > 1 || self.keys.len() > 3 {
+            self.prefetch(&pass, self.keys);
+        }
         let mut done = 0;
         while done < plans.len() && plans[done].concerns_data() {
+            // What is only queued needs no lock.
+            let queues = self.session.transaction.is_some();
             let (ran, end) = match plans[done].lock {
+                _ if queues => self.one(&plans[done], Locked::Nothing),
                 LockPlan::Nothing => self.one(&plans[done], Locked::Nothing),
                 LockPlan::One(shard) => self.on_one_shard(shard, &plans[done..]),
                 LockPlan::Many | LockPlan::All => self.on_many(&plans[done], shards),
@@ -370,15 +355,15 @@ impl Run<'_, '_> {
     }
 
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
-    /// entries. A single request has nothing to overlap with.
-    fn prefetch(&self, pass: &lock::Pass<'_>, plans: &[Plan]) {
-        if self.keys.len() < 2 || plans.len() < 2 && self.keys.len() < 4 {
+    /// entries.
+    pub(crate) fn prefetch(&self, pass: &lock::Pass<'_>, keys: &[KeyRef<'_>]) {
+        if keys.len() < 2 {
             return;
         }
-        for key in self.keys {
+        for key in keys {
             self.engine.space.prefetch_bucket(pass, self.session.db, key);
         }
-        for key in self.keys {
+        for key in keys {
             self.engine.space.prefetch_entry(pass, self.session.db, key);
         }
     }
@@ -404,7 +389,7 @@ impl Run<'_, '_> {
             return self.one(plan, Locked::Many(&mut held));
         }
         shards.clear();
-        shards.extend(self.keys[plan.keys.clone()].iter().map(keyspace::KeyRef::shard));
+        shards.extend(self.keys[plan.keys.clone()].iter().map(KeyRef::shard));
         shards.sort_unstable();
         shards.dedup();
         let mut held = self.engine.space.hold_many(shards);
@@ -412,7 +397,7 @@ impl Run<'_, '_> {
     }
 
     /// Admits and executes one request. 0 means that it was not executed.
-    fn one(&mut self, plan: &Plan, locked: Locked<'_>) -> Ran {
+    pub(crate) fn one(&mut self, plan: &Plan, locked: Locked<'_>) -> Ran {
         let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
             self.refuse(plan, plan.refused.as_deref());
             return (1, None);
@@ -427,47 +412,17 @@ impl Run<'_, '_> {
         if self.memory == Memory::Wanted {
             return (0, None);
         }
+        if self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED) {
+            return self.queue(plan, row);
+        }
         let mut later = None;
         let start = self.reply.mark();
-        let engine = self.engine;
-        let (index, now_ms) = (self.session.db, engine.space.now_under_locks(self.now.wall_ms));
-        let db = match locked {
-            Locked::Nothing => Db::under_none(self.record, index, now_ms),
-            Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
-            Locked::Many(shards) => Db::under_many(shards, self.record, index, now_ms),
-        };
-        let touch = !self.session.no_touch;
-        // To whom brings data in, nothing has expired: deleting is up to the source.
-        let imports =
-            self.settings.import_mode && self.session.card.has(ClientFlags::IMPORT_SOURCE);
-        let horizon_ms = if imports { i64::MIN } else { now_ms };
-        let request = Resolved {
-            spec: row,
-            id: plan.id,
-            args: &self.words[plan.words.clone()],
-            keys: &self.keys[plan.keys.clone()],
-            name_words: plan.name_words,
-        };
-        let mut cx = Cx {
-            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
-            space: &engine.space,
-            session: self.session,
-            node: engine.node(),
-            pubsub: &engine.pubsub,
-            table: &engine.table,
-            rng: self.rng,
-            settings: self.settings,
-            now_ms,
-            later: &mut later,
-            log: self.log,
-            ready: &mut self.ready,
-        };
-        let mut ledger = Ledger { writer: self.writer, room: &mut self.room, stats: self.stats };
-        let written = self.reply.out.len();
-        let succeeded = engine.execute(&mut cx, &request, &mut ledger, self.reply);
-        let ticks = self.count(plan.id, succeeded);
-        let reply_bytes = self.reply.out.len().saturating_sub(written);
-        self.note_if_outstanding(plan, row, ticks, reply_bytes);
+        let request = plan.resolved(row, self.words, self.keys);
+        let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
+        self.call(&request, plan.bytes, locked, now_ms, &mut later);
+        if !is_of_client(&request) {
+            self.session.caching_ends();
+        }
         let end = self.after(start, later);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -475,21 +430,86 @@ impl Run<'_, '_> {
         (1, end)
     }
 
+    /// Executes one request under the locks that it needs.
+    pub(crate) fn call(
+        &mut self,
+        request: &Resolved<'_>,
+        bytes: usize,
+        locked: Locked<'_>,
+        now_ms: i64,
+        later: &mut Option<Box<dyn Job>>,
+    ) {
+        let (engine, index) = (self.engine, self.session.db);
+        self.record.listening = engine.listens(self.settings);
+        let db = match locked {
+            Locked::Nothing => Db::under_none(self.record, index, now_ms),
+            Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
+            Locked::Many(shards) => Db::under_many(shards, self.record, index, now_ms),
+        };
+        let touch = !self.session.no_touch;
+        let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
+        let mut cx = Cx {
+            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
+            space: &engine.space,
+            session: self.session,
+            node: engine.node(),
+            pubsub: &engine.pubsub,
+            tracking: &engine.tracking,
+            in_transaction: self.transaction.is_some(),
+            table: &engine.table,
+            rng: self.rng,
+            settings: self.settings,
+            now_ms,
+            later,
+            log: self.log,
+            ready: &mut self.ready,
+            others: self.others,
+        };
+        let mut ledger = Ledger {
+            writer: self.writer,
+            room: &mut self.room,
+            stats: self.stats,
+            transaction: self.transaction.as_mut(),
+            broadcast: self.broadcast,
+        };
+        let written = self.reply.out.len();
+        let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
+        let ticks = self.count(request.id, succeeded);
+        let reply_bytes = self.reply.out.len().saturating_sub(written);
+        self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+    }
+
     /// Whether the client may run `row` now.
     #[inline]
-    fn admit(&mut self, plan: &Plan, row: &command::Command) -> Result<(), CommandError> {
+    pub(crate) fn admit(
+        &mut self,
+        plan: &Plan,
+        row: &command::Command,
+    ) -> Result<(), CommandError> {
         if !self.session.authenticated && !row.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NoAuth);
+        }
+        if self.session.transaction.is_some() && row.flags.has(Flags::NO_MULTI) {
+            return Err(CommandError::NotInMulti);
         }
         if self.session.only_listens() && !row.flags.has(Flags::WHILE_SUBSCRIBED) {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
         }
-        if row.flags.has(Flags::DENYOOM) && self.engine.space.out_of_memory(self.settings.maxmemory)
-        {
+        if self.engine.space.out_of_memory(self.settings.maxmemory) && self.takes_memory(row) {
             return self.under_pressure();
         }
         Ok(())
+    }
+
+    /// Whether the command takes memory: by what it stores, or by being queued.
+    fn takes_memory(&self, row: &command::Command) -> bool {
+        let queue = self.session.transaction.as_ref();
+        row.flags.has(Flags::DENYOOM)
+            || queue.is_some_and(|queue| match row.place {
+                Place::Exec => queue.has(Flags::DENYOOM),
+                _ => !row.flags.has(Flags::UNQUEUED),
+            })
     }
 
     /// A command that takes memory meets the limit: eviction is asked for, or has failed.
@@ -517,6 +537,7 @@ impl Run<'_, '_> {
             writer: self.writer,
             rng: self.rng,
             record: self.record,
+            broadcast: self.broadcast,
             evictor: self.evictor,
             stats: self.stats,
             now: self.now,
@@ -528,13 +549,25 @@ impl Run<'_, '_> {
         }
         // The time is not the command's.
         self.ticks = ticks;
+        if self.session.card.has_mail() {
+            // What was evicted is told before the command that needed the room.
+            self.session.collect(self.reply);
+        }
         self.room = self.writer.room(self.engine.journal_bytes(plans), plans.len() as u32)?;
         self.log.active = self.room.active();
         Ok(())
     }
 
     #[cold]
-    fn refuse(&mut self, plan: &Plan, error: Option<&CommandError>) {
+    pub(crate) fn refuse(&mut self, plan: &Plan, error: Option<&CommandError>) {
+        if plan.row.is_some_and(|row| row.place == Place::Exec) {
+            return self.refuse_exec(plan, error);
+        }
+        self.session.fail_transaction();
+        self.answer_refused(plan, error);
+    }
+
+    pub(crate) fn answer_refused(&mut self, plan: &Plan, error: Option<&CommandError>) {
         let start = self.reply.mark();
         if let Some(error) = error {
             self.reply.error(error.text());
@@ -549,7 +582,7 @@ impl Run<'_, '_> {
     }
 
     #[inline]
-    fn count(&mut self, id: u16, succeeded: bool) -> u64 {
+    pub(crate) fn count(&mut self, id: u16, succeeded: bool) -> u64 {
         let ticks = (self.now.ticks)();
         let taken = ticks.saturating_sub(self.ticks);
         self.ticks = ticks;
@@ -566,10 +599,10 @@ impl Run<'_, '_> {
 
     /// Puts the command into the log of commands if it took long or was large.
     #[inline]
-    fn note_if_outstanding(
+    pub(crate) fn note_if_outstanding(
         &self,
-        plan: &Plan,
-        row: &command::Command,
+        request: &Resolved<'_>,
+        bytes: usize,
         ticks: u64,
         reply_bytes: usize,
     ) {
@@ -582,24 +615,24 @@ impl Run<'_, '_> {
             .threshold
             .map_or(u64::MAX, |micros| micros.saturating_mul(self.now.stale_ticks) / 1000);
         if ticks >= slow_ticks
-            || reaches(limits.large_request, plan.bytes as u64)
+            || reaches(limits.large_request, bytes as u64)
             || reaches(limits.large_reply, reply_bytes as u64)
         {
-            self.note(plan, row, ticks, reply_bytes);
+            self.note(request, bytes, ticks, reply_bytes);
         }
     }
 
     #[cold]
-    fn note(&self, plan: &Plan, row: &command::Command, ticks: u64, reply_bytes: usize) {
+    fn note(&self, request: &Resolved<'_>, bytes: usize, ticks: u64, reply_bytes: usize) {
+        let (row, words) = (request.spec, request.args);
         use command::LogKind::{LargeReply, LargeRequest, Slow};
         if row.flags.has(Flags::SKIP_SLOWLOG) {
             return;
         }
         let micros = ticks.saturating_mul(1000) / self.now.stale_ticks.max(1);
-        let words = &self.words[plan.words.clone()];
         let client = (&*self.session.card, self.now.wall_ms);
         for (kind, value) in
-            [(Slow, micros), (LargeRequest, plan.bytes as u64), (LargeReply, reply_bytes as u64)]
+            [(Slow, micros), (LargeRequest, bytes as u64), (LargeReply, reply_bytes as u64)]
         {
             let limits = &self.settings.command_log;
             self.engine.command_log.note(kind, value, limits, (row, words), client);
@@ -608,11 +641,16 @@ impl Run<'_, '_> {
 
     /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
     #[inline]
-    fn after(&mut self, start: resp::Mark, later: Option<Box<dyn Job>>) -> Option<End> {
+    pub(crate) fn after(
+        &mut self,
+        start: resp::Mark,
+        mut later: Option<Box<dyn Job>>,
+    ) -> Option<End> {
         let pushed = std::mem::take(&mut self.session.pushed);
         if self.session.reply_mode != ReplyMode::On {
             if !pushed {
                 self.reply.truncate(start);
+                later = None;
             }
             self.session.reply_mode = match self.session.reply_mode {
                 ReplyMode::SkipNext => ReplyMode::Skip,
@@ -628,8 +666,10 @@ impl Run<'_, '_> {
 
     /// Brings the batch's numbers to where others see them.
     fn settle(self, plans: &[Plan], done: usize) {
+        self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
-        stats.commands_processed.add(done as u64);
+        let commands = (done as u64).saturating_add_signed(self.uncounted);
+        stats.commands_processed.add(commands);
         stats.batches.add(1);
         stats.command_ticks.add(self.ticks.saturating_sub(self.began));
         stats.most_commands.raise(done as u64);
@@ -638,11 +678,12 @@ impl Run<'_, '_> {
         if !self.record.garbage.is_empty() {
             self.engine.space.dispose(&mut self.record.garbage);
         }
+        self.session.publish();
         let card = &self.session.card;
         card.last_ms.store(self.now.wall_ms, Ordering::Relaxed);
         card.db.store(self.session.db, Ordering::Relaxed);
         card.protocol.store(self.session.protocol, Ordering::Relaxed);
-        card.commands.store(card.commands.load(Ordering::Relaxed) + done as u64, Ordering::Relaxed);
+        card.commands.store(card.commands.load(Ordering::Relaxed) + commands, Ordering::Relaxed);
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }

@@ -1,11 +1,12 @@
 //! Eviction: before a command that takes memory runs above `maxmemory`, keys go by the policy, for
 //! a bounded time. No lock is held when it begins, and one shard's at a time while it lasts.
 
+use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
-use command::Settings;
-use journal::{Frame, Refused, Writer};
-use keyspace::{Evictor, Record, Search};
-use lock::Participant;
+use command::{Changed, Settings};
+use journal::{Frame, Refused, Room, Writer};
+use keyspace::{Change, Event, Evictor, Position, Record, Search, Swept};
+use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
 
@@ -26,6 +27,7 @@ pub struct Hand<'a> {
     pub(crate) writer: &'a mut Writer,
     pub(crate) rng: &'a mut Rng,
     pub(crate) record: &'a mut Record,
+    pub(crate) broadcast: &'a mut Changed,
     pub(crate) evictor: &'a mut Evictor,
     pub(crate) stats: &'a WorkerStats,
     pub(crate) now: Now,
@@ -39,6 +41,7 @@ impl Worker {
             writer: &mut self.writer,
             rng: &mut self.rng,
             record: &mut self.record,
+            broadcast: &mut self.broadcast,
             evictor: &mut self.evictor,
             stats: &self.stats,
             now,
@@ -115,6 +118,7 @@ impl Engine {
     /// writer's room becomes invalid.
     pub fn evict(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
         let verdict = self.evict_some(hand, settings);
+        self.broadcast(hand.broadcast, settings);
         self.space.dispose(&mut hand.record.garbage);
         self.pressure.exceeds(verdict != Evicting::Done, hand.now.wall_ms);
         verdict
@@ -155,7 +159,7 @@ impl Engine {
                 self.space.sample_memory(now.wall_ms);
                 return if over() { Evicting::Failed } else { Evicting::Done };
             };
-            if let Err(refused) = self.evict_one(hand, &candidate, &search) {
+            if let Err(refused) = self.evict_one(hand, &candidate, &search, settings) {
                 debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
                 return Evicting::Failed;
             }
@@ -170,12 +174,53 @@ impl Engine {
         }
     }
 
+    /// A slice of the walk that deletes what has expired: looks at up to `buckets` buckets of a
+    /// shard's part of a database, from `at` on.
+    pub fn sweep(
+        &self,
+        worker: &mut Worker,
+        (shard, db, at): (ShardId, u32, Option<Position>),
+        buckets: usize,
+        wall: fn() -> i64,
+    ) -> Swept {
+        /// A slice deletes at most what its buckets hold; keys of more bytes wait for the next.
+        const ROOM_BYTES: u64 = 1 << 20;
+        const KEYS_MAX: u32 = 1024;
+        worker.refresh(self);
+        let Worker { participant, writer, stats, settings, broadcast, .. } = worker;
+        let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
+        let pass = participant.enter();
+        let now_ms = wall();
+        // A pause that began meanwhile has closed the gate, and counts on nothing going on.
+        if self.pause.active(now_ms) {
+            return Swept::default();
+        }
+        let mut record = Record::default();
+        // Whether anybody listens is known under the lock only.
+        record.listening = true;
+        let log = |db: u32, words: &[&[u8]], record: &mut Record| {
+            let lsn = append_deletion(writer, &mut room, db, words);
+            for Change { db, key, event } in record.noted.drain(..) {
+                let happened = Happened { db, key: &key, event, by: None };
+                self.tell(settings, happened, broadcast);
+            }
+            lsn
+        };
+        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, log);
+        self.broadcast(broadcast, settings);
+        drop(pass);
+        stats.expired_keys.add(swept.expired);
+        self.space.dispose(&mut record.garbage);
+        swept
+    }
+
     /// Deletes one candidate through the log, if it has not been used meanwhile.
     fn evict_one(
         &self,
         hand: &mut Hand<'_>,
         candidate: &keyspace::Candidate,
         search: &Search,
+        settings: &Settings,
     ) -> Result<(), Refused> {
         /// What the words of a DEL take beside its key.
         const FRAME_BYTES: u64 = 64;
@@ -185,18 +230,32 @@ impl Engine {
         if self.pause.active(hand.now.wall_ms) {
             return Ok(());
         }
-        let writer = &mut *hand.writer;
+        let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
-            if !room.active() {
-                return 0;
-            }
-            let mut bytes = Vec::new();
-            resp::write_command(&mut bytes, &[b"DEL", key]);
-            writer.append(&mut room, Frame::new(db), &[&bytes]).0
+            let lsn = append_deletion(writer, &mut room, db, &[b"DEL", key]);
+            let happened = Happened { db, key, event: Event::EVICTED, by: None };
+            self.tell(settings, happened, broadcast);
+            lsn
         });
         drop(pass);
         hand.record.clear();
         hand.stats.evicted_keys.add(u64::from(gone));
         Ok(())
     }
+}
+
+/// Tells the journal that a key was deleted; answers the record's end, 0 without readers.
+fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, words: &[&[u8]]) -> u64 {
+    if !room.active() {
+        return 0;
+    }
+    let mut bytes = Vec::new();
+    resp::write_command(&mut bytes, words);
+    let needed = bytes.len() as u64 + journal::SELECT_BYTES_MAX;
+    if needed > room.left_bytes() {
+        // Names of elements may be long. Only memory can be short.
+        let enlarged = writer.extend(room, needed, 1);
+        assert!(enlarged.is_ok(), "the journal has no memory for a deletion");
+    }
+    writer.append(room, Frame::new(db), &[&bytes]).0
 }

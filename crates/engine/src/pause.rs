@@ -1,6 +1,6 @@
 //! CLIENT PAUSE: which commands wait, and until when. Read by every worker before each command.
 
-use command::{Command, Flags, Group, PauseMode};
+use command::{Command, Flags, Group, PauseMode, Transaction};
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 const NOBODY: u8 = 0;
@@ -66,7 +66,16 @@ impl Pause {
         if administers {
             return false;
         }
-        let writes = row.flags.has(Flags::WRITE) || row.flags.has(Flags::MAY_REPLICATE);
-        mode == ALL || writes
+        mode == ALL || row.flags.has(Flags::WRITE) || row.flags.has(Flags::MAY_REPLICATE)
+    }
+
+    /// Whether EXEC of what is queued must wait.
+    pub fn holds_queue(&self, queue: &Transaction, now_ms: i64) -> bool {
+        let writes = queue.has(Flags::WRITE) || queue.has(Flags::MAY_REPLICATE);
+        match self.current(now_ms) {
+            None => false,
+            Some((PauseMode::Write, _)) => writes,
+            Some((PauseMode::All, _)) => true,
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! tracking and the handler all read what it found.
 
 use crate::Engine;
-use command::{Command, CommandError, KeyFlags, Locks, Place};
+use command::{Command, CommandError, KeyFlags, Locks, Place, Resolved};
 use keyspace::KeyRef;
 use lock::ShardId;
 use std::ops::Range;
@@ -31,6 +31,25 @@ pub(crate) struct Plan {
     pub refused: Option<Box<CommandError>>,
     /// Bytes of the request on the wire.
     pub bytes: usize,
+}
+
+impl Plan {
+    /// The request, which is one of `row`; `words` and `keys` are those of the batch.
+    #[inline]
+    pub(crate) fn resolved<'a>(
+        &self,
+        row: &'static Command,
+        words: &'a [&'a [u8]],
+        keys: &'a [KeyRef<'a>],
+    ) -> Resolved<'a> {
+        Resolved {
+            spec: row,
+            id: self.id,
+            args: &words[self.words.clone()],
+            keys: &keys[self.keys.clone()],
+            name_words: self.name_words,
+        }
+    }
 }
 
 impl Engine {
@@ -82,6 +101,10 @@ impl Engine {
         let lock = match (row.place, row.locks) {
             (Place::Data, Locks::All) => LockPlan::All,
             (Place::Data, Locks::Keys) => self.find_keys(row, request, keys),
+            (Place::Data, Locks::AllIf(is_so)) => match self.find_keys(row, request, keys) {
+                _ if is_so(request) => LockPlan::All,
+                plan => plan,
+            },
             _ => LockPlan::Nothing,
         };
         let keys = first_key..keys.len();

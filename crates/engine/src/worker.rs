@@ -1,7 +1,7 @@
 //! What one worker thread owns: its place in the epochs and the journal, its scratch, its numbers.
 
 use crate::{Engine, WorkerStats};
-use command::{Rewrites, Settings};
+use command::{Changed, Rewrites, Settings};
 use journal::Writer;
 use keyspace::{Evictor, KeyRef, Record};
 use lock::Participant;
@@ -17,9 +17,12 @@ pub struct Worker {
     pub evictor: Evictor,
     pub(crate) record: Record,
     pub(crate) log: Rewrites,
+    pub(crate) broadcast: Changed,
     pub(crate) settings: Arc<Settings>,
     settings_generation: u64,
     scratch: Scratch<'static>,
+    /// The same for what EXEC runs.
+    pub(crate) queued: Scratch<'static>,
 }
 
 /// Vectors that each batch borrows for its own lifetime and gives back empty.
@@ -42,9 +45,11 @@ impl Worker {
             evictor: Evictor::default(),
             record: Record::default(),
             log: Rewrites::default(),
+            broadcast: Changed::new(),
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),
+            queued: Scratch::default(),
         })
     }
 
@@ -71,7 +76,7 @@ impl Worker {
 
 impl Scratch<'_> {
     /// The same allocations, empty, for another lifetime.
-    fn recycle<'b>(self) -> Scratch<'b> {
+    pub(crate) fn recycle<'b>(self) -> Scratch<'b> {
         fn empty<A, B>(mut vec: Vec<A>) -> Vec<B> {
             vec.clear();
             // PERF: collecting an empty iterator of equal layout reuses the allocation.

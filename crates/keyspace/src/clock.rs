@@ -45,6 +45,18 @@ impl AccessClock {
         count.saturating_sub(periods)
     }
 
+    /// The bits of a key that comes with its idle time or its counter, as far as that is what is
+    /// recorded here.
+    pub fn restored(self, idle: Option<u64>, counter: Option<u8>, now_ms: i64) -> Option<u32> {
+        match self {
+            Self::Lru => idle.map(|idle| {
+                let idle = idle.min(0xFF_FFFF) as u32;
+                seconds(now_ms).wrapping_sub(idle) & 0xFF_FFFF
+            }),
+            Self::Lfu { .. } => counter.map(|count| minutes(now_ms) << 8 | u32::from(count)),
+        }
+    }
+
     /// Seconds since the last access: OBJECT IDLETIME.
     pub fn idle_seconds(bits: u32, now_ms: i64) -> u32 {
         seconds(now_ms).wrapping_sub(bits) & 0xFF_FFFF

@@ -4,7 +4,7 @@
 //! one is edited where it is. Which of both it is, nobody outside can tell.
 
 use crate::db::{locked, seen, value_of};
-use crate::mutate::weight;
+use crate::shard::Weight;
 use crate::{
     Db, Entry, Event, ExpiryChange, KeyRef, NewValue, PACKED_INLINE_MAX, Value, WrongType,
 };
@@ -169,10 +169,10 @@ impl<'a> Db<'a> {
 
 /// A collection that a command may change. What must surround a change is done here.
 pub struct WriteGuard<'g, 'a, T> {
-    db: &'g mut Db<'a>,
-    key: &'g KeyRef<'g>,
+    pub(crate) db: &'g mut Db<'a>,
+    pub(crate) key: &'g KeyRef<'g>,
     /// Where the entry is, if the key exists.
-    at: Option<Pos>,
+    pub(crate) at: Option<Pos>,
     of: PhantomData<T>,
 }
 
@@ -213,10 +213,11 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         };
         let (index, key) = (self.db.index, self.key.bytes());
         let record = &mut *self.db.record;
+        let shard = locked(&mut self.db.held, self.key);
         let mut changed = false;
         events(&result, &mut |event| {
             changed = true;
-            record.note(index, key, event);
+            record.note(shard, index, key, event);
         });
         if empty && changed && self.at.take().is_some() {
             self.delete_empty();
@@ -224,13 +225,13 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         result
     }
 
-    fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
+    pub(crate) fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
         let shard = locked(&mut self.db.held, self.key);
         let table = &mut shard.databases[self.db.index as usize].table;
         let mut entry = table.get_mut(at);
-        let old = weight(&entry);
+        let old = Weight::of(&entry);
         let (result, empty) = edit_in_place::<T, R>(&mut entry, &mut self.db.record.block, verb);
-        let new = weight(&entry);
+        let new = Weight::of(&entry);
         drop(entry);
         if old != new {
             shard.account(self.db.index, Some(old), Some(new));
@@ -261,7 +262,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         let shard = locked(&mut db.held, key);
         if let Some(entry) = shard.take(db.index, key.hash(), key.bytes(), db.record) {
             db.record.discard(entry);
-            db.record.note(db.index, key.bytes(), Event::DEL);
+            db.record.note(shard, db.index, key.bytes(), Event::DEL);
         }
     }
 }
@@ -270,7 +271,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
 const EMPTY: (u8, &[u8]) = (0, &[]);
 
 /// Runs the verb on the entry's collection. Returns whether it left it empty.
-fn edit_in_place<T: Collection, R>(
+pub(crate) fn edit_in_place<T: Collection, R>(
     entry: &mut Entry,
     block: &mut Vec<u8>,
     verb: impl FnOnce(&mut T) -> R,

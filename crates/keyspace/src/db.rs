@@ -2,7 +2,7 @@
 //!
 //! Reads filter what has expired and note it in the record; they never delete.
 
-use crate::{AccessClock, Entry, KeyRef, Record, Shard, Value, WrongType};
+use crate::{AccessClock, Entry, Event, KeyRef, Record, Shard, Stale, Value, WrongType};
 use lock::ShardId;
 use table::Borrowed;
 
@@ -186,6 +186,7 @@ impl<'a> Db<'a> {
         });
         let Some((db, at)) = found else {
             self.record.misses += 1;
+            self.record.aside(index, key.bytes(), Event::KEY_MISS);
             return None;
         };
         let (expired, bits) = {
@@ -194,7 +195,7 @@ impl<'a> Db<'a> {
         };
         if expired {
             self.record.misses += 1;
-            self.record.stale.push((index, key.bytes().to_vec()));
+            self.record.stale.push(Stale { db: index, key: key.bytes().to_vec(), missed: true });
             return None;
         }
         self.record.hits += 1;
@@ -214,7 +215,7 @@ impl<'a> Db<'a> {
         let db = shard.databases.get(index as usize)?;
         let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
         if entry.expired(horizon_ms) {
-            self.record.stale.push((index, key.bytes().to_vec()));
+            self.record.stale.push(Stale { db: index, key: key.bytes().to_vec(), missed: false });
             return None;
         }
         Some(entry)
@@ -226,11 +227,15 @@ impl<'a> Db<'a> {
     }
 
     /// Counts a look-up whose outcome was found by `peek`.
-    pub fn count_lookup(&mut self, hit: bool) {
+    pub fn count_lookup(&mut self, key: &KeyRef<'_>, hit: bool) {
         if hit {
             self.record.hits += 1;
-        } else {
-            self.record.misses += 1;
+            return;
+        }
+        self.record.misses += 1;
+        match self.record.stale.last_mut() {
+            Some(stale) if stale.key == key.bytes() => stale.missed = true,
+            _ => self.record.aside(self.index, key.bytes(), Event::KEY_MISS),
         }
     }
 

@@ -462,6 +462,19 @@ impl Entry {
         }
     }
 
+    /// A lower bound of when the first of its elements expires; `None`: none does.
+    #[inline]
+    pub fn earliest_element(&self) -> Option<i64> {
+        if self.flags() >> TYPE_SHIFT == 0 {
+            return None;
+        }
+        match self.value() {
+            Value::Packed(packed) => packed.earliest_expiry(),
+            Value::Boxed(any) => any.earliest_expiry(),
+            Value::Int(_) | Value::Inline(_) | Value::Shared(_) => None,
+        }
+    }
+
     /// Puts in another value (and expiry), in the same block if it fits exactly.
     #[inline]
     pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {
@@ -542,6 +555,17 @@ impl Entry {
             self.write_value(shape, NewValue::Shared(ManuallyDrop::into_inner(arc)));
             Some(&mut *bytes)
         }
+    }
+
+    /// The bytes of a short string, to be edited where they stand. `None` if the value is none.
+    pub(crate) fn inline_mut(&mut self) -> Option<&mut [u8]> {
+        let Value::Inline(bytes) = self.value() else { return None };
+        let len = bytes.len();
+        // SAFETY: the payload of a short string is `len` bytes within the block, which `self`
+        // borrows alone.
+        Some(unsafe {
+            slice::from_raw_parts_mut(self.0.as_ptr().add(self.shape().value_at()), len)
+        })
     }
 
     /// The collection in a block of its own, to be changed where it is.

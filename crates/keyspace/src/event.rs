@@ -3,7 +3,7 @@
 /// Classes of events, as bits; the letters are those of `notify-keyspace-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventClass {
-    /// No letter: nobody is notified.
+    /// No class that could be asked for: a change that only watchers and trackers hear of.
     Silent = 0,
     /// `g`
     Generic = 1 << 2,
@@ -27,6 +27,10 @@ pub enum EventClass {
     KeyMiss = 1 << 11,
     /// `n`
     New = 1 << 14,
+    /// `o`
+    Overwritten = 1 << 15,
+    /// `c`
+    TypeChanged = 1 << 16,
 }
 
 /// One kind of event.
@@ -79,4 +83,19 @@ impl Event {
     pub const DEL: Self = Self::generic("del");
     pub const EVICTED: Self = Self { class: EventClass::Evicted, name: "evicted" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
+    /// A read found no key.
+    pub const KEY_MISS: Self = Self { class: EventClass::KeyMiss, name: "keymiss" };
+    /// A value was replaced as a whole.
+    pub const OVERWRITTEN: Self = Self { class: EventClass::Overwritten, name: "overwritten" };
+    /// And by one of another type.
+    pub const TYPE_CHANGED: Self = Self { class: EventClass::TypeChanged, name: "type_changed" };
+
+    /// Whether it tells of a change by itself, and not of a look or of more about a change.
+    pub fn is_change(self) -> bool {
+        let aside = EventClass::KeyMiss as u32
+            | EventClass::New as u32
+            | EventClass::Overwritten as u32
+            | EventClass::TypeChanged as u32;
+        self.class as u32 & aside == 0
+    }
 }

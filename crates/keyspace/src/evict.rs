@@ -254,7 +254,7 @@ impl Keyspace {
         }
         let Some(entry) = held.take(db, hash, key, record) else { return false };
         record.discard(entry);
-        record.note(db, key, Event::EVICTED);
+        record.note(&mut held, db, key, Event::EVICTED);
         held.lsn = log(db, key).max(held.lsn);
         true
     }

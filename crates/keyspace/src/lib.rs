@@ -17,30 +17,38 @@
 mod clock;
 mod collection;
 mod db;
+mod elements;
 mod entry;
 mod event;
 mod evict;
 mod expire;
+mod interest;
 mod key;
 mod mutate;
+pub mod persist;
 mod record;
 mod shard;
 mod space;
 #[cfg(test)]
 mod tests;
+mod waiters;
+mod watchers;
 
 pub use clock::AccessClock;
 pub use collection::{Verdict, WriteGuard};
 pub use db::{Db, HeldShards, Str};
+pub use elements::ExpiredElements;
 pub use entry::{Entry, NewValue, PACKED_INLINE_MAX, SHARED_MIN, Shared, Value};
 pub use event::{Event, EventClass};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::Swept;
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
-pub use record::{Garbage, Record};
+pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
 pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
+pub use waiters::{KeyPlace, ReadyKey, Waiter, missing_shards};
+pub use watchers::{Watch, WatchedKey};
 
 /// The key holds another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

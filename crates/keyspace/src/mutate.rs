@@ -4,7 +4,8 @@
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
 use crate::db::{Held, locked, not_held};
-use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Value};
+use crate::shard::Weight;
+use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Stale, Value};
 use lock::ShardId;
 
 /// What a write does to a key's expiry.
@@ -28,14 +29,10 @@ impl ExpiryChange {
     }
 }
 
-pub(crate) fn weight(entry: &Entry) -> (bool, usize) {
-    (entry.expiry().is_some(), entry.bytes())
-}
-
 impl Shard {
     /// Puts `entry` where no entry with its key is.
     pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry, record: &mut Record) {
-        self.account(index, None, Some(weight(&entry)));
+        self.account(index, None, Some(Weight::of(&entry)));
         let table = &mut self.database_mut(index).table;
         table.insert(hash, entry);
         if table.has_retired() {
@@ -61,7 +58,7 @@ impl Shard {
         }
         let table_bytes = table.memory_bytes();
         self.account_table(index, table_bytes);
-        self.account(index, Some(weight(&entry)), None);
+        self.account(index, Some(Weight::of(&entry)), None);
         Some(entry)
     }
 
@@ -77,9 +74,9 @@ impl Shard {
         let db = self.databases.get_mut(index as usize)?;
         let at = db.table.find(hash, key)?;
         let mut entry = db.table.get_mut(at);
-        let old = weight(&entry);
+        let old = Weight::of(&entry);
         change(&mut entry);
-        let new = weight(&entry);
+        let new = Weight::of(&entry);
         drop(entry);
         self.account(index, Some(old), Some(new));
         Some(())
@@ -111,7 +108,7 @@ impl Db<'_> {
         {
             self.record.discard(entry);
             self.record.expired.push((index, key.bytes().to_vec()));
-            self.record.note(index, key.bytes(), Event::EXPIRED);
+            self.record.note(locked(&mut self.held, key), index, key.bytes(), Event::EXPIRED);
         }
     }
 
@@ -129,7 +126,7 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         let mut value = Some(value);
         let mut expired = false;
-        let mut old = None;
+        let (mut old, mut types) = (None, None);
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let was = entry.expiry();
             expired = was.is_some_and(|at| at <= horizon_ms);
@@ -144,7 +141,9 @@ impl Db<'_> {
             // An overwrite is an access: under LFU the key keeps what it has earned.
             let clock =
                 if expired { fresh } else { clock.touched(entry.clock(), now_ms, || random) };
+            let old_type = entry.type_of();
             entry.set_value(value, expiry, clock);
+            types = Some((old_type, entry.type_of()));
         });
         if let Some(value) = value.take() {
             let entry = Entry::new(key.bytes(), value, expiry.apply(None), fresh);
@@ -153,12 +152,17 @@ impl Db<'_> {
         self.record.garbage.extend(old);
         if expired {
             self.record.expired.push((index, key.bytes().to_vec()));
-            self.record.note(index, key.bytes(), Event::EXPIRED);
+            self.record.note(locked(&mut self.held, key), index, key.bytes(), Event::EXPIRED);
         }
         if found.is_none() || expired {
             self.record.created(index, key.bytes());
+        } else if let Some((old, new)) = types
+            && (expiry != ExpiryChange::Keep || event.name == "set")
+        {
+            // INCR and the like keep the expiry: they change a value rather than replace it.
+            self.record.overwritten(index, key.bytes(), old != new);
         }
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
     }
 
     /// Replaces a live integer by what `change` makes of it, where it stands: one look-up, no
@@ -188,13 +192,20 @@ impl Db<'_> {
         // An integer takes the place of an integer, so the account of bytes stays.
         entry.set_value(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random));
         drop(entry);
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         Some(Ok(new))
+    }
+
+    /// Sets the access bits of a key: no change of data.
+    pub(crate) fn set_clock(&mut self, key: &KeyRef<'_>, bits: u32) {
+        let index = self.index;
+        locked(&mut self.held, key)
+            .alter(index, key.hash(), key.bytes(), |entry| entry.set_clock(bits));
     }
 
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.
     pub fn note(&mut self, key: &KeyRef<'_>, event: Event) {
-        self.record.note(self.index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), self.index, key.bytes(), event);
     }
 
     /// Adds bytes at the end, making the key if it is not there; returns the new length.
@@ -264,8 +275,42 @@ impl Db<'_> {
             shard.add(index, key.hash(), entry, self.record);
             self.record.created(index, key.bytes());
         }
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         len
+    }
+
+    /// Edits the bytes of a live string where they stand; their number stays. An integer becomes
+    /// text. `change` says whether it changed any: only then is `event` told. Returns what it said.
+    pub fn patch(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        change: impl FnOnce(&mut [u8]) -> bool,
+    ) -> bool {
+        let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
+        let mut changed = false;
+        let shard = locked(&mut self.held, key);
+        shard.alter(index, key.hash(), key.bytes(), |entry| {
+            let bits = clock.touched(entry.clock(), now_ms, || random);
+            if let Value::Int(number) = entry.value() {
+                let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
+                stdx::num::write_i64(&mut text, number);
+                changed = change(&mut text);
+                entry.set_value(NewValue::Bytes(&text), entry.expiry(), bits);
+            } else if let Some(bytes) = entry.inline_mut() {
+                changed = change(bytes);
+            } else if let Some(bytes) = entry.shared_mut() {
+                changed = change(bytes);
+            } else {
+                return;
+            }
+            entry.set_raw();
+            entry.set_clock(bits);
+        });
+        if changed {
+            self.record.note(shard, index, key.bytes(), event);
+        }
+        changed
     }
 
     /// Deletes the key; `false` if it was not there.
@@ -278,7 +323,7 @@ impl Db<'_> {
             return false;
         };
         self.record.discard(entry);
-        self.record.note(index, key.bytes(), event);
+        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         true
     }
 
@@ -290,7 +335,7 @@ impl Db<'_> {
         let found =
             shard.alter(index, key.hash(), key.bytes(), |entry| entry.set_expiry(expiry)).is_some();
         if found {
-            self.record.note(index, key.bytes(), event);
+            self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         }
         found
     }
@@ -305,16 +350,27 @@ impl Db<'_> {
         else {
             return;
         };
-        if let Some(old) =
-            locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record)
-        {
-            self.record.discard(old);
-        }
+        let old =
+            locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record);
+        let retyped = old.map(|old| self.record.replaced(old, entry.type_of()));
         let entry = entry.with_key(target.bytes());
         locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
         self.record.created(index, target.bytes());
-        self.record.note(index, source.bytes(), Event::generic("rename_from"));
-        self.record.note(index, target.bytes(), Event::generic("rename_to"));
+        self.record.note(
+            locked(&mut self.held, source),
+            index,
+            source.bytes(),
+            Event::generic("rename_from"),
+        );
+        self.record.note(
+            locked(&mut self.held, target),
+            index,
+            target.bytes(),
+            Event::generic("rename_to"),
+        );
+        if let Some(retyped) = retyped {
+            self.record.overwritten(index, target.bytes(), retyped);
+        }
     }
 
     /// Copies `source` to `target` in database `target_db`, whose old value goes; the value of a
@@ -324,17 +380,24 @@ impl Db<'_> {
         let Some(entry) = self.peek(source).map(|entry| entry.copied(target.bytes())) else {
             return;
         };
-        if let Some(old) = locked(&mut self.held, target).take(
+        let old = locked(&mut self.held, target).take(
             target_db,
             target.hash(),
             target.bytes(),
             self.record,
-        ) {
-            self.record.discard(old);
-        }
+        );
+        let retyped = old.map(|old| self.record.replaced(old, entry.type_of()));
         locked(&mut self.held, target).add(target_db, target.hash(), entry, self.record);
         self.record.created(target_db, target.bytes());
-        self.record.note(target_db, target.bytes(), Event::generic("copy_to"));
+        self.record.note(
+            locked(&mut self.held, target),
+            target_db,
+            target.bytes(),
+            Event::generic("copy_to"),
+        );
+        if let Some(retyped) = retyped {
+            self.record.overwritten(target_db, target.bytes(), retyped);
+        }
     }
 
     /// Moves the key to another database; `false` if it is not here or already there.
@@ -352,14 +415,25 @@ impl Db<'_> {
         };
         locked(&mut self.held, key).add(target_db, key.hash(), entry, self.record);
         self.record.created(target_db, key.bytes());
-        self.record.note(index, key.bytes(), Event::generic("move_from"));
-        self.record.note(target_db, key.bytes(), Event::generic("move_to"));
+        self.record.note(
+            locked(&mut self.held, key),
+            index,
+            key.bytes(),
+            Event::generic("move_from"),
+        );
+        self.record.note(
+            locked(&mut self.held, key),
+            target_db,
+            key.bytes(),
+            Event::generic("move_to"),
+        );
         true
     }
 
     /// Empties one database, or all. Every shard is held. The old tables are freed elsewhere.
     /// Returns how many keys went.
     pub fn flush(&mut self, which: Option<u32>) -> u64 {
+        self.touch_flushed(which);
         let Held::Many(shards) = &mut self.held else { not_held() };
         let record = &mut *self.record;
         let mut keys = 0;
@@ -374,22 +448,28 @@ impl Db<'_> {
             }
         });
         self.record.changes += 1;
+        self.record.flushed = true;
         keys
     }
 
     /// Exchanges two databases. Every shard is held.
     pub fn swap(&mut self, first: u32, second: u32) {
+        self.touch_swapped(first, second);
         let Held::Many(shards) = &mut self.held else { not_held() };
         shards.each(&mut |shard| shard.swap(first, second));
         self.record.changes += 1;
+        self.record.flushed = true;
     }
 
     /// Deletes what this command's reads found expired, for all to see. The engine calls it after
     /// the handler, with the locks still held.
     pub fn expire_stale(&mut self, mint: impl Fn(&[u8]) -> (u64, ShardId)) {
-        for (index, bytes) in std::mem::take(&mut self.record.stale) {
-            let (hash, shard) = mint(&bytes);
-            self.purge_in(index, &KeyRef::new(&bytes, hash, shard, 0));
+        for Stale { db, key, missed } in std::mem::take(&mut self.record.stale) {
+            let (hash, shard) = mint(&key);
+            self.purge_in(db, &KeyRef::new(&key, hash, shard, 0));
+            if missed {
+                self.record.aside(db, &key, Event::KEY_MISS);
+            }
         }
     }
 }

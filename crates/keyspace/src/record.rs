@@ -2,7 +2,8 @@
 //! that the handler returned, and tells those who wait for it.
 
 use crate::shard::Table;
-use crate::{Entry, Event};
+use crate::waiters::note_ready;
+use crate::{Entry, Event, ReadyKey, Shard};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -65,6 +66,15 @@ pub struct Change {
     pub event: Event,
 }
 
+/// A key that a read found expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    pub db: u32,
+    pub key: Vec<u8>,
+    /// The read counts as one that missed the key.
+    pub missed: bool,
+}
+
 /// The record of one command; reused, cleared by the engine.
 #[derive(Default)]
 pub struct Record {
@@ -72,12 +82,21 @@ pub struct Record {
     pub changes: u32,
     /// What changed, in order, if `listening`.
     pub noted: Vec<Change>,
+    /// Whole databases changed.
+    pub flushed: bool,
     /// Whether anybody wants to know what changed.
     pub listening: bool,
-    /// Keys that a read found expired: database and key.
-    pub stale: Vec<(u32, Vec<u8>)>,
+    /// Keys that a read found expired.
+    pub stale: Vec<Stale>,
     /// Keys that a write found expired and deleted: they go to the log before its effect.
     pub expired: Vec<(u32, Vec<u8>)>,
+    /// Elements that a write found expired and deleted: they go to the log before its effect, too.
+    pub elements: Vec<crate::ExpiredElements>,
+    /// How many of the changes are the deletion of such elements.
+    pub(crate) element_changes: u32,
+    /// Keys that changed while somebody waited for them. They stay until those have been looked
+    /// after, which is before the locks go.
+    pub ready: Vec<ReadyKey>,
     pub hits: u64,
     pub misses: u64,
     pub garbage: Vec<Garbage>,
@@ -86,9 +105,20 @@ pub struct Record {
 }
 
 impl Record {
+    /// A key of `shard` changed: counts it, and tells those who are interested in it.
     #[inline]
-    pub(crate) fn note(&mut self, db: u32, key: &[u8], event: Event) {
+    pub(crate) fn note(&mut self, shard: &mut Shard, db: u32, key: &[u8], event: Event) {
         self.changes += 1;
+        if !shard.interest.is_empty() && shard.interest.changed(db, key, event) {
+            note_ready(&mut self.ready, db, key, shard.id);
+        }
+        if self.listening {
+            self.noted.push(Change { db, key: key.to_vec(), event });
+        }
+    }
+
+    /// What goes along with a change that is noted by itself.
+    pub(crate) fn aside(&mut self, db: u32, key: &[u8], event: Event) {
         if self.listening {
             self.noted.push(Change { db, key: key.to_vec(), event });
         }
@@ -96,23 +126,45 @@ impl Record {
 
     /// A key came to be.
     pub(crate) fn created(&mut self, db: u32, key: &[u8]) {
-        if self.listening {
-            self.noted.push(Change { db, key: key.to_vec(), event: Event::NEW });
+        self.aside(db, key, Event::NEW);
+    }
+
+    /// The value of a key took the place of another; `retyped`: of another type.
+    pub(crate) fn overwritten(&mut self, db: u32, key: &[u8], retyped: bool) {
+        self.aside(db, key, Event::OVERWRITTEN);
+        if retyped {
+            self.aside(db, key, Event::TYPE_CHANGED);
         }
+    }
+
+    /// Discards an entry in whose place one of type `new` comes; whether it was of another type.
+    pub(crate) fn replaced(&mut self, old: Entry, new: types::Type) -> bool {
+        let retyped = old.type_of() != new;
+        self.discard(old);
+        retyped
+    }
+
+    /// Whether anything happened that others may want to hear of.
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        self.changes > 0 || !self.noted.is_empty()
     }
 
     /// Whether more happened than the deletion of what had expired.
     pub fn changed_beyond_expiry(&self) -> bool {
-        self.changes as usize > self.expired.len()
+        self.changes as usize > self.expired.len() + self.element_changes as usize
     }
 
     /// Forgets the command; statistics and garbage stay for the batch.
     #[inline]
     pub fn clear(&mut self) {
         self.changes = 0;
+        self.flushed = false;
         self.noted.clear();
         self.stale.clear();
         self.expired.clear();
+        self.elements.clear();
+        self.element_changes = 0;
     }
 
     /// Hands an entry to the background if freeing it takes long, else frees it.

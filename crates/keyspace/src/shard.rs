@@ -1,6 +1,7 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
 use crate::Entry;
+use crate::interest::{Interest, InterestCounts};
 use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -32,11 +33,32 @@ impl Database {
     }
 }
 
+/// What an entry counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    pub expires: bool,
+    pub elements_expire: bool,
+    pub bytes: usize,
+}
+
+impl Weight {
+    #[inline]
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self {
+            expires: entry.expiry().is_some(),
+            elements_expire: entry.earliest_element().is_some(),
+            bytes: entry.bytes(),
+        }
+    }
+}
+
 /// What may be known of one database's part without the lock. Written under it.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     pub keys: AtomicU64,
     pub expires: AtomicU64,
+    /// Keys of which elements expire.
+    pub subexpiry: AtomicU64,
     pub bytes: AtomicU64,
     /// Of the table: segments and directory.
     pub table_bytes: AtomicU64,
@@ -45,10 +67,11 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    fn numbers(&self) -> [&AtomicU64; 6] {
+    fn numbers(&self) -> [&AtomicU64; 7] {
         [
             &self.keys,
             &self.expires,
+            &self.subexpiry,
             &self.bytes,
             &self.table_bytes,
             &self.ttl_sum_ms,
@@ -120,6 +143,8 @@ pub struct Shard {
     bits: u32,
     seed: Seed,
     pub(crate) databases: Vec<Database>,
+    /// Who waits for changes of keys.
+    pub(crate) interest: Interest,
     pub(crate) counts: Arc<Counts>,
     account: Arc<Account>,
     /// Bytes that came (or went) and the account does not know of yet.
@@ -135,9 +160,10 @@ impl Shard {
         seed: Seed,
         counts: Arc<Counts>,
         account: Arc<Account>,
+        interest: Arc<InterestCounts>,
     ) -> Self {
-        let databases = Vec::new();
-        Self { id, bits, seed, databases, counts, account, untold_bytes: 0, lsn: 0 }
+        let (databases, interest) = (Vec::new(), Interest::new(seed, interest));
+        Self { id, bits, seed, databases, interest, counts, account, untold_bytes: 0, lsn: 0 }
     }
 
     #[inline]
@@ -181,21 +207,22 @@ impl Shard {
         Table::new(self.bits, Box::new(move |key| sip13(seed, key)))
     }
 
-    /// Keeps the counts in step with an entry that came, went or changed: its old and new
-    /// (expires, bytes).
+    /// Keeps the counts in step with an entry that came, went or changed.
     #[inline]
-    pub(crate) fn account(
-        &mut self,
-        index: u32,
-        old: Option<(bool, usize)>,
-        new: Option<(bool, usize)>,
-    ) {
+    pub(crate) fn account(&mut self, index: u32, old: Option<Weight>, new: Option<Weight>) {
         let count = self.counts.get(index);
-        let expires = i64::from(new.is_some_and(|n| n.0)) - i64::from(old.is_some_and(|o| o.0));
+        let change = |of: fn(Weight) -> bool| {
+            i64::from(new.is_some_and(of)) - i64::from(old.is_some_and(of))
+        };
+        let expires = change(|weight| weight.expires);
         if expires != 0 {
             adjust(&count.expires, expires);
         }
-        let bytes = new.map_or(0, |n| n.1) as i64 - old.map_or(0, |o| o.1) as i64;
+        let subexpiry = change(|weight| weight.elements_expire);
+        if subexpiry != 0 {
+            adjust(&count.subexpiry, subexpiry);
+        }
+        let bytes = new.map_or(0, |n| n.bytes) as i64 - old.map_or(0, |o| o.bytes) as i64;
         if bytes != 0 {
             adjust(&count.bytes, bytes);
         }

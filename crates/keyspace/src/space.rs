@@ -1,6 +1,7 @@
 //! The whole keyspace: where a key's shard is, and what can be asked without a key: its size, a
 //! walk over it, a random key, prefetching.
 
+use crate::interest::InterestCounts;
 use crate::record::Garbage;
 use crate::{Entry, HeldShards, KeyRef, Shard};
 use lock::{All, Epochs, Many, Pass, ShardId, Shards};
@@ -17,12 +18,14 @@ pub struct Keyspace {
     counts: Vec<Arc<crate::shard::Counts>>,
     databases: u32,
     expired_keys: AtomicU64,
+    expired_elements: AtomicU64,
     /// The latest moment at which a key was deleted as expired, in milliseconds since 1970.
     last_expiry_ms: AtomicI64,
     /// Where freed values go; `None`: they are freed at once.
     disposal: OnceLock<Disposal>,
     sampler: OnceLock<Sampler>,
     account: Arc<crate::shard::Account>,
+    pub(crate) interest: Arc<InterestCounts>,
     /// What the process held beyond the account when the sampler was last asked.
     beyond_bytes: AtomicI64,
     /// When that was, in milliseconds since 1970.
@@ -79,6 +82,8 @@ impl ScanFilter {
 pub struct Size {
     pub keys: u64,
     pub expires: u64,
+    /// Keys of which elements expire.
+    pub subexpiry: u64,
     pub entry_bytes: u64,
     /// Of the tables: segments and directories.
     pub table_bytes: u64,
@@ -94,8 +99,10 @@ impl Keyspace {
         let counts: Vec<_> =
             (0..count).map(|_| Arc::new(crate::shard::Counts::new(databases, bits))).collect();
         let account = Arc::new(crate::shard::Account::default());
+        let interest = Arc::new(InterestCounts::default());
         let shards = Shards::new(count, |id| {
-            Shard::new(id, bits, seed, Arc::clone(&counts[id.index()]), Arc::clone(&account))
+            let counts = Arc::clone(&counts[id.index()]);
+            Shard::new(id, bits, seed, counts, Arc::clone(&account), Arc::clone(&interest))
         });
         Self {
             shards,
@@ -104,10 +111,12 @@ impl Keyspace {
             counts,
             databases,
             expired_keys: AtomicU64::new(0),
+            expired_elements: AtomicU64::new(0),
             last_expiry_ms: AtomicI64::new(i64::MIN),
             disposal: OnceLock::new(),
             sampler: OnceLock::new(),
             account,
+            interest,
             beyond_bytes: AtomicI64::new(0),
             sampled_ms: AtomicI64::new(0),
         }
@@ -153,7 +162,8 @@ impl Keyspace {
         (hash, self.shards.of_hash(hash))
     }
 
-    /// Mints the reference by which a handler reaches the key. RESOLVE alone does this.
+    /// Mints the reference by which a handler reaches the key. RESOLVE does this, and a handler
+    /// that holds all shards because elements of a value name further keys (SORT).
     #[inline]
     pub fn key<'a>(&self, bytes: &'a [u8], flags: u16) -> KeyRef<'a> {
         let (hash, shard) = self.place(bytes);
@@ -196,6 +206,7 @@ impl Keyspace {
             let one = counts.get(db);
             size.keys += one.keys.load(Ordering::Relaxed);
             size.expires += one.expires.load(Ordering::Relaxed);
+            size.subexpiry += one.subexpiry.load(Ordering::Relaxed);
             size.entry_bytes += one.bytes.load(Ordering::Relaxed);
             size.table_bytes += one.table_bytes.load(Ordering::Relaxed);
             ttl_sum += one.ttl_sum_ms.load(Ordering::Relaxed);
@@ -337,7 +348,21 @@ impl Keyspace {
         self.expired_keys.load(Ordering::Relaxed)
     }
 
+    /// Elements of values were deleted because they had expired at `now_ms`, as above.
+    pub fn count_expired_elements(&self, elements: u64, now_ms: i64) {
+        if elements > 0 {
+            self.expired_elements.fetch_add(elements, Ordering::Relaxed);
+            self.last_expiry_ms.fetch_max(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Elements of values that expired since the start or the last reset.
+    pub fn expired_elements(&self) -> u64 {
+        self.expired_elements.load(Ordering::Relaxed)
+    }
+
     pub fn reset_stats(&self) {
+        self.expired_elements.store(0, Ordering::Relaxed);
         self.expired_keys.store(0, Ordering::Relaxed);
     }
 

@@ -429,7 +429,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn check_limits(&mut self, scratch: &Scratch) {
-        if self.pending.is_empty() && self.kept.is_empty() {
+        let queued_bytes = self.session.card.multi_bytes.load(Relaxed);
+        if self.pending.is_empty() && self.kept.is_empty() && queued_bytes == 0 {
             self.soft_since_ms = None;
             return;
         }
@@ -450,7 +451,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let patience_ms = limit.soft_seconds.saturating_mul(1000) as i64;
         if soft && now_ms.saturating_sub(since) >= patience_ms {
             self.cut_off();
-        } else if self.kept.len() as u64 > input_max {
+        } else if (self.kept.len() as u64).saturating_add(queued_bytes) > input_max {
             self.closing = Some(Exit::QueryLimit);
         }
     }

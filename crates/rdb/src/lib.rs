@@ -31,6 +31,7 @@ pub mod listpack;
 pub mod lzf;
 pub mod module;
 pub mod opcode;
+pub mod payload;
 mod reader;
 mod writer;
 pub mod ziplist;
@@ -40,8 +41,8 @@ pub use error::Error;
 pub use reader::{Reader, Source};
 pub use writer::{Sink, Writer};
 
-/// An element of a packed block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An element of a packed block. Its order is any that equal elements agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Item<'a> {
     Bytes(&'a [u8]),
     Int(i64),

@@ -5,8 +5,7 @@ use crate::node::Server;
 use command::{ClientFlags, Node};
 use config::{ParamId, id};
 use engine::{Evicting, Now, Worker};
-use journal::Frame;
-use keyspace::{Position, Record};
+use keyspace::Position;
 use lock::ShardId;
 use runtime::process::crash;
 use runtime::{clock, log_verbose};
@@ -79,6 +78,8 @@ impl Cron {
                 self.sample_rates();
             }
             self.server.clients().evict();
+            let settings = self.server.engine.settings();
+            self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
             if self.ticks.is_multiple_of(hz.div_ceil(2)) {
                 self.look_after_clients();
             }
@@ -209,7 +210,7 @@ impl Cron {
         let effort = self.server.int(EFFORT).clamp(1, 10) as u64;
         let start = clock::monotonic().0;
         let budget = 1_000_000 / hz * (25 + 2 * (effort - 1)) / 100;
-        let (mut volatile, mut expired, mut slices) = (0u64, 0u64, 0usize);
+        let (mut volatile, mut expired, mut elements, mut slices) = (0u64, 0u64, 0u64, 0usize);
         let mut steps = engine.space.shards().count() * engine.space.databases() as usize + 1;
         while steps > 0 {
             let shard = ShardId(self.expiry.shard as u16);
@@ -218,10 +219,12 @@ impl Cron {
                 steps -= 1;
                 continue;
             }
-            let swept = self.sweep_slice(&engine, shard, SLICE_BUCKETS);
+            let part = (shard, self.expiry.db, self.expiry.at);
+            let swept = engine.sweep(&mut self.worker, part, SLICE_BUCKETS, || clock::now().0);
             slices += 1;
             volatile += swept.volatile;
             expired += swept.expired;
+            elements += swept.elements;
             match swept.next {
                 Some(next) => self.expiry.at = Some(next),
                 None => {
@@ -230,7 +233,7 @@ impl Cron {
                 }
             }
             let spent = clock::monotonic().0 - start;
-            let much = expired * 10 > volatile;
+            let much = (expired + elements) * 10 > volatile;
             if spent > budget {
                 self.server.samples.expire_time_capped.fetch_add(1, Ordering::Relaxed);
                 break;
@@ -253,37 +256,5 @@ impl Cron {
             self.expiry.shard = 0;
             self.expiry.db = (self.expiry.db + 1) % engine.space.databases().max(1);
         }
-    }
-
-    fn sweep_slice(
-        &mut self,
-        engine: &engine::Engine,
-        shard: ShardId,
-        buckets: usize,
-    ) -> keyspace::Swept {
-        /// A slice deletes at most what its buckets hold; keys of more bytes wait for the next.
-        const ROOM_BYTES: u64 = 1 << 20;
-        let Worker { participant, writer, stats, .. } = &mut self.worker;
-        let Ok(mut room) = writer.room(ROOM_BYTES, 1024) else { return keyspace::Swept::default() };
-        let pass = participant.enter();
-        // A pause that began meanwhile has closed the gate, and counts on nothing going on.
-        if engine.pause.active(clock::now().0) {
-            return keyspace::Swept::default();
-        }
-        let mut record = Record::default();
-        let (db, at) = (self.expiry.db, self.expiry.at);
-        let swept =
-            engine.space.sweep(shard, db, at, buckets, clock::now().0, &mut record, |db, key| {
-                if !room.active() {
-                    return 0;
-                }
-                let mut bytes = Vec::new();
-                resp::write_command(&mut bytes, &[b"DEL", key]);
-                writer.append(&mut room, Frame::new(db), &[&bytes]).0
-            });
-        drop(pass);
-        stats.expired_keys.add(swept.expired);
-        engine.space.dispose(&mut record.garbage);
-        swept
     }
 }

@@ -125,11 +125,11 @@ fn clients(server: &Server, out: &mut String) {
         "client_recent_max_input_buffer" = most(|card| card.query_bytes.load(Relaxed));
         "client_recent_max_output_buffer" = most(|card| card.unread_bytes());
         "blocked_clients" = having(ClientFlags::BLOCKED);
-        "tracking_clients" = 0;
+        "tracking_clients" = server.engine.tracking.clients();
         "pubsub_clients" = having(ClientFlags::PUBSUB);
-        "watching_clients" = 0;
+        "watching_clients" = cards.iter().filter(|card| card.watch.keys() > 0).count();
         "clients_in_timeout_table" = 0;
-        "total_watched_keys" = 0;
+        "total_watched_keys" = server.engine.space.watched_keys();
         "total_blocking_keys" = 0;
         "total_blocking_keys_on_nokey" = 0;
     }
@@ -297,7 +297,7 @@ fn stats(server: &Server, out: &mut String) {
         "sync_full" = 0;
         "sync_partial_ok" = 0;
         "sync_partial_err" = 0;
-        "expired_subkeys" = 0;
+        "expired_subkeys" = server.engine.space.expired_elements();
         "expired_keys" = server.engine.space.expired_keys();
         "expired_stale_perc" = format_args!("{stale:.2}");
         "expired_time_cap_reached_count" = samples.expire_time_capped.load(Relaxed);
@@ -322,9 +322,9 @@ fn stats(server: &Server, out: &mut String) {
         "active_defrag_key_misses" = 0;
         "total_active_defrag_time" = 0;
         "current_active_defrag_time" = 0;
-        "tracking_total_keys" = 0;
-        "tracking_total_items" = 0;
-        "tracking_total_prefixes" = 0;
+        "tracking_total_keys" = server.engine.tracking.keys();
+        "tracking_total_items" = server.engine.tracking.items();
+        "tracking_total_prefixes" = server.engine.tracking.prefixes();
         "unexpected_error_replies" = 0;
         "total_error_replies" = total.error_replies;
         "dump_payload_sanitizations" = 0;
@@ -460,9 +460,12 @@ fn keyspace(server: &Server, out: &mut String) {
         let size = space.size(db);
         if size.keys > 0 {
             let (keys, expires, ttl) = (size.keys, size.expires, size.average_ttl_ms);
+            let subexpiry = size.subexpiry;
             line(
                 out,
-                format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0"),
+                format_args!(
+                    "db{db}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry={subexpiry}"
+                ),
             );
         }
     }

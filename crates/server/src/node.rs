@@ -2,7 +2,9 @@
 
 use crate::disposal::Disposed;
 use crate::settings::settings;
-use command::{Clients, CommandError, CommandLog, Node, PauseMode, Settings, ShutdownRequest};
+use command::{
+    Clients, CommandError, CommandLog, Node, Others, PauseMode, Settings, ShutdownRequest,
+};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
 use net::Pool;
@@ -121,6 +123,7 @@ impl Node for Server {
         match outcome {
             Ok(_) => {
                 self.clients.limit_bytes(settings.clients_bytes_max);
+                self.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
                 self.engine.set_settings(settings);
                 Ok(())
             }
@@ -171,10 +174,12 @@ impl Node for Server {
         Ok(())
     }
 
-    fn pause(&self, mode: PauseMode, until_ms: i64) {
+    fn pause(&self, mode: PauseMode, until_ms: i64, others: Others) {
         self.engine.pause.start(mode, until_ms, clock::now().0);
         // Whoever was inside when the pause began has passed once the gate could be closed.
-        if let Ok(mut participant) = self.engine.space.epochs().register() {
+        if others == Others::Run
+            && let Ok(mut participant) = self.engine.space.epochs().register()
+        {
             drop(participant.close());
         }
         self.pause_changed.notify_one();
@@ -198,12 +203,14 @@ impl Node for Server {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the command is to stop the server for a while")]
-    fn sleep(&self, micros: u64) {
-        if let Ok(mut participant) = self.engine.space.epochs().register() {
-            let closed = participant.close();
-            std::thread::sleep(Duration::from_micros(micros));
-            drop(closed);
-        }
+    fn sleep(&self, micros: u64, others: Others) {
+        let mut participant = match others {
+            Others::Run => self.engine.space.epochs().register().ok(),
+            Others::Stand => None,
+        };
+        let closed = participant.as_mut().map(|participant| participant.close());
+        std::thread::sleep(Duration::from_micros(micros));
+        drop(closed);
     }
 
     fn count_reply_blocks(&self, on: bool) {
@@ -212,6 +219,14 @@ impl Node for Server {
 
     fn set_active_expire(&self, on: bool) {
         self.engine.active_expire.store(on, Ordering::Relaxed);
+    }
+
+    fn set_skip_checksums(&self, on: bool) {
+        self.engine.skips_checksums.store(on, Ordering::Relaxed);
+    }
+
+    fn skips_checksums(&self) -> bool {
+        self.engine.skips_checksums.load(Ordering::Relaxed)
     }
 
     fn pause_cron(&self, on: bool) {

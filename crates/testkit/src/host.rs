@@ -1,7 +1,9 @@
 //! What stands in for the server around the engine: configuration, a registry of clients, a clock
 //! that the test moves. Nothing of it starts a thread or touches the system.
 
-use command::{Clients, CommandError, CommandLog, Node, PauseMode, Settings, ShutdownRequest};
+use command::{
+    Clients, CommandError, CommandLog, Node, Others, PauseMode, Settings, ShutdownRequest,
+};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
 use keyspace::AccessClock;
@@ -51,6 +53,8 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
     const LFU_LOG: ParamId = id("lfu-log-factor");
     const LFU_DECAY: ParamId = id("lfu-decay-time");
     const PASSWORD: ParamId = id("requirepass");
+    const TRACKING_KEYS: ParamId = id("tracking-table-max-keys");
+    const EVENTS: ParamId = id("notify-keyspace-events");
     let policy = config.word(POLICY);
     let access_clock = if policy.ends_with("lfu") {
         AccessClock::Lfu {
@@ -67,6 +71,8 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
         access_clock,
         limits: command::limits(config),
         password_required: !config.bytes(PASSWORD).is_empty(),
+        notify_events: config.bits(EVENTS),
+        tracking_keys_max: config.uint(TRACKING_KEYS),
         latency_tracking: false,
         debug_command: 2,
         ..Settings::default()
@@ -140,7 +146,7 @@ impl Node for Host {
         Err(CommandError::err(format_args!("this node ends with its test")))
     }
 
-    fn pause(&self, mode: PauseMode, until_ms: i64) {
+    fn pause(&self, mode: PauseMode, until_ms: i64, _: Others) {
         self.with_engine(|engine| engine.pause.start(mode, until_ms, self.now_ms()));
     }
 
@@ -152,7 +158,7 @@ impl Node for Host {
         Ok(false)
     }
 
-    fn sleep(&self, micros: u64) {
+    fn sleep(&self, micros: u64, _: Others) {
         let millis = i64::try_from(micros / 1000).unwrap_or(i64::MAX);
         self.now_ms.store(self.now_ms().saturating_add(millis), Ordering::Relaxed);
     }
@@ -163,6 +169,15 @@ impl Node for Host {
 
     fn count_reply_blocks(&self, on: bool) {
         self.with_engine(|engine| engine.counts_blocks.store(on, Ordering::Relaxed));
+    }
+
+    fn set_skip_checksums(&self, on: bool) {
+        self.with_engine(|engine| engine.skips_checksums.store(on, Ordering::Relaxed));
+    }
+
+    fn skips_checksums(&self) -> bool {
+        let engine = self.engine.get().and_then(Weak::upgrade);
+        engine.is_some_and(|engine| engine.skips_checksums.load(Ordering::Relaxed))
     }
 
     fn pause_cron(&self, _: bool) {}

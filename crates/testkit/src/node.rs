@@ -6,7 +6,7 @@ use crate::host::{self, Host};
 use command::{Card, ClientFlags, JobStep, Session};
 use engine::{End, Engine, Now, Worker};
 use journal::{Journal, Lsn, Patience, ReadOutcome, Reader};
-use keyspace::Keyspace;
+use keyspace::{Keyspace, persist};
 use resp::{Limits, Progress, Reply, Requests, Stop, Value};
 use std::fmt;
 use std::sync::Arc;
@@ -247,6 +247,54 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The data set as an RDB file.
+    pub fn save(&self) -> Vec<u8> {
+        let mut writer = rdb::Writer::new();
+        let clock = self.engine.settings().access_clock;
+        persist::save_all(
+            &mut writer,
+            &mut self.engine.space.hold_all(),
+            self.options.databases,
+            &[("redis-ver", command::REDIS_VERSION.to_owned())],
+            Some(clock),
+            self.now_ms(),
+        );
+        writer.into_bytes()
+    }
+
+    /// Loads an RDB file into the databases as they are; nothing in it has expired.
+    pub fn load(&mut self, file: &[u8]) -> Result<persist::LoadOutcome, Fault> {
+        let settings = self.engine.settings();
+        let options = persist::LoadOptions {
+            limits: &settings.limits,
+            clock: settings.access_clock,
+            now_ms: i64::MIN,
+            replace: false,
+        };
+        let space = &self.engine.space;
+        let mut reader = rdb::Reader::new(file);
+        let mut record = keyspace::Record::default();
+        persist::load_all(&mut reader, space, &mut space.hold_all(), &mut record, options)
+            .map_err(|error| Fault(format!("{error} at byte {} of the file", reader.offset())))
+    }
+
+    /// Saves an RDB file, loads it into an empty sibling and compares the data, moments of expiry
+    /// included.
+    pub fn check_reload(&self) -> Result<(), Fault> {
+        let file = self.save();
+        let mut copy = self.sibling();
+        copy.load(&file)?;
+        let now_ms = self.now_ms();
+        let difference = self.snapshot().difference(&copy.snapshot_at(now_ms), false);
+        if difference.is_empty() {
+            return Ok(());
+        }
+        let file = file.escape_ascii();
+        Err(Fault(format!("live / saved and loaded:\n{difference}of the file\n{file}")))
+    }
+}
+
 impl Hand {
     fn new(engine: &Arc<Engine>, host: &Arc<Host>, seed: u64) -> Self {
         Self {
@@ -351,6 +399,7 @@ impl Hand {
             }
             input = &input[used..];
         }
+        session.collect(&mut self.reply);
         let out = self.reply.out.to_vec();
         self.reply.out.clear();
         out

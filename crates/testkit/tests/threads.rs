@@ -233,3 +233,102 @@ fn nothing_is_lost_on_its_way() {
         });
     }
 }
+
+/// Queues these commands and answers what EXEC answers.
+fn exec(client: &mut Client, lines: &[String]) -> Value {
+    let mut all = vec!["MULTI".to_owned()];
+    all.extend_from_slice(lines);
+    all.push("EXEC".to_owned());
+    client.pipeline(&all).pop().expect("the reply of EXEC")
+}
+
+/// Counters that each transaction counts up together. Some transactions hold locks, some stop the
+/// others, as there is a command in them that walks.
+#[test]
+fn a_transaction_is_one_moment() {
+    for workers in [2, 8] {
+        let counters = names("n", GROUP);
+        let found = on_threads(
+            workers,
+            |_| {},
+            |client, _| {
+                let mut done = 0;
+                for _ in 0..ROUNDS / 2 {
+                    let mut lines: Vec<String> =
+                        (0..GROUP).map(|one| format!("INCR n{one}")).collect();
+                    match client.rng.index(8) {
+                        0 => lines.push("DBSIZE".to_owned()),
+                        1 => lines.insert(GROUP / 2, "SELECT 0".to_owned()),
+                        2..5 => lines = vec![format!("MGET{counters}")],
+                        _ => lines = Vec::new(),
+                    }
+                    if lines.is_empty() {
+                        let seen = array(client.call(&format!("MGET{counters}")));
+                        assert!(seen.iter().all(|value| *value == seen[0]), "a part: {seen:?}");
+                        continue;
+                    }
+                    done += usize::from(lines.len() > 1);
+                    let mut replies = array(exec(client, &lines));
+                    if lines.len() == 1 {
+                        replies = array(replies.remove(0));
+                    }
+                    replies.retain(|reply| *reply != Value::Simple("OK".into()));
+                    replies.truncate(GROUP);
+                    assert!(replies.iter().all(|one| *one == replies[0]), "a part: {replies:?}");
+                }
+                done
+            },
+        );
+        assert!(found.iter().sum::<usize>() > 0);
+    }
+}
+
+/// Optimistic increments: what was read must still be so when it is written.
+#[test]
+fn watched_keys_lose_no_update() {
+    for workers in [2, 4, 8] {
+        let found = on_threads(
+            workers,
+            |_| {},
+            |client, _| {
+                let mut done = 0i64;
+                for round in 0..ROUNDS / 3 {
+                    // The keys are in different shards.
+                    let (from, to) = (client.rng.index(3), client.rng.index(3));
+                    client.call(&format!("WATCH s{from} s{to}"));
+                    let seen = array(client.call(&format!("MGET s{from} s{to}")));
+                    let number = |value: &Value| {
+                        let bytes = value.as_bytes().unwrap_or(b"0");
+                        stdx::num::parse_i64(bytes).expect("a number")
+                    };
+                    let lines = if from == to {
+                        vec![format!("SET s{from} {}", number(&seen[0]) + 2)]
+                    } else {
+                        vec![
+                            format!("SET s{from} {}", number(&seen[0]) + 1),
+                            format!("SET s{to} {}", number(&seen[1]) + 1),
+                        ]
+                    };
+                    if round % 7 == 0 {
+                        client.call(if round % 2 == 0 { "UNWATCH" } else { "PING" });
+                    }
+                    if round % 14 == 0 {
+                        continue;
+                    }
+                    done += 2 * i64::from(exec(client, &lines) != Value::NullArray);
+                }
+                let sum = |client: &mut Client| {
+                    array(client.call("MGET s0 s1 s2"))
+                        .iter()
+                        .filter_map(|value| stdx::num::parse_i64(value.as_bytes()?))
+                        .sum::<i64>()
+                };
+                (done, sum(client))
+            },
+        );
+        let done: i64 = found.iter().map(|(done, _)| done).sum();
+        let last = found.iter().map(|(_, sum)| *sum).max().expect("a worker");
+        assert_eq!(done, last, "an update was lost");
+        assert!(done > 0);
+    }
+}

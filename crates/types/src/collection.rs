@@ -68,6 +68,12 @@ pub trait View: Copy {
     /// Folds the value into the digest of its key, as DEBUG DIGEST-VALUE prints it: the same for
     /// either shape and any order of elements that has no meaning.
     fn fold(self, digest: &mut Digest);
+
+    /// A lower bound of the times at which elements expire, in milliseconds since 1970; `None` if
+    /// none does. O(1).
+    fn earliest_expiry(self) -> Option<i64> {
+        None
+    }
 }
 
 /// An owned collection.
@@ -94,6 +100,17 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
 
     /// Bytes on the heap, as asked of the allocator. O(1): large shapes keep the sum.
     fn heap_bytes(&self) -> usize;
+
+    /// Removes elements that expire at or before `horizon`, after `gone` has seen their names: at
+    /// least `budget` of them, if there are that many, and about as many at most. Returns how many.
+    fn expire(&mut self, _horizon: i64, _budget: usize, _gone: &mut dyn FnMut(&[u8])) -> usize {
+        0
+    }
+
+    /// Removes the element of this name if it expires at or before `horizon`; says whether it did.
+    fn expire_element(&mut self, _horizon: i64, _name: &[u8]) -> bool {
+        false
+    }
 
     /// From and into the enum that holds any type.
     fn of(any: &Any) -> Option<&Self>;
@@ -123,6 +140,7 @@ macro_rules! with_any {
         }
     };
 }
+pub(crate) use with_any;
 
 impl Any {
     pub fn type_of(&self) -> Type {
@@ -148,6 +166,16 @@ impl Any {
         with_any!(self, value => value.view().fold(digest));
     }
 
+    /// See [`View::earliest_expiry`].
+    pub fn earliest_expiry(&self) -> Option<i64> {
+        with_any!(self, value => value.view().earliest_expiry())
+    }
+
+    /// See [`Collection::expire`].
+    pub fn expire(&mut self, horizon: i64, budget: usize, gone: &mut dyn FnMut(&[u8])) -> usize {
+        with_any!(self, value => value.expire(horizon, budget, gone))
+    }
+
     /// See [`Collection::heap_bytes`].
     pub fn heap_bytes(&self) -> usize {
         with_any!(self, value => value.heap_bytes())
@@ -169,32 +197,34 @@ pub struct Packed<'a> {
 /// Calls `$body` with the view of the packed block.
 macro_rules! with_packed {
     ($packed:expr, $view:ident => $body:expr, $string:expr) => {{
-        let Packed { of, form, bytes } = $packed;
+        let $crate::collection::Packed { of, form, bytes } = $packed;
         match of {
-            Type::String => $string,
-            Type::List => {
-                let $view = List::view_packed(form, bytes);
+            $crate::collection::Type::String => $string,
+            $crate::collection::Type::List => {
+                let $view = <$crate::list::List as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::Set => {
-                let $view = Set::view_packed(form, bytes);
+            $crate::collection::Type::Set => {
+                let $view = <$crate::set::Set as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::Hash => {
-                let $view = Hash::view_packed(form, bytes);
+            $crate::collection::Type::Hash => {
+                let $view = <$crate::hash::Hash as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::ZSet => {
-                let $view = ZSet::view_packed(form, bytes);
+            $crate::collection::Type::ZSet => {
+                let $view = <$crate::zset::ZSet as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
-            Type::Stream => {
-                let $view = Stream::view_packed(form, bytes);
+            $crate::collection::Type::Stream => {
+                let $view =
+                    <$crate::stream::Stream as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
         }
     }};
 }
+pub(crate) use with_packed;
 
 impl Packed<'_> {
     pub fn len(self) -> usize {
@@ -211,6 +241,11 @@ impl Packed<'_> {
 
     pub fn fold(self, digest: &mut Digest) {
         with_packed!(self, view => view.fold(digest), ());
+    }
+
+    /// See [`View::earliest_expiry`].
+    pub fn earliest_expiry(self) -> Option<i64> {
+        with_packed!(self, view => view.earliest_expiry(), None)
     }
 
     /// An owned copy.

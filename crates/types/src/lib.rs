@@ -15,6 +15,7 @@ pub mod intset;
 mod limits;
 pub mod list;
 pub mod listpack;
+pub mod persist;
 pub mod set;
 pub mod stream;
 pub mod string;

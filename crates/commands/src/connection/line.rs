@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 const LETTERS: &[(u32, u8)] = &[
     (ClientFlags::PUBSUB, b'P'),
     (ClientFlags::BLOCKED, b'b'),
+    (ClientFlags::TRACKING, b't'),
+    (ClientFlags::TRACKING_BROKEN, b'R'),
+    (ClientFlags::TRACKING_BROADCAST, b'B'),
     (ClientFlags::CLOSE_AFTER_REPLY, b'c'),
     (ClientFlags::CLOSE_ASAP, b'A'),
     (ClientFlags::UNIX_SOCKET, b'U'),
@@ -19,8 +22,18 @@ const LETTERS: &[(u32, u8)] = &[
 
 /// The letters of the client's flags; `N` if there is none.
 pub(super) fn letters(card: &Card) -> Vec<u8> {
-    let set = LETTERS.iter().filter(|(flag, _)| card.has(*flag));
-    let letters: Vec<u8> = set.map(|(_, letter)| *letter).collect();
+    let mut letters = Vec::new();
+    if card.queued.load(Relaxed) >= 0 {
+        letters.push(b'x');
+    }
+    for (flag, letter) in LETTERS {
+        if *letter == b'c' && card.watch.touched() {
+            letters.push(b'd');
+        }
+        if card.has(*flag) {
+            letters.push(*letter);
+        }
+    }
     if letters.is_empty() { vec![b'N'] } else { letters }
 }
 
@@ -59,22 +72,31 @@ pub(super) fn write_line(line: &mut Vec<u8>, card: &Card, table: &CommandTable, 
     );
     text(format_args!(" capa={capabilities} db={}", card.db.load(Relaxed)), b"");
     let [sub, psub, ssub] = card.subscriptions.each_ref().map(|count| count.load(Relaxed));
-    text(format_args!(" sub={sub} psub={psub} ssub={ssub} multi=-1 watch=0"), b"");
     text(
         format_args!(
-            " qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs=0 rbp=0 obl=0",
-            number(&card.query_bytes),
-            number(&card.query_free_bytes),
-            number(&card.argv_bytes),
+            " sub={sub} psub={psub} ssub={ssub} multi={} watch={}",
+            card.queued.load(Relaxed),
+            card.watch.keys()
         ),
         b"",
     );
     text(
         format_args!(
-            " oll={} omem={output} tot-mem={} events={} cmd={command} user={user} redir=-1 resp={}",
+            " qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0",
+            number(&card.query_bytes),
+            number(&card.query_free_bytes),
+            number(&card.argv_bytes),
+            number(&card.multi_bytes),
+        ),
+        b"",
+    );
+    text(
+        format_args!(
+            " oll={} omem={output} tot-mem={} events={} cmd={command} user={user} redir={} resp={}",
             card.output_chunks.load(Relaxed).max(u32::from(output > 0)),
             card.memory_bytes(),
             if output > 0 { "rw" } else { "r" },
+            card.redirect.load(Relaxed),
             card.protocol.load(Relaxed),
         ),
         b" lib-name=",

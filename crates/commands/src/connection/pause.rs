@@ -2,10 +2,14 @@
 
 use super::{OPERATOR, conn};
 use command::grammar::{integer, one_of, word};
-use command::{Args, Command, CommandError, Cx, Effect, Outcome, PauseMode};
+use command::{Args, Command, CommandError, Cx, Effect, Group, Outcome, PauseMode};
 use resp::Reply;
 
-pub(super) const PAUSE: Command = conn("PAUSE", pause, -3)
+/// Closes the write gate, so it is the node's: no lock may be held.
+pub(super) const PAUSE: Command = Command::node("PAUSE", pause)
+    .group(Group::Connection)
+    .arity(-3)
+    .complexity("O(1)")
     .since("3.0.0")
     .flags(OPERATOR)
     .args(&[
@@ -45,7 +49,7 @@ fn pause(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         return Err(CommandError::TimeoutNegative);
     }
     let until_ms = cx.now_ms.checked_add(timeout_ms).ok_or(CommandError::TimeoutOutOfRange)?;
-    cx.node.pause(mode, until_ms);
+    cx.node.pause(mode, until_ms, cx.others);
     reply.ok();
     Ok(Effect::None)
 }

@@ -17,13 +17,13 @@ pub(super) const PING: Command = conn("PING", ping, -1)
     .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]);
 
 pub(super) const QUIT: Command = conn("QUIT", quit, -1)
-    .flags(FIRST.or(Flags::WHILE_SUBSCRIBED))
+    .flags(FIRST.or(Flags::UNQUEUED).or(Flags::WHILE_SUBSCRIBED))
     .summary("Ends the connection once the replies before it have been sent.")
     .deprecated("7.2.0", "just closing the connection");
 
 pub(super) const RESET: Command = conn("RESET", reset, 1)
     .since("6.2.0")
-    .flags(FIRST.or(Flags::WHILE_SUBSCRIBED))
+    .flags(FIRST.or(Flags::UNQUEUED).or(Flags::WHILE_SUBSCRIBED))
     .summary("Puts the connection back into the state of a new one.");
 
 pub(super) const SELECT: Command = conn("SELECT", select, 2)
@@ -61,7 +61,7 @@ fn quit(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn reset(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     use command::ClientFlags as Flag;
-    cx.pubsub.leave(cx.session);
+    cx.session.leave(cx.space, cx.pubsub, cx.tracking);
     cx.session.reset(!cx.node.password_required());
     let card = &cx.session.card;
     card.set(Flag::NO_EVICT | Flag::NO_TOUCH | Flag::READONLY | Flag::IMPORT_SOURCE, false);

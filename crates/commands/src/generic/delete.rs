@@ -77,7 +77,7 @@ fn exists(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let mut found = 0;
     for key in args.keys() {
         let hit = cx.db.peek(key).is_some();
-        cx.db.count_lookup(hit);
+        cx.db.count_lookup(key, hit);
         found += usize::from(hit);
     }
     reply.count(found);
@@ -96,7 +96,7 @@ fn touch(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn r#type(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let name = cx.db.peek(&key).map(|entry| entry.type_of().name());
-    cx.db.count_lookup(name.is_some());
+    cx.db.count_lookup(&key, name.is_some());
     reply.simple(name.unwrap_or("none"));
     Ok(Effect::None)
 }

@@ -185,7 +185,7 @@ fn expire_from(
         return Ok(Effect::None);
     }
     if cx.has_passed(at) {
-        cx.delete_passed(&key, Event::generic("del"));
+        cx.delete_passed(&key);
     } else {
         cx.db.set_expiry(&key, Some(at), Event::generic("expire"));
         cx.rewrite_number(&[b"PEXPIREAT", key.bytes()], at);
@@ -213,7 +213,7 @@ fn reply_expiry(
 ) -> Outcome {
     let key = args.key()?;
     let expiry = cx.db.expiry(&key);
-    cx.db.count_lookup(expiry.is_some());
+    cx.db.count_lookup(&key, expiry.is_some());
     reply.integer(match expiry {
         None => -2,
         Some(None) => -1,

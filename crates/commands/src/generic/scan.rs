@@ -74,33 +74,8 @@ fn filter_of(pattern: &[u8]) -> Option<Vec<u8>> {
     (pattern != b"*").then(|| pattern.to_vec())
 }
 
-/// A cursor as the peers read it: an integer that is not negative, or else whatever the C
-/// library's `strtoull` takes whole, up to a NUL. That lets through leading spaces, signs (a minus
-/// wraps around) and zeros.
-pub(super) fn parse_cursor(text: &[u8]) -> Option<u64> {
-    if let Some(number) = stdx::num::parse_i64(text) {
-        return u64::try_from(number).ok();
-    }
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let start = text.iter().position(|byte| !is_space(byte))?;
-    let (negative, digits) = match &text[start..] {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    let number = digits.iter().try_fold(0u64, |sum, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        sum.checked_mul(10)?.checked_add(u64::from(digit))
-    })?;
-    Some(if negative { number.wrapping_neg() } else { number })
-}
-
 fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let cursor = parse_cursor(args.bytes()?).ok_or(CommandError::InvalidCursor)?;
+    let cursor = args.cursor()?;
     let mut filter = ScanFilter::default();
     let mut count = 10;
     while args.left() > 0 {

@@ -60,17 +60,10 @@ fn on_data(
         (b"sdslen", [key]) => debug_data::sdslen(cx, key, reply)?,
         (b"populate", [_] | [_, _] | [_, _, _]) => debug_data::populate(cx, args, reply)?,
         (b"htstats", [db, ..]) => debug_data::htstats(cx, db, reply)?,
-        (b"htstats-key", [key, ..]) => debug_data::htstats_key(cx, key)?,
-        (b"reload", options) => {
-            let known: [&[u8]; 3] = [b"merge", b"noflush", b"nosave"];
-            let is_known = |word: &&[u8]| known.iter().any(|one| one.eq_ignore_ascii_case(word));
-            let valid = options.iter().all(is_known);
-            return Err(if valid {
-                CommandError::NoPersistence
-            } else {
-                CommandError::DebugReloadOptions
-            });
-        }
+        (b"htstats-key", [key, ..]) => debug_data::htstats_key(cx, key, reply)?,
+        (b"listpack", [key]) => debug_data::structure(cx, key, "listpack", reply)?,
+        (b"quicklist", [key] | [key, _]) => debug_data::structure(cx, key, "quicklist", reply)?,
+        (b"reload", options) => debug_data::reload(cx, options, reply)?,
         (b"loadaof", _) => return Err(CommandError::NoPersistence),
         _ => return Ok(false),
     }
@@ -110,7 +103,7 @@ fn on_node(
     match (name, args) {
         (b"sleep", [seconds]) => {
             let seconds = stdx::num::parse_f64(seconds).unwrap_or(0.0).max(0.0);
-            node.sleep((seconds * 1e6) as u64);
+            node.sleep((seconds * 1e6) as u64, cx.others);
         }
         (b"set-active-expire", [on]) => node.set_active_expire(leading_number(on) != 0),
         (b"client-enforce-reply-list", [on]) => node.count_reply_blocks(leading_number(on) != 0),
@@ -120,9 +113,10 @@ fn on_node(
         (b"change-repl-id", []) => {
             node.log("Changing replication IDs after receiving DEBUG change-repl-id");
         }
-        (b"leak", [_])
-        | (b"set-disable-deny-scripts" | b"dict-resizing" | b"set-skip-checksum-validation", [_]) =>
-            {}
+        (b"set-skip-checksum-validation", [on]) => {
+            node.set_skip_checksums(leading_number(on) != 0);
+        }
+        (b"leak", [_]) | (b"set-disable-deny-scripts" | b"dict-resizing", [_]) => {}
         (b"quicklist-packed-threshold", [bytes]) => {
             config::parse_memory(bytes)
                 .filter(|bytes| *bytes < 4 << 30)
@@ -215,6 +209,10 @@ const HELP: &[&str] = &[
     "    Answer with that error.",
     "HTSTATS <db>",
     "    Figures on the tables of a database.",
+    "HTSTATS-KEY <key>",
+    "    Figures on the table of a value.",
+    "LISTPACK <key>",
+    "    Whether the value is one listpack.",
     "LOADAOF",
     "    Load the append-only file again.",
     "LOG <text>",
@@ -232,6 +230,8 @@ const HELP: &[&str] = &[
     "PROTOCOL <type>",
     "    A reply of that type: string, integer, double, bignum, null, array, set, map, attrib,",
     "    push, verbatim, true, false.",
+    "QUICKLIST <key>",
+    "    Whether the value is a list in chunks.",
     "QUICKLIST-PACKED-THRESHOLD <bytes>",
     "    No effect.",
     "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
@@ -246,6 +246,8 @@ const HELP: &[&str] = &[
     "    End by a signal.",
     "SET-ACTIVE-EXPIRE (0|1)",
     "    Whether what has expired is deleted when nobody asks for it.",
+    "SET-SKIP-CHECKSUM-VALIDATION (0|1)",
+    "    Whether RESTORE takes payloads under a wrong checksum.",
     "SET-DISABLE-DENY-SCRIPTS (0|1)",
     "    Whether scripts may call what they may not.",
     "SLEEP <seconds>",

@@ -2,10 +2,11 @@
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
 use command::{CommandError, Cx};
-use keyspace::Value;
 use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
+use keyspace::{Value, persist};
 use resp::Reply;
 use types::digest::Digest;
+use types::{Collection as _, View as _};
 
 /// Calls `look` with the entry of `key`, expired or not.
 fn with_entry<R>(cx: &Cx<'_>, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Option<R> {
@@ -71,37 +72,60 @@ pub(super) fn digest_value(cx: &Cx<'_>, keys: &[&[u8]], reply: &mut Reply) {
     }
 }
 
-/// Bytes of the value in a dump, uncompressed.
-fn serialized_bytes(entry: &Entry) -> usize {
-    match entry.value() {
-        Value::Int(number) => match number {
-            -128..=127 => 2,
-            -32768..=32767 => 3,
-            -2147483648..=2147483647 => 5,
-            _ => 1 + stdx::num::decimal_len(number),
-        },
-        Value::Inline(_) | Value::Shared(_) => with_text(entry, |text| match text.len() {
-            len @ ..64 => len + 1,
-            len @ ..16384 => len + 2,
-            len => len + 5,
-        }),
-        Value::Packed(packed) => packed.bytes.len(),
-        Value::Boxed(any) => any.heap_bytes(),
-    }
+/// Bytes of the value in a dump, without its type.
+fn serialized_bytes(entry: &Entry) -> u64 {
+    let mut writer = rdb::Writer::new();
+    entry.value().saved().save(&mut writer);
+    writer.offset()
+}
+
+/// What DEBUG OBJECT adds for a list in chunks.
+fn chunk_figures(cx: &Cx<'_>, entry: &Entry) -> Option<String> {
+    let value = entry.value();
+    let Value::Boxed(any) = value else { return None };
+    let list = types::list::List::of(any).filter(|_| entry.encoding() == "quicklist")?;
+    let (len, runs) = (list.view().len(), list.view().runs(0..list.view().len()));
+    let (nodes, bytes) = runs.fold((0, 0), |(n, sum), run| (n + 1, sum + run.total_bytes()));
+    let depth = cx.node.config_get(&[b"list-compress-depth"]);
+    let compressed = depth.first().is_some_and(|(_, depth)| depth != b"0");
+    Some(format!(
+        " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} \
+         ql_uncompressed_size:{bytes}",
+        len as f64 / f64::from(nodes.max(1)),
+        cx.settings.limits.list_size,
+        i32::from(compressed),
+    ))
 }
 
 pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
     let line = with_entry(cx, key, |entry| {
         format!(
             "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} \
-             lru_seconds_idle:{}",
+             lru_seconds_idle:{}{}",
             entry.encoding(),
             serialized_bytes(entry),
             entry.clock(),
             AccessClock::idle_seconds(entry.clock(), cx.now_ms),
+            chunk_figures(cx, entry).unwrap_or_default(),
         )
     });
     reply.simple(line.ok_or(CommandError::NoSuchKey)?);
+    Ok(())
+}
+
+/// DEBUG LISTPACK and DEBUG QUICKLIST, which print the structure where nobody looks.
+pub(super) fn structure(
+    cx: &Cx<'_>,
+    key: &[u8],
+    encoding: &str,
+    reply: &mut Reply,
+) -> Result<(), CommandError> {
+    let found = with_entry(cx, key, |entry| entry.encoding()).ok_or(CommandError::NoSuchKey)?;
+    let name = if encoding == "listpack" { "Listpack" } else { "Quicklist" };
+    if !found.starts_with(encoding) {
+        return Err(CommandError::err(format_args!("Not a {encoding} encoded object.")));
+    }
+    reply.simple(format!("{name} structure printed on stdout"));
     Ok(())
 }
 
@@ -156,6 +180,7 @@ pub(super) fn populate(
         drop(shard);
         record.clear();
     }
+    cx.db.record_mut().garbage.append(&mut record.garbage);
     reply.ok();
     Ok(())
 }
@@ -174,10 +199,84 @@ pub(super) fn htstats(cx: &Cx<'_>, db: &[u8], reply: &mut Reply) -> Result<(), C
     Ok(())
 }
 
-/// Strings have no table.
-pub(super) fn htstats_key(cx: &Cx<'_>, key: &[u8]) -> Result<(), CommandError> {
-    with_entry(cx, key, |_| ()).ok_or(CommandError::NoSuchKey)?;
-    Err(CommandError::err(format_args!(
-        "The value stored at the specified key is not represented using an hash table"
-    )))
+/// Figures on the table of one value.
+pub(super) fn htstats_key(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
+    let figures = with_entry(cx, key, |entry| {
+        let len = entry.value().to_any().map_or(0, |any| any.len());
+        (entry.encoding(), len, entry.bytes())
+    });
+    let (encoding, len, bytes) = figures.ok_or(CommandError::NoSuchKey)?;
+    if !matches!(encoding, "hashtable" | "skiplist") {
+        return Err(CommandError::err(format_args!(
+            "The value stored at the specified key is not represented using an hash table"
+        )));
+    }
+    let text = format!("[{encoding}]\nnumber of elements: {len}\nbytes: {bytes}\n");
+    reply.verbatim(*b"txt", text.as_bytes());
+    Ok(())
+}
+
+/// The words of DEBUG RELOAD.
+struct Reload {
+    merge: bool,
+    flush: bool,
+    save: bool,
+}
+
+impl Reload {
+    fn parse(words: &[&[u8]]) -> Result<Self, CommandError> {
+        let mut reload = Self { merge: false, flush: true, save: true };
+        for word in words {
+            match &word.to_ascii_lowercase()[..] {
+                b"merge" => reload.merge = true,
+                b"noflush" => reload.flush = false,
+                b"nosave" => reload.save = false,
+                _ => return Err(CommandError::DebugReloadOptions),
+            }
+        }
+        Ok(reload)
+    }
+}
+
+/// Writes the whole data set as a file, empties it and loads it, at one moment. The file is in
+/// memory, so one that was saved before (NOSAVE) does not exist.
+pub(super) fn reload(
+    cx: &mut Cx<'_>,
+    words: &[&[u8]],
+    reply: &mut Reply,
+) -> Result<(), CommandError> {
+    let options = Reload::parse(words)?;
+    if !options.save {
+        return Err(CommandError::NoPersistence);
+    }
+    let clock = cx.settings.access_clock;
+    let mut record = Record::default();
+    let mut held = cx.space.hold_all();
+    let mut file = rdb::Writer::new();
+    let databases = cx.space.databases();
+    persist::save_all(&mut file, &mut held, databases, &[], Some(clock), cx.now_ms);
+    let file = file.into_bytes();
+    if options.flush {
+        Db::under_many(&mut held, &mut record, 0, cx.now_ms).flush(None);
+    }
+    let load = persist::LoadOptions {
+        limits: &cx.settings.limits,
+        clock,
+        now_ms: if cx.settings.import_mode { i64::MIN } else { cx.now_ms },
+        replace: options.merge,
+    };
+    let mut reader = rdb::Reader::new(&file);
+    let loaded = persist::load_all(&mut reader, cx.space, &mut held, &mut record, load);
+    drop(held);
+    // What is freed may still be read by a prefetch: the engine knows until when.
+    cx.db.record_mut().garbage.append(&mut record.garbage);
+    match loaded {
+        Ok(_) => {
+            reply.ok();
+            Ok(())
+        }
+        // Nothing was emptied: the first key that was there already ended it.
+        Err(_) if !options.flush => Err(CommandError::ReloadFailed),
+        Err(error) => panic!("a data set that was just written cannot be read: {error}"),
+    }
 }

@@ -91,7 +91,7 @@ fn getex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     reply_str(reply, &value);
     match deadline {
         Some(at) if cx.has_passed(at) => {
-            cx.delete_passed(&key, DEL_EVENT);
+            cx.delete_passed(&key);
         }
         Some(at) => {
             cx.db.set_expiry(&key, Some(at), EXPIRE_EVENT);

@@ -6,7 +6,7 @@
 
 use super::counters::{INCRBY_EVENT, INCRBYFLOAT_EVENT, float_of, integer_of};
 use super::expiration::{EX, EXAT, PX, PXAT, Unit};
-use super::{DEL_EVENT, EXPIRE_EVENT, MODIFY};
+use super::{EXPIRE_EVENT, MODIFY};
 use command::grammar::{double, integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
 use keyspace::{Event, ExpiryChange, KeyRef, NewValue};
@@ -306,7 +306,7 @@ impl Store<'_> {
         let had_expiry = cx.db.expiry(key).flatten().is_some();
         let expiry = options.expiry(deadline, had_expiry);
         if matches!(expiry, ExpiryChange::At(at) if cx.has_passed(at)) {
-            let deleted = cx.delete_passed(key, DEL_EVENT);
+            let deleted = cx.delete_passed(key);
             return if deleted { Effect::Rewrite } else { Effect::None };
         }
         cx.db.put(key, self.value, expiry, self.event);

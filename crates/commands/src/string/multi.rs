@@ -4,7 +4,7 @@ use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
 use super::{EXPIRE_EVENT, SET_EVENT, reply_str};
 use command::grammar::{block, integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, ExpiryChange, KeyRef};
+use keyspace::{ExpiryChange, KeyRef};
 use resp::Reply;
 
 pub(super) const MGET: Command = Command::data("MGET", mget)
@@ -180,7 +180,7 @@ fn msetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn delete_all(cx: &mut Cx<'_>, keys: &[KeyRef<'_>]) -> Effect {
     let mut effect = Effect::None;
     for key in keys {
-        if cx.delete_passed(key, Event::EXPIRED) {
+        if cx.delete_passed(key) {
             effect = Effect::Rewrite;
         }
     }

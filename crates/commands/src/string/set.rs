@@ -5,7 +5,7 @@ use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
 use super::{EXPIRE_EVENT, MODIFY, SET_EVENT, reply_str};
 use command::grammar::{integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, ExpiryChange, KeyRef};
+use keyspace::{ExpiryChange, KeyRef};
 use resp::Reply;
 
 pub(super) const SET: Command = Command::data("SET", set)
@@ -271,7 +271,7 @@ fn store(
     log: Log,
 ) -> Effect {
     if deletes(cx, expiry) {
-        let deleted = cx.delete_passed(key, Event::EXPIRED);
+        let deleted = cx.delete_passed(key);
         return if deleted { Effect::Rewrite } else { Effect::None };
     }
     let stored = cx.value(value);

@@ -65,7 +65,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("max-new-connections-per-cycle", "new connections are taken between the turns of others"),
     ("max-new-tls-connections-per-cycle", "there is no TLS yet"),
     ("maxmemory-clients", "the memory of clients is not bounded together yet"),
-    ("notify-keyspace-events", "there are no channels to publish events on yet"),
     ("rdb-key-save-delay", NO_DISK),
     ("sentinel", "there is no Sentinel yet"),
     ("server-cpulist", NOT_PINNED),
@@ -73,7 +72,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("shutdown-on-sigterm", NO_WAIT),
     ("shutdown-timeout", NO_WAIT),
     ("socket-mark-id", "packets are not marked"),
-    ("tracking-table-max-keys", "there is no client side caching yet"),
     ("user", NO_ACL),
 ];
 

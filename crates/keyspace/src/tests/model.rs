@@ -233,8 +233,8 @@ impl Pair {
             let mut at = None;
             loop {
                 self.record.clear();
-                let log = |_: u32, key: &[u8]| {
-                    gone.push(key.to_vec());
+                let log = |_: u32, words: &[&[u8]], _: &mut Record| {
+                    gone.push(words[1].to_vec());
                     0
                 };
                 let swept = self.space.sweep(shard, db, at, 3, self.now_ms, &mut self.record, log);

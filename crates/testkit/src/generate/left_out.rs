@@ -8,6 +8,12 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("config|rewrite", "writes a file"),
     ("config|set", "sets a password or a limit that later requests then meet"),
     ("config|resetstat", "forgets what a failing test would report"),
+    ("subscribe", "answers once for each channel, and changes what may come next"),
+    ("unsubscribe", "as SUBSCRIBE"),
+    ("psubscribe", "as SUBSCRIBE"),
+    ("punsubscribe", "as SUBSCRIBE"),
+    ("ssubscribe", "as SUBSCRIBE"),
+    ("sunsubscribe", "as SUBSCRIBE"),
 ];
 
 /// What DEBUG is sent, since its row tells no grammar: subcommands that neither end nor stop the

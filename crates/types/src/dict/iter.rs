@@ -5,6 +5,7 @@ use super::record::Record;
 use super::segment::Segment;
 
 /// See [`super::Dict::iter`].
+#[derive(Clone)]
 pub struct Iter<'a> {
     /// Children still to come, of each level.
     path: Vec<std::slice::Iter<'a, Child>>,

@@ -26,7 +26,6 @@ mod sparse;
 mod tests;
 
 pub use sparse::Run;
-use std::fmt;
 
 /// Number of registers.
 pub const REGISTERS: usize = 1 << INDEX_BITS;
@@ -49,16 +48,6 @@ pub enum HllError {
     NotHll,
     /// It says it is one, but its registers do not add up.
     Corrupt,
-}
-
-impl fmt::Display for HllError {
-    /// The error reply, with its code.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotHll => "WRONGTYPE Key is not a valid HyperLogLog string value.",
-            Self::Corrupt => "INVALIDOBJ Corrupted HLL object detected",
-        })
-    }
 }
 
 /// A HyperLogLog, borrowed.
@@ -179,13 +168,18 @@ pub fn add(bytes: &mut Vec<u8>, element: &[u8], bytes_max: usize) -> Result<bool
 /// Puts `registers` in, none of which is less than its own: the last step of PFMERGE.
 pub fn put(bytes: &mut Vec<u8>, registers: &Registers, bytes_max: usize) -> Result<(), HllError> {
     if bytes[4] == DENSE {
-        dense::fill(&mut bytes[HEADER..], registers.as_slice());
+        put_dense(bytes, registers);
         return Ok(());
     }
     for (index, value) in registers.0.iter().enumerate().filter(|(_, value)| **value > 0) {
         raise(bytes, index, *value, bytes_max)?;
     }
     Ok(())
+}
+
+/// As [`put`], for a dense one, whose length stays.
+pub fn put_dense(bytes: &mut [u8], registers: &Registers) {
+    dense::fill(&mut bytes[HEADER..], registers.as_slice());
 }
 
 /// Makes a sparse one dense; whether it was sparse. The cached count stays.

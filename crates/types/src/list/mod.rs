@@ -12,6 +12,7 @@
 //! An element may have any bytes up to [`MAX_ELEMENT_BYTES`]; the protocol allows no more.
 
 mod fill;
+pub(crate) mod persist;
 mod run;
 #[cfg(test)]
 mod tests;

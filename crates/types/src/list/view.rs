@@ -3,10 +3,11 @@
 use std::iter::FlatMap;
 use std::ops::Range;
 
+use super::List;
 use super::run::Run;
 use crate::collection::View;
 use crate::digest::{Digest, Kind};
-use crate::listpack::{self, Element};
+use crate::listpack::{self, Element, Listpack};
 use crate::tree::{Chunks, Tree};
 
 /// A borrowed list of either shape.
@@ -29,6 +30,15 @@ impl<'a> ListView<'a> {
 
     pub(super) fn large(tree: &'a Tree<Run>) -> Self {
         Self { shape: Shape::Large(tree) }
+    }
+
+    /// The list, carried away: O(1) if it is large.
+    pub fn to_list(self) -> List {
+        let shape = match self.shape {
+            Shape::Packed(view) => super::Shape::Packed(Listpack::of_view(view)),
+            Shape::Large(tree) => super::Shape::Large(tree.clone()),
+        };
+        List { shape }
     }
 
     /// The element of `index`.

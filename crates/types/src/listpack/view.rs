@@ -22,9 +22,12 @@ pub struct Pos(pub(super) usize);
 const PROVED: &str = "a listpack is proved before it is read";
 
 impl<'a> View<'a> {
-    /// The elements of a whole block, of ours or proved.
+    /// The elements of a whole block, of ours or proved. No bytes at all are no elements.
     #[inline]
     pub fn of(block: &'a [u8]) -> Self {
+        if block.is_empty() {
+            return Self::of_body(block, 0);
+        }
         let (header, rest) = block.split_first_chunk::<HEADER>().expect(PROVED);
         let (end, body) = rest.split_last().expect(PROVED);
         debug_assert_eq!(*end, END);

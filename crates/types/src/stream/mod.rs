@@ -26,6 +26,7 @@ mod idempotence;
 mod log;
 mod node;
 mod ordered;
+pub(crate) mod persist;
 
 #[cfg(test)]
 mod tests;

@@ -1,33 +1,275 @@
-//! The sorted set: distinct members in order of their scores.
+//! The sorted set: distinct members, each with a score, in order of score and, where scores are
+//! equal, of the members' bytes. Scores are doubles but never NaN; the zeros are equal.
+//!
+//! Packed, it is a listpack of members and scores in turn. Large, it is a tree of chunks in that
+//! order, which knows every element's rank, and an index from the hash of a member to its score:
+//!
+//! ```text
+//!   member ──hash──► index: (hash, score) ... ──score, member──► tree: chunk ─┬─ scores
+//!                                                                             ├─ starts
+//!                                                                             └─ members
+//! ```
+//!
+//! The member is stored once, in the tree; what the index finds is looked for there. Both are
+//! persistent trees, so a clone is O(1).
+//!
+//! All ranges, by score or by member, are turned into ranges of ranks (0 is the least element), in
+//! O(log n): counting is a difference, and every walk is [`ZSetView::range`].
 
+mod bounds;
+mod index;
+mod large;
+mod leaf;
+mod packed;
+pub(crate) mod persist;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use stdx::num;
+
+use crate::Limits;
 use crate::collection::{Collection, Type, View, any_ways};
-use crate::digest::Digest;
+use crate::digest::{Digest, Kind};
+use crate::listpack::{self, Digits, Element, Listpack};
+pub use bounds::{LexBound, LexRange, ScoreRange};
+use large::{Large, LargeIter};
+use packed::PackedIter;
 
-/// An owned zset.
+/// An owned sorted set.
 #[derive(Clone, Debug, Default)]
 pub struct ZSet {
-    packed: Vec<u8>,
+    shape: Shape,
 }
 
-/// A borrowed zset of either shape.
-#[derive(Clone, Copy, Debug)]
-pub struct ZSetView<'a> {
-    packed: &'a [u8],
+#[derive(Clone, Debug)]
+enum Shape {
+    Packed(Listpack),
+    Large(Large),
 }
 
-impl View for ZSetView<'_> {
-    fn len(self) -> usize {
-        self.packed.len()
-    }
-
-    fn encoding(self) -> &'static str {
-        "listpack"
-    }
-
-    fn fold(self, digest: &mut Digest) {
-        digest.mix(self.packed);
+impl Default for Shape {
+    fn default() -> Self {
+        Self::Packed(Listpack::new())
     }
 }
+
+/// Under which conditions [`ZSet::add`] gives a member a score.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AddRule {
+    /// Not if it is there.
+    pub only_new: bool,
+    /// Not if it is not there.
+    pub only_present: bool,
+    /// Not if it has a score that is as great.
+    pub only_greater: bool,
+    /// Not if it has a score that is as small.
+    pub only_less: bool,
+    /// The score is added to the one it has.
+    pub increment: bool,
+}
+
+impl AddRule {
+    /// The new score of a member that has this score or none, if it gets one.
+    pub fn decide(&self, old: Option<f64>, given: f64) -> Option<f64> {
+        let Some(old) = old else { return (!self.only_present).then_some(given) };
+        let new = if self.increment { old + given } else { given };
+        let refused =
+            self.only_new || self.only_greater && new <= old || self.only_less && new >= old;
+        (!refused).then_some(new)
+    }
+}
+
+/// What became of members that were added.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Added {
+    /// Members that were not there.
+    pub new: usize,
+    /// Members that have another score now.
+    pub updated: usize,
+    /// The score of the last member; `None` if the rule refused it.
+    pub last: Option<f64>,
+}
+
+/// A score would become what is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotANumber;
+
+/// What became of one member: its score before and after, `None` for no member.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    pub before: Option<f64>,
+    pub after: Option<f64>,
+}
+
+impl Change {
+    pub fn is_new(&self) -> bool {
+        self.before.is_none() && self.after.is_some()
+    }
+
+    /// Whether the member was there and has another score now.
+    pub fn is_update(&self) -> bool {
+        self.before.is_some() && self.before != self.after
+    }
+}
+
+impl ZSet {
+    /// A set of these elements, in whatever order, in the shape that their number and lengths ask
+    /// for. No score is NaN. A member that comes twice is an error: the set would be broken.
+    pub fn from_elements<M: AsRef<[u8]>>(
+        elements: Vec<(M, f64)>,
+        limits: &Limits,
+    ) -> Result<Self, Duplicate> {
+        let mut members: Vec<&[u8]> = elements.iter().map(|(member, _)| member.as_ref()).collect();
+        members.sort_unstable();
+        if members.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Duplicate);
+        }
+        Ok(Self::from_distinct(elements, limits))
+    }
+
+    /// As [`ZSet::from_elements`], for members that are known to come once each.
+    pub fn from_distinct<M: AsRef<[u8]>>(mut elements: Vec<(M, f64)>, limits: &Limits) -> Self {
+        sort(&mut elements);
+        let longest = elements.iter().map(|(member, _)| member.as_ref().len()).max();
+        let is_small = elements.len() <= limits.zset_entries
+            && longest.is_none_or(|longest| longest <= limits.zset_value_bytes);
+        let in_order = elements.iter().map(|(member, score)| (member.as_ref(), *score));
+        let shape = if is_small {
+            let mut pack = Listpack::new();
+            in_order.for_each(|(member, score)| packed::append(&mut pack, score, member));
+            Shape::Packed(pack)
+        } else {
+            Shape::Large(Large::of_sorted(in_order, limits.seed))
+        };
+        Self { shape }
+    }
+
+    /// Takes the large shape if `elements` that are about to be put in are too many for the other.
+    pub fn expect(&mut self, elements: usize, limits: &Limits) {
+        if elements > limits.zset_entries {
+            self.enlarge(limits);
+        }
+    }
+
+    fn enlarge(&mut self, limits: &Limits) {
+        let Shape::Packed(pack) = &self.shape else { return };
+        let elements = PackedIter::new(pack.view(), 0..packed::len(pack.view()));
+        // Integers become text again.
+        let elements: Vec<(Vec<u8>, f64)> =
+            elements.map(|(member, score)| (member.to_vec(), score)).collect();
+        let in_order = elements.iter().map(|(member, score)| (member.as_slice(), *score));
+        self.shape = Shape::Large(Large::of_sorted(in_order, limits.seed));
+    }
+
+    /// Gives `member` the score that `decide` answers to its score so far (`None`: it is not there).
+    /// If `decide` answers `None`, all stays as it is.
+    pub fn upsert(
+        &mut self,
+        member: &[u8],
+        limits: &Limits,
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Change {
+        let (before, after) = match &mut self.shape {
+            Shape::Large(large) => large.upsert(member, decide),
+            Shape::Packed(pack) => packed::update(pack, member, decide),
+        };
+        if let (Shape::Packed(pack), None, Some(score)) = (&mut self.shape, before, after) {
+            if packed::len(pack.view()) < limits.zset_entries
+                && member.len() <= limits.zset_value_bytes
+                && pack.has_room(member.len() + 64)
+            {
+                packed::insert(pack, score, member);
+            } else {
+                self.enlarge(limits);
+                if let Shape::Large(large) = &mut self.shape {
+                    large.upsert(member, |_| Some(score));
+                }
+            }
+        }
+        Change { before, after: after.or(before) }
+    }
+
+    /// Gives `member` a score under `rule`, and counts what it did.
+    pub fn add(
+        &mut self,
+        member: &[u8],
+        score: f64,
+        rule: AddRule,
+        limits: &Limits,
+        added: &mut Added,
+    ) -> Result<(), NotANumber> {
+        let mut decided = None;
+        let change = self.upsert(member, limits, |old| {
+            decided = rule.decide(old, score);
+            decided.filter(|score| !score.is_nan())
+        });
+        added.new += usize::from(change.is_new());
+        added.updated += usize::from(change.is_update());
+        added.last = decided;
+        if decided.is_some_and(f64::is_nan) { Err(NotANumber) } else { Ok(()) }
+    }
+
+    /// Gives `member` this score, whether it is there or not.
+    pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Change {
+        self.upsert(member, limits, |_| Some(score))
+    }
+
+    /// Takes `member` out; answers the score that it had.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match &mut self.shape {
+            Shape::Packed(pack) => packed::remove(pack, member),
+            Shape::Large(large) => large.remove(member),
+        }
+    }
+
+    /// Takes out the elements of these ranks; answers how many.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>) -> usize {
+        let len = self.view().len();
+        let ranks = ranks.start..ranks.end.min(len);
+        if ranks.is_empty() {
+            return 0;
+        }
+        match &mut self.shape {
+            Shape::Packed(pack) => packed::remove_ranks(pack, ranks.clone()),
+            Shape::Large(large) => large.remove_ranks(ranks.clone()),
+        }
+        ranks.len()
+    }
+
+    /// Takes out up to `count` elements from the lower end, the least first; answers them.
+    pub fn pop_least(&mut self, count: usize) -> Vec<(Vec<u8>, f64)> {
+        let ranks = 0..count.min(self.view().len());
+        let popped = owned(self.view().range(ranks.clone()));
+        self.remove_ranks(ranks);
+        popped
+    }
+
+    /// Takes out up to `count` elements from the upper end, the greatest first; answers them.
+    pub fn pop_greatest(&mut self, count: usize) -> Vec<(Vec<u8>, f64)> {
+        let len = self.view().len();
+        let ranks = len - count.min(len)..len;
+        let popped = owned(self.view().range(ranks.clone()).rev());
+        self.remove_ranks(ranks);
+        popped
+    }
+}
+
+/// Brings elements into the order of a sorted set.
+pub fn sort<M: AsRef<[u8]>>(elements: &mut [(M, f64)]) {
+    elements.sort_unstable_by(|(member, score), (other, other_score)| {
+        leaf::compare(*score, member.as_ref(), *other_score, other.as_ref())
+    });
+}
+
+fn owned<'a>(elements: impl Iterator<Item = (Element<'a>, f64)>) -> Vec<(Vec<u8>, f64)> {
+    elements.map(|(member, score)| (member.to_vec(), score)).collect()
+}
+
+/// A member came twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duplicate;
 
 impl Collection for ZSet {
     const TYPE: Type = Type::ZSet;
@@ -36,26 +278,224 @@ impl Collection for ZSet {
     any_ways!(ZSet);
 
     fn view(&self) -> ZSetView<'_> {
-        ZSetView { packed: &self.packed }
+        match &self.shape {
+            Shape::Packed(pack) => ZSetView { shape: ViewShape::Packed(pack.view()) },
+            Shape::Large(large) => ZSetView { shape: ViewShape::Large(large) },
+        }
     }
 
     fn view_packed(_form: u8, bytes: &[u8]) -> ZSetView<'_> {
-        ZSetView { packed: bytes }
+        let view = if bytes.is_empty() {
+            listpack::View::of_body(bytes, 0)
+        } else {
+            listpack::View::of(bytes)
+        };
+        ZSetView { shape: ViewShape::Packed(view) }
     }
 
     fn from_packed(_form: u8, bytes: Vec<u8>) -> Self {
-        Self { packed: bytes }
+        let pack = if bytes.is_empty() { Listpack::new() } else { Listpack::from_bytes(bytes) };
+        Self { shape: Shape::Packed(pack) }
     }
 
     fn as_packed(&self) -> Option<(u8, &[u8])> {
-        Some((0, &self.packed))
+        match &self.shape {
+            Shape::Packed(pack) => Some((0, pack.as_bytes())),
+            Shape::Large(_) => None,
+        }
     }
 
     fn into_packed(self) -> Result<(u8, Vec<u8>), Self> {
-        Ok((0, self.packed))
+        match self.shape {
+            Shape::Packed(pack) => Ok((0, pack.into_bytes())),
+            Shape::Large(_) => Err(self),
+        }
     }
 
     fn heap_bytes(&self) -> usize {
-        self.packed.capacity()
+        match &self.shape {
+            Shape::Packed(pack) => pack.heap_bytes(),
+            Shape::Large(large) => large.heap_bytes(),
+        }
+    }
+}
+
+/// A borrowed sorted set of either shape.
+#[derive(Clone, Copy, Debug)]
+pub struct ZSetView<'a> {
+    shape: ViewShape<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum ViewShape<'a> {
+    Packed(listpack::View<'a>),
+    Large(&'a Large),
+}
+
+impl View for ZSetView<'_> {
+    #[inline]
+    fn len(self) -> usize {
+        match self.shape {
+            ViewShape::Packed(view) => packed::len(view),
+            ViewShape::Large(large) => large.len(),
+        }
+    }
+
+    fn encoding(self) -> &'static str {
+        match self.shape {
+            ViewShape::Packed(_) => "listpack",
+            ViewShape::Large(_) => "skiplist",
+        }
+    }
+
+    fn fold(self, digest: &mut Digest) {
+        digest.mix_kind(Kind::Zset);
+        let mut digits = Digits::default();
+        let mut text = Vec::new();
+        for (member, score) in self.range(0..self.len()) {
+            let mut own = Digest::ZERO;
+            own.mix(member.text(&mut digits));
+            text.clear();
+            num::write_f64_digits(&mut text, score);
+            own.mix(&text);
+            digest.xor_digest(&own);
+        }
+    }
+}
+
+impl<'a> ZSetView<'a> {
+    /// A set of its own: O(1) if it is large.
+    pub fn to_owned(self) -> ZSet {
+        let shape = match self.shape {
+            ViewShape::Packed(view) => Shape::Packed(Listpack::of_view(view)),
+            ViewShape::Large(large) => Shape::Large(large.clone()),
+        };
+        ZSet { shape }
+    }
+
+    #[inline]
+    pub fn score(self, member: &[u8]) -> Option<f64> {
+        match self.shape {
+            ViewShape::Packed(view) => packed::score(view, member),
+            ViewShape::Large(large) => large.score(member),
+        }
+    }
+
+    /// Number of elements before `member`, and its score. O(log n).
+    pub fn rank(self, member: &[u8]) -> Option<(usize, f64)> {
+        match self.shape {
+            ViewShape::Packed(view) => packed::rank(view, member),
+            ViewShape::Large(large) => large.rank(member),
+        }
+    }
+
+    /// The elements of these ranks in order, from both ends. Ranks beyond the end are left out.
+    pub fn range(self, ranks: Range<usize>) -> Elements<'a> {
+        let end = ranks.end.min(self.len());
+        let ranks = ranks.start.min(end)..end;
+        Elements(match self.shape {
+            ViewShape::Packed(view) => Walk::Packed(PackedIter::new(view, ranks)),
+            ViewShape::Large(large) => Walk::Large(large.iter(ranks)),
+        })
+    }
+
+    /// The element of this rank. O(log n).
+    pub fn at(self, rank: usize) -> Option<(Element<'a>, f64)> {
+        self.range(rank..rank.saturating_add(1)).next()
+    }
+
+    /// The ranks of the elements with these scores. O(log n).
+    pub fn ranks_by_score(self, range: &ScoreRange) -> Range<usize> {
+        let start = self.count_by_score(range.min, range.min_open);
+        let end = self.count_by_score(range.max, !range.max_open);
+        start..end.max(start)
+    }
+
+    fn count_by_score(self, score: f64, up_to: bool) -> usize {
+        match self.shape {
+            ViewShape::Packed(view) => {
+                packed::count_before(
+                    view,
+                    |other, _| {
+                        if up_to { other <= score } else { other < score }
+                    },
+                )
+            }
+            ViewShape::Large(large) => large.count_by_score(score, up_to),
+        }
+    }
+
+    /// The ranks of the elements with these members, if all elements have one score; of some
+    /// elements, if not. O(log n).
+    pub fn ranks_by_member(self, range: &LexRange<'_>) -> Range<usize> {
+        let start = match range.min {
+            LexBound::Least => 0,
+            LexBound::Greatest => self.len(),
+            LexBound::At(min) => self.count_by_member(min, false),
+            LexBound::Beyond(min) => self.count_by_member(min, true),
+        };
+        let end = match range.max {
+            LexBound::Least => 0,
+            LexBound::Greatest => self.len(),
+            LexBound::At(max) => self.count_by_member(max, true),
+            LexBound::Beyond(max) => self.count_by_member(max, false),
+        };
+        start..end.max(start)
+    }
+
+    fn count_by_member(self, member: &[u8], up_to: bool) -> usize {
+        match self.shape {
+            ViewShape::Packed(view) => packed::count_before(view, |_, other| {
+                let order = other.cmp_bytes(member);
+                if up_to { order.is_le() } else { order.is_lt() }
+            }),
+            ViewShape::Large(large) => large.count_by_member(member, up_to),
+        }
+    }
+
+    /// Some elements, about `count`, and the cursor to go on with, 0 at the end; `cursor` is 0 at
+    /// first. What is there from the first to the last call is met at least once. A packed set
+    /// gives all at once.
+    pub fn scan(self, cursor: u64, count: usize) -> (u64, Vec<(Element<'a>, f64)>) {
+        match (self.shape, u32::try_from(cursor)) {
+            (ViewShape::Packed(_), _) => (0, self.range(0..self.len()).collect()),
+            (ViewShape::Large(_), Err(_)) => (0, Vec::new()),
+            (ViewShape::Large(large), Ok(cursor)) => {
+                let (next, found) = large.scan(cursor, count);
+                let found =
+                    found.into_iter().map(|(member, score)| (Element::Bytes(member), score));
+                (next.map_or(0, u64::from), found.collect())
+            }
+        }
+    }
+}
+
+/// Elements in order, from both ends.
+pub struct Elements<'a>(Walk<'a>);
+
+enum Walk<'a> {
+    Packed(PackedIter<'a>),
+    Large(LargeIter<'a>),
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = (Element<'a>, f64);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Walk::Packed(iter) => iter.next(),
+            Walk::Large(iter) => iter.next(),
+        }
+    }
+}
+
+impl DoubleEndedIterator for Elements<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Walk::Packed(iter) => iter.next_back(),
+            Walk::Large(iter) => iter.next_back(),
+        }
     }
 }

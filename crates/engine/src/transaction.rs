@@ -1,0 +1,336 @@
+//! MULTI and EXEC: requests are queued by the session, resolved at EXEC, and run under the union
+//! of their locks, as one record of the journal.
+//!
+//! ```text
+//!   all commands work on their keys:  pass, gate shared, union of their shards   (or all shards)
+//!   one walks, or is the node's:      the write gate; each command then locks for itself
+//! ```
+//!
+//! Either way nobody sees a part of it. What is watched is looked at once the locks are there. A
+//! command that answers with an error does not undo the others, as in Redis.
+
+use crate::batch::{Locked, Memory, Ran, Run, horizon_ms, long_words};
+use crate::ledger::Composed;
+use crate::resolve::{LockPlan, Plan};
+use crate::worker::Scratch;
+use crate::{End, Engine};
+use command::{Command, CommandError, Job, JobStep, Others, Place, ReplyMode, Transaction};
+use journal::Refused;
+use keyspace::{HeldAll, HeldMany, HeldShards, KeyRef, Keyspace, Shard, WatchedKey};
+use lock::{One, Participant, ShardId};
+use resp::{Out, Reply};
+use std::collections::VecDeque;
+
+/// The locks of a whole transaction.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, once")]
+enum Union<'a> {
+    Nothing,
+    One(One<'a, Shard>),
+    Many(HeldMany<'a>),
+    All(HeldAll<'a>),
+}
+
+impl<'a> Union<'a> {
+    /// Locks what the requests need.
+    fn lock(
+        engine: &'a Engine,
+        plans: &[Plan],
+        keys: &[KeyRef<'_>],
+        shards: &mut Vec<ShardId>,
+    ) -> Self {
+        if plans.iter().any(|plan| plan.lock == LockPlan::All) {
+            return Self::All(engine.space.hold_all());
+        }
+        shards.clear();
+        shards.extend(keys.iter().map(KeyRef::shard));
+        shards.sort_unstable();
+        shards.dedup();
+        match shards[..] {
+            [] => Self::Nothing,
+            [one] => Self::One(engine.space.shards().one(one)),
+            _ => Self::Many(engine.space.hold_many(shards)),
+        }
+    }
+
+    fn locked(&mut self) -> Locked<'_> {
+        match self {
+            Self::Nothing => Locked::Nothing,
+            Self::One(shard) => Locked::One(shard),
+            Self::Many(shards) => Locked::Many(shards),
+            Self::All(shards) => Locked::Many(shards),
+        }
+    }
+
+    /// Marks the locked shards with the end of the record.
+    fn stamp(&mut self, lsn: u64) {
+        match self {
+            Self::Nothing => {}
+            Self::One(shard) => shard.lsn = lsn,
+            Self::Many(shards) => shards.each(&mut |shard| shard.lsn = lsn),
+            Self::All(shards) => shards.each(&mut |shard| shard.lsn = lsn),
+        }
+    }
+}
+
+/// Replies of a transaction that go on after its locks are gone: long ones, and those behind them.
+struct Tail {
+    parts: VecDeque<(Box<dyn Job>, Out)>,
+}
+
+impl Job for Tail {
+    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep {
+        if let Some((job, behind)) = self.parts.front_mut() {
+            if job.step(space, now_ms, reply) == JobStep::More {
+                return JobStep::More;
+            }
+            reply.out.append(behind);
+            self.parts.pop_front();
+        }
+        if self.parts.is_empty() { JobStep::Done } else { JobStep::More }
+    }
+}
+
+/// The commands of a transaction, resolved, and what their replies have come to.
+struct Queue<'q, 'w> {
+    words: &'q [&'w [u8]],
+    keys: &'q [KeyRef<'w>],
+    plans: &'q [Plan],
+    watched: &'q [WatchedKey],
+    /// The reply up to the first long one, once there is one.
+    head: Option<Out>,
+    parts: VecDeque<(Box<dyn Job>, Out)>,
+}
+
+impl Run<'_, '_> {
+    /// Puts a request behind those that wait for EXEC.
+    pub(crate) fn queue(&mut self, plan: &Plan, row: &'static Command) -> Ran {
+        let start = self.reply.mark();
+        if let Some(queue) = &mut self.session.transaction {
+            queue.push(row, &self.words[plan.words.clone()], plan.bytes);
+        }
+        self.reply.simple("QUEUED");
+        self.uncounted -= 1;
+        (1, self.after(start, None))
+    }
+
+    /// EXEC cannot run now: the transaction is over.
+    #[cold]
+    pub(crate) fn refuse_exec(&mut self, plan: &Plan, error: Option<&CommandError>) {
+        self.discard();
+        let error = error.map(CommandError::exec_abort);
+        self.answer_refused(plan, error.as_ref());
+    }
+
+    fn discard(&mut self) {
+        self.session.transaction = None;
+        self.session.unwatch(&self.engine.space);
+    }
+
+    /// Runs EXEC, the first of `plans`. An error: the journal has no room for it or for the rest.
+    pub(crate) fn exec(
+        &mut self,
+        participant: &mut Participant,
+        plans: &[Plan],
+        scratch: &mut Scratch<'static>,
+        shards: &mut Vec<ShardId>,
+    ) -> Result<Ran, Refused> {
+        let plan = &plans[0];
+        let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
+            return Ok(self.one(plan, Locked::Nothing));
+        };
+        let now_ms = self.now.wall_ms;
+        let queue = self.session.transaction.as_ref();
+        let pauses = queue.is_some_and(|queue| self.engine.pause.holds_queue(queue, now_ms));
+        if pauses || self.engine.pause.holds(row, now_ms) {
+            return Ok((0, Some(End::Paused)));
+        }
+        if let Err(error) = self.admit(plan, row) {
+            self.refuse(plan, Some(&error));
+            return Ok((1, None));
+        }
+        if self.memory == Memory::Wanted {
+            return Ok((0, None));
+        }
+        let (start, mode) = (self.reply.mark(), self.session.reply_mode);
+        let mut tail = None;
+        let failed = match self.session.transaction.take() {
+            None => Some(CommandError::ExecWithoutMulti),
+            Some(queue) if queue.failed() => Some(CommandError::ExecAbort),
+            Some(queue) => {
+                // What runs finds nothing watched: UNWATCH has nothing to do.
+                let watched = std::mem::take(&mut self.session.watched);
+                let queue = (&*queue, &watched[..]);
+                let ran = self.exec_queue(participant, plans, queue, scratch, shards);
+                self.session.watched = watched;
+                self.discard();
+                tail = ran?;
+                None
+            }
+        };
+        if let Some(error) = &failed {
+            self.discard();
+            self.reply.error(error.text());
+            self.stats.error(error.code());
+        }
+        self.count(plan.id, failed.is_none());
+        self.session.caching_ends();
+        let end = self.after_exec(start, mode, tail);
+        if self.session.card.has_mail() && end.is_none() {
+            self.session.collect(self.reply);
+        }
+        Ok((1, end))
+    }
+
+    /// Applies CLIENT REPLY to the reply of EXEC. A mode that EXEC's own commands have chosen has
+    /// been applied to their replies.
+    fn after_exec(
+        &mut self,
+        start: resp::Mark,
+        before: ReplyMode,
+        tail: Option<Tail>,
+    ) -> Option<End> {
+        let chosen = self.session.reply_mode;
+        let unwanted = matches!(before, ReplyMode::Off | ReplyMode::Skip);
+        if unwanted {
+            self.reply.truncate(start);
+        }
+        self.session.reply_mode = match chosen {
+            ReplyMode::SkipNext => ReplyMode::Skip,
+            ReplyMode::Skip => ReplyMode::On,
+            chosen => chosen,
+        };
+        if self.session.close_after_reply {
+            return Some(End::Close);
+        }
+        let tail = tail.filter(|_| !unwanted)?;
+        Some(End::Later(Box::new(tail)))
+    }
+
+    /// Resolves, secures room, locks, looks at what is watched, runs.
+    fn exec_queue(
+        &mut self,
+        participant: &mut Participant,
+        plans: &[Plan],
+        (queue, watched): (&Transaction, &[WatchedKey]),
+        recycled: &mut Scratch<'static>,
+        shards: &mut Vec<ShardId>,
+    ) -> Result<Option<Tail>, Refused> {
+        let mut scratch = std::mem::take(recycled).recycle();
+        scratch.words.extend(queue.words());
+        let mut before = None;
+        for (span, bytes) in queue.commands() {
+            let words = &scratch.words[..span.end];
+            let mut plan = self.engine.resolve(words, span.start, &mut scratch.keys, &mut before);
+            plan.bytes = bytes;
+            scratch.plans.push(plan);
+        }
+        let inner = &scratch.plans;
+        let bytes =
+            self.engine.journal_bytes(inner).saturating_add(self.engine.journal_bytes(plans));
+        self.room = self.writer.room(bytes, plans.len() as u32 + 1)?;
+        self.log.active = self.room.active();
+        let ready = std::mem::replace(&mut self.ready, long_words(inner, &scratch.words));
+        let mut queue = Queue {
+            words: &scratch.words,
+            keys: &scratch.keys,
+            plans: inner,
+            watched,
+            head: None,
+            parts: VecDeque::new(),
+        };
+        let alone = |plan: &Plan| {
+            plan.row.is_some_and(|row| matches!(row.place, Place::Walk | Place::Node))
+        };
+        if inner.iter().any(alone) {
+            let closed = participant.close();
+            self.others = Others::Stand;
+            self.run_queue(&mut queue, None);
+            self.others = Others::Run;
+            if let Some(lsn) = self.write_record() {
+                self.engine.space.hold_all().each(&mut |shard| shard.lsn = lsn);
+            }
+            drop(closed);
+        } else {
+            let pass = participant.enter();
+            self.prefetch(&pass, queue.keys);
+            let mut union = Union::lock(self.engine, inner, queue.keys, shards);
+            self.run_queue(&mut queue, Some(&mut union));
+            if let Some(lsn) = self.write_record() {
+                union.stamp(lsn);
+            }
+        }
+        self.ready = ready;
+        let Queue { head, mut parts, .. } = queue;
+        if let (Some(head), Some((_, behind))) = (head, parts.back_mut()) {
+            *behind = std::mem::replace(&mut self.reply.out, head);
+        }
+        *recycled = scratch.recycle();
+        Ok((!parts.is_empty()).then_some(Tail { parts }))
+    }
+
+    fn write_record(&mut self) -> Option<u64> {
+        let lsn = self.transaction.take()?.write(self.writer, &mut self.room)?;
+        Some(lsn.0)
+    }
+
+    /// Runs the commands, with `union` locked or the write gate closed, unless a watched key has
+    /// changed.
+    fn run_queue(&mut self, queue: &mut Queue<'_, '_>, mut union: Option<&mut Union<'_>>) {
+        let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
+        let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
+        let expired = |key: &WatchedKey| key.expired(horizon_ms);
+        if self.session.card.watch.touched() || queue.watched.iter().any(expired) {
+            self.reply.null_array();
+            return;
+        }
+        self.reply.array(queue.plans.len());
+        self.transaction = Some(Composed::new(self.session.db));
+        for plan in queue.plans {
+            let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
+                self.refuse(plan, plan.refused.as_deref());
+                continue;
+            };
+            let request = plan.resolved(row, queue.words, queue.keys);
+            let start = self.reply.mark();
+            let mut later = None;
+            match &mut union {
+                Some(union) => {
+                    self.call(&request, plan.bytes, union.locked(), now_ms, &mut later);
+                }
+                None => {
+                    let mut shards = Vec::new();
+                    let plans = std::slice::from_ref(plan);
+                    let mut own = Union::lock(self.engine, plans, request.keys, &mut shards);
+                    self.call(&request, plan.bytes, own.locked(), now_ms, &mut later);
+                }
+            }
+            self.uncounted += 1;
+            if self.session.reply_mode == ReplyMode::Off {
+                self.reply.truncate(start);
+            } else if let Some(job) = later {
+                self.go_on(job, row, now_ms, queue);
+            }
+        }
+    }
+
+    /// A reply that is written in slices: at once if it walks the keyspace, which must not change
+    /// meanwhile; else once the locks are gone, and the replies behind it with it.
+    fn go_on(
+        &mut self,
+        mut job: Box<dyn Job>,
+        row: &Command,
+        now_ms: i64,
+        queue: &mut Queue<'_, '_>,
+    ) {
+        if row.place == Place::Walk {
+            while job.step(&self.engine.space, now_ms, self.reply) == JobStep::More {}
+            return;
+        }
+        let before = std::mem::take(&mut self.reply.out);
+        match queue.parts.back_mut() {
+            Some((_, behind)) => *behind = before,
+            None => queue.head = Some(before),
+        }
+        queue.parts.push_back((job, Out::default()));
+    }
+}

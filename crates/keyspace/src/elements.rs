@@ -1,0 +1,129 @@
+//! Expiry within values: elements, such as the fields of a hash, that expire while their key stays.
+//!
+//! Reads hide what has expired and never delete it. Two delete, both through the log: a write, those
+//! among the elements that it is about to touch ([`WriteGuard::purge_elements`]), and the sweep
+//! ([`crate::Keyspace::sweep`]), which finds a value by the lower bound that it keeps of its
+//! elements' expiries. A key that has nothing left goes with its last element.
+
+use crate::collection::edit_in_place;
+use crate::db::locked;
+use crate::shard::Weight;
+use crate::{Event, Record, Shard, WriteGuard};
+use types::hash::Hash;
+use types::{Collection, Type, View as _};
+
+/// Elements that had expired and were deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredElements {
+    pub db: u32,
+    pub key: Vec<u8>,
+    pub of: Type,
+    pub names: Vec<Vec<u8>>,
+}
+
+impl ExpiredElements {
+    /// The command that deletes them, for the log.
+    pub fn command(&self) -> Vec<&[u8]> {
+        let mut words = vec![told_as(self.of).0, &*self.key];
+        words.extend(self.names.iter().map(Vec::as_slice));
+        words
+    }
+}
+
+/// The command that deletes elements of this type, and the event of their expiry.
+fn told_as(of: Type) -> (&'static [u8], Event) {
+    match of {
+        Type::Hash => (b"HDEL", Event::hash("hexpired")),
+        Type::String | Type::List | Type::Set | Type::ZSet | Type::Stream => {
+            unreachable!("elements of this type do not expire")
+        }
+    }
+}
+
+impl Record {
+    /// Elements of a key were deleted because they had expired; with the last of them goes the key.
+    fn elements_expired(&mut self, shard: &mut Shard, gone: ExpiredElements, is_empty: bool) {
+        self.note(shard, gone.db, &gone.key, told_as(gone.of).1);
+        self.element_changes += 1;
+        if is_empty {
+            let hash = shard.hash(&gone.key);
+            if let Some(entry) = shard.take(gone.db, hash, &gone.key, self) {
+                self.discard(entry);
+            }
+            self.note(shard, gone.db, &gone.key, Event::DEL);
+            self.element_changes += 1;
+        }
+        self.elements.push(gone);
+    }
+}
+
+impl<T: Collection> WriteGuard<'_, '_, T> {
+    /// Deletes those of the elements named that have expired, for all to see, before the command
+    /// that names them changes anything.
+    pub fn purge_elements<'n>(&mut self, names: impl IntoIterator<Item = &'n [u8]>) {
+        let horizon_ms = self.db.horizon_ms;
+        let earliest = self.view().earliest_expiry();
+        let Some(at) = self.at.filter(|_| earliest.is_some_and(|at| at <= horizon_ms)) else {
+            return;
+        };
+        let (names, is_empty) = self.edit_entry(at, |value| {
+            let mut names = names.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
+            names.retain(|name| value.expire_element(horizon_ms, name));
+            names
+        });
+        if names.is_empty() {
+            return;
+        }
+        if is_empty {
+            self.at = None;
+        }
+        let (db, key) = (self.db.index, self.key.bytes().to_vec());
+        let shard = locked(&mut self.db.held, self.key);
+        let gone = ExpiredElements { db, key, of: T::TYPE, names };
+        self.db.record.elements_expired(shard, gone, is_empty);
+    }
+}
+
+impl Shard {
+    /// Deletes about `budget` elements of a key that expire at or before `now_ms`; the last of the
+    /// record's `elements` says which. Returns how many, and whether more are due.
+    pub(crate) fn expire_elements(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        now_ms: i64,
+        budget: usize,
+        record: &mut Record,
+    ) -> (usize, bool) {
+        let hash = self.hash(key);
+        let Some(table) = self.databases.get_mut(db as usize).map(|db| &mut db.table) else {
+            return (0, false);
+        };
+        let Some(at) = table.find(hash, key) else { return (0, false) };
+        let mut entry = table.get_mut(at);
+        let (of, old) = (entry.type_of(), Weight::of(&entry));
+        let mut names = Vec::new();
+        let mut gone = |name: &[u8]| names.push(name.to_vec());
+        let block = &mut record.block;
+        let is_empty = match of {
+            Type::Hash => {
+                edit_in_place::<Hash, _>(&mut entry, block, |hash| {
+                    hash.expire(now_ms, budget, &mut gone)
+                })
+                .1
+            }
+            Type::String | Type::List | Type::Set | Type::ZSet | Type::Stream => {
+                return (0, false);
+            }
+        };
+        let (new, more) = (Weight::of(&entry), entry.earliest_element());
+        drop(entry);
+        self.account(db, Some(old), Some(new));
+        let count = names.len();
+        if count > 0 {
+            let gone = ExpiredElements { db, key: key.to_vec(), of, names };
+            record.elements_expired(self, gone, is_empty);
+        }
+        (count, more.is_some_and(|at| at <= now_ms) && !is_empty)
+    }
+}

@@ -1,0 +1,203 @@
+//! Keys in RDB form: one value for DUMP, all of them for a file, and back.
+//!
+//! What is written here is a whole data set under all locks, into memory or a sink. Snapshots that
+//! stop nobody use the same [`save_entry`] under their own walk.
+
+use crate::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, KeyRef, Keyspace};
+use crate::{NewValue, Record, Value};
+use rdb::file::{self, Header, Meta, Next};
+use rdb::{Error, Reader, Writer};
+use types::Limits;
+use types::persist::{Loaded, Saved};
+
+/// What a file that we write says of its version: the oldest that all who load it know.
+pub const FILE_VERSION: u16 = 11;
+
+impl<'a> Value<'a> {
+    /// The value as it is to be written.
+    pub fn saved(&self) -> Saved<'_> {
+        match self {
+            Value::Int(number) => Saved::Int(*number),
+            Value::Inline(bytes) => Saved::Text(bytes),
+            Value::Shared(shared) => Saved::Text(shared.as_slice()),
+            Value::Packed(packed) => Saved::Packed(*packed),
+            Value::Boxed(any) => Saved::Any(any),
+        }
+    }
+}
+
+impl<'a> NewValue<'a> {
+    /// A value that was read; `keep` is given the buffer to borrow it from.
+    pub fn of_loaded(loaded: Loaded, keep: &'a mut Vec<u8>) -> Self {
+        match loaded {
+            Loaded::Any(any) => Self::of_any(any, keep),
+            Loaded::Text(text) => {
+                *keep = text;
+                match Self::detect_int(keep) {
+                    Some(number) => Self::Int(number),
+                    None => Self::of_vec(keep),
+                }
+            }
+        }
+    }
+
+    fn detect_int(text: &[u8]) -> Option<i64> {
+        (text.len() <= stdx::num::I64_TEXT_MAX).then(|| stdx::num::parse_i64(text)).flatten()
+    }
+}
+
+impl Db<'_> {
+    /// Puts a value that was read at `key`, whatever was there before. `clock` are the access bits
+    /// that it brings along.
+    pub fn restore(
+        &mut self,
+        key: &KeyRef<'_>,
+        loaded: Loaded,
+        expiry: Option<i64>,
+        clock: Option<u32>,
+        event: Event,
+    ) {
+        let mut keep = Vec::new();
+        let value = NewValue::of_loaded(loaded, &mut keep);
+        self.put(key, value, expiry.map_or(ExpiryChange::Clear, ExpiryChange::At), event);
+        if let Some(bits) = clock {
+            self.set_clock(key, bits);
+        }
+    }
+}
+
+/// Writes one key: what stands before it, its type, its name, its value. `access` says which access
+/// bits go with it, if any do.
+pub fn save_entry(out: &mut Writer<'_>, entry: &Entry, access: Option<AccessClock>, now_ms: i64) {
+    let mut meta = Meta { expiry: entry.expiry(), ..Meta::default() };
+    match access {
+        None => {}
+        Some(AccessClock::Lru) => {
+            let idle = AccessClock::idle_seconds(entry.clock(), now_ms);
+            meta.idle_seconds = Some(u64::from(idle));
+        }
+        Some(clock @ AccessClock::Lfu { .. }) => {
+            meta.frequency = u8::try_from(clock.frequency(entry.clock(), now_ms)).ok();
+        }
+    }
+    let value = entry.value();
+    let saved = value.saved();
+    file::write_key(out, saved.kind(), entry.key(), meta);
+    saved.save(out);
+}
+
+/// Writes a whole file under all locks. `aux` are names and values for its head.
+pub fn save_all(
+    out: &mut Writer<'_>,
+    shards: &mut dyn HeldShards,
+    databases: u32,
+    aux: &[(&str, String)],
+    access: Option<AccessClock>,
+    now_ms: i64,
+) {
+    Header { version: FILE_VERSION }.write(out);
+    for (name, text) in aux {
+        file::write_aux(out, name.as_bytes(), text.as_bytes());
+    }
+    for index in 0..databases {
+        let (mut keys, mut expires) = (0, 0);
+        shards.each(&mut |shard| {
+            let entries = shard.database(index).into_iter().flat_map(|db| db.table().iter());
+            for entry in entries {
+                keys += 1;
+                expires += u64::from(entry.expiry().is_some());
+            }
+        });
+        if keys == 0 {
+            continue;
+        }
+        file::write_database(out, index, keys, expires);
+        shards.each(&mut |shard| {
+            let entries = shard.database(index).into_iter().flat_map(|db| db.table().iter());
+            for entry in entries {
+                save_entry(out, &entry, access, now_ms);
+            }
+        });
+    }
+    file::write_end(out, true);
+}
+
+/// How a file is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions<'a> {
+    pub limits: &'a Limits,
+    pub clock: AccessClock,
+    /// What expires at or before this moment is left out.
+    pub now_ms: i64,
+    /// Whether a key that is there already is replaced; else it is an error.
+    pub replace: bool,
+}
+
+/// What a load brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOutcome {
+    pub keys: u64,
+    /// Left out, since they had expired.
+    pub expired: u64,
+    /// Left out, since nothing was in them.
+    pub empty: u64,
+    /// Names and values of the head.
+    pub aux: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Sources of libraries of functions.
+    pub functions: Vec<Vec<u8>>,
+}
+
+/// Loads a whole file under all locks. After an error some keys may be there: the caller empties
+/// the databases or ends.
+pub fn load_all(
+    reader: &mut Reader<'_>,
+    space: &Keyspace,
+    shards: &mut dyn HeldShards,
+    record: &mut Record,
+    options: LoadOptions<'_>,
+) -> Result<LoadOutcome, Error> {
+    let Header { version } = Header::read(reader)?;
+    let mut outcome = LoadOutcome::default();
+    let mut index = 0;
+    loop {
+        let (kind, key, meta) = match file::next(reader, version)? {
+            Next::End => return Ok(outcome),
+            Next::Sizes { .. } => continue,
+            Next::Aux { name, value } => {
+                outcome.aux.push((name, value));
+                continue;
+            }
+            Next::Function(source) => {
+                outcome.functions.push(source);
+                continue;
+            }
+            Next::Database(number) => {
+                let known = u32::try_from(number).ok().filter(|db| *db < space.databases());
+                index = known.ok_or(Error::Corrupt("a database beyond the number configured"))?;
+                continue;
+            }
+            Next::Key { of, key, meta } => (of, key, meta),
+        };
+        let loaded = match types::persist::load(kind, version, reader, options.limits) {
+            Err(Error::EmptyKey) => {
+                outcome.empty += 1;
+                continue;
+            }
+            loaded => loaded?,
+        };
+        if meta.expiry.is_some_and(|at| at <= options.now_ms) {
+            outcome.expired += 1;
+            continue;
+        }
+        let mut db = Db::under_many(shards, record, index, options.now_ms)
+            .accesses(options.clock, false, 0)
+            .horizon(i64::MIN);
+        let key = space.key(&key, 0);
+        if !options.replace && db.peek(&key).is_some() {
+            return Err(Error::Corrupt("a key that is there twice"));
+        }
+        let bits = options.clock.restored(meta.idle_seconds, meta.frequency, options.now_ms);
+        db.restore(&key, loaded, meta.expiry, bits, Event::generic("restore"));
+        outcome.keys += 1;
+    }
+}

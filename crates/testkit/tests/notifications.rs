@@ -1,0 +1,98 @@
+//! Keyspace events as messages: which, in which order.
+
+use command::Session;
+use resp::Value;
+use testkit::{Node, Options, words};
+
+struct Listening {
+    node: Node,
+    client: Session,
+    listener: Session,
+}
+
+impl Listening {
+    fn new(shards: usize, classes: &str, pattern: &str) -> Self {
+        let node = Node::new(Options { shards, ..Options::default() });
+        let (client, listener) = (node.session(), node.session_of(3));
+        let mut this = Self { node, client, listener };
+        this.send(&format!("CONFIG SET notify-keyspace-events \"{classes}\""));
+        let pattern = [b"PSUBSCRIBE".as_slice(), pattern.as_bytes()];
+        this.node.send(&mut this.listener, &pattern);
+        this
+    }
+
+    /// Sends a line; the messages that it brought about, as `channel message`.
+    fn send(&mut self, line: &str) -> Vec<String> {
+        let words = words(line);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        self.node.send(&mut self.client, &words);
+        let text = |value: &Value| match value {
+            Value::Bulk(text) => String::from_utf8_lossy(text).into_owned(),
+            other => format!("{other:?}"),
+        };
+        let message = |value: &Value| match value {
+            Value::Push(items) => format!("{} {}", text(&items[2]), text(&items[3])),
+            other => format!("{other:?}"),
+        };
+        self.node.mail(&mut self.listener).iter().map(message).collect()
+    }
+
+    /// The same for events alone: `event key`.
+    #[track_caller]
+    fn check(&mut self, line: &str, expect: &[&str]) {
+        let got = self.send(line);
+        let got: Vec<&str> =
+            got.iter().map(|one| one.trim_start_matches("__keyevent@0__:")).collect();
+        assert_eq!(got, expect, "{line}");
+    }
+}
+
+#[test]
+fn two_channels_for_a_change() {
+    for shards in [1, 16] {
+        let mut node = Listening::new(shards, "KEA", "*");
+        let expect = ["__keyspace@0__:k set", "__keyevent@0__:set k"];
+        assert_eq!(node.send("SET k v"), expect);
+        assert!(node.send("GET k").is_empty() && node.send("GET none").is_empty());
+        node.send("SELECT 9");
+        assert_eq!(node.send("SET k v").len(), 2);
+        assert_eq!(node.send("DEL k none"), ["__keyspace@9__:k del", "__keyevent@9__:del k"]);
+        node.send("CONFIG SET notify-keyspace-events E$");
+        assert_eq!(node.send("APPEND k v"), ["__keyevent@9__:append k"]);
+        assert!(node.send("DEL k").is_empty());
+        node.send("CONFIG SET notify-keyspace-events \"\"");
+        assert!(node.send("SET k v").is_empty());
+    }
+}
+
+#[test]
+fn events_come_in_the_order_of_what_happened() {
+    for shards in [1, 16] {
+        let mut node = Listening::new(shards, "EAmnoc", "__keyevent@0__:*");
+        node.check("SET a 1", &["new a", "set a"]);
+        node.check("SET a 2 EX 100", &["overwritten a", "set a", "expire a"]);
+        node.check("INCR a", &["incrby a"]);
+        node.check("GET b", &["keymiss b"]);
+        node.check("TTL b", &["keymiss b"]);
+        node.check("RENAME a b", &["new b", "rename_from a", "rename_to b"]);
+        node.check("MSET a 1 b 2", &["new a", "set a", "overwritten b", "set b"]);
+        node.check("COPY a b REPLACE", &["new b", "copy_to b", "overwritten b"]);
+        node.check("PEXPIRE a 10", &["expire a"]);
+        node.node.advance_ms(11);
+        node.check("GET a", &["expired a", "keymiss a"]);
+        node.check("PEXPIRE b 10", &["expire b"]);
+        node.node.advance_ms(11);
+        node.check("EXISTS b", &["expired b", "keymiss b"]);
+        node.check("SET a 1", &["new a", "set a"]);
+        node.check("PEXPIRE a -1", &["expired a"]);
+        node.check("FLUSHALL", &[]);
+    }
+}
+
+#[test]
+fn what_nobody_asked_for_is_not_told() {
+    let mut node = Listening::new(1, "Kx", "*");
+    assert!(node.send("SET k v PX 5").is_empty());
+    node.node.advance_ms(6);
+    assert_eq!(node.send("SET k v"), ["__keyspace@0__:k expired"]);
+}

@@ -1,0 +1,194 @@
+//! The form of a hash in RDB files: its listpack, or fields and values, with expiries where there
+//! are any. A block of triples none of which expires is written as pairs, which older servers know.
+
+use super::{Hash, HashView, Ttl};
+use crate::collection::{Collection as _, View as _};
+use crate::limits::Limits;
+use crate::listpack::{Digits, Listpack};
+use crate::persist::Persist;
+use rdb::opcode::value;
+use rdb::{Error, Item, Reader, Writer, listpack, ziplist, zipmap};
+
+impl Persist for HashView<'_> {
+    fn kind(self) -> u8 {
+        match (self.as_listpack().is_some(), self.expiring() > 0) {
+            (true, false) => value::HASH_LISTPACK,
+            (true, true) => value::HASH_LISTPACK_EX,
+            (false, false) => value::HASH,
+            (false, true) => value::HASH_METADATA,
+        }
+    }
+
+    fn save(self, out: &mut Writer<'_>) {
+        match self.kind() {
+            value::HASH_LISTPACK_EX => {
+                out.millis(self.earliest_expiry().unwrap_or(0));
+                if let Some((_, view)) = self.as_listpack() {
+                    out.string(Listpack::of_view(view).as_bytes());
+                }
+            }
+            value::HASH_LISTPACK => match self.as_listpack() {
+                Some((0, view)) => out.string(Listpack::of_view(view).as_bytes()),
+                _ => out.string(pairs_of(self).as_bytes()),
+            },
+            kind => {
+                let expires = kind == value::HASH_METADATA;
+                // What the hash knows is a bound: the field may be gone.
+                let first = || self.iter().filter_map(|field| field.expiry).min().unwrap_or(0);
+                save_fields(self, expires.then(first), out);
+            }
+        }
+    }
+}
+
+fn pairs_of(hash: HashView<'_>) -> Listpack {
+    let mut pack = Listpack::new();
+    for field in hash.iter() {
+        pack.append(field.name);
+        pack.append(field.value);
+    }
+    pack
+}
+
+/// All fields; with `first`, the earliest expiry, each behind its own, relative to that and plus
+/// one, since 0 is none.
+fn save_fields(hash: HashView<'_>, first: Option<i64>, out: &mut Writer<'_>) {
+    if let Some(first) = first {
+        out.millis(first);
+    }
+    out.length(hash.len() as u64);
+    let (mut name, mut value) = (Digits::default(), Digits::default());
+    for field in hash.iter() {
+        if let Some(first) = first {
+            let behind = |at: i64| at.saturating_sub(first).saturating_add(1);
+            out.length(field.expiry.map_or(0, behind).cast_unsigned());
+        }
+        out.string(field.name.text(&mut name));
+        out.string(field.value.text(&mut value));
+    }
+}
+
+const TWICE: Error = Error::Corrupt("a field that comes twice");
+
+pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<Hash, Error> {
+    let mut load = Load { hash: Hash::default(), limits };
+    match kind {
+        value::HASH => {
+            let mut name = Vec::new();
+            for _ in 0..reader.length()? {
+                name.clear();
+                reader.string_into(&mut name)?;
+                load.set(&name, reader.string()?, None)?;
+            }
+        }
+        value::HASH_ZIPMAP => {
+            for (name, value) in zipmap::pairs(reader.string()?)? {
+                load.set(name, value, None)?;
+            }
+        }
+        value::HASH_ZIPLIST => load.items(ziplist::items(reader.string()?)?, false)?,
+        value::HASH_LISTPACK => load.listpack(reader.string()?, false)?,
+        value::HASH_LISTPACK_EX_PRE_GA => load.listpack(reader.string()?, true)?,
+        value::HASH_LISTPACK_EX => {
+            reader.millis()?;
+            load.listpack(reader.string()?, true)?;
+        }
+        value::HASH_METADATA => {
+            let first = reader.millis()?;
+            load.fields(reader, |behind| first.checked_add(behind)?.checked_sub(1))?;
+        }
+        _ => load.fields(reader, Some)?,
+    }
+    load.end()
+}
+
+/// The form of Valkey 9: each field with its value and its expiry, -1 for none.
+pub(crate) fn load_valkey(reader: &mut Reader<'_>, limits: &Limits) -> Result<Hash, Error> {
+    let mut load = Load { hash: Hash::default(), limits };
+    let (mut name, mut text) = (Vec::new(), Vec::new());
+    for _ in 0..reader.length()? {
+        name.clear();
+        text.clear();
+        reader.string_into(&mut name)?;
+        reader.string_into(&mut text)?;
+        let expiry = Some(reader.millis()?).filter(|at| *at != -1);
+        load.set(&name, &text, expiry)?;
+    }
+    load.end()
+}
+
+/// A hash under way.
+struct Load<'a> {
+    hash: Hash,
+    limits: &'a Limits,
+}
+
+impl Load<'_> {
+    fn end(self) -> Result<Hash, Error> {
+        if self.hash.view().is_empty() { Err(Error::EmptyKey) } else { Ok(self.hash) }
+    }
+
+    fn set(&mut self, name: &[u8], value: &[u8], expiry: Option<i64>) -> Result<(), Error> {
+        let ttl = match expiry {
+            None => Ttl::Clear,
+            Some(at @ 1..) => Ttl::At(at),
+            Some(_) => return Err(Error::Corrupt("an expiry before all time")),
+        };
+        if self.hash.set(name, value, ttl, self.limits) { Ok(()) } else { Err(TWICE) }
+    }
+
+    /// Fields behind their expiries, 0 for none; `absolute` makes them times.
+    fn fields(
+        &mut self,
+        reader: &mut Reader<'_>,
+        absolute: impl Fn(i64) -> Option<i64>,
+    ) -> Result<(), Error> {
+        const RANGE: Error = Error::Corrupt("an expiry beyond all time");
+        let mut name = Vec::new();
+        for _ in 0..reader.length()? {
+            let expiry = match i64::try_from(reader.length()?) {
+                Ok(0) => None,
+                Ok(number) => Some(absolute(number).ok_or(RANGE)?),
+                Err(_) => return Err(RANGE),
+            };
+            name.clear();
+            reader.string_into(&mut name)?;
+            self.set(&name, reader.string()?, expiry)?;
+        }
+        Ok(())
+    }
+
+    /// Pairs, or triples with the expiry, 0 for none.
+    fn items<'i>(
+        &mut self,
+        mut items: impl Iterator<Item = Result<Item<'i>, Error>>,
+        expiring: bool,
+    ) -> Result<(), Error> {
+        const ODD: Error = Error::Corrupt("a field without a value");
+        let (mut name_text, mut value_text) = (Vec::new(), Vec::new());
+        while let Some(name) = items.next() {
+            let name = name?.text(&mut name_text);
+            let value = items.next().ok_or(ODD)??.text(&mut value_text);
+            let expiry = match expiring {
+                true => items.next().ok_or(ODD)??.int().ok_or(ODD)?,
+                false => 0,
+            };
+            self.set(name, value, Some(expiry).filter(|at| *at != 0))?;
+        }
+        Ok(())
+    }
+
+    /// The block as it is, if ours would be written so; else its elements.
+    fn listpack(&mut self, block: &[u8], expiring: bool) -> Result<(), Error> {
+        let mut items = listpack::items(block)?;
+        for item in &mut items {
+            item?;
+        }
+        if !items.is_canonical() {
+            return self.items(listpack::items(block)?, expiring);
+        }
+        let hash = Hash::from_listpack(u8::from(expiring), block.to_vec(), self.limits);
+        self.hash = hash.map_err(|_| Error::Corrupt("broken hash listpack"))?;
+        Ok(())
+    }
+}

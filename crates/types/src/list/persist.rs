@@ -1,0 +1,114 @@
+//! The form of a list in RDB files: its chunks as listpacks, an element that stands alone as it is.
+
+use super::fill::Fill;
+use super::run::Run;
+use super::{End, List, ListView, MAX_ELEMENT_BYTES, push};
+use crate::collection::{Collection as _, View as _};
+use crate::limits::Limits;
+use crate::listpack::{self, Element, Listpack};
+use crate::persist::{Persist, element};
+use crate::tree::Tree;
+use rdb::opcode::value::{self, NODE_PACKED, NODE_PLAIN};
+use rdb::{Error, Reader, Writer, ziplist};
+
+/// A chunk of one text longer than this is written as that text.
+const PLAIN_BYTES_MIN: usize = 8 << 10;
+
+impl Persist for ListView<'_> {
+    fn kind(self) -> u8 {
+        value::LIST_QUICKLIST_2
+    }
+
+    fn save(self, out: &mut Writer<'_>) {
+        let all = 0..self.len();
+        out.length(self.runs(all.clone()).count() as u64);
+        for run in self.runs(all) {
+            match run.at(0) {
+                Some(Element::Bytes(text)) if run.len() == 1 && text.len() > PLAIN_BYTES_MIN => {
+                    out.length(NODE_PLAIN);
+                    out.string(text);
+                }
+                _ => {
+                    out.length(NODE_PACKED);
+                    out.string(Listpack::of_view(run).as_bytes());
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<List, Error> {
+    let mut load = Load { tree: Tree::new(), fill: Fill::of(limits) };
+    match kind {
+        value::LIST => {
+            for _ in 0..reader.length()? {
+                load.text(reader.string()?)?;
+            }
+        }
+        value::LIST_ZIPLIST => load.ziplist(reader.string()?)?,
+        value::LIST_QUICKLIST => {
+            for _ in 0..reader.length()? {
+                load.ziplist(reader.string()?)?;
+            }
+        }
+        _ => {
+            for _ in 0..reader.length()? {
+                match reader.length()? {
+                    NODE_PLAIN => load.text(reader.string()?)?,
+                    NODE_PACKED => load.listpack(reader.string()?)?,
+                    _ => return Err(Error::Corrupt("unknown kind of quicklist node")),
+                }
+            }
+        }
+    }
+    let list = List::whole(load.tree, load.fill);
+    if list.view().is_empty() { Err(Error::EmptyKey) } else { Ok(list) }
+}
+
+/// A list under way.
+struct Load {
+    tree: Tree<Run>,
+    fill: Fill,
+}
+
+impl Load {
+    fn push(&mut self, element: Element<'_>) {
+        push(&mut self.tree, element, End::Back, self.fill);
+    }
+
+    fn text(&mut self, text: &[u8]) -> Result<(), Error> {
+        if text.len() > MAX_ELEMENT_BYTES {
+            return Err(Error::Corrupt("a list element beyond 512 MiB"));
+        }
+        self.push(Element::from(text));
+        Ok(())
+    }
+
+    fn ziplist(&mut self, block: &[u8]) -> Result<(), Error> {
+        for item in ziplist::items(block)? {
+            self.push(element(item?));
+        }
+        Ok(())
+    }
+
+    /// A chunk as it is, if ours would be written so.
+    fn listpack(&mut self, block: &[u8]) -> Result<(), Error> {
+        let mut items = rdb::listpack::items(block)?;
+        let mut count = 0;
+        for item in &mut items {
+            item?;
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        if items.is_canonical() && block.len() <= listpack::MAX_BYTES {
+            self.tree.push_back(Run::of_view(listpack::View::of(block)));
+            return Ok(());
+        }
+        for item in rdb::listpack::items(block)? {
+            self.push(element(item?));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! The third duty of a type: its form in RDB files and DUMP payloads. Here is the choice by type;
+//! each type's own bytes are in its `persist.rs`.
+//!
+//! Saving takes the oldest form that carries the value, so that Redis from 7.0 and Valkey load it:
+//! packed blocks as they are, large shapes element by element. Loading takes every form that either
+//! ever wrote. What it lets in is proved element by element (sizes, order, duplicates, ranges), and
+//! is in the shape that `Limits` ask for, whatever shape it came in.
+
+use crate::collection::{Any, Collection as _, Packed, View, with_any, with_packed};
+use crate::limits::Limits;
+use crate::listpack::Element;
+use crate::{hash, list, set, stream, zset};
+use rdb::opcode::{VALKEY_MIN, value};
+use rdb::{Error, Item, Reader, Writer, module};
+
+/// How a collection is written.
+pub(crate) trait Persist: View {
+    /// The type that stands before the value.
+    fn kind(self) -> u8;
+
+    /// Writes the value.
+    fn save(self, out: &mut Writer<'_>);
+}
+
+/// A value to be written, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Saved<'a> {
+    Int(i64),
+    Text(&'a [u8]),
+    Packed(Packed<'a>),
+    Any(&'a Any),
+}
+
+impl Saved<'_> {
+    /// The type that stands before the value: one of [`rdb::opcode::value`].
+    pub fn kind(self) -> u8 {
+        match self {
+            Self::Int(_) | Self::Text(_) => value::STRING,
+            Self::Packed(packed) => with_packed!(packed, view => view.kind(), value::STRING),
+            Self::Any(any) => with_any!(any, one => one.view().kind()),
+        }
+    }
+
+    /// Writes the value without its type.
+    pub fn save(self, out: &mut Writer<'_>) {
+        match self {
+            Self::Int(number) => out.int(number),
+            Self::Text(text) => out.string(text),
+            Self::Packed(packed) => {
+                with_packed!(packed, view => view.save(out), out.string(packed.bytes));
+            }
+            Self::Any(any) => with_any!(any, one => one.view().save(out)),
+        }
+    }
+
+    /// The payload that DUMP answers.
+    pub fn payload(self) -> Vec<u8> {
+        let kind = self.kind();
+        let mut out = Writer::new();
+        out.u8(kind);
+        self.save(&mut out);
+        rdb::payload::seal(&mut out, kind);
+        out.into_bytes()
+    }
+}
+
+/// A value that was read.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    Text(Vec<u8>),
+    Any(Any),
+}
+
+/// Reads a value of type `kind`, as a file of `version` has it.
+pub fn load(
+    kind: u8,
+    version: u16,
+    reader: &mut Reader<'_>,
+    limits: &Limits,
+) -> Result<Loaded, Error> {
+    let any = match kind {
+        value::STRING => return Ok(Loaded::Text(reader.string_vec()?)),
+        value::LIST | value::LIST_ZIPLIST | value::LIST_QUICKLIST | value::LIST_QUICKLIST_2 => {
+            Any::List(list::persist::load(kind, reader, limits)?)
+        }
+        value::SET | value::SET_INTSET | value::SET_LISTPACK => {
+            Any::Set(set::persist::load(kind, reader, limits)?)
+        }
+        value::ZSET | value::ZSET_2 | value::ZSET_ZIPLIST | value::ZSET_LISTPACK => {
+            Any::ZSet(zset::persist::load(kind, reader, limits)?)
+        }
+        value::HASH_2 if version >= VALKEY_MIN => {
+            Any::Hash(hash::persist::load_valkey(reader, limits)?)
+        }
+        value::HASH
+        | value::HASH_ZIPMAP
+        | value::HASH_ZIPLIST
+        | value::HASH_LISTPACK
+        | value::HASH_METADATA_PRE_GA
+        | value::HASH_LISTPACK_EX_PRE_GA
+        | value::HASH_METADATA
+        | value::HASH_LISTPACK_EX => Any::Hash(hash::persist::load(kind, reader, limits)?),
+        value::STREAM_LISTPACKS
+        | value::STREAM_LISTPACKS_2
+        | value::STREAM_LISTPACKS_3
+        | value::STREAM_LISTPACKS_4
+        | value::STREAM_LISTPACKS_5 => Any::Stream(stream::persist::load(kind, reader, limits)?),
+        value::MODULE_2 => return Err(module::unsupported(reader.length()?)),
+        value::MODULE_PRE_GA => {
+            return Err(Error::Unsupported("a value of a module of Redis before 4.0".into()));
+        }
+        _ => return Err(Error::Unsupported(format!("a value of type {kind}").into())),
+    };
+    Ok(Loaded::Any(any))
+}
+
+/// Reads the payload of RESTORE, whose frame was taken away. No byte may be left over.
+pub fn load_payload(payload: rdb::payload::Payload<'_>, limits: &Limits) -> Result<Loaded, Error> {
+    let mut reader = Reader::new(payload.body).without_checksum();
+    let kind = reader.u8()?;
+    let loaded = load(kind, payload.version, &mut reader, limits)?;
+    if reader.rest().is_empty() {
+        Ok(loaded)
+    } else {
+        Err(Error::Corrupt("bytes behind the value"))
+    }
+}
+
+/// An element of a foreign block as one of ours: text that is a number becomes one.
+pub(crate) fn element(item: Item<'_>) -> Element<'_> {
+    match item {
+        Item::Bytes(text) => Element::from(text),
+        Item::Int(number) => Element::Int(number),
+    }
+}
+
+/// Whether two of the elements are equal, all of them in the one form in which they are written.
+pub(crate) fn has_duplicates(mut elements: Vec<Item<'_>>) -> bool {
+    elements.sort_unstable();
+    elements.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! The form of a stream in RDB files: its nodes as they are, its counts, its groups with what is
+//! pending, and, where there is such, its producers (version 4) and what was given back (version 5).
+
+use super::{Consumer, Group, Memory, Node, Parts, Pending, Slot, Stream, StreamId, StreamView};
+use crate::limits::Limits;
+use crate::persist::Persist;
+use rdb::opcode::value;
+use rdb::{Error, Reader, Writer};
+
+/// As a count of entries read, that it cannot be told.
+const UNKNOWN: u64 = u64::MAX;
+
+impl Stream {
+    /// Whether there is more than version 3 of the form can say.
+    fn has_memory(&self) -> bool {
+        self.memory != Memory::default()
+            || self.idempotent != (0, 0)
+            || self.producers().is_some_and(|producers| producers.iter().len() > 0)
+    }
+}
+
+impl Persist for StreamView<'_> {
+    fn kind(self) -> u8 {
+        if self.groups().any(|group| group.unowned_len() > 0) {
+            value::STREAM_LISTPACKS_5
+        } else if self.has_memory() {
+            value::STREAM_LISTPACKS_4
+        } else {
+            value::STREAM_LISTPACKS_3
+        }
+    }
+
+    fn save(self, out: &mut Writer<'_>) {
+        let kind = self.kind();
+        let log = self.stream().log();
+        out.length(log.nodes_len() as u64);
+        for node in log.nodes() {
+            out.string(&node.master().to_be_bytes());
+            out.string(node.as_bytes());
+        }
+        out.length(log.len() as u64);
+        write_id(log.last_id(), out);
+        write_id(log.first_entry_id().unwrap_or(StreamId::MIN), out);
+        write_id(log.max_deleted_id(), out);
+        out.length(log.entries_added());
+        out.length(self.groups_len() as u64);
+        for group in self.groups() {
+            save_group(group, kind, out);
+        }
+        if kind >= value::STREAM_LISTPACKS_4 {
+            save_memory(self.stream(), out);
+        }
+    }
+}
+
+fn write_id(id: StreamId, out: &mut Writer<'_>) {
+    out.length(id.ms);
+    out.length(id.seq);
+}
+
+fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
+    out.string(group.name());
+    write_id(group.last_id, out);
+    out.length(group.entries_read.unwrap_or(UNKNOWN));
+    out.length(group.pending_len() as u64);
+    for pending in group.pending_from(StreamId::MIN) {
+        out.raw(&pending.id.to_be_bytes());
+        out.millis(pending.time_ms);
+        out.length(pending.deliveries);
+    }
+    out.length(group.consumers_len() as u64);
+    for (_, consumer) in group.consumers() {
+        out.string(consumer.name());
+        out.millis(consumer.seen_ms);
+        out.millis(consumer.active_ms);
+        out.length(consumer.pending_len() as u64);
+        for id in consumer.pending_from(StreamId::MIN) {
+            out.raw(&id.to_be_bytes());
+        }
+    }
+    if kind >= value::STREAM_LISTPACKS_5 {
+        let unowned = group.pending_from(StreamId::MIN).filter(|one| one.owner().is_none());
+        out.length(group.unowned_len() as u64);
+        for pending in unowned {
+            out.raw(&pending.id.to_be_bytes());
+        }
+    }
+}
+
+fn save_memory(stream: &Stream, out: &mut Writer<'_>) {
+    let Memory { seconds, names_max } = stream.memory();
+    out.length(u64::from(seconds));
+    out.length(u64::from(names_max));
+    out.length(stream.producers().map_or(0, |producers| producers.iter().len()) as u64);
+    for (pid, producer) in stream.producers().into_iter().flat_map(|all| all.iter()) {
+        out.string(pid);
+        out.length(producer.names().len() as u64);
+        for (iid, id) in producer.names() {
+            out.string(iid);
+            write_id(id, out);
+        }
+    }
+    let (added, duplicates) = stream.idempotent_counts();
+    out.length(added);
+    out.length(duplicates);
+}
+
+pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, _: &Limits) -> Result<Stream, Error> {
+    let mut nodes = Vec::new();
+    for _ in 0..reader.length()? {
+        let master = reader.string()?.try_into();
+        let master = master.map_err(|_| Error::Corrupt("a stream node's ID of another length"))?;
+        let bytes = reader.string_vec()?;
+        let node = Node::from_listpack(StreamId::from_be_bytes(master), bytes);
+        nodes.push(node.map_err(|_| Error::Corrupt("broken stream node"))?);
+    }
+    let len = reader.length()?;
+    let last_id = read_id(reader)?;
+    let mut parts = Parts { nodes, last_id, max_deleted_id: StreamId::MIN, entries_added: len };
+    if kind >= value::STREAM_LISTPACKS_2 {
+        // The first entry's ID is read off the entries.
+        read_id(reader)?;
+        parts.max_deleted_id = read_id(reader)?;
+        parts.entries_added = reader.length()?;
+    }
+    let mut stream = Stream::from_parts(parts, Memory::default())
+        .map_err(|_| Error::Corrupt("stream nodes out of order"))?;
+    if stream.log().len() as u64 != len {
+        return Err(Error::Corrupt("a stream of another length than it says"));
+    }
+    for _ in 0..reader.length()? {
+        let group = load_group(kind, &stream, reader)?;
+        if !stream.add_group(group) {
+            return Err(Error::Corrupt("a consumer group that comes twice"));
+        }
+    }
+    if kind >= value::STREAM_LISTPACKS_4 {
+        load_memory(&mut stream, reader)?;
+    }
+    Ok(stream)
+}
+
+fn read_id(reader: &mut Reader<'_>) -> Result<StreamId, Error> {
+    Ok(StreamId::new(reader.length()?, reader.length()?))
+}
+
+fn read_raw_id(reader: &mut Reader<'_>) -> Result<StreamId, Error> {
+    Ok(StreamId::from_be_bytes(reader.array()?))
+}
+
+fn load_group(kind: u8, stream: &Stream, reader: &mut Reader<'_>) -> Result<Group, Error> {
+    let name = reader.string_vec()?;
+    let last_id = read_id(reader)?;
+    let entries_read = if kind >= value::STREAM_LISTPACKS_2 {
+        Some(reader.length()?).filter(|read| *read != UNKNOWN)
+    } else {
+        stream.log().counter().added_until(last_id)
+    };
+    let mut group = Group::new(&name, last_id, entries_read);
+    for _ in 0..reader.length()? {
+        let id = read_raw_id(reader)?;
+        let pending = Pending::new(id, reader.millis()?, reader.length()?, None);
+        if group.pending(id).is_some() {
+            return Err(Error::Corrupt("a pending entry that comes twice"));
+        }
+        group.put(pending);
+    }
+    let mut owned = 0;
+    for _ in 0..reader.length()? {
+        owned += load_consumer(kind, &mut group, reader)?;
+    }
+    let mut given_back = 0;
+    if kind >= value::STREAM_LISTPACKS_5 {
+        let mut before = None;
+        for _ in 0..reader.length()? {
+            let id = read_raw_id(reader)?;
+            let unowned = group.pending(id).is_some_and(|pending| pending.owner().is_none());
+            if !unowned || before.is_some_and(|before| before >= id) {
+                return Err(Error::Corrupt("an entry given back that is not pending"));
+            }
+            before = Some(id);
+            given_back += 1;
+        }
+    }
+    if owned + given_back == group.pending_len() {
+        Ok(group)
+    } else {
+        Err(Error::Corrupt("a pending entry without a consumer"))
+    }
+}
+
+/// Reads a consumer; answers how many entries it has.
+fn load_consumer(kind: u8, group: &mut Group, reader: &mut Reader<'_>) -> Result<usize, Error> {
+    let name = reader.string_vec()?;
+    let seen_ms = reader.millis()?;
+    let active_ms = match kind {
+        value::STREAM_LISTPACKS | value::STREAM_LISTPACKS_2 => seen_ms,
+        _ => reader.millis()?,
+    };
+    let slot = group.add_consumer(&name, seen_ms);
+    let slot = slot.ok_or(Error::Corrupt("a consumer that comes twice"))?;
+    if active_ms != Consumer::NEVER {
+        group.active(slot, active_ms);
+    }
+    let mut owned = 0;
+    for _ in 0..reader.length()? {
+        let id = read_raw_id(reader)?;
+        give(group, id, slot)?;
+        owned += 1;
+    }
+    Ok(owned)
+}
+
+fn give(group: &mut Group, id: StreamId, slot: Slot) -> Result<(), Error> {
+    let free = group.pending(id).is_some_and(|pending| pending.owner().is_none());
+    if free && group.give(id, slot) {
+        Ok(())
+    } else {
+        Err(Error::Corrupt("a consumer's entry that is not pending, or is another's too"))
+    }
+}
+
+fn load_memory(stream: &mut Stream, reader: &mut Reader<'_>) -> Result<(), Error> {
+    let mut bounded = |most: u32| {
+        let number = reader.length()?;
+        let number = u32::try_from(number).ok().filter(|number| *number <= most);
+        number.ok_or(Error::Corrupt("a stream that remembers more than can be asked for"))
+    };
+    let seconds = bounded(Memory::SECONDS_MAX)?;
+    let names_max = bounded(Memory::NAMES_MAX)?;
+    stream.set_memory(Memory { seconds, names_max });
+    for _ in 0..reader.length()? {
+        let pid = reader.string_vec()?;
+        for _ in 0..reader.length()? {
+            let iid = reader.string_vec()?;
+            stream.record(&pid, &iid, read_id(reader)?);
+        }
+    }
+    stream.set_counts(reader.length()?, reader.length()?);
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The form of a sorted set in RDB files: its listpack, or members and scores, the greatest first.
+
+use super::packed::PackedIter;
+use super::{ViewShape, ZSet, ZSetView, leaf};
+use crate::collection::{Collection as _, View as _};
+use crate::limits::Limits;
+use crate::listpack::{Digits, Listpack};
+use crate::persist::{Persist, has_duplicates};
+use rdb::opcode::value;
+use rdb::{Error, Item, Reader, Writer, listpack, ziplist};
+
+impl Persist for ZSetView<'_> {
+    fn kind(self) -> u8 {
+        match self.shape {
+            ViewShape::Packed(_) => value::ZSET_LISTPACK,
+            ViewShape::Large(_) => value::ZSET_2,
+        }
+    }
+
+    fn save(self, out: &mut Writer<'_>) {
+        if let ViewShape::Packed(view) = self.shape {
+            return out.string(Listpack::of_view(view).as_bytes());
+        }
+        let mut digits = Digits::default();
+        out.length(self.len() as u64);
+        for (member, score) in self.range(0..self.len()).rev() {
+            out.string(member.text(&mut digits));
+            out.double(score);
+        }
+    }
+}
+
+pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<ZSet, Error> {
+    let mut elements = Vec::new();
+    match kind {
+        value::ZSET_LISTPACK => {
+            let block = reader.string()?;
+            if let Some(zset) = of_listpack(block, limits)? {
+                return Ok(zset);
+            }
+            pairs(listpack::items(block)?, &mut elements)?;
+        }
+        value::ZSET_ZIPLIST => pairs(ziplist::items(reader.string()?)?, &mut elements)?,
+        _ => {
+            for _ in 0..reader.length()? {
+                let member = reader.string_vec()?;
+                let score = match kind {
+                    value::ZSET => reader.double_text()?,
+                    _ => reader.double()?,
+                };
+                if score.is_nan() {
+                    return Err(Error::Corrupt("a score that is no number"));
+                }
+                elements.push((member, score));
+            }
+        }
+    }
+    if elements.is_empty() {
+        return Err(Error::EmptyKey);
+    }
+    ZSet::from_elements(elements, limits).map_err(|_| Error::Corrupt("a member that comes twice"))
+}
+
+fn score(item: Item<'_>) -> Result<f64, Error> {
+    match item {
+        Item::Int(number) => Some(number as f64),
+        Item::Bytes(text) => stdx::num::parse_f64(text),
+    }
+    .ok_or(Error::Corrupt("a score that is no number"))
+}
+
+/// Members and scores in turn.
+fn pairs<'a>(
+    mut items: impl Iterator<Item = Result<Item<'a>, Error>>,
+    elements: &mut Vec<(Vec<u8>, f64)>,
+) -> Result<(), Error> {
+    let mut scratch = Vec::new();
+    while let Some(member) = items.next() {
+        let member = member?.text(&mut scratch).to_vec();
+        let last = items.next().ok_or(Error::Corrupt("a member without a score"))??;
+        elements.push((member, score(last)?));
+    }
+    Ok(())
+}
+
+/// The block as it is, if ours would be written so: within the limits, in order. `None`: it is to
+/// be built anew.
+fn of_listpack(block: &[u8], limits: &Limits) -> Result<Option<ZSet>, Error> {
+    let mut items = listpack::items(block)?;
+    let mut members = Vec::new();
+    while let Some(member) = items.next() {
+        let member = member?;
+        let last = items.next().ok_or(Error::Corrupt("a member without a score"))??;
+        score(last)?;
+        if matches!(member, Item::Bytes(text) if text.len() > limits.zset_value_bytes) {
+            return Ok(None);
+        }
+        members.push(member);
+    }
+    if !items.is_canonical() || members.is_empty() || members.len() > limits.zset_entries {
+        return Ok(None);
+    }
+    let len = members.len();
+    if has_duplicates(members) {
+        return Err(Error::Corrupt("a member that comes twice"));
+    }
+    let zset = ZSet::from_packed(0, block.to_vec());
+    let ViewShape::Packed(view) = zset.view().shape else { return Ok(None) };
+    let (mut digits, mut before_digits) = (Digits::default(), Digits::default());
+    let (from_first, from_second) = (PackedIter::new(view, 0..len), PackedIter::new(view, 1..len));
+    let ascends = from_first.zip(from_second).all(|((a, a_score), (b, b_score))| {
+        let (a, b) = (a.text(&mut before_digits), b.text(&mut digits));
+        leaf::compare(a_score, a, b_score, b).is_lt()
+    });
+    Ok(ascends.then_some(zset))
+}

@@ -1,0 +1,277 @@
+//! Tests of `zset`: against a sorted `Vec`, in both shapes, with clones that must not change.
+
+use stdx::Rng;
+
+use super::*;
+
+type Model = Vec<(Vec<u8>, f64)>;
+
+fn limits(entries: usize) -> Limits {
+    Limits { zset_entries: entries, ..Limits::default() }
+}
+
+fn all(set: &ZSet, ranks: Range<usize>) -> Model {
+    owned(set.view().range(ranks))
+}
+
+#[track_caller]
+fn check(set: &ZSet, model: &Model) {
+    let view = set.view();
+    assert_eq!(view.len(), model.len());
+    assert_eq!(all(set, 0..usize::MAX), *model);
+    let mut back = owned(view.range(0..usize::MAX).rev());
+    back.reverse();
+    assert_eq!(back, *model);
+    for (rank, (member, score)) in model.iter().enumerate() {
+        assert_eq!(view.score(member), Some(*score));
+        assert_eq!(view.rank(member), Some((rank, *score)));
+    }
+    assert_eq!(view.score(b"not there"), None);
+    let mut found = Vec::new();
+    let mut cursor = 0;
+    loop {
+        let (next, some) = view.scan(cursor, 10);
+        found.extend(some.into_iter().map(|(member, score)| (member.to_vec(), score)));
+        cursor = next;
+        if cursor == 0 {
+            break;
+        }
+    }
+    sort(&mut found);
+    assert_eq!(found, *model);
+}
+
+fn member_of(rng: &mut Rng) -> Vec<u8> {
+    match rng.below(4) {
+        0 => rng.below(50).to_string().into_bytes(),
+        1 => vec![b'x'; rng.index(40)],
+        2 => format!("member:{:05}", rng.below(2000)).into_bytes(),
+        _ => format!("m{}", rng.below(300)).into_bytes(),
+    }
+}
+
+fn score_of(rng: &mut Rng) -> f64 {
+    match rng.below(6) {
+        0 => f64::INFINITY,
+        1 => f64::NEG_INFINITY,
+        2 => rng.f64() * 100.0,
+        3 => -1.5,
+        _ => rng.below(30) as f64,
+    }
+}
+
+#[test]
+fn random_changes_in_both_shapes() {
+    for (seed, entries) in (0..24).zip([0, 0, 10, 100_000].into_iter().cycle()) {
+        let limits = limits(entries);
+        let mut rng = Rng::new(seed);
+        let mut set = ZSet::default();
+        let mut model = Model::new();
+        let mut clones = Vec::new();
+        let steps = if entries > 1000 { 1000 } else { 6000 };
+        for step in 0..steps {
+            let member = member_of(&mut rng);
+            let known = model.iter().position(|(other, _)| *other == member);
+            match rng.below(10) {
+                0 | 1 => {
+                    let removed = set.remove(&member);
+                    assert_eq!(removed, known.map(|at| model.remove(at).1));
+                }
+                2 if rng.below(60) == 0 => {
+                    let start = rng.index(model.len() + 1);
+                    let end = (start + rng.index(model.len() + 1)).min(model.len());
+                    assert_eq!(set.remove_ranks(start..end), end - start);
+                    model.drain(start..end);
+                }
+                3 if rng.below(20) == 0 => {
+                    let count = rng.index(5);
+                    let popped = set.pop_least(count);
+                    assert_eq!(popped, model.drain(..count.min(model.len())).collect::<Vec<_>>());
+                    let popped = set.pop_greatest(count);
+                    let rest = model.len() - count.min(model.len());
+                    assert_eq!(popped, model.drain(rest..).rev().collect::<Vec<_>>());
+                }
+                4 => clones.push((set.clone(), model.clone())),
+                _ => {
+                    let score = score_of(&mut rng);
+                    let change = set.set(&member, score, &limits);
+                    assert_eq!(change.before, known.map(|at| model[at].1));
+                    assert_eq!(change.after, Some(score));
+                    match known {
+                        Some(at) => model[at].1 = score,
+                        None => model.push((member, score)),
+                    }
+                    sort(&mut model);
+                }
+            }
+            if step % 700 == 0 {
+                check(&set, &model);
+            }
+            if clones.len() > 5 {
+                let (set, model) = clones.swap_remove(rng.index(5));
+                assert_eq!(all(&set, 0..usize::MAX), model, "seed {seed}");
+            }
+        }
+        check(&set, &model);
+    }
+}
+
+#[test]
+fn ranges_by_score_and_member() {
+    for entries in [0, 1000] {
+        let limits = limits(entries);
+        let mut by_score = ZSet::default();
+        let mut by_member = ZSet::default();
+        for n in 0..600_u32 {
+            let member = format!("{:04}", n * 7 % 600);
+            by_score.set(member.as_bytes(), f64::from(n / 50), &limits);
+            by_member.set(member.as_bytes(), 1.0, &limits);
+        }
+        let scores: Vec<f64> = by_score.view().range(0..600).map(|(_, score)| score).collect();
+        let members = all(&by_member, 0..600);
+        let mut rng = Rng::new(9);
+        for _ in 0..300 {
+            let edge = |rng: &mut Rng| rng.below(28) as f64 / 2.0 - 0.5;
+            let range = ScoreRange {
+                min: edge(&mut rng),
+                max: edge(&mut rng),
+                min_open: rng.below(2) == 0,
+                max_open: rng.below(2) == 0,
+            };
+            let count = scores.iter().filter(|score| range.contains(**score)).count();
+            let ranks = by_score.view().ranks_by_score(&range);
+            assert_eq!(ranks.len(), count, "{range:?}");
+            assert!(scores[ranks].iter().all(|score| range.contains(*score)));
+
+            let (low, high) = (rng.below(700).to_string(), format!("{:04}", rng.below(700)));
+            let range = LexRange {
+                min: match rng.below(4) {
+                    0 => LexBound::Least,
+                    1 => LexBound::At(high.as_bytes()),
+                    2 => LexBound::Beyond(low.as_bytes()),
+                    _ => LexBound::Greatest,
+                },
+                max: match rng.below(4) {
+                    0 => LexBound::Least,
+                    1 => LexBound::At(high.as_bytes()),
+                    2 => LexBound::Beyond(high.as_bytes()),
+                    _ => LexBound::Greatest,
+                },
+            };
+            let count = members.iter().filter(|(member, _)| range.contains(member)).count();
+            let ranks = by_member.view().ranks_by_member(&range);
+            assert_eq!(ranks.len(), count, "{range:?}");
+            assert!(members[ranks].iter().all(|(member, _)| range.contains(member)));
+        }
+    }
+}
+
+#[test]
+fn every_small_range_of_ranks() {
+    for entries in [0, 100] {
+        let mut set = ZSet::default();
+        (0..12).for_each(|n| {
+            set.set(format!("{n}").as_bytes(), -f64::from(n), &limits(entries));
+        });
+        let model = all(&set, 0..12);
+        for start in 0..=13 {
+            for end in 0..=13 {
+                let (low, high) = (start.min(12), end.min(12));
+                let expected = if low < high { &model[low..high] } else { &[] };
+                assert_eq!(owned(set.view().range(start..end)), expected);
+                let mut back = owned(set.view().range(start..end).rev());
+                back.reverse();
+                assert_eq!(back, expected);
+            }
+            assert_eq!(
+                set.view().at(start).map(|(m, s)| (m.to_vec(), s)),
+                model.get(start).cloned()
+            );
+        }
+    }
+}
+
+#[test]
+fn long_members_have_chunks_of_their_own() {
+    let limits = limits(0);
+    let mut set = ZSet::default();
+    let mut model = Model::new();
+    let mut rng = Rng::new(3);
+    for n in 0..600 {
+        let len = [3, 20, 900, 1024, 3000, 5000, 70_000, 200_000][rng.index(8)];
+        let mut member = vec![b'm'; len];
+        member.extend_from_slice(format!("{n}").as_bytes());
+        let score = rng.below(3) as f64;
+        set.set(&member, score, &limits);
+        model.push((member, score));
+    }
+    sort(&mut model);
+    check(&set, &model);
+    for _ in 0..500 {
+        let (member, score) = model.remove(rng.index(model.len()));
+        assert_eq!(set.remove(&member), Some(score));
+    }
+    check(&set, &model);
+}
+
+#[test]
+fn shapes_follow_the_limits() {
+    let limits = Limits::default();
+    let mut set = ZSet::default();
+    for n in 0..128 {
+        set.set(format!("{n}").as_bytes(), 1.0, &limits);
+    }
+    assert_eq!(set.view().encoding(), "listpack");
+    let packed = set.clone();
+    set.set(b"128", 1.0, &limits);
+    assert_eq!(set.view().encoding(), "skiplist");
+    set.remove(b"128");
+    assert_eq!(set.view().encoding(), "skiplist");
+    let digest = |set: &ZSet| {
+        let mut digest = Digest::ZERO;
+        set.view().fold(&mut digest);
+        digest
+    };
+    assert_eq!(digest(&set), digest(&packed));
+    let built = ZSet::from_elements(all(&set, 0..128), &limits).unwrap();
+    assert_eq!(built.as_packed(), packed.as_packed());
+    let mut long = packed.clone();
+    long.set(&[b'x'; 64], 0.5, &Limits { zset_entries: 200, ..limits });
+    assert_eq!(long.view().encoding(), "listpack");
+    long.set(&[b'x'; 65], 0.5, &Limits { zset_entries: 200, ..limits });
+    assert_eq!(long.view().encoding(), "skiplist");
+    let mut expected = packed.clone();
+    expected.expect(129, &limits);
+    assert_eq!(expected.view().encoding(), "skiplist");
+    assert_eq!(ZSet::from_elements(vec![("a", 1.0), ("a", 2.0)], &limits).err(), Some(Duplicate));
+}
+
+/// The bytes that Redis 8.0.2 makes of `ZADD k 1 a 2.5 b 1e30 c inf 12 -0 d`.
+#[test]
+fn packed_blocks_are_those_of_redis() {
+    let mut set = ZSet::default();
+    for (member, score) in [("a", 1.0), ("b", 2.5), ("c", 1e30), ("12", f64::INFINITY), ("d", -0.0)]
+    {
+        set.set(member.as_bytes(), score, &Limits::default());
+    }
+    let view = listpack::View::of(set.as_packed().unwrap().1);
+    let texts: Vec<Vec<u8>> = view.iter().map(Element::to_vec).collect();
+    let expected = ["d", "0", "a", "1", "b", "2.5", "c", "1e+30", "12", "inf"];
+    assert_eq!(texts, expected.map(|text| text.as_bytes().to_vec()));
+}
+
+/// Bytes of a member, by order of insertion: what `LEAF_BYTES_MAX` and `SLOTS_MAX` cost.
+#[test]
+fn memory_of_a_member() {
+    let count = 100_000_u64;
+    for (step, most) in [(1, 50), (61_681, 53)] {
+        let mut set = ZSet::default();
+        for n in 0..count {
+            let n = n * step % count;
+            let member = format!("member:{n:09}");
+            set.set(member.as_bytes(), n as f64 * 1.5, &limits(0));
+        }
+        let each = set.heap_bytes() as u64 / count;
+        assert!(each <= most, "{each} bytes, step {step}");
+    }
+}
