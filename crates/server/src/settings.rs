@@ -17,6 +17,7 @@ const PASSWORD: ParamId = id("requirepass");
 const EVENTS: ParamId = id("notify-keyspace-events");
 const INLINE: ParamId = id("inline-commands");
 const IMPORT: ParamId = id("import-mode");
+const RDB_VERSION: ParamId = id("rdb-version-check");
 const CLIENTS: ParamId = id("maxmemory-clients");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
 const DEBUG: ParamId = id("enable-debug-command");
@@ -80,6 +81,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         notify_events: config.bits(EVENTS),
         inline_commands: config.yes(INLINE),
         import_mode: config.yes(IMPORT),
+        rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         clients_bytes_max: clients_bytes_max(config),
         query_buffer_bytes_max: config.uint(QUERY_LIMIT),
         output: OutputLimits { normal, replica, pubsub },

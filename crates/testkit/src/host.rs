@@ -53,6 +53,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
     const LFU_LOG: ParamId = id("lfu-log-factor");
     const LFU_DECAY: ParamId = id("lfu-decay-time");
     const PASSWORD: ParamId = id("requirepass");
+    const RDB_VERSION: ParamId = id("rdb-version-check");
     const EVENTS: ParamId = id("notify-keyspace-events");
     let policy = config.word(POLICY);
     let access_clock = if policy.ends_with("lfu") {
@@ -72,6 +73,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
         password_required: !config.bytes(PASSWORD).is_empty(),
         notify_events: config.bits(EVENTS),
         latency_tracking: false,
+        rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         debug_command: 2,
         ..Settings::default()
     }
@@ -193,6 +195,8 @@ impl Node for Host {
     }
 
     fn log(&self, _: &str) {}
+
+    fn log_verbose(&self, _: &str) {}
 
     fn wall_micros(&self) -> i64 {
         self.now_ms().saturating_mul(1000)

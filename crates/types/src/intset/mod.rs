@@ -112,6 +112,15 @@ impl<'a> IntSet<'a> {
         self.integers.is_empty()
     }
 
+    /// The block, copied.
+    pub fn to_block(self) -> Vec<u8> {
+        let mut block = Vec::with_capacity(HEADER + self.integers.len());
+        block.extend_from_slice(&(self.width as u32).to_le_bytes());
+        block.extend_from_slice(&(self.len() as u32).to_le_bytes());
+        block.extend_from_slice(self.integers);
+        block
+    }
+
     /// The integer at `index` in ascending order.
     #[inline]
     pub fn get(self, index: usize) -> Option<i64> {

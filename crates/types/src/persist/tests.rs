@@ -25,7 +25,7 @@ fn digest(any: &Any) -> Digest {
 /// Writes and reads back; the value that came back.
 fn there_and_back(any: &Any, limits: &Limits) -> Any {
     let bytes = Saved::Any(any).payload();
-    let payload = payload::open(&bytes, true).unwrap();
+    let payload = payload::open(&bytes, payload::Checks::ALL).unwrap();
     let Loaded::Any(back) = load_payload(payload, limits).unwrap() else { panic!("no collection") };
     assert_eq!(back.type_of(), any.type_of());
     assert_eq!(back.len(), any.len());
