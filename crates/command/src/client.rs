@@ -37,6 +37,9 @@ impl ClientFlags {
     pub const READONLY: u32 = 1 << 6; // r
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
     pub const PUBSUB: u32 = 1 << 10; // P
+    pub const TRACKING: u32 = 1 << 11; // t
+    pub const TRACKING_BROKEN: u32 = 1 << 12; // R
+    pub const TRACKING_BROADCAST: u32 = 1 << 13; // B
     /// Connected from this host, over TCP.
     pub const LOCAL: u32 = 1 << 8;
     /// Has not shown a password that is asked for; such clients are given little and not for long.
@@ -93,6 +96,8 @@ pub struct Card {
     /// Channels, patterns and channels of shards that it is subscribed to.
     pub subscriptions: [AtomicU32; 3],
     subscription_bytes: AtomicU64,
+    /// The id of the client to which invalidations go: 0 is itself, -1 without tracking.
+    pub redirect: AtomicI64,
     pub identity: Mutex<Identity>,
     /// Bytes that the registry's account has for this client.
     told_bytes: AtomicU64,
@@ -130,6 +135,7 @@ impl Card {
             commands: AtomicU64::new(0),
             subscriptions: Default::default(),
             subscription_bytes: AtomicU64::new(0),
+            redirect: AtomicI64::new(-1),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
             told_bytes: AtomicU64::new(0),
             trimming: AtomicBool::new(false),
@@ -255,6 +261,7 @@ impl Clients {
 
     pub fn remove(&self, id: u64) {
         if let Some(card) = self.cards.lock().remove(&id) {
+            card.killed.store(true, Ordering::Release); // what is on its way to it is lost
             self.account(&card, 0);
         }
     }

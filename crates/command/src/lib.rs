@@ -22,10 +22,12 @@ mod node;
 mod pubsub;
 mod resolved;
 mod row;
+pub mod scan;
 mod session;
 mod settings;
 mod spec;
 mod table;
+mod tracking;
 mod transaction;
 
 pub use acl_category::Categories;
@@ -46,6 +48,7 @@ pub use session::{ReplyMode, Session};
 pub use settings::{Settings, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
+pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.

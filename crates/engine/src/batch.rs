@@ -11,8 +11,8 @@ use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
-    Argument, ArgumentKind, ClientFlags, CommandError, Cx, Flags, Job, Others, Place, Ready,
-    ReplyMode, Resolved, Rewrites, Session, Settings,
+    Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
+    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings,
 };
 use journal::{Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard};
@@ -161,6 +161,7 @@ impl Engine {
             rng: &mut worker.rng,
             settings: &worker.settings,
             record: &mut worker.record,
+            broadcast: &mut worker.broadcast,
             log: &mut worker.log,
             writer: &mut worker.writer,
             room,
@@ -267,6 +268,11 @@ pub(crate) fn horizon_ms(session: &Session, settings: &Settings, now_ms: i64) ->
     if imports { i64::MIN } else { now_ms }
 }
 
+/// Whether it is a subcommand of CLIENT, as CLIENT CACHING is, which looks further ahead.
+fn is_of_client(request: &Resolved<'_>) -> bool {
+    request.name_words > 1 && request.spec.group == Group::Connection
+}
+
 /// The shards that are locked for a request.
 pub(crate) enum Locked<'a> {
     Nothing,
@@ -298,6 +304,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) memory: Memory,
     /// The record of the transaction that runs.
     pub(crate) transaction: Option<Composed>,
+    /// What changed, for those who hear of all changes.
+    pub(crate) broadcast: &'f mut Changed,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
     /// Commands that ran beside the requests (in EXEC), less requests that were only queued.
@@ -412,6 +420,9 @@ impl Run<'_, '_> {
         let request = plan.resolved(row, self.words, self.keys);
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         self.call(&request, plan.bytes, locked, now_ms, &mut later);
+        if !is_of_client(&request) {
+            self.session.caching_ends();
+        }
         let end = self.after(start, later);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -429,7 +440,7 @@ impl Run<'_, '_> {
         later: &mut Option<Box<dyn Job>>,
     ) {
         let (engine, index) = (self.engine, self.session.db);
-        self.record.listening = engine.notifies(self.settings);
+        self.record.listening = engine.listens(self.settings);
         let db = match locked {
             Locked::Nothing => Db::under_none(self.record, index, now_ms),
             Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
@@ -443,6 +454,8 @@ impl Run<'_, '_> {
             session: self.session,
             node: engine.node(),
             pubsub: &engine.pubsub,
+            tracking: &engine.tracking,
+            in_transaction: self.transaction.is_some(),
             table: &engine.table,
             rng: self.rng,
             settings: self.settings,
@@ -457,6 +470,7 @@ impl Run<'_, '_> {
             room: &mut self.room,
             stats: self.stats,
             transaction: self.transaction.as_mut(),
+            broadcast: self.broadcast,
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
@@ -523,6 +537,7 @@ impl Run<'_, '_> {
             writer: self.writer,
             rng: self.rng,
             record: self.record,
+            broadcast: self.broadcast,
             evictor: self.evictor,
             stats: self.stats,
             now: self.now,
@@ -534,6 +549,10 @@ impl Run<'_, '_> {
         }
         // The time is not the command's.
         self.ticks = ticks;
+        if self.session.card.has_mail() {
+            // What was evicted is told before the command that needed the room.
+            self.session.collect(self.reply);
+        }
         self.room = self.writer.room(self.engine.journal_bytes(plans), plans.len() as u32)?;
         self.log.active = self.room.active();
         Ok(())
@@ -647,6 +666,7 @@ impl Run<'_, '_> {
 
     /// Brings the batch's numbers to where others see them.
     fn settle(self, plans: &[Plan], done: usize) {
+        self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
         let commands = (done as u64).saturating_add_signed(self.uncounted);
         stats.commands_processed.add(commands);

@@ -173,6 +173,7 @@ impl Run<'_, '_> {
             self.stats.error(error.code());
         }
         self.count(plan.id, failed.is_none());
+        self.session.caching_ends();
         let end = self.after_exec(start, mode, tail);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);

@@ -78,6 +78,8 @@ impl Cron {
                 self.sample_rates();
             }
             self.server.clients().evict();
+            let settings = self.server.engine.settings();
+            self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
             if self.ticks.is_multiple_of(hz.div_ceil(2)) {
                 self.look_after_clients();
             }

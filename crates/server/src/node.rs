@@ -123,6 +123,7 @@ impl Node for Server {
         match outcome {
             Ok(_) => {
                 self.clients.limit_bytes(settings.clients_bytes_max);
+                self.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
                 self.engine.set_settings(settings);
                 Ok(())
             }

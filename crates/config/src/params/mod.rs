@@ -72,7 +72,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("shutdown-on-sigterm", NO_WAIT),
     ("shutdown-timeout", NO_WAIT),
     ("socket-mark-id", "packets are not marked"),
-    ("tracking-table-max-keys", "there is no client side caching yet"),
     ("user", NO_ACL),
 ];
 

@@ -86,7 +86,11 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
                 load.set(name, value, None)?;
             }
         }
-        value::HASH_ZIPLIST => load.items(ziplist::items(reader.string()?)?, false)?,
+        value::HASH_ZIPLIST => {
+            const BROKEN: Error = Error::Corrupt("Hash ziplist integrity check failed.");
+            let items = ziplist::items(reader.string()?).map_err(|_| BROKEN)?;
+            load.items(items, false).map_err(|_| BROKEN)?;
+        }
         value::HASH_LISTPACK => load.listpack(reader.string()?, false)?,
         value::HASH_LISTPACK_EX_PRE_GA => load.listpack(reader.string()?, true)?,
         value::HASH_LISTPACK_EX => {

@@ -112,15 +112,6 @@ impl<'a> IntSet<'a> {
         self.integers.is_empty()
     }
 
-    /// The block, copied.
-    pub fn to_block(self) -> Vec<u8> {
-        let mut block = Vec::with_capacity(HEADER + self.integers.len());
-        block.extend_from_slice(&(self.width as u32).to_le_bytes());
-        block.extend_from_slice(&(self.len() as u32).to_le_bytes());
-        block.extend_from_slice(self.integers);
-        block
-    }
-
     /// The integer at `index` in ascending order.
     #[inline]
     pub fn get(self, index: usize) -> Option<i64> {
@@ -148,6 +139,15 @@ impl<'a> IntSet<'a> {
     /// One of the integers, each as likely as the others.
     pub fn random(self, rng: &mut Rng) -> Option<i64> {
         (!self.is_empty()).then(|| self.width.read(self.integers, rng.index(self.len())))
+    }
+
+    /// The block, copied.
+    pub fn to_block(self) -> Vec<u8> {
+        let mut block = Vec::with_capacity(HEADER + self.integers.len());
+        block.extend_from_slice(&[self.width as u8, 0, 0, 0]);
+        block.extend_from_slice(&(self.len() as u32).to_le_bytes());
+        block.extend_from_slice(self.integers);
+        block
     }
 
     /// All integers, ascending.
