@@ -133,6 +133,7 @@ errors! {
     DiscardWithoutMulti = "ERR DISCARD without MULTI";
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
+    MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     TrackingTwoRedirects = "ERR A client can only redirect to a single other client";
     TrackingNoTarget = "ERR The client ID you want redirect to does not exist";
     TrackingPrefixWithoutBcast = "ERR PREFIX option requires BCAST mode to be enabled";
