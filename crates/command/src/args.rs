@@ -103,6 +103,11 @@ impl<'a> Args<'a> {
         stdx::num::parse_f64(self.bytes()?).ok_or(CommandError::NotAFloat)
     }
 
+    /// The next word as the cursor of a scan.
+    pub fn cursor(&mut self) -> Result<u64, CommandError> {
+        parse_cursor(self.bytes()?).ok_or(CommandError::InvalidCursor)
+    }
+
     /// Reads what `read` reads if any word is left.
     pub fn optional<T>(
         &mut self,
@@ -127,5 +132,52 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn end(&self) -> Result<(), CommandError> {
         if self.left() == 0 { Ok(()) } else { Err(CommandError::Syntax) }
+    }
+}
+
+/// A cursor as the peers read it: an integer that is not negative, or else whatever the C
+/// library's `strtoull` takes whole, up to a NUL. That lets through leading spaces, signs (a minus
+/// wraps around) and zeros.
+fn parse_cursor(text: &[u8]) -> Option<u64> {
+    if let Some(number) = stdx::num::parse_i64(text) {
+        return u64::try_from(number).ok();
+    }
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|byte| !is_space(byte))?;
+    let (negative, digits) = match &text[start..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let number = digits.iter().try_fold(0u64, |sum, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    })?;
+    Some(if negative { number.wrapping_neg() } else { number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_cursor;
+
+    #[test]
+    fn cursors_are_read_as_strtoull_reads_them() {
+        assert_eq!(parse_cursor(b"0"), Some(0));
+        assert_eq!(parse_cursor(b" 007"), Some(7));
+        assert_eq!(parse_cursor(b"+5"), Some(5));
+        assert_eq!(parse_cursor(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_cursor(b"5\0x"), Some(5));
+        assert_eq!(parse_cursor(b"-0"), Some(0));
+        assert_eq!(parse_cursor(b" -5"), Some(u64::MAX - 4));
+        assert_eq!(parse_cursor(b"-9223372036854775809"), Some(i64::MAX as u64));
+        for text in
+            ["", "-1", "1x", "18446744073709551616", "-18446744073709551616", "5 ", " ", "+"]
+        {
+            assert_eq!(parse_cursor(text.as_bytes()), None, "{text}");
+        }
     }
 }

@@ -23,6 +23,7 @@ mod node;
 mod pubsub;
 mod resolved;
 mod row;
+pub mod scan;
 mod session;
 mod settings;
 mod spec;

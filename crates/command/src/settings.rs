@@ -87,6 +87,8 @@ pub fn limits(config: &Config) -> types::Limits {
     const LIST: ParamId = id("list-max-listpack-size");
     const STREAM_BYTES: ParamId = id("stream-node-max-bytes");
     const STREAM_ENTRIES: ParamId = id("stream-node-max-entries");
+    const IDMP_SECONDS: ParamId = id("stream-idmp-duration");
+    const IDMP_NAMES: ParamId = id("stream-idmp-maxsize");
     const HLL: ParamId = id("hll-sparse-max-bytes");
     let size = |param| usize::try_from(config.int(param)).unwrap_or(0);
     types::Limits {
@@ -100,6 +102,10 @@ pub fn limits(config: &Config) -> types::Limits {
         list_size: config.int(LIST) as i32,
         stream_node_bytes: size(STREAM_BYTES),
         stream_node_entries: size(STREAM_ENTRIES),
+        stream_memory: types::stream::Memory {
+            seconds: config.int(IDMP_SECONDS) as u32,
+            names_max: config.int(IDMP_NAMES) as u32,
+        },
         hll_sparse_bytes: size(HLL),
         ..types::Limits::default()
     }

@@ -76,12 +76,12 @@ impl Event {
         Self { class: EventClass::Stream, name }
     }
 
+    /// A change that no notification tells of.
+    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const EXPIRED: Self = Self { class: EventClass::Expired, name: "expired" };
     /// A key went by command, or because nothing was left in it.
     pub const DEL: Self = Self::generic("del");
     pub const EVICTED: Self = Self { class: EventClass::Evicted, name: "evicted" };
-    /// A change within a value that no notification tells.
-    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
     /// A read found no key.
     pub const KEY_MISS: Self = Self { class: EventClass::KeyMiss, name: "keymiss" };

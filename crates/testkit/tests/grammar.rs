@@ -38,6 +38,8 @@ fn each_row(seed: u64, count: usize, mutate: bool, mut seen: impl FnMut(&str, &s
     for id in generator.rows() {
         let name = &table.table.entry(id).full_name;
         let mut session = node.session();
+        // No request may cost a gigabyte.
+        node.send(&mut session, &[b"CONFIG", b"SET", b"proto-max-bulk-len", b"1mb"]);
         for _ in 0..count {
             // Something to work on, and what the row asks of it.
             let words: &[&[u8]] = match choices.below(6) {

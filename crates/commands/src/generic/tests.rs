@@ -1,20 +1,4 @@
 use super::expire::Conditions;
-use super::scan::parse_cursor;
-
-#[test]
-fn cursors_are_read_as_strtoull_reads_them() {
-    assert_eq!(parse_cursor(b"0"), Some(0));
-    assert_eq!(parse_cursor(b" 007"), Some(7));
-    assert_eq!(parse_cursor(b"+5"), Some(5));
-    assert_eq!(parse_cursor(b"18446744073709551615"), Some(u64::MAX));
-    assert_eq!(parse_cursor(b"5\0x"), Some(5));
-    assert_eq!(parse_cursor(b"-0"), Some(0));
-    assert_eq!(parse_cursor(b" -5"), Some(u64::MAX - 4));
-    assert_eq!(parse_cursor(b"-9223372036854775809"), Some(i64::MAX as u64));
-    for text in ["", "-1", "1x", "18446744073709551616", "-18446744073709551616", "5 ", " ", "+"] {
-        assert_eq!(parse_cursor(text.as_bytes()), None, "{text}");
-    }
-}
 
 #[test]
 fn a_key_without_expiry_lives_longer_than_any_other() {

@@ -161,6 +161,21 @@ impl Reply {
         write_header(&mut self.out.bytes, marker, (len as u64).saturating_mul(factor));
     }
 
+    /// Pairs in a list: `len` of them follow, each opened by [`Reply::pair`] and of two values. In
+    /// RESP2 one flat array.
+    pub fn pairs(&mut self, len: usize) {
+        let factor = if self.protocol == Protocol::Resp2 { 2 } else { 1 };
+        write_header(&mut self.out.bytes, b'*', (len as u64).saturating_mul(factor));
+    }
+
+    /// Opens one of the pairs of [`Reply::pairs`].
+    #[inline]
+    pub fn pair(&mut self) {
+        if self.protocol == Protocol::Resp3 {
+            self.array(2);
+        }
+    }
+
     /// A set: `len` elements follow.
     pub fn set(&mut self, len: usize) {
         let marker = self.marker(b'~');
@@ -259,10 +274,10 @@ impl Reply {
             }
             Value::Map(pairs) => {
                 self.map(pairs.len());
-                self.pairs(pairs);
+                self.value_pairs(pairs);
             }
             Value::Attribute(pairs, value) => {
-                self.attribute(pairs.len(), |reply| reply.pairs(pairs));
+                self.attribute(pairs.len(), |reply| reply.value_pairs(pairs));
                 self.value(value);
             }
         }
@@ -277,6 +292,20 @@ impl Reply {
     pub fn map_deferred(&mut self) -> Deferred {
         let (marker, factor) = self.map_form();
         self.deferred(marker, factor)
+    }
+
+    /// A map whose number of pairs is told later, in RESP2 an array of arrays of two: each pair begins
+    /// with [`Reply::entry`].
+    pub fn entries_deferred(&mut self) -> Deferred {
+        let marker = self.marker(b'%');
+        self.deferred(marker, 1)
+    }
+
+    /// Opens one pair within [`Reply::entries_deferred`]; its two values follow.
+    pub fn entry(&mut self) {
+        if self.protocol == Protocol::Resp2 {
+            self.array(2);
+        }
     }
 
     /// A set whose length is told later.
@@ -309,7 +338,7 @@ impl Reply {
         self.out.truncate(mark);
     }
 
-    fn pairs(&mut self, pairs: &[(Value, Value)]) {
+    fn value_pairs(&mut self, pairs: &[(Value, Value)]) {
         for (key, value) in pairs {
             self.value(key);
             self.value(value);

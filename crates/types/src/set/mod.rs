@@ -1,34 +1,268 @@
 //! The set: distinct byte strings.
+//!
+//! A set has one of three shapes, under the thresholds and names of Redis:
+//!
+//! - *intset*: nothing but integers, up to `set-max-intset-entries` of them;
+//! - *listpack*: up to `set-max-listpack-entries` members of `set-max-listpack-value` bytes;
+//! - *hashtable*: a [`Dict`] of members without values, whose clone is O(1).
+//!
+//! The first two are packed. An intset that grows too large becomes a hashtable; one that is given
+//! a text becomes a listpack if that holds them all. A set never goes back by itself.
 
+mod combine;
 pub(crate) mod persist;
+#[cfg(test)]
+mod tests;
+mod view;
 
-use crate::collection::{Collection, Type, View, any_ways};
-use crate::digest::Digest;
+pub use crate::listpack::Element as Member;
+pub use combine::{difference, intersect, intersection, union};
+pub use view::{Iter, SetView};
+
+use crate::Limits;
+use crate::collection::{Collection, Type, View as _, any_ways};
+use crate::dict::Dict;
+use crate::intset::{self, IntSet};
+use crate::listpack::{self, Digits, Listpack};
+use stdx::Rng;
+
+/// The forms of packed sets.
+const LISTPACK: u8 = 0;
+const INTSET: u8 = 1;
+
+/// An intset has at most so many integers, whatever the configuration says.
+const INTSET_MAX: usize = 1 << 30;
 
 /// An owned set.
-#[derive(Clone, Debug, Default)]
-pub struct Set {
-    packed: Vec<u8>,
+#[derive(Clone, Debug)]
+pub struct Set(Shape);
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Ints(Vec<u8>),
+    List(Listpack),
+    Large(Dict),
 }
 
-/// A borrowed set of either shape.
-#[derive(Clone, Copy, Debug)]
-pub struct SetView<'a> {
-    packed: &'a [u8],
+/// A foreign block that is no set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl Default for Set {
+    fn default() -> Self {
+        Self(Shape::List(Listpack::new()))
+    }
 }
 
-impl View for SetView<'_> {
-    fn len(self) -> usize {
-        self.packed.len()
+impl Set {
+    /// An empty intset: what unions and differences start with.
+    pub fn ints() -> Self {
+        Self(Shape::Ints(intset::empty()))
     }
 
-    fn encoding(self) -> &'static str {
-        "listpack"
+    /// An empty hashtable.
+    pub fn large(limits: &Limits) -> Self {
+        Self(Shape::Large(Dict::new(limits.seed)))
     }
 
-    fn fold(self, digest: &mut Digest) {
-        digest.mix(self.packed);
+    /// An empty set for about `count` members, of which `first` is one.
+    pub fn sized(first: Member<'_>, count: usize, limits: &Limits) -> Self {
+        if first.as_i64().is_some() && count <= limits.set_intset_entries {
+            Self::ints()
+        } else if count <= limits.set_entries {
+            Self::default()
+        } else {
+            Self::large(limits)
+        }
     }
+
+    /// A foreign listpack, as RDB files and DUMP payloads hold it: checked in full, and made a
+    /// hashtable if it has too many members.
+    pub fn of_listpack(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
+        let count = listpack::validate(&bytes).map_err(|_| Malformed)?;
+        if count == 0 {
+            return Err(Malformed);
+        }
+        let list = Listpack::from_bytes(bytes);
+        // A hash table finds duplicates in linear time.
+        let mut large = Self::large(limits);
+        if !list.view().iter().all(|member| large.add(member, limits)) {
+            return Err(Malformed);
+        }
+        Ok(if count <= limits.set_entries { Self(Shape::List(list)) } else { large })
+    }
+
+    /// A foreign intset, likewise.
+    pub fn of_intset(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
+        let count = IntSet::parse(&bytes).map_err(|_| Malformed)?.len();
+        let mut set = Self(Shape::Ints(bytes));
+        if count > limits.set_intset_entries {
+            set.enlarge(limits);
+        }
+        Ok(set)
+    }
+
+    /// Adds a member; whether it is new.
+    pub fn add<'m>(&mut self, member: impl Into<Member<'m>>, limits: &Limits) -> bool {
+        let member = member.into();
+        match &mut self.0 {
+            Shape::Large(dict) => {
+                let mut digits = Digits::default();
+                let text = member.text(&mut digits);
+                // PERF: a look first, so that what is there is not written again.
+                !dict.contains(text) && dict.insert(text, b"", None)
+            }
+            Shape::Ints(block) => match member.as_i64() {
+                Some(value) => {
+                    let is_new = intset::insert(block, value);
+                    let max = limits.set_intset_entries.min(INTSET_MAX);
+                    if is_new && IntSet::new(block).len() > max {
+                        self.enlarge(limits);
+                    }
+                    is_new
+                }
+                None => {
+                    self.leave_ints(member, limits);
+                    self.add(member, limits)
+                }
+            },
+            Shape::List(list) => {
+                let mut digits = Digits::default();
+                if list.view().find(member.text(&mut digits), 0).is_some() {
+                    return false;
+                }
+                if list.len() < limits.set_entries && fits(list, member, limits) {
+                    list.append(member);
+                    return true;
+                }
+                self.enlarge(limits);
+                self.add(member, limits)
+            }
+        }
+    }
+
+    /// What SADD does: as many [`Set::add`], with a shape chosen for all members at once. Returns
+    /// how many are new.
+    pub fn add_all(&mut self, members: &[&[u8]], limits: &Limits) -> usize {
+        let Some(first) = members.first() else { return 0 };
+        let count = members.len();
+        let too_many = match &self.0 {
+            _ if self.view().is_empty() => {
+                *self = Self::sized((*first).into(), count, limits);
+                false
+            }
+            Shape::Ints(_) => count > limits.set_intset_entries,
+            Shape::List(_) => count > limits.set_entries,
+            Shape::Large(_) => false,
+        };
+        if too_many {
+            self.enlarge(limits);
+        }
+        members.iter().filter(|member| self.add(**member, limits)).count()
+    }
+
+    /// Takes a member away; whether it was there.
+    pub fn remove<'m>(&mut self, member: impl Into<Member<'m>>) -> bool {
+        let member = member.into();
+        match &mut self.0 {
+            Shape::Ints(block) => member.as_i64().is_some_and(|value| intset::remove(block, value)),
+            Shape::List(list) => match list.view().find(member.text(&mut Digits::default()), 0) {
+                Some(at) => list.delete(at, 1) == 1,
+                None => false,
+            },
+            Shape::Large(dict) => dict.remove(member.text(&mut Digits::default())),
+        }
+    }
+
+    /// Takes a member at random away.
+    pub fn pop(&mut self, rng: &mut Rng) -> Option<Vec<u8>> {
+        let member = self.view().random(rng)?.to_vec();
+        self.remove(member.as_slice());
+        Some(member)
+    }
+
+    /// Takes `count` members at random away, all if there are no more.
+    pub fn pop_many(&mut self, count: usize, rng: &mut Rng) -> Vec<Vec<u8>> {
+        let mut popped = Vec::with_capacity(count.min(self.view().len()));
+        self.view().sample(count, rng, |member| popped.push(member.to_vec()));
+        if let Shape::Large(dict) = &mut self.0 {
+            for member in &popped {
+                dict.remove(member);
+            }
+            return popped;
+        }
+        // Those sampled come in the order of the set: one pass leaves out all of them.
+        let mut gone = popped.iter().peekable();
+        let view = self.view();
+        let kept =
+            view.iter().filter(|member| gone.next_if(|gone| member.eq_bytes(gone)).is_none());
+        let left = match view {
+            SetView::Ints(_) => {
+                let mut block = intset::empty();
+                kept.filter_map(Member::as_i64).for_each(|value| {
+                    intset::insert(&mut block, value);
+                });
+                Shape::Ints(block)
+            }
+            _ => {
+                let mut list = Listpack::new();
+                kept.for_each(|member| list.append(member));
+                Shape::List(list)
+            }
+        };
+        self.0 = left;
+        popped
+    }
+
+    /// Makes it an intset if there are not too many members, all of which are integers.
+    fn narrow(&mut self, limits: &Limits) {
+        let max = limits.set_intset_entries.min(INTSET_MAX);
+        if matches!(self.0, Shape::Ints(_)) || self.view().len() > max {
+            return;
+        }
+        // Ascending, each insertion is at the end.
+        let mut values: Vec<i64> = self.view().iter().filter_map(Member::as_i64).collect();
+        values.sort_unstable();
+        let mut block = intset::empty();
+        for value in values {
+            intset::insert(&mut block, value);
+        }
+        self.0 = Shape::Ints(block);
+    }
+
+    /// Makes an intset what holds it and `member`, which is no integer: a listpack, or else a
+    /// hashtable.
+    fn leave_ints(&mut self, member: Member<'_>, limits: &Limits) {
+        let SetView::Ints(ints) = self.view() else { return };
+        let mut list = Listpack::new();
+        ints.iter().for_each(|value| list.append(value));
+        let ends = [ints.get(0), ints.len().checked_sub(1).and_then(|last| ints.get(last))];
+        let longest = ends.iter().flatten().map(|value| stdx::num::decimal_len(*value)).max();
+        let small = ints.len() < limits.set_entries
+            && longest.unwrap_or(0) <= limits.set_value_bytes
+            && fits(&list, member, limits);
+        if small {
+            self.0 = Shape::List(list);
+        } else {
+            self.enlarge(limits);
+        }
+    }
+
+    /// Makes it a hashtable.
+    fn enlarge(&mut self, limits: &Limits) {
+        let mut dict = Dict::new(limits.seed);
+        let mut digits = Digits::default();
+        for member in self.view().iter() {
+            dict.insert(member.text(&mut digits), b"", None);
+        }
+        self.0 = Shape::Large(dict);
+    }
+}
+
+/// Whether `member` may be put into a listpack, as far as its length goes.
+fn fits(list: &Listpack, member: Member<'_>, limits: &Limits) -> bool {
+    let len = member.len();
+    len <= limits.set_value_bytes && list.has_room(len)
 }
 
 impl Collection for Set {
@@ -38,26 +272,48 @@ impl Collection for Set {
     any_ways!(Set);
 
     fn view(&self) -> SetView<'_> {
-        SetView { packed: &self.packed }
+        match &self.0 {
+            Shape::Ints(block) => SetView::Ints(IntSet::new(block)),
+            Shape::List(list) => SetView::List(list.view()),
+            Shape::Large(dict) => SetView::Large(dict),
+        }
     }
 
-    fn view_packed(_form: u8, bytes: &[u8]) -> SetView<'_> {
-        SetView { packed: bytes }
+    fn view_packed(form: u8, bytes: &[u8]) -> SetView<'_> {
+        match form {
+            INTSET => SetView::Ints(IntSet::new(bytes)),
+            _ => SetView::List(listpack::View::of(bytes)),
+        }
     }
 
-    fn from_packed(_form: u8, bytes: Vec<u8>) -> Self {
-        Self { packed: bytes }
+    fn from_packed(form: u8, bytes: Vec<u8>) -> Self {
+        Self(match form {
+            INTSET => Shape::Ints(bytes),
+            _ => Shape::List(Listpack::from_bytes(bytes)),
+        })
     }
 
     fn as_packed(&self) -> Option<(u8, &[u8])> {
-        Some((0, &self.packed))
+        match &self.0 {
+            Shape::Ints(block) => Some((INTSET, block)),
+            Shape::List(list) => Some((LISTPACK, list.as_bytes())),
+            Shape::Large(_) => None,
+        }
     }
 
     fn into_packed(self) -> Result<(u8, Vec<u8>), Self> {
-        Ok((0, self.packed))
+        match self.0 {
+            Shape::Ints(block) => Ok((INTSET, block)),
+            Shape::List(list) => Ok((LISTPACK, list.into_bytes())),
+            large @ Shape::Large(_) => Err(Self(large)),
+        }
     }
 
     fn heap_bytes(&self) -> usize {
-        self.packed.capacity()
+        match &self.0 {
+            Shape::Ints(block) => block.capacity(),
+            Shape::List(list) => list.heap_bytes(),
+            Shape::Large(dict) => dict.heap_bytes(),
+        }
     }
 }

@@ -154,7 +154,7 @@ fn load_group(kind: u8, stream: &Stream, reader: &mut Reader<'_>) -> Result<Grou
     let entries_read = if kind >= value::STREAM_LISTPACKS_2 {
         Some(reader.length()?).filter(|read| *read != UNKNOWN)
     } else {
-        stream.log().added_until(last_id)
+        stream.log().counter().added_until(last_id)
     };
     let mut group = Group::new(&name, last_id, entries_read);
     for _ in 0..reader.length()? {

@@ -55,6 +55,47 @@ impl Default for Shape {
     }
 }
 
+/// Under which conditions [`ZSet::add`] gives a member a score.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AddRule {
+    /// Not if it is there.
+    pub only_new: bool,
+    /// Not if it is not there.
+    pub only_present: bool,
+    /// Not if it has a score that is as great.
+    pub only_greater: bool,
+    /// Not if it has a score that is as small.
+    pub only_less: bool,
+    /// The score is added to the one it has.
+    pub increment: bool,
+}
+
+impl AddRule {
+    /// The new score of a member that has this score or none, if it gets one.
+    pub fn decide(&self, old: Option<f64>, given: f64) -> Option<f64> {
+        let Some(old) = old else { return (!self.only_present).then_some(given) };
+        let new = if self.increment { old + given } else { given };
+        let refused =
+            self.only_new || self.only_greater && new <= old || self.only_less && new >= old;
+        (!refused).then_some(new)
+    }
+}
+
+/// What became of members that were added.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Added {
+    /// Members that were not there.
+    pub new: usize,
+    /// Members that have another score now.
+    pub updated: usize,
+    /// The score of the last member; `None` if the rule refused it.
+    pub last: Option<f64>,
+}
+
+/// A score would become what is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotANumber;
+
 /// What became of one member: its score before and after, `None` for no member.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
@@ -74,39 +115,33 @@ impl Change {
 }
 
 impl ZSet {
-    /// A set of these elements, in the shape that their number and lengths ask for. A member that
-    /// comes twice is an error: the set would be broken.
+    /// A set of these elements, in whatever order, in the shape that their number and lengths ask
+    /// for. No score is NaN. A member that comes twice is an error: the set would be broken.
     pub fn from_elements<M: AsRef<[u8]>>(
-        mut elements: Vec<(M, f64)>,
+        elements: Vec<(M, f64)>,
         limits: &Limits,
     ) -> Result<Self, Duplicate> {
-        let longest = elements.iter().map(|(member, _)| member.as_ref().len()).max();
         let mut members: Vec<&[u8]> = elements.iter().map(|(member, _)| member.as_ref()).collect();
         members.sort_unstable();
         if members.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Duplicate);
         }
-        elements.sort_unstable_by(|(member, score), (other, other_score)| {
-            leaf::compare(*score, member.as_ref(), *other_score, other.as_ref())
-        });
-        let in_order = elements.iter().map(|(member, score)| (member.as_ref(), *score));
-        let is_small = elements.len() <= limits.zset_entries
-            && longest.is_none_or(|longest| longest <= limits.zset_value_bytes);
-        Ok(Self::of_sorted(in_order, is_small, limits))
+        Ok(Self::from_distinct(elements, limits))
     }
 
-    /// The elements are in order and each member comes once.
-    fn of_sorted<'a>(
-        elements: impl Iterator<Item = (&'a [u8], f64)>,
-        is_small: bool,
-        limits: &Limits,
-    ) -> Self {
+    /// As [`ZSet::from_elements`], for members that are known to come once each.
+    pub fn from_distinct<M: AsRef<[u8]>>(mut elements: Vec<(M, f64)>, limits: &Limits) -> Self {
+        sort(&mut elements);
+        let longest = elements.iter().map(|(member, _)| member.as_ref().len()).max();
+        let is_small = elements.len() <= limits.zset_entries
+            && longest.is_none_or(|longest| longest <= limits.zset_value_bytes);
+        let in_order = elements.iter().map(|(member, score)| (member.as_ref(), *score));
         let shape = if is_small {
             let mut pack = Listpack::new();
-            elements.for_each(|(member, score)| packed::append(&mut pack, score, member));
+            in_order.for_each(|(member, score)| packed::append(&mut pack, score, member));
             Shape::Packed(pack)
         } else {
-            Shape::Large(Large::of_sorted(elements, limits.seed))
+            Shape::Large(Large::of_sorted(in_order, limits.seed))
         };
         Self { shape }
     }
@@ -156,6 +191,26 @@ impl ZSet {
         Change { before, after: after.or(before) }
     }
 
+    /// Gives `member` a score under `rule`, and counts what it did.
+    pub fn add(
+        &mut self,
+        member: &[u8],
+        score: f64,
+        rule: AddRule,
+        limits: &Limits,
+        added: &mut Added,
+    ) -> Result<(), NotANumber> {
+        let mut decided = None;
+        let change = self.upsert(member, limits, |old| {
+            decided = rule.decide(old, score);
+            decided.filter(|score| !score.is_nan())
+        });
+        added.new += usize::from(change.is_new());
+        added.updated += usize::from(change.is_update());
+        added.last = decided;
+        if decided.is_some_and(f64::is_nan) { Err(NotANumber) } else { Ok(()) }
+    }
+
     /// Gives `member` this score, whether it is there or not.
     pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Change {
         self.upsert(member, limits, |_| Some(score))
@@ -199,6 +254,13 @@ impl ZSet {
         self.remove_ranks(ranks);
         popped
     }
+}
+
+/// Brings elements into the order of a sorted set.
+pub fn sort<M: AsRef<[u8]>>(elements: &mut [(M, f64)]) {
+    elements.sort_unstable_by(|(member, score), (other, other_score)| {
+        leaf::compare(*score, member.as_ref(), *other_score, other.as_ref())
+    });
 }
 
 fn owned<'a>(elements: impl Iterator<Item = (Element<'a>, f64)>) -> Vec<(Vec<u8>, f64)> {
@@ -302,6 +364,15 @@ impl View for ZSetView<'_> {
 }
 
 impl<'a> ZSetView<'a> {
+    /// A set of its own: O(1) if it is large.
+    pub fn to_owned(self) -> ZSet {
+        let shape = match self.shape {
+            ViewShape::Packed(view) => Shape::Packed(Listpack::of_view(view)),
+            ViewShape::Large(large) => Shape::Large(large.clone()),
+        };
+        ZSet { shape }
+    }
+
     #[inline]
     pub fn score(self, member: &[u8]) -> Option<f64> {
         match self.shape {

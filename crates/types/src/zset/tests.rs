@@ -10,12 +10,6 @@ fn limits(entries: usize) -> Limits {
     Limits { zset_entries: entries, ..Limits::default() }
 }
 
-fn sort(model: &mut Model) {
-    model.sort_by(|(member, score), (other, other_score)| {
-        leaf::compare(*score, member, *other_score, other)
-    });
-}
-
 fn all(set: &ZSet, ranks: Range<usize>) -> Model {
     owned(set.view().range(ranks))
 }
