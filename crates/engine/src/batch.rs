@@ -674,9 +674,16 @@ impl Run<'_, '_> {
             };
         }
         if self.session.close_after_reply {
-            return Some(End::Close);
+            return Some(self.close());
         }
         later.map(End::Later)
+    }
+
+    /// The client is on its way out, which others know before it has its last reply.
+    #[cold]
+    pub(crate) fn close(&self) -> End {
+        self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+        End::Close
     }
 
     /// Brings the batch's numbers to where others see them.

@@ -203,7 +203,7 @@ impl Run<'_, '_> {
             chosen => chosen,
         };
         if self.session.close_after_reply {
-            return Some(End::Close);
+            return Some(self.close());
         }
         let tail = tail.filter(|_| !unwanted)?;
         Some(End::Later(Box::new(tail)))
