@@ -28,7 +28,7 @@ pub enum Wanted {
 }
 
 /// A handler's wish to wait.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wait {
     pub wanted: Wanted,
     /// So many of the request's keys are waited for, from the first; the others are needed once one
@@ -36,6 +36,8 @@ pub struct Wait {
     pub keys: usize,
     /// Until when, in milliseconds since 1970; `None`: for ever.
     pub until_ms: Option<i64>,
+    /// Words of the request, by position, that mean something else later, and what they mean now.
+    pub meant: Vec<(usize, Vec<u8>)>,
 }
 
 /// Whether and how a blocking command may wait.
@@ -50,11 +52,12 @@ pub enum Waits<'a> {
 }
 
 impl Waits<'_> {
-    /// The wish of the handler that ran.
-    pub fn wish(&self) -> Option<Wait> {
+    /// Takes the wish of the handler that ran.
+    #[inline]
+    pub fn wish(&mut self) -> Option<Wait> {
         match self {
             Self::Never => None,
-            Self::May(wish) | Self::Woken(_, wish) => *wish,
+            Self::May(wish) | Self::Woken(_, wish) => wish.take(),
         }
     }
 }
@@ -142,11 +145,15 @@ impl Waiting {
                 places.push(place);
             }
         }
+        let mut words: Vec<Box<[u8]>> = request.args.iter().map(|word| (*word).into()).collect();
+        for (at, meant) in &wait.meant {
+            words[*at] = meant[..].into();
+        }
         Arc::new(Self {
             state: Mutex::new(State::Waits),
             card: Arc::clone(&session.card),
             id: request.id,
-            words: request.args.iter().map(|word| (*word).into()).collect(),
+            words: words.into(),
             db: session.db,
             protocol: session.protocol,
             no_touch: session.no_touch,

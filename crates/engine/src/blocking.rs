@@ -109,7 +109,7 @@ impl Run<'_, '_> {
     ) -> Arc<Waiting> {
         let waiting = Waiting::new(self.session, request, wait);
         let mut db = locked.db(self.record, self.session.db, self.now.wall_ms);
-        let keys = &request.keys[..wait.keys.min(request.keys.len())];
+        let keys = &request.keys[..waiting.wait.keys.min(request.keys.len())];
         for (at, key) in keys.iter().enumerate() {
             if !keys[..at].iter().any(|before| before.bytes() == key.bytes()) {
                 db.wait(key, Arc::clone(&waiting) as Arc<dyn Waiter>);
@@ -119,7 +119,7 @@ impl Run<'_, '_> {
         *card.waiting.lock() = Some(Arc::clone(&waiting));
         card.set(ClientFlags::BLOCKED, true);
         card.waiting_bytes.store(waiting.memory_bytes(), Ordering::Relaxed);
-        if let Some(until_ms) = wait.until_ms {
+        if let Some(until_ms) = waiting.wait.until_ms {
             self.engine.deadlines.add(until_ms, card);
         }
         waiting
@@ -218,6 +218,7 @@ impl Serving<'_> {
             node: engine.node(),
             pubsub: &engine.pubsub,
             tracking: &engine.tracking,
+            monitors: &engine.monitors,
             table: &engine.table,
             rng: self.rng,
             settings: self.settings,

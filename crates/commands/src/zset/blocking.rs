@@ -92,5 +92,5 @@ fn bzmpop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 }
 
 fn for_sets(keys: usize, until_ms: Option<i64>) -> Wait {
-    Wait { wanted: Wanted::Type(Type::ZSet), keys, until_ms }
+    Wait { wanted: Wanted::Type(Type::ZSet), keys, until_ms, meant: Vec::new() }
 }
