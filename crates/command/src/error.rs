@@ -161,6 +161,7 @@ errors! {
     DiscardWithoutMulti = "ERR DISCARD without MULTI";
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
+    MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";
