@@ -74,6 +74,8 @@ errors! {
     InvalidDelexCondition = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
     ConditionNeedsString = "ERR Key should be of string type if conditions are specified";
     NumkeysTooSmall = "ERR numkeys should be greater than 0";
+    NumkeysTooLarge = "ERR Number of keys can't be greater than number of args";
+    NovaluesNotHscan = "ERR NOVALUES option can only be used in HSCAN";
     CountTooSmall = "ERR count should be greater than 0";
     /// The least 64-bit integer, where its negative is needed.
     NotNegatable = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
@@ -159,6 +161,7 @@ errors! {
     DiscardWithoutMulti = "ERR DISCARD without MULTI";
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
+    MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";
