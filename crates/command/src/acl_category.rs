@@ -83,6 +83,7 @@ impl Categories {
             (Flags::KEYSPACE, Categories::KEYSPACE),
             (Flags::IN_ADMIN, Categories::ADMIN),
             (Flags::IN_CONNECTION, Categories::CONNECTION),
+            (Flags::IN_SORTABLE, Categories::LIST.or(Categories::SET).or(Categories::SORTEDSET)),
         ];
         let flagged = BY_FLAG.iter().filter(|(flag, _)| row.flags.has(*flag));
         let mut all = flagged.fold(Self::NONE, |all, (_, category)| all.or(*category));

@@ -37,6 +37,10 @@ impl ClientFlags {
     pub const READONLY: u32 = 1 << 6; // r
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
     pub const PUBSUB: u32 = 1 << 10; // P
+    pub const MONITOR: u32 = 1 << 14; // O
+    pub const TRACKING: u32 = 1 << 11; // t
+    pub const TRACKING_BROKEN: u32 = 1 << 12; // R
+    pub const TRACKING_BROADCAST: u32 = 1 << 13; // B
     /// Connected from this host, over TCP.
     pub const LOCAL: u32 = 1 << 8;
     /// Has not shown a password that is asked for; such clients are given little and not for long.
@@ -93,6 +97,8 @@ pub struct Card {
     /// Channels, patterns and channels of shards that it is subscribed to.
     pub subscriptions: [AtomicU32; 3],
     subscription_bytes: AtomicU64,
+    /// The id of the client to which invalidations go: 0 is itself, -1 without tracking.
+    pub redirect: AtomicI64,
     pub identity: Mutex<Identity>,
     /// Bytes that the registry's account has for this client.
     told_bytes: AtomicU64,
@@ -130,6 +136,7 @@ impl Card {
             commands: AtomicU64::new(0),
             subscriptions: Default::default(),
             subscription_bytes: AtomicU64::new(0),
+            redirect: AtomicI64::new(-1),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
             told_bytes: AtomicU64::new(0),
             trimming: AtomicBool::new(false),
@@ -176,6 +183,7 @@ impl Card {
         if self.has(ClientFlags::PUBSUB) { Kind::PubSub } else { Kind::Normal }
     }
 
+    /// Whether it has `flag`, or one of several.
     pub fn has(&self, flag: u32) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
@@ -255,6 +263,7 @@ impl Clients {
 
     pub fn remove(&self, id: u64) {
         if let Some(card) = self.cards.lock().remove(&id) {
+            card.killed.store(true, Ordering::Release); // what is on its way to it is lost
             self.account(&card, 0);
         }
     }

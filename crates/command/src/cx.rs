@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Node, PubSub, Session, Settings};
+use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -17,6 +17,11 @@ pub struct Cx<'a> {
     pub node: &'a dyn Node,
     /// Who is subscribed to what.
     pub pubsub: &'a PubSub,
+    /// Who may have which keys in a memory of its own.
+    pub tracking: &'a Tracking,
+    pub monitors: &'a Monitors,
+    /// Whether the command is part of a transaction, so that its reply is part of another.
+    pub in_transaction: bool,
     /// The command table, for introspection.
     pub table: &'a CommandTable,
     pub rng: &'a mut stdx::rng::Rng,

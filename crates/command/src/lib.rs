@@ -18,14 +18,17 @@ mod error;
 pub mod grammar;
 mod help;
 mod mail;
+mod monitor;
 mod node;
 mod pubsub;
 mod resolved;
 mod row;
+pub mod scan;
 mod session;
 mod settings;
 mod spec;
 mod table;
+mod tracking;
 mod transaction;
 
 pub use acl_category::Categories;
@@ -38,6 +41,7 @@ pub use error::CommandError;
 pub use grammar::{Argument, ArgumentKind};
 pub use help::help;
 pub use mail::{Letter, OutputLimits};
+pub use monitor::Monitors;
 pub use node::{Node, PauseMode, ShutdownRequest};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use resolved::Resolved;
@@ -46,6 +50,7 @@ pub use session::{ReplyMode, Session};
 pub use settings::{Settings, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
+pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.

@@ -35,12 +35,14 @@ pub enum Place {
 }
 
 /// Which locks a `Data` command takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Locks {
     /// Those of its keys' shards.
     Keys,
     /// Every shard, for commands on whole databases.
     All,
+    /// Every shard if the request, whose words these are, names keys only by what is in others.
+    AllIf(fn(words: &[&[u8]]) -> bool),
 }
 
 /// The documented group, which names the family file and the page in `docs/commands/`.
@@ -135,6 +137,8 @@ flags! {
     IN_ADMIN = 35, "";
     /// ACL category @connection though documented in another group.
     IN_CONNECTION = 36, "";
+    /// ACL categories @list, @set and @sortedset, though documented in another group.
+    IN_SORTABLE = 45, "";
     /// May be sent by a RESP2 client that is subscribed.
     WHILE_SUBSCRIBED = 38, "";
     /// For operators of the system: COMMAND DOCS marks it `syscmd`.

@@ -1,7 +1,7 @@
 //! What a connection is to the commands it sends. Owned by the connection's worker; what other
 //! workers may see of it is in its [`Card`].
 
-use crate::{Card, Subscriptions, Transaction};
+use crate::{Card, Monitors, PubSub, Subscriptions, Tracking, TrackingState, Transaction};
 use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +44,8 @@ pub struct Session {
     watched_bytes: u64,
     /// `None`: it is not subscribed to anything.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// `None`: it does not track keys.
+    pub tracking: Option<Box<TrackingState>>,
     /// What the command under way has written are pushes: CLIENT REPLY does not keep them back.
     pub pushed: bool,
 }
@@ -63,6 +65,7 @@ impl Session {
             watched: Vec::new(),
             watched_bytes: 0,
             subscriptions: None,
+            tracking: None,
             pushed: false,
         }
     }
@@ -113,6 +116,32 @@ impl Session {
     #[inline]
     pub fn only_listens(&self) -> bool {
         self.subscriptions.is_some() && self.protocol == 2
+    }
+
+    /// CLIENT CACHING was for one command, or for one transaction.
+    #[inline]
+    pub fn caching_ends(&mut self) {
+        if let Some(tracking) = &mut self.tracking
+            && self.transaction.is_none()
+        {
+            tracking.caching = false;
+        }
+    }
+
+    /// Takes the client out of all that others might tell it: RESET, or the end of the connection.
+    /// Called without locks.
+    pub fn leave(
+        &mut self,
+        space: &Keyspace,
+        pubsub: &PubSub,
+        tracking: &Tracking,
+        monitors: &Monitors,
+    ) {
+        self.transaction = None;
+        self.unwatch(space);
+        pubsub.leave(self);
+        tracking.disable(self);
+        monitors.leave(self);
     }
 
     /// As RESET leaves it: everything but the identity of the connection. Nothing is watched.

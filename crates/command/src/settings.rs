@@ -28,10 +28,14 @@ pub struct Settings {
     pub password_required: bool,
     /// `notify-keyspace-events`, as a bit set of classes.
     pub notify_events: u32,
+    /// Keys of the tracking table (`tracking-table-max-keys`); 0 means no limit.
+    pub tracking_keys_max: u64,
     /// `inline-commands`.
     pub inline_commands: bool,
     /// `import-mode`: what has expired is kept until the import source deletes it.
     pub import_mode: bool,
+    /// `rdb-version-check relaxed`: payloads of versions that nobody here knows are tried.
+    pub rdb_relaxed: bool,
     /// Bytes of unparsed input a client may pile up.
     pub query_buffer_bytes_max: u64,
     /// Bytes that all normal clients may take together (`maxmemory-clients`); 0 means no limit.
@@ -60,8 +64,10 @@ impl Default for Settings {
             latency_tracking: true,
             password_required: false,
             notify_events: 0,
+            tracking_keys_max: 1_000_000,
             inline_commands: true,
             import_mode: false,
+            rdb_relaxed: false,
             query_buffer_bytes_max: 1 << 30,
             clients_bytes_max: 0,
             output: OutputLimits::default(),
@@ -84,6 +90,8 @@ pub fn limits(config: &Config) -> types::Limits {
     const LIST: ParamId = id("list-max-listpack-size");
     const STREAM_BYTES: ParamId = id("stream-node-max-bytes");
     const STREAM_ENTRIES: ParamId = id("stream-node-max-entries");
+    const IDMP_SECONDS: ParamId = id("stream-idmp-duration");
+    const IDMP_NAMES: ParamId = id("stream-idmp-maxsize");
     const HLL: ParamId = id("hll-sparse-max-bytes");
     let size = |param| usize::try_from(config.int(param)).unwrap_or(0);
     types::Limits {
@@ -97,6 +105,10 @@ pub fn limits(config: &Config) -> types::Limits {
         list_size: config.int(LIST) as i32,
         stream_node_bytes: size(STREAM_BYTES),
         stream_node_entries: size(STREAM_ENTRIES),
+        stream_memory: types::stream::Memory {
+            seconds: config.int(IDMP_SECONDS) as u32,
+            names_max: config.int(IDMP_NAMES) as u32,
+        },
         hll_sparse_bytes: size(HLL),
         ..types::Limits::default()
     }

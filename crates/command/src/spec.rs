@@ -13,10 +13,12 @@ pub enum BeginSearch {
     Index(u32),
     /// After this word, looked for from the argument `start_from` on (from the end when negative).
     Keyword(&'static str, i32),
+    /// Anywhere: [`FindKeys::Custom`] knows.
+    Unknown,
 }
 
 /// How far the group goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum FindKeys {
     /// From the first to `last` (relative to the first; negative: from the end of the request),
     /// every `step` arguments; `limit` divides what remains (2: its first half) when `last` is -1.
@@ -24,6 +26,8 @@ pub enum FindKeys {
     /// The argument `number_at` after the first position holds the count; the keys begin at
     /// `first` after the first position, `step` apart.
     Counted { number_at: u32, first: u32, step: u32 },
+    /// The one key, if any, is the argument that this function finds; COMMAND INFO calls it unknown.
+    Custom(fn(args: &[&[u8]]) -> Option<usize>),
 }
 
 /// What the command does to a key: one access word and any number of effects.
@@ -152,6 +156,17 @@ impl KeySpec {
         }
     }
 
+    /// A key that `find` finds, or none.
+    pub const fn custom(find: fn(args: &[&[u8]]) -> Option<usize>, flags: KeyFlags) -> Self {
+        Self {
+            begin: BeginSearch::Unknown,
+            find: FindKeys::Custom(find),
+            flags,
+            refine: None,
+            notes: "",
+        }
+    }
+
     /// The same, with flags that depend on the request.
     #[must_use]
     pub const fn refined(mut self, refine: Refine) -> Self {
@@ -188,9 +203,14 @@ impl KeySpec {
         args: &[&[u8]],
         mut found: impl FnMut(usize, KeyFlags),
     ) -> Result<(), CommandError> {
-        let Some(first) = self.first(args) else { return Ok(()) };
         let flags = self.refine.map_or(self.flags, |refine| refine(args));
+        if let FindKeys::Custom(find) = self.find {
+            find(args).into_iter().for_each(|at| found(at, flags));
+            return Ok(());
+        }
+        let Some(first) = self.first(args) else { return Ok(()) };
         match self.find {
+            FindKeys::Custom(_) => {}
             FindKeys::Range { last, step, limit } => {
                 let end = args.len() as i64 - 1;
                 let mut until = if last >= 0 {
@@ -234,6 +254,7 @@ impl KeySpec {
 
     fn first(&self, args: &[&[u8]]) -> Option<usize> {
         match self.begin {
+            BeginSearch::Unknown => None,
             BeginSearch::Index(index) => Some(index as usize),
             BeginSearch::Keyword(word, start) => {
                 let is = |at: &usize| args[*at].eq_ignore_ascii_case(word.as_bytes());

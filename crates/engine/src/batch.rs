@@ -11,8 +11,8 @@ use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
-    Argument, ArgumentKind, ClientFlags, CommandError, Cx, Flags, Job, Others, Place, Ready,
-    ReplyMode, Resolved, Rewrites, Session, Settings,
+    Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
+    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings,
 };
 use journal::{Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard};
@@ -161,6 +161,7 @@ impl Engine {
             rng: &mut worker.rng,
             settings: &worker.settings,
             record: &mut worker.record,
+            broadcast: &mut worker.broadcast,
             log: &mut worker.log,
             writer: &mut worker.writer,
             room,
@@ -205,8 +206,12 @@ impl Engine {
             }
         }
         run.settle(plans, done);
-        if worker.refresh(self) && self.space.out_of_memory(worker.settings.maxmemory) {
-            // A new limit is in force when CONFIG SET answers.
+        let changed = worker.refresh(self);
+        if (changed || worker.settings.eviction.is_some())
+            && self.space.out_of_memory(worker.settings.maxmemory)
+        {
+            // A new limit is in force when CONFIG SET answers, and what a batch took beyond the
+            // limit is gone before the next.
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
@@ -267,6 +272,11 @@ pub(crate) fn horizon_ms(session: &Session, settings: &Settings, now_ms: i64) ->
     if imports { i64::MIN } else { now_ms }
 }
 
+/// Whether it is a subcommand of CLIENT, as CLIENT CACHING is, which looks further ahead.
+fn is_of_client(request: &Resolved<'_>) -> bool {
+    request.name_words > 1 && request.spec.group == Group::Connection
+}
+
 /// The shards that are locked for a request.
 pub(crate) enum Locked<'a> {
     Nothing,
@@ -298,6 +308,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) memory: Memory,
     /// The record of the transaction that runs.
     pub(crate) transaction: Option<Composed>,
+    /// What changed, for those who hear of all changes.
+    pub(crate) broadcast: &'f mut Changed,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
     /// Commands that ran beside the requests (in EXEC), less requests that were only queued.
@@ -412,6 +424,9 @@ impl Run<'_, '_> {
         let request = plan.resolved(row, self.words, self.keys);
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         self.call(&request, plan.bytes, locked, now_ms, &mut later);
+        if !is_of_client(&request) {
+            self.session.caching_ends();
+        }
         let end = self.after(start, later);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -429,7 +444,7 @@ impl Run<'_, '_> {
         later: &mut Option<Box<dyn Job>>,
     ) {
         let (engine, index) = (self.engine, self.session.db);
-        self.record.listening = engine.notifies(self.settings);
+        self.record.listening = engine.listens(self.settings);
         let db = match locked {
             Locked::Nothing => Db::under_none(self.record, index, now_ms),
             Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
@@ -443,6 +458,9 @@ impl Run<'_, '_> {
             session: self.session,
             node: engine.node(),
             pubsub: &engine.pubsub,
+            tracking: &engine.tracking,
+            monitors: &engine.monitors,
+            in_transaction: self.transaction.is_some(),
             table: &engine.table,
             rng: self.rng,
             settings: self.settings,
@@ -457,12 +475,23 @@ impl Run<'_, '_> {
             room: &mut self.room,
             stats: self.stats,
             transaction: self.transaction.as_mut(),
+            broadcast: self.broadcast,
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
+        if engine.monitors.active() {
+            self.show(request);
+        }
         let ticks = self.count(request.id, succeeded);
         let reply_bytes = self.reply.out.len().saturating_sub(written);
         self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+    }
+
+    /// Shows a command that has run to who monitors.
+    #[cold]
+    pub(crate) fn show(&self, request: &Resolved<'_>) {
+        let micros = self.engine.node().wall_micros();
+        self.engine.monitors.show(self.session, request, micros, &self.settings.output);
     }
 
     /// Whether the client may run `row` now.
@@ -523,6 +552,7 @@ impl Run<'_, '_> {
             writer: self.writer,
             rng: self.rng,
             record: self.record,
+            broadcast: self.broadcast,
             evictor: self.evictor,
             stats: self.stats,
             now: self.now,
@@ -534,6 +564,10 @@ impl Run<'_, '_> {
         }
         // The time is not the command's.
         self.ticks = ticks;
+        if self.session.card.has_mail() {
+            // What was evicted is told before the command that needed the room.
+            self.session.collect(self.reply);
+        }
         self.room = self.writer.room(self.engine.journal_bytes(plans), plans.len() as u32)?;
         self.log.active = self.room.active();
         Ok(())
@@ -640,13 +674,21 @@ impl Run<'_, '_> {
             };
         }
         if self.session.close_after_reply {
-            return Some(End::Close);
+            return Some(self.close());
         }
         later.map(End::Later)
     }
 
+    /// The client is on its way out, which others know before it has its last reply.
+    #[cold]
+    pub(crate) fn close(&self) -> End {
+        self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+        End::Close
+    }
+
     /// Brings the batch's numbers to where others see them.
     fn settle(self, plans: &[Plan], done: usize) {
+        self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
         let commands = (done as u64).saturating_add_signed(self.uncounted);
         stats.commands_processed.add(commands);

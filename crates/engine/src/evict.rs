@@ -1,10 +1,11 @@
 //! Eviction: before a command that takes memory runs above `maxmemory`, keys go by the policy, for
 //! a bounded time. No lock is held when it begins, and one shard's at a time while it lasts.
 
+use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
-use command::Settings;
+use command::{Changed, Settings};
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Event, Evictor, Position, Record, Search, Swept};
+use keyspace::{Change, Event, Evictor, Position, Record, Search, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -26,6 +27,7 @@ pub struct Hand<'a> {
     pub(crate) writer: &'a mut Writer,
     pub(crate) rng: &'a mut Rng,
     pub(crate) record: &'a mut Record,
+    pub(crate) broadcast: &'a mut Changed,
     pub(crate) evictor: &'a mut Evictor,
     pub(crate) stats: &'a WorkerStats,
     pub(crate) now: Now,
@@ -39,6 +41,7 @@ impl Worker {
             writer: &mut self.writer,
             rng: &mut self.rng,
             record: &mut self.record,
+            broadcast: &mut self.broadcast,
             evictor: &mut self.evictor,
             stats: &self.stats,
             now,
@@ -115,6 +118,7 @@ impl Engine {
     /// writer's room becomes invalid.
     pub fn evict(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
         let verdict = self.evict_some(hand, settings);
+        self.broadcast(hand.broadcast, settings);
         self.space.dispose(&mut hand.record.garbage);
         self.pressure.exceeds(verdict != Evicting::Done, hand.now.wall_ms);
         verdict
@@ -183,7 +187,7 @@ impl Engine {
         const ROOM_BYTES: u64 = 1 << 20;
         const KEYS_MAX: u32 = 1024;
         worker.refresh(self);
-        let Worker { participant, writer, stats, settings, .. } = worker;
+        let Worker { participant, writer, stats, settings, broadcast, .. } = worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
         let pass = participant.enter();
         let now_ms = wall();
@@ -192,15 +196,18 @@ impl Engine {
             return Swept::default();
         }
         let mut record = Record::default();
-        record.listening = self.notifies(settings);
+        // Whether anybody listens is known under the lock only.
+        record.listening = true;
         let log = |db: u32, words: &[&[u8]], record: &mut Record| {
             let lsn = append_deletion(writer, &mut room, db, words);
-            for change in record.noted.drain(..) {
-                self.tell(settings, change.db, &change.key, change.event);
+            for Change { db, key, event } in record.noted.drain(..) {
+                let happened = Happened { db, key: &key, event, by: None };
+                self.tell(settings, happened, broadcast);
             }
             lsn
         };
         let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, log);
+        self.broadcast(broadcast, settings);
         drop(pass);
         stats.expired_keys.add(swept.expired);
         self.space.dispose(&mut record.garbage);
@@ -223,10 +230,11 @@ impl Engine {
         if self.pause.active(hand.now.wall_ms) {
             return Ok(());
         }
-        let writer = &mut *hand.writer;
+        let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
             let lsn = append_deletion(writer, &mut room, db, &[b"DEL", key]);
-            self.tell(settings, db, key, Event::EVICTED);
+            let happened = Happened { db, key, event: Event::EVICTED, by: None };
+            self.tell(settings, happened, broadcast);
             lsn
         });
         drop(pass);

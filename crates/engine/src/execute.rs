@@ -1,7 +1,9 @@
 //! The one place where a handler is called, and where its change becomes known.
 
+use crate::notify::Happened;
 use crate::{Engine, Ledger};
-use command::{Args, Cx, Effect, Outcome, Resolved};
+use command::{Args, Cx, Effect, Flags, Outcome, Resolved};
+use keyspace::Change;
 use resp::Reply;
 
 impl Engine {
@@ -34,7 +36,12 @@ impl Engine {
         if cx.db.record().changes > 0 {
             ledger.append(cx, request, &outcome);
         }
-        self.announce(cx);
+        if cx.db.record().has_news() {
+            self.announce(cx, ledger);
+        }
+        if request.spec.flags.has(Flags::READONLY) && self.tracking.follows(cx.session) {
+            self.remember(cx, request);
+        }
         cx.db.record_mut().clear();
         cx.log.clear();
         outcome.map_err(|error| ledger.failed(&error)).is_ok()
@@ -52,16 +59,20 @@ impl Engine {
     }
 
     /// Tells who waits for what changed: watchers, trackers and blocked clients hear of it here.
-    #[inline]
-    fn announce(&self, cx: &mut Cx<'_>) {
+    fn announce(&self, cx: &mut Cx<'_>, ledger: &mut Ledger<'_>) {
         let record = cx.db.record();
         self.space.count_expired(record.expired.len() as u64, cx.now_ms);
         if !record.elements.is_empty() {
             let elements = record.elements.iter().map(|gone| gone.names.len() as u64).sum();
             self.space.count_expired_elements(elements, cx.now_ms);
         }
-        for change in &cx.db.record().noted {
-            self.tell(cx.settings, change.db, &change.key, change.event);
+        let by = Some(cx.session.card.id);
+        for Change { db, key, event } in &cx.db.record().noted {
+            let happened = Happened { db: *db, key, event: *event, by };
+            self.tell(cx.settings, happened, ledger.broadcast);
+        }
+        if cx.db.record().flushed {
+            self.tracking.flushed(&cx.settings.output);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::WorkerStats;
 use crate::execute::logged_as_sent;
-use command::{CommandError, Cx, Outcome, Resolved};
+use command::{Changed, CommandError, Cx, Outcome, Resolved};
 use journal::{Frame, Lsn, Room, Writer};
 
 /// Where effects go: room that was secured before any lock, and what counts.
@@ -12,6 +12,8 @@ pub struct Ledger<'a> {
     pub(crate) stats: &'a WorkerStats,
     /// The record of the transaction that runs.
     pub(crate) transaction: Option<&'a mut Composed>,
+    /// What changed, for those who hear of all changes.
+    pub(crate) broadcast: &'a mut Changed,
 }
 
 /// A record under way.

@@ -34,7 +34,9 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandLog, CommandTable, Node, PubSub, Settings};
+use command::{
+    Command, CommandLog, CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking,
+};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -51,6 +53,10 @@ pub struct Engine {
     pub reply_gate: ReplyGate,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
+    /// Who may have which keys in a memory of its own.
+    pub tracking: Tracking,
+    /// Who is shown every command.
+    pub monitors: Monitors,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
@@ -79,6 +85,7 @@ impl Engine {
         let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
         let writes_floats = writes_floats.collect();
         let pubsub = PubSub::new(space.seed());
+        let tracking = Tracking::new(space.shards().count(), space.seed());
         Self {
             space,
             journal,
@@ -87,6 +94,8 @@ impl Engine {
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
             pubsub,
+            tracking,
+            monitors: Monitors::default(),
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
             skips_checksums: AtomicBool::new(false),
@@ -107,6 +116,11 @@ impl Engine {
 
     pub fn node(&self) -> &dyn Node {
         &**self.node.get().expect("the server sets the node before it serves")
+    }
+
+    /// A connection has ended: nobody tells it anything any more.
+    pub fn leave(&self, session: &mut Session) {
+        session.leave(&self.space, &self.pubsub, &self.tracking, &self.monitors);
     }
 
     /// Hot parameters as of now.

@@ -1,7 +1,7 @@
 //! What one worker thread owns: its place in the epochs and the journal, its scratch, its numbers.
 
 use crate::{Engine, WorkerStats};
-use command::{Rewrites, Settings};
+use command::{Changed, Rewrites, Settings};
 use journal::Writer;
 use keyspace::{Evictor, KeyRef, Record};
 use lock::Participant;
@@ -17,6 +17,7 @@ pub struct Worker {
     pub evictor: Evictor,
     pub(crate) record: Record,
     pub(crate) log: Rewrites,
+    pub(crate) broadcast: Changed,
     pub(crate) settings: Arc<Settings>,
     settings_generation: u64,
     scratch: Scratch<'static>,
@@ -44,6 +45,7 @@ impl Worker {
             evictor: Evictor::default(),
             record: Record::default(),
             log: Rewrites::default(),
+            broadcast: Changed::new(),
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),

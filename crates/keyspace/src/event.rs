@@ -76,12 +76,12 @@ impl Event {
         Self { class: EventClass::Stream, name }
     }
 
+    /// A change that no notification tells of.
+    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const EXPIRED: Self = Self { class: EventClass::Expired, name: "expired" };
     /// A key went by command, or because nothing was left in it.
     pub const DEL: Self = Self::generic("del");
     pub const EVICTED: Self = Self { class: EventClass::Evicted, name: "evicted" };
-    /// A change within a value that no notification tells.
-    pub const SILENT: Self = Self { class: EventClass::Silent, name: "" };
     pub const NEW: Self = Self { class: EventClass::New, name: "new" };
     /// A read found no key.
     pub const KEY_MISS: Self = Self { class: EventClass::KeyMiss, name: "keymiss" };
@@ -90,8 +90,12 @@ impl Event {
     /// And by one of another type.
     pub const TYPE_CHANGED: Self = Self { class: EventClass::TypeChanged, name: "type_changed" };
 
-    /// Whether data changed, and not only somebody looked.
+    /// Whether it tells of a change by itself, and not of a look or of more about a change.
     pub fn is_change(self) -> bool {
-        self.class != EventClass::KeyMiss
+        let aside = EventClass::KeyMiss as u32
+            | EventClass::New as u32
+            | EventClass::Overwritten as u32
+            | EventClass::TypeChanged as u32;
+        self.class as u32 & aside == 0
     }
 }

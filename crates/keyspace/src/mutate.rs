@@ -448,6 +448,7 @@ impl Db<'_> {
             }
         });
         self.record.changes += 1;
+        self.record.flushed = true;
         keys
     }
 
@@ -457,6 +458,7 @@ impl Db<'_> {
         let Held::Many(shards) = &mut self.held else { not_held() };
         shards.each(&mut |shard| shard.swap(first, second));
         self.record.changes += 1;
+        self.record.flushed = true;
     }
 
     /// Deletes what this command's reads found expired, for all to see. The engine calls it after

@@ -82,6 +82,8 @@ pub struct Record {
     pub changes: u32,
     /// What changed, in order, if `listening`.
     pub noted: Vec<Change>,
+    /// Whole databases changed.
+    pub flushed: bool,
     /// Whether anybody wants to know what changed.
     pub listening: bool,
     /// Keys that a read found expired.
@@ -142,6 +144,12 @@ impl Record {
         retyped
     }
 
+    /// Whether anything happened that others may want to hear of.
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        self.changes > 0 || !self.noted.is_empty()
+    }
+
     /// Whether more happened than the deletion of what had expired.
     pub fn changed_beyond_expiry(&self) -> bool {
         self.changes as usize > self.expired.len() + self.element_changes as usize
@@ -151,6 +159,7 @@ impl Record {
     #[inline]
     pub fn clear(&mut self) {
         self.changes = 0;
+        self.flushed = false;
         self.noted.clear();
         self.stale.clear();
         self.expired.clear();

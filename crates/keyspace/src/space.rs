@@ -162,7 +162,8 @@ impl Keyspace {
         (hash, self.shards.of_hash(hash))
     }
 
-    /// Mints the reference by which a handler reaches the key. RESOLVE alone does this.
+    /// Mints the reference by which a handler reaches the key. RESOLVE does this, and a handler
+    /// that holds all shards because elements of a value name further keys (SORT).
     #[inline]
     pub fn key<'a>(&self, bytes: &'a [u8], flags: u16) -> KeyRef<'a> {
         let (hash, shard) = self.place(bytes);

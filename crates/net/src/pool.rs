@@ -177,8 +177,7 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
                     let transport = Transport::Tcp(stream);
                     return pool.assign(Incoming { transport, session: connection.session });
                 }
-                connection.session.unwatch(&pool.engine.space);
-                pool.engine.pubsub.leave(&mut connection.session);
+                pool.engine.leave(&mut connection.session);
                 Ok(exit)
             }
             Err(error) => Err(error),
@@ -193,8 +192,7 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
                     let transport = Transport::Unix(stream);
                     return pool.assign(Incoming { transport, session: connection.session });
                 }
-                connection.session.unwatch(&pool.engine.space);
-                pool.engine.pubsub.leave(&mut connection.session);
+                pool.engine.leave(&mut connection.session);
                 Ok(exit)
             }
             Err(error) => Err(error),

@@ -78,6 +78,8 @@ impl Cron {
                 self.sample_rates();
             }
             self.server.clients().evict();
+            let settings = self.server.engine.settings();
+            self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
             if self.ticks.is_multiple_of(hz.div_ceil(2)) {
                 self.look_after_clients();
             }
@@ -174,7 +176,8 @@ impl Cron {
                 seconds = seconds.min(UNAUTHENTICATED_SECONDS);
             } else if card.has(ClientFlags::CLOSE_AFTER_REPLY) {
                 seconds = seconds.min(LINGER_SECONDS);
-            } else if card.has(ClientFlags::BLOCKED) {
+            } else if card.has(ClientFlags::BLOCKED | ClientFlags::PUBSUB | ClientFlags::MONITOR) {
+                // These wait to hear something.
                 seconds = i64::MAX;
             }
             let silent_ms = now_ms.saturating_sub(card.last_ms.load(Ordering::Relaxed));

@@ -125,7 +125,7 @@ fn clients(server: &Server, out: &mut String) {
         "client_recent_max_input_buffer" = most(|card| card.query_bytes.load(Relaxed));
         "client_recent_max_output_buffer" = most(|card| card.unread_bytes());
         "blocked_clients" = having(ClientFlags::BLOCKED);
-        "tracking_clients" = 0;
+        "tracking_clients" = server.engine.tracking.clients();
         "pubsub_clients" = having(ClientFlags::PUBSUB);
         "watching_clients" = cards.iter().filter(|card| card.watch.keys() > 0).count();
         "clients_in_timeout_table" = 0;
@@ -322,9 +322,9 @@ fn stats(server: &Server, out: &mut String) {
         "active_defrag_key_misses" = 0;
         "total_active_defrag_time" = 0;
         "current_active_defrag_time" = 0;
-        "tracking_total_keys" = 0;
-        "tracking_total_items" = 0;
-        "tracking_total_prefixes" = 0;
+        "tracking_total_keys" = server.engine.tracking.keys();
+        "tracking_total_items" = server.engine.tracking.items();
+        "tracking_total_prefixes" = server.engine.tracking.prefixes();
         "unexpected_error_replies" = 0;
         "total_error_replies" = total.error_replies;
         "dump_payload_sanitizations" = 0;

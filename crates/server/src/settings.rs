@@ -14,9 +14,11 @@ const LFU_LOG: ParamId = id("lfu-log-factor");
 const LFU_DECAY: ParamId = id("lfu-decay-time");
 const TRACKING: ParamId = id("latency-tracking");
 const PASSWORD: ParamId = id("requirepass");
+const TRACKING_KEYS: ParamId = id("tracking-table-max-keys");
 const EVENTS: ParamId = id("notify-keyspace-events");
 const INLINE: ParamId = id("inline-commands");
 const IMPORT: ParamId = id("import-mode");
+const RDB_VERSION: ParamId = id("rdb-version-check");
 const CLIENTS: ParamId = id("maxmemory-clients");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
 const DEBUG: ParamId = id("enable-debug-command");
@@ -78,8 +80,10 @@ pub(crate) fn settings(config: &Config) -> Settings {
         latency_tracking: config.yes(TRACKING),
         password_required: !config.bytes(PASSWORD).is_empty(),
         notify_events: config.bits(EVENTS),
+        tracking_keys_max: config.uint(TRACKING_KEYS),
         inline_commands: config.yes(INLINE),
         import_mode: config.yes(IMPORT),
+        rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         clients_bytes_max: clients_bytes_max(config),
         query_buffer_bytes_max: config.uint(QUERY_LIMIT),
         output: OutputLimits { normal, replica, pubsub },

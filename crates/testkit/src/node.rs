@@ -399,6 +399,7 @@ impl Hand {
             }
             input = &input[used..];
         }
+        session.collect(&mut self.reply);
         let out = self.reply.out.to_vec();
         self.reply.out.clear();
         out

@@ -25,6 +25,8 @@ pub struct Limits {
     pub stream_node_bytes: usize,
     /// `stream-node-max-entries`; 0: no limit.
     pub stream_node_entries: usize,
+    /// `stream-idmp-duration`, `stream-idmp-maxsize`: what a new stream remembers.
+    pub stream_memory: crate::stream::Memory,
     /// `hll-sparse-max-bytes`.
     pub hll_sparse_bytes: usize,
     /// Of this process: large hash tables hash with it.
@@ -45,6 +47,7 @@ impl Default for Limits {
             list_size: -2,
             stream_node_bytes: 4096,
             stream_node_entries: 100,
+            stream_memory: crate::stream::Memory::default(),
             hll_sparse_bytes: 3000,
             seed: Seed::new(0, 0),
         }

@@ -30,6 +30,15 @@ pub enum Letter {
     Plain(Chunk),
     /// A push of RESP3, which is an array in RESP2.
     Push(Chunk),
+    /// A push of RESP3, of which RESP2 hears nothing.
+    Resp3(Chunk),
+    /// Keys that a client that tracks may have are no longer what they were: an array of them, or
+    /// all of them.
+    Invalidation {
+        keys: Option<Chunk>,
+        /// Whether it comes from another client's tracking. In RESP2 it is then a message.
+        redirected: bool,
+    },
 }
 
 impl Letter {
@@ -50,7 +59,10 @@ impl Letter {
     /// Bytes of the letter, as far as its size is accounted.
     pub fn bytes(&self) -> u64 {
         match self {
-            Self::Plain(chunk) | Self::Push(chunk) => chunk.len() as u64,
+            Self::Plain(chunk) | Self::Push(chunk) | Self::Resp3(chunk) => chunk.len() as u64,
+            Self::Invalidation { keys, .. } => {
+                WORD_FRAME_BYTES as u64 + keys.as_ref().map_or(0, |keys| keys.len() as u64)
+            }
         }
     }
 
@@ -64,6 +76,27 @@ impl Letter {
                     reply.out.push_chunk(chunk.part(1, usize::MAX));
                 }
             },
+            Self::Resp3(chunk) => {
+                if session.wire() == Protocol::Resp3 {
+                    reply.out.push_chunk(chunk);
+                }
+            }
+            Self::Invalidation { keys, redirected } => {
+                if session.wire() == Protocol::Resp3 {
+                    reply.push(2);
+                    reply.bulk(b"invalidate");
+                } else if redirected && session.subscriptions.is_some() {
+                    reply.array(3);
+                    reply.bulk(b"message");
+                    reply.bulk(b"__redis__:invalidate");
+                } else {
+                    return;
+                }
+                match keys {
+                    Some(keys) => reply.out.push_chunk(keys),
+                    None => reply.null(),
+                }
+            }
         }
     }
 }

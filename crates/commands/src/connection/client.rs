@@ -1,6 +1,6 @@
 //! CLIENT: what a client says about its own connection. Lists and pauses are beside this file.
 
-use super::{OPERATOR, conn, list, pause};
+use super::{OPERATOR, conn, list, pause, tracking};
 use command::grammar::{Argument, one_of, string, word};
 use command::{
     Args, ClientFlags, Command, CommandError, Cx, Effect, Flags, Group, Outcome, ReplyMode,
@@ -14,11 +14,13 @@ pub(super) const CLIENT: Command = Command::container("CLIENT", SUBCOMMANDS)
     .complexity("That of the subcommand");
 
 const SUBCOMMANDS: &[Command] = &[
+    tracking::CACHING,
     conn("CAPA", capa, -3)
         .since("8.0.0")
         .args(&[string("capability").many().samples(&["redirect"])])
         .summary("Says what the client is able to do."),
     conn("GETNAME", getname, 2).since("2.6.9").summary("Answers the name of the connection."),
+    tracking::GETREDIR,
     conn("HELP", help, 2)
         .since("5.0.0")
         .flags(Flags::LOADING.or(Flags::STALE))
@@ -58,6 +60,8 @@ const SUBCOMMANDS: &[Command] = &[
         .args(&[string("connection-name")])
         .summary("Names the connection.")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    tracking::TRACKING,
+    tracking::TRACKINGINFO,
     pause::UNBLOCK,
     pause::UNPAUSE,
 ];
@@ -171,10 +175,14 @@ fn setname(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn help(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     const LINES: &[&str] = &[
+        "CACHING (YES|NO)",
+        "    Keep, or do not keep, what the next command reads.",
         "CAPA <capability> [<capability> ...]",
         "    Say what the client is able to do: REDIRECT.",
         "GETNAME",
         "    The name of this connection.",
+        "GETREDIR",
+        "    The number of the connection to which invalidations go.",
         "ID",
         "    The number of this connection.",
         "IMPORT-SOURCE (ON|OFF)",
@@ -203,6 +211,10 @@ fn help(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         "    Name the client's library or its version.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> ...] [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Hear of changes of keys that this connection has read.",
+        "TRACKINGINFO",
+        "    How this connection tracks.",
         "UNBLOCK <id> [TIMEOUT|ERROR]",
         "    End the waiting of a client in a blocking command.",
         "UNPAUSE",

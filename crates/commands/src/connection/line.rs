@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Flags with a letter, in the order in which they are printed.
 const LETTERS: &[(u32, u8)] = &[
+    (ClientFlags::MONITOR, b'O'),
     (ClientFlags::PUBSUB, b'P'),
     (ClientFlags::BLOCKED, b'b'),
+    (ClientFlags::TRACKING, b't'),
+    (ClientFlags::TRACKING_BROKEN, b'R'),
+    (ClientFlags::TRACKING_BROADCAST, b'B'),
     (ClientFlags::CLOSE_AFTER_REPLY, b'c'),
     (ClientFlags::CLOSE_ASAP, b'A'),
     (ClientFlags::UNIX_SOCKET, b'U'),
@@ -89,10 +93,11 @@ pub(super) fn write_line(line: &mut Vec<u8>, card: &Card, table: &CommandTable, 
     );
     text(
         format_args!(
-            " oll={} omem={output} tot-mem={} events={} cmd={command} user={user} redir=-1 resp={}",
+            " oll={} omem={output} tot-mem={} events={} cmd={command} user={user} redir={} resp={}",
             card.output_chunks.load(Relaxed).max(u32::from(output > 0)),
             card.memory_bytes(),
             if output > 0 { "rw" } else { "r" },
+            card.redirect.load(Relaxed),
             card.protocol.load(Relaxed),
         ),
         b" lib-name=",

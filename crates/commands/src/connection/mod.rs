@@ -14,6 +14,7 @@ mod pause;
 mod session;
 #[cfg(test)]
 mod tests;
+mod tracking;
 
 use command::{Command, Flags, Group, Handler};
 

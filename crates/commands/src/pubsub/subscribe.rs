@@ -96,6 +96,10 @@ fn stop(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], reply: &mut Reply) -> Ou
     let mut none = true;
     for name in names.iter().copied().chain(all) {
         cx.pubsub.unsubscribe(cx.session, topic, name);
+        if !cx.in_transaction && cx.session.card.has_mail() {
+            // No message comes behind the confirmation.
+            cx.session.collect(reply);
+        }
         confirm(cx.session, word, Some(name), topic, reply);
         none = false;
     }

@@ -106,6 +106,11 @@ fn write_key_spec(spec: &KeySpec, reply: &mut Reply) {
             text(reply, "keyword", word);
             number(reply, "startfrom", i64::from(from));
         }
+        BeginSearch::Unknown => {
+            text(reply, "type", "unknown");
+            reply.bulk(b"spec");
+            reply.map(0);
+        }
     }
     reply.bulk(b"find_keys");
     reply.map(2);
@@ -125,6 +130,11 @@ fn write_key_spec(spec: &KeySpec, reply: &mut Reply) {
             number(reply, "keynumidx", i64::from(number_at));
             number(reply, "firstkey", i64::from(first));
             number(reply, "keystep", i64::from(step));
+        }
+        FindKeys::Custom(_) => {
+            text(reply, "type", "unknown");
+            reply.bulk(b"spec");
+            reply.map(0);
         }
     }
 }

@@ -294,6 +294,20 @@ impl Reply {
         self.deferred(marker, factor)
     }
 
+    /// A map whose number of pairs is told later, in RESP2 an array of arrays of two: each pair begins
+    /// with [`Reply::entry`].
+    pub fn entries_deferred(&mut self) -> Deferred {
+        let marker = self.marker(b'%');
+        self.deferred(marker, 1)
+    }
+
+    /// Opens one pair within [`Reply::entries_deferred`]; its two values follow.
+    pub fn entry(&mut self) {
+        if self.protocol == Protocol::Resp2 {
+            self.array(2);
+        }
+    }
+
     /// A set whose length is told later.
     pub fn set_deferred(&mut self) -> Deferred {
         let marker = self.marker(b'~');

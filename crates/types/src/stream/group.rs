@@ -132,6 +132,8 @@ pub struct Group {
     pub entries_read: Option<u64>,
     pending: Ordered<Pending>,
     by_time: Option<Ordered<Due>>,
+    /// How many of them belong to nobody.
+    unowned: usize,
     slots: Vec<Option<Arc<Consumer>>>,
     /// Slots by name.
     by_name: Vec<Slot>,
@@ -147,6 +149,7 @@ impl Group {
             entries_read,
             pending: Ordered::default(),
             by_time: None,
+            unowned: 0,
             slots: Vec::new(),
             by_name: Vec::new(),
             consumer_bytes: 0,
@@ -278,9 +281,9 @@ impl Group {
         self.pending.iter_from(start)
     }
 
-    /// What is pending and belongs to nobody. O(n).
+    /// How many pending entries belong to nobody.
     pub fn unowned_len(&self) -> usize {
-        self.pending.iter().filter(|pending| pending.owner().is_none()).count()
+        self.unowned
     }
 
     /// What is pending, the longest idle first: what was given back, then by time of delivery. The
@@ -300,6 +303,8 @@ impl Group {
     /// Makes an entry pending as given, whatever it was before.
     pub fn put(&mut self, pending: Pending) {
         let old = self.pending.insert(pending);
+        self.unowned += usize::from(pending.owner().is_none());
+        self.unowned -= usize::from(old.is_some_and(|old| old.owner().is_none()));
         if let Some(old) = &old {
             self.forget_time(old);
         }
@@ -333,6 +338,7 @@ impl Group {
     /// Forgets a pending entry; `None` if it was not pending.
     pub fn ack(&mut self, id: StreamId) -> Option<Pending> {
         let pending = self.pending.remove(id)?;
+        self.unowned -= usize::from(pending.owner().is_none());
         self.forget_time(&pending);
         if let Some(slot) = pending.owner() {
             self.change(slot, |consumer| {

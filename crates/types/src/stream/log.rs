@@ -3,6 +3,7 @@
 use super::StreamId;
 use super::node::{Entry, Node, NodeEntries};
 use crate::tree::{Chunk, Chunks, Tree};
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 /// Entries in order. A clone is O(1).
@@ -143,68 +144,87 @@ impl Log {
         self.nodes.remove(0..len, 0);
     }
 
-    /// Whether an entry from `start` on may have been deleted one by one.
-    fn has_gap_from(&self, start: StreamId) -> bool {
-        !self.is_empty() && self.max_deleted_id != StreamId::MIN && start <= self.max_deleted_id
+    /// What is needed to count how far groups have read.
+    pub fn counter(&self) -> Counter {
+        Counter {
+            len: self.len() as u64,
+            added: self.entries_added,
+            first_id: self.first_entry_id().unwrap_or(StreamId::MIN),
+            last_id: self.last_id,
+            max_deleted_id: self.max_deleted_id,
+        }
     }
 
-    /// How many entries were added up to `id`, as far as that can be told: at the ends, if nothing
-    /// was deleted in between.
+    /// How many live entries the nodes hold that these bounds touch; no fewer than lie within.
+    pub fn len_about(&self, ids: &RangeInclusive<StreamId>) -> usize {
+        let start = self.nodes.chunk_by(|master| *master <= *ids.start());
+        let end = self.nodes.chunk_by(|master| *master <= *ids.end());
+        let start = start.map_or(0, |spot| spot.start);
+        end.map_or(0, |spot| spot.start + spot.chunk.len()).saturating_sub(start)
+    }
+}
+
+/// Counts how far groups have read, as far as the ends of the log and what was deleted let tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    len: u64,
+    added: u64,
+    first_id: StreamId,
+    last_id: StreamId,
+    max_deleted_id: StreamId,
+}
+
+impl Counter {
+    /// Whether an entry from `start` on may have been deleted one by one.
+    fn has_gap_from(&self, start: StreamId) -> bool {
+        self.len > 0 && self.max_deleted_id != StreamId::MIN && start <= self.max_deleted_id
+    }
+
+    /// How many entries were added up to `id`.
     pub fn added_until(&self, id: StreamId) -> Option<u64> {
-        let (len, added) = (self.len() as u64, self.entries_added);
-        if added == 0 {
+        if self.added == 0 {
             return Some(0);
         }
-        if len == 0 && id <= self.last_id {
-            return Some(added);
+        if self.len == 0 && id <= self.last_id {
+            return Some(self.added);
         }
         if id != StreamId::MIN && id < self.max_deleted_id {
             return None;
         }
         if id >= self.last_id {
-            return (id == self.last_id).then_some(added);
+            return (id == self.last_id).then_some(self.added);
         }
-        let first = self.first_entry_id().unwrap_or(StreamId::MIN);
-        if self.max_deleted_id != StreamId::MIN && self.max_deleted_id >= first {
+        if self.max_deleted_id != StreamId::MIN && self.max_deleted_id >= self.first_id {
             return None;
         }
-        let gone = added.saturating_sub(len);
-        match id.cmp(&first) {
-            std::cmp::Ordering::Less => Some(gone),
-            std::cmp::Ordering::Equal => Some(gone + 1),
-            std::cmp::Ordering::Greater => None,
+        let gone = self.added.saturating_sub(self.len);
+        match id.cmp(&self.first_id) {
+            Ordering::Less => Some(gone),
+            Ordering::Equal => Some(gone + 1),
+            Ordering::Greater => None,
         }
     }
 
-    /// How many entries a group that has read up to `last_id` has yet to read.
+    /// How many of the entries ever added a group that has read up to `last_id` has not read, those
+    /// among them that were trimmed away since.
     pub fn lag(&self, last_id: StreamId, entries_read: Option<u64>) -> Option<i64> {
-        let added = self.entries_added as i64;
-        if self.entries_added == 0 || self.is_empty() {
+        if self.added == 0 {
             return Some(0);
-        }
-        let first = self.first_entry_id().unwrap_or(StreamId::MIN);
-        if last_id < first && self.max_deleted_id < first {
-            return Some(self.len() as i64);
         }
         let read = entries_read.filter(|_| !self.has_gap_from(last_id));
         let read = read.or_else(|| self.added_until(last_id))?;
-        Some(added.wrapping_sub(read as i64))
+        Some((self.added as i64).wrapping_sub(read as i64))
     }
 
     /// The count of entries read by a group that goes on from `before` to read the entry `id`.
-    pub fn read_count(
-        &self,
-        entries_read: Option<u64>,
-        before: StreamId,
-        id: StreamId,
-    ) -> Option<u64> {
-        let counts = entries_read.is_some()
-            && self.first_entry_id().is_some_and(|first| before >= first)
-            && !self.has_gap_from(before);
-        if counts {
-            return entries_read.map(|read| read.saturating_add(1));
+    pub fn read_next(&self, read: Option<u64>, before: StreamId, id: StreamId) -> Option<u64> {
+        match read {
+            Some(read) if before >= self.first_id && !self.has_gap_from(before) => {
+                Some(read.saturating_add(1))
+            }
+            _ if self.added == 0 => read,
+            _ => self.added_until(id),
         }
-        if self.entries_added == 0 { entries_read } else { self.added_until(id) }
     }
 }
 

@@ -34,7 +34,7 @@ mod tests;
 pub use group::{Consumer, DELIVERIES_MAX, Group, Pending, Slot};
 pub use id::{IdError, IdText, NewId, StreamId};
 pub use idempotence::{Memory, Producer, Producers, automatic_iid};
-pub use log::{Entries, Log, Trim};
+pub use log::{Counter, Entries, Log, Trim};
 pub use node::{Corrupt, Entry, Node, NodeEntries};
 
 use crate::Limits;
@@ -42,7 +42,7 @@ use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::{Digest, Kind};
 use crate::listpack::Digits;
 use crate::tree::Chunk;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// An entry may not have more bytes of fields and values than this.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
@@ -438,8 +438,11 @@ impl Collection for Stream {
         StreamView(self)
     }
 
-    fn view_packed(_form: u8, _bytes: &[u8]) -> StreamView<'_> {
-        unreachable!("{NEVER_PACKED}")
+    /// Of no bytes, which is what a stream that is not there looks like.
+    fn view_packed(_form: u8, bytes: &[u8]) -> StreamView<'_> {
+        static EMPTY: LazyLock<Stream> = LazyLock::new(Stream::default);
+        assert!(bytes.is_empty(), "{NEVER_PACKED}");
+        StreamView(&EMPTY)
     }
 
     fn from_packed(_form: u8, _bytes: Vec<u8>) -> Self {

@@ -1,0 +1,236 @@
+//! Client-side caching: whoever has read a key hears of each change of it, in whatever way.
+
+use command::Session;
+use resp::Value;
+use testkit::{Node, Options, words};
+
+struct Tracked {
+    node: Node,
+    /// Tracks, in RESP3.
+    me: Session,
+    other: Session,
+}
+
+impl Tracked {
+    fn new(options: &str) -> Self {
+        Self::on(16, options)
+    }
+
+    fn on(shards: usize, options: &str) -> Self {
+        let node = Node::new(Options { shards, ..Options::default() });
+        let (me, other) = (node.session_of(3), node.session());
+        let mut this = Self { node, me, other };
+        assert_eq!(this.me(&format!("CLIENT TRACKING ON {options}")), ["OK"]);
+        this
+    }
+
+    fn me(&mut self, line: &str) -> Vec<String> {
+        send(&mut self.node, &mut self.me, line)
+    }
+
+    /// Another client sends a line; what I hear.
+    fn other(&mut self, line: &str) -> Vec<String> {
+        send(&mut self.node, &mut self.other, line);
+        self.heard()
+    }
+
+    fn heard(&mut self) -> Vec<String> {
+        self.node.mail(&mut self.me).into_iter().map(text).collect()
+    }
+}
+
+fn send(node: &mut Node, session: &mut Session, line: &str) -> Vec<String> {
+    let words = words(line);
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    node.send_all(session, &words).into_iter().map(text).collect()
+}
+
+fn text(value: Value) -> String {
+    let all = |items: Vec<Value>| items.into_iter().map(text).collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Push(items) => format!(">{}", all(items)),
+        Value::Array(items) | Value::Set(items) => format!("[{}]", all(items)),
+        Value::Map(pairs) => all(pairs.into_iter().flat_map(|(key, value)| [key, value]).collect()),
+        Value::Bulk(text) | Value::Simple(text) | Value::Error(text) => {
+            String::from_utf8_lossy(&text).into_owned()
+        }
+        Value::Integer(number) => number.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_way_to_change_a_key_is_told_once() {
+    for shards in [1, 16] {
+        let changes = [
+            "SET k 2",
+            "DEL k",
+            "UNLINK k",
+            "APPEND k x",
+            "INCR k",
+            "EXPIRE k 100",
+            "EXPIRE k -1",
+            "RENAME k l",
+            "RENAME l k",
+            "COPY l k REPLACE",
+            "MOVE k 1",
+            "GETDEL k",
+            "MSET a 1 k 2",
+            "SETRANGE k 0 x",
+        ];
+        for change in changes {
+            let mut all = Tracked::on(shards, "");
+            all.other("MSET k 1 l 2");
+            assert_eq!(all.me("GET k"), ["1"]);
+            assert_eq!(all.other(change), [">invalidate [k]"], "{change}");
+            assert!(all.other("SET k v").is_empty(), "{change}: it was told already");
+        }
+        for change in ["FLUSHALL", "FLUSHDB", "SWAPDB 0 1"] {
+            let mut all = Tracked::on(shards, "");
+            all.me("GET k");
+            assert_eq!(all.other(change), [">invalidate Null"], "{change}");
+            assert_eq!(all.node.engine.tracking.keys(), 0);
+        }
+    }
+}
+
+#[test]
+fn absence_is_cached_too_and_names_count_in_all_databases() {
+    let mut all = Tracked::new("");
+    assert_eq!(all.me("MGET none other"), ["[Null Null]"]);
+    assert_eq!(all.other("SET none 1"), [">invalidate [none]"]);
+    all.other("SELECT 3");
+    assert_eq!(all.other("SET other 1"), [">invalidate [other]"]);
+}
+
+#[test]
+fn expiry_is_a_change() {
+    let mut all = Tracked::new("");
+    all.other("SET k 1 PX 50");
+    all.me("GET k");
+    all.node.advance_ms(51);
+    assert_eq!(all.other("GET k"), [">invalidate [k]"]);
+    all.other("SET k 1 PX 50");
+    all.me("GET k");
+    all.node.advance_ms(51);
+    // My own read finds it expired: told behind the reply, and the absence is remembered.
+    assert_eq!(all.me("GET k"), ["Null", ">invalidate [k]"]);
+    assert_eq!(all.other("SET k 1"), [">invalidate [k]"]);
+}
+
+#[test]
+fn own_changes_come_behind_the_reply_unless_unwanted() {
+    let mut all = Tracked::new("");
+    all.me("MGET k l");
+    assert_eq!(all.me("SET k 1"), ["OK", ">invalidate [k]"]);
+    assert_eq!(all.me("MULTI"), ["OK"]);
+    all.me("GET k");
+    all.me("SET l 1");
+    all.me("SET k 2");
+    assert_eq!(all.me("EXEC"), ["[1 OK OK]", ">invalidate [l]", ">invalidate [k]"]);
+    assert_eq!(all.me("CLIENT TRACKING ON NOLOOP"), ["OK"]);
+    all.me("GET k");
+    assert_eq!(all.me("SET k 3"), ["OK"]);
+    assert_eq!(all.other("SET k 4"), [] as [&str; 0], "one is enough, as in Redis");
+    all.me("GET k");
+    assert_eq!(all.other("SET k 5"), [">invalidate [k]"]);
+}
+
+#[test]
+fn opting_in_and_out() {
+    let mut all = Tracked::new("OPTIN");
+    all.me("GET k");
+    assert!(all.other("SET k 1").is_empty());
+    assert_eq!(all.me("CLIENT CACHING YES"), ["OK"]);
+    assert_eq!(
+        all.me("CLIENT TRACKINGINFO"),
+        ["flags [on optin caching-yes] redirect 0 prefixes []"]
+    );
+    all.me("GET k");
+    all.me("GET l");
+    assert_eq!(all.other("MSET k 1 l 1"), [">invalidate [k]"]);
+    all.me("CLIENT CACHING YES");
+    all.me("MULTI");
+    all.me("GET k");
+    all.me("GET l");
+    all.me("EXEC");
+    all.me("GET m");
+    let told = all.other("MSET k 1 l 1 m 1");
+    assert_eq!(told, [">invalidate [k]", ">invalidate [l]"]);
+    let mut all = Tracked::new("OPTOUT");
+    all.me("CLIENT CACHING NO");
+    all.me("GET k");
+    all.me("GET l");
+    assert_eq!(all.other("MSET k 1 l 1"), [">invalidate [l]"]);
+}
+
+#[test]
+fn broadcasts_are_by_prefix_and_batch() {
+    let mut all = Tracked::new("BCAST PREFIX a PREFIX b");
+    assert_eq!(all.other("MSET a2 1 c 2 a1 1 b 1"), [">invalidate [a1 a2]", ">invalidate [b]"]);
+    for line in ["MULTI", "SET a 1", "SET b 1", "SET a 2"] {
+        all.other(line);
+    }
+    assert_eq!(all.other("EXEC"), [">invalidate [a]", ">invalidate [b]"]);
+    assert_eq!(all.me("SET a 1"), ["OK", ">invalidate [a]"]);
+    all.me("CLIENT TRACKING OFF");
+    assert!(all.other("SET a 1").is_empty());
+    all.me("CLIENT TRACKING ON BCAST NOLOOP");
+    assert_eq!(all.me("SET a 1"), ["OK"]);
+    assert_eq!(all.other("SET a 1"), [">invalidate [a]"]);
+    assert!(all.other("GET a").is_empty());
+    assert_eq!(all.node.engine.tracking.prefixes(), 1);
+}
+
+#[test]
+fn resp2_hears_through_another_client() {
+    let mut all = Tracked::new("");
+    let mut two = all.node.session();
+    let id = all.other.card.id;
+    send(&mut all.node, &mut two, &format!("CLIENT TRACKING ON REDIRECT {id}"));
+    assert_eq!(send(&mut all.node, &mut two, "CLIENT GETREDIR"), [id.to_string()]);
+    send(&mut all.node, &mut two, "GET k");
+    all.me("SET k 1");
+    assert!(all.node.mail(&mut all.other).is_empty(), "it does not listen");
+    let mut other = all.node.session();
+    send(&mut all.node, &mut other, "SUBSCRIBE __redis__:invalidate");
+    let id = other.card.id;
+    send(&mut all.node, &mut two, &format!("CLIENT TRACKING ON REDIRECT {id}"));
+    send(&mut all.node, &mut two, "GET k");
+    all.me("SET k 1");
+    let heard: Vec<_> = all.node.mail(&mut other).into_iter().map(text).collect();
+    assert_eq!(heard, ["[message __redis__:invalidate [k]]"]);
+    // The other ends.
+    send(&mut all.node, &mut two, "HELLO 3");
+    send(&mut all.node, &mut two, "GET k");
+    other.card.kill();
+    all.me("SET k 1");
+    let heard: Vec<_> = all.node.mail(&mut two).into_iter().map(text).collect();
+    assert_eq!(heard, [format!(">tracking-redir-broken {id}")]);
+    let info = send(&mut all.node, &mut two, "CLIENT TRACKINGINFO");
+    assert_eq!(info, [format!("flags [on broken_redirect] redirect {id} prefixes []")]);
+}
+
+#[test]
+fn the_table_is_bounded() {
+    let mut all = Tracked::on(1, "");
+    all.other("CONFIG SET tracking-table-max-keys 3");
+    let told: usize = (0..10).map(|key| all.me(&format!("GET {key}")).len() - 1).sum();
+    assert_eq!(
+        (told, all.node.engine.tracking.keys(), all.node.engine.tracking.items()),
+        (7, 3, 3)
+    );
+    let settings = all.node.engine.settings();
+    all.node.engine.tracking.shrink(1, &settings.output);
+    assert_eq!(all.heard().len(), 2);
+    assert_eq!(all.node.engine.tracking.keys(), 1);
+}
+
+#[test]
+fn who_leaves_hears_nothing() {
+    let mut all = Tracked::new("");
+    all.me("GET k");
+    assert_eq!(all.me("RESET"), ["RESET"]);
+    assert!(all.other("SET k 1").is_empty() && !all.node.engine.tracking.active());
+    assert_eq!(all.me("CLIENT GETREDIR"), ["-1"]);
+}
