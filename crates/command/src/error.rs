@@ -74,6 +74,8 @@ errors! {
     InvalidDelexCondition = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
     ConditionNeedsString = "ERR Key should be of string type if conditions are specified";
     NumkeysTooSmall = "ERR numkeys should be greater than 0";
+    NumkeysTooLarge = "ERR Number of keys can't be greater than number of args";
+    NovaluesNotHscan = "ERR NOVALUES option can only be used in HSCAN";
     CountTooSmall = "ERR count should be greater than 0";
     /// The least 64-bit integer, where its negative is needed.
     NotNegatable = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
@@ -89,6 +91,21 @@ errors! {
     InfiniteValue = "ERR value cannot be Infinity";
     AppliedOverflow = "ERR applied increment would overflow";
     AppliedInfinite = "ERR applied increment would be Infinity";
+    NovaluesNeedsHscan = "ERR NOVALUES option can only be used in HSCAN";
+    HashValueNotInteger = "ERR hash value is not an integer";
+    HashValueNotFloat = "ERR hash value is not a float";
+    NanOrInfinity = "ERR value is NaN or Infinity";
+    RandomCountOutOfRange = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    FieldsMissing = "ERR Mandatory argument FIELDS is missing or not at the right position";
+    FieldsNotPositive = "ERR Number of fields must be a positive integer";
+    FieldsNotAboveZero = "ERR Parameter `numFields` should be greater than 0";
+    FieldsMismatch = "ERR The `numfields` parameter must match the number of arguments";
+    FieldsInvalid = "ERR invalid number of fields";
+    FieldExpiryNegative = "ERR invalid expire time, must be >= 0";
+    FieldExpiryMissing = "ERR missing expire time";
+    FxxWithFnx = "ERR Only one of FXX or FNX arguments can be specified";
+    XxWithNx = "ERR Only one of XX or NX arguments can be specified";
+    FieldExpiryTwice = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
     LcsNeedsStrings = "ERR The specified keys must contain string values";
     LcsLenAndIdx = "ERR If you want both the length and indexes, please just use IDX.";
     ExpireNxWithOthers = "ERR NX and XX, GT or LT options at the same time are not compatible";
@@ -144,6 +161,7 @@ errors! {
     DiscardWithoutMulti = "ERR DISCARD without MULTI";
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
+    MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";

@@ -96,6 +96,9 @@ pub trait Node: Send + Sync {
     /// A line in the log at notice level.
     fn log(&self, line: &str);
 
+    /// A line in the log at verbose level.
+    fn log_verbose(&self, line: &str);
+
     /// Wall clock in microseconds since 1970 (TIME).
     fn wall_micros(&self) -> i64;
 

@@ -206,8 +206,12 @@ impl Engine {
             }
         }
         run.settle(plans, done);
-        if worker.refresh(self) && self.space.out_of_memory(worker.settings.maxmemory) {
-            // A new limit is in force when CONFIG SET answers.
+        let changed = worker.refresh(self);
+        if (changed || worker.settings.eviction.is_some())
+            && self.space.out_of_memory(worker.settings.maxmemory)
+        {
+            // A new limit is in force when CONFIG SET answers, and what a batch took beyond the
+            // limit is gone before the next.
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
@@ -455,6 +459,7 @@ impl Run<'_, '_> {
             node: engine.node(),
             pubsub: &engine.pubsub,
             tracking: &engine.tracking,
+            monitors: &engine.monitors,
             in_transaction: self.transaction.is_some(),
             table: &engine.table,
             rng: self.rng,
@@ -474,9 +479,19 @@ impl Run<'_, '_> {
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
+        if engine.monitors.active() {
+            self.show(request);
+        }
         let ticks = self.count(request.id, succeeded);
         let reply_bytes = self.reply.out.len().saturating_sub(written);
         self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+    }
+
+    /// Shows a command that has run to who monitors.
+    #[cold]
+    pub(crate) fn show(&self, request: &Resolved<'_>) {
+        let micros = self.engine.node().wall_micros();
+        self.engine.monitors.show(self.session, request, micros, &self.settings.output);
     }
 
     /// Whether the client may run `row` now.
@@ -659,9 +674,16 @@ impl Run<'_, '_> {
             };
         }
         if self.session.close_after_reply {
-            return Some(End::Close);
+            return Some(self.close());
         }
         later.map(End::Later)
+    }
+
+    /// The client is on its way out, which others know before it has its last reply.
+    #[cold]
+    pub(crate) fn close(&self) -> End {
+        self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+        End::Close
     }
 
     /// Brings the batch's numbers to where others see them.

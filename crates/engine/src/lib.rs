@@ -34,7 +34,9 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandLog, CommandTable, Node, PubSub, Session, Settings, Tracking};
+use command::{
+    Command, CommandLog, CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking,
+};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -53,6 +55,8 @@ pub struct Engine {
     pub pubsub: PubSub,
     /// Who may have which keys in a memory of its own.
     pub tracking: Tracking,
+    /// Who is shown every command.
+    pub monitors: Monitors,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
@@ -91,6 +95,7 @@ impl Engine {
             reply_gate: ReplyGate::default(),
             pubsub,
             tracking,
+            monitors: Monitors::default(),
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
             skips_checksums: AtomicBool::new(false),
@@ -115,7 +120,7 @@ impl Engine {
 
     /// A connection has ended: nobody tells it anything any more.
     pub fn leave(&self, session: &mut Session) {
-        session.leave(&self.space, &self.pubsub, &self.tracking);
+        session.leave(&self.space, &self.pubsub, &self.tracking, &self.monitors);
     }
 
     /// Hot parameters as of now.

@@ -174,6 +174,9 @@ impl Run<'_, '_> {
         }
         self.count(plan.id, failed.is_none());
         self.session.caching_ends();
+        if self.engine.monitors.active() {
+            self.show(&plan.resolved(row, self.words, &[]));
+        }
         let end = self.after_exec(start, mode, tail);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -200,7 +203,7 @@ impl Run<'_, '_> {
             chosen => chosen,
         };
         if self.session.close_after_reply {
-            return Some(End::Close);
+            return Some(self.close());
         }
         let tail = tail.filter(|_| !unwanted)?;
         Some(End::Later(Box::new(tail)))

@@ -3,7 +3,7 @@
 //! ```text
 //!   file, socket ── Source ──┐
 //!   slice of a payload ──────┴─> Reader ──> lengths, strings, doubles, times   (bounded, strict)
-//!                                └─> ziplist, zipmap, listpack, intset, module: what is in a string
+//!                                └─> ziplist, zipmap, listpack, module: what is in a string
 //!   Writer ──> bytes, or a Sink in blocks
 //! ```
 //!
@@ -12,7 +12,7 @@
 //! grows with the bytes that have arrived (a compressed string by at most 88 times, which is as far
 //! as the format can go).
 //!
-//! The formats are those of `rdb.h`, `ziplist.c`, `zipmap.c`, `listpack.c`, `intset.c` and `lzf` as
+//! The formats are those of `rdb.h`, `ziplist.c`, `zipmap.c`, `listpack.c` and `lzf` as
 //! Redis 1.2 to 8.8 and Valkey up to 9.1 write them.
 #![cfg_attr(
     not(test),
@@ -26,7 +26,6 @@
 pub mod crc64;
 mod error;
 pub mod file;
-pub mod intset;
 pub mod listpack;
 pub mod lzf;
 pub mod module;
@@ -71,4 +70,14 @@ impl<'a> Item<'a> {
             Self::Bytes(bytes) => stdx::num::parse_i64(bytes),
         }
     }
+}
+
+/// A little-endian number of any width up to 8, with its sign.
+fn signed(bytes: &[u8]) -> i64 {
+    let negative = bytes.last().is_some_and(|high| high & 0x80 != 0);
+    let mut wide = [if negative { 0xFF } else { 0 }; 8];
+    for (to, from) in wide.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    i64::from_le_bytes(wide)
 }

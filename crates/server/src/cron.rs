@@ -176,7 +176,8 @@ impl Cron {
                 seconds = seconds.min(UNAUTHENTICATED_SECONDS);
             } else if card.has(ClientFlags::CLOSE_AFTER_REPLY) {
                 seconds = seconds.min(LINGER_SECONDS);
-            } else if card.has(ClientFlags::BLOCKED) {
+            } else if card.has(ClientFlags::BLOCKED | ClientFlags::PUBSUB | ClientFlags::MONITOR) {
+                // These wait to hear something.
                 seconds = i64::MAX;
             }
             let silent_ms = now_ms.saturating_sub(card.last_ms.load(Ordering::Relaxed));

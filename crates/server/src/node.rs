@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use resp::Reply;
 use runtime::process::limits::OomScore;
 use runtime::process::title;
-use runtime::{clock, log_notice, log_warning, sysinfo};
+use runtime::{clock, log_notice, log_verbose, log_warning, sysinfo};
 use socket2::Socket;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -264,6 +264,10 @@ impl Node for Server {
 
     fn log(&self, line: &str) {
         log_warning!("{line}");
+    }
+
+    fn log_verbose(&self, line: &str) {
+        log_verbose!("{line}");
     }
 
     fn wall_micros(&self) -> i64 {

@@ -18,6 +18,7 @@ const TRACKING_KEYS: ParamId = id("tracking-table-max-keys");
 const EVENTS: ParamId = id("notify-keyspace-events");
 const INLINE: ParamId = id("inline-commands");
 const IMPORT: ParamId = id("import-mode");
+const RDB_VERSION: ParamId = id("rdb-version-check");
 const CLIENTS: ParamId = id("maxmemory-clients");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
 const DEBUG: ParamId = id("enable-debug-command");
@@ -82,6 +83,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         tracking_keys_max: config.uint(TRACKING_KEYS),
         inline_commands: config.yes(INLINE),
         import_mode: config.yes(IMPORT),
+        rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         clients_bytes_max: clients_bytes_max(config),
         query_buffer_bytes_max: config.uint(QUERY_LIMIT),
         output: OutputLimits { normal, replica, pubsub },

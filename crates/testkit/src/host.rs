@@ -53,6 +53,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
     const LFU_LOG: ParamId = id("lfu-log-factor");
     const LFU_DECAY: ParamId = id("lfu-decay-time");
     const PASSWORD: ParamId = id("requirepass");
+    const RDB_VERSION: ParamId = id("rdb-version-check");
     const TRACKING_KEYS: ParamId = id("tracking-table-max-keys");
     const EVENTS: ParamId = id("notify-keyspace-events");
     let policy = config.word(POLICY);
@@ -74,6 +75,7 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
         notify_events: config.bits(EVENTS),
         tracking_keys_max: config.uint(TRACKING_KEYS),
         latency_tracking: false,
+        rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         debug_command: 2,
         ..Settings::default()
     }
@@ -195,6 +197,8 @@ impl Node for Host {
     }
 
     fn log(&self, _: &str) {}
+
+    fn log_verbose(&self, _: &str) {}
 
     fn wall_micros(&self) -> i64 {
         self.now_ms().saturating_mul(1000)

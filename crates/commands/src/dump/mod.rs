@@ -8,7 +8,7 @@ use command::grammar::{Argument, integer, key, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep};
 use command::{KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, Keyspace, SHARED_MIN, Value};
-use rdb::payload;
+use rdb::payload::{self, Checks};
 use resp::Reply;
 use std::sync::Arc;
 use types::Any;
@@ -146,10 +146,12 @@ fn restore(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         1.. => Some(ttl.checked_add(cx.now_ms).ok_or(CommandError::InvalidTtl)?),
         _ => return Err(CommandError::InvalidTtl),
     };
-    let check_crc = !cx.node.skips_checksums();
-    let payload = payload::open(bytes, check_crc).ok_or(CommandError::DumpChecksum)?;
-    let loaded =
-        load_payload(payload, &cx.settings.limits).map_err(|_| CommandError::BadDataFormat)?;
+    let checks = Checks { version: !cx.settings.rdb_relaxed, crc: !cx.node.skips_checksums() };
+    let payload = payload::open(bytes, checks).ok_or(CommandError::DumpChecksum)?;
+    let loaded = load_payload(payload, &cx.settings.limits).map_err(|error| {
+        cx.node.log_verbose(&format!("RESTORE of a payload that is refused: {error}"));
+        CommandError::BadDataFormat
+    })?;
 
     reply.ok();
     if let Some(at) = expiry

@@ -2,12 +2,11 @@
 //! there during a whole walk is met at least once, what comes or goes meanwhile may be met.
 
 use command::grammar::{integer, pattern, string};
+use command::scan::{SCAN_COUNT_MAX, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
 use keyspace::{Keyspace, Position, ScanFilter};
 use resp::Reply;
 
-/// Keys that one SCAN looks at, whatever COUNT says.
-const SCAN_COUNT_MAX: usize = 1 << 16;
 /// Keys that one slice of KEYS looks at.
 const KEYS_SLICE: usize = 4096;
 
@@ -46,29 +45,6 @@ pub(super) const RANDOMKEY: Command = Command::walk("RANDOMKEY", randomkey)
     .complexity("O(1)")
     .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]);
 
-/// Names of keys, in one buffer.
-#[derive(Debug, Default)]
-struct Names {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Names {
-    fn push(&mut self, name: &[u8]) {
-        self.bytes.extend_from_slice(name);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn reply(&self, reply: &mut Reply) {
-        reply.array(self.ends.len());
-        let mut start = 0;
-        for end in &self.ends {
-            reply.bulk(&self.bytes[start..*end]);
-            start = *end;
-        }
-    }
-}
-
 /// A pattern that matches all is none.
 fn filter_of(pattern: &[u8]) -> Option<Vec<u8>> {
     (pattern != b"*").then(|| pattern.to_vec())
@@ -92,7 +68,7 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             return Err(CommandError::Syntax);
         }
     }
-    let mut names = Names::default();
+    let mut names = Words::default();
     let count = count.min(SCAN_COUNT_MAX);
     let (from, db) = (Position(cursor), cx.db.index());
     let next = cx
@@ -113,7 +89,7 @@ struct KeysJob {
     horizon_ms: i64,
     filter: ScanFilter,
     at: Position,
-    names: Names,
+    names: Words,
 }
 
 impl Job for KeysJob {
@@ -136,7 +112,7 @@ impl Job for KeysJob {
 fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, _: &mut Reply) -> Outcome {
     let filter = ScanFilter { pattern: filter_of(args.bytes()?), kind: None };
     let (db, at, horizon_ms) = (cx.db.index(), Position::default(), cx.db.horizon_ms());
-    *cx.later = Some(Box::new(KeysJob { db, horizon_ms, filter, at, names: Names::default() }));
+    *cx.later = Some(Box::new(KeysJob { db, horizon_ms, filter, at, names: Words::default() }));
     Ok(Effect::None)
 }
 

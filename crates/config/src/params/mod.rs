@@ -36,7 +36,7 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 ];
 
 /// Rows of a missing part that have an effect all the same.
-const BUILT: &[&str] = &["availability-zone"];
+const BUILT: &[&str] = &["availability-zone", "rdb-version-check"];
 
 const NO_ACL: &str = "there is one user yet, and no access control lists";
 const NO_DISK: &str = "nothing is kept on disk yet";

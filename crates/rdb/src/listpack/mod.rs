@@ -16,7 +16,7 @@ pub const HEADER: usize = 6;
 const COUNT_UNKNOWN: u16 = u16::MAX;
 const END: u8 = 0xFF;
 
-const BROKEN: Error = Error::Corrupt("broken listpack");
+const BROKEN: Error = Error::Corrupt("Listpack integrity check failed.");
 
 /// The elements of a listpack, each checked before it is handed out; the iterator ends after the
 /// first error. All checks have passed when it has ended without one.
@@ -34,7 +34,7 @@ pub fn items(block: &[u8]) -> Result<Items<'_>, Error> {
     let (header, rest) = block.split_first_chunk::<HEADER>().ok_or(BROKEN)?;
     let [a, b, c, d, count @ ..] = *header;
     if u32::from_le_bytes([a, b, c, d]) as usize != block.len() {
-        return Err(Error::Corrupt("a listpack of another length than it says"));
+        return Err(BROKEN);
     }
     let count = u16::from_le_bytes(count);
     Ok(Items {
@@ -137,7 +137,7 @@ fn text(
 /// A number of N bytes; the shortest form unless `fewer` bits hold it.
 fn number<const N: usize>(after: &[u8], fewer: u32) -> Result<(Item<'static>, usize, bool), Error> {
     let bytes = after.first_chunk::<N>().ok_or(BROKEN)?;
-    let number = crate::intset::signed(bytes);
+    let number = crate::signed(bytes);
     let half = 1i64.wrapping_shl(fewer.saturating_sub(1));
     let shortest = !(half.saturating_neg()..half).contains(&number);
     Ok((Item::Int(number), N.saturating_add(1), shortest))

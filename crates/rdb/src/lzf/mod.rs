@@ -111,7 +111,7 @@ fn write_copy(back: usize, len: usize, out: &mut Vec<u8>) {
 
 /// Expands `input`, which must give exactly `len` bytes, at the end of `out`.
 pub fn decompress(input: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-    const BROKEN: Error = Error::Corrupt("broken LZF stream");
+    const BROKEN: Error = Error::Corrupt("Invalid LZF compressed string");
     if len > input.len().saturating_mul(GROWTH_MAX) {
         return Err(BROKEN);
     }

@@ -8,15 +8,14 @@
 //!     10...... 4 bytes     longer                     F1 .. FD   0 to 12
 //! ```
 
-use crate::intset::signed;
-use crate::{Error, Item};
+use crate::{Error, Item, signed};
 
 const HEADER: usize = 10;
 const COUNT_UNKNOWN: u16 = u16::MAX;
 const END: u8 = 0xFF;
 const BIG_BEFORE: u8 = 0xFE;
 
-const BROKEN: Error = Error::Corrupt("broken ziplist");
+const BROKEN: Error = Error::Corrupt("Ziplist integrity check failed.");
 
 /// The entries of a ziplist, each checked before it is handed out; the iterator ends after the
 /// first error. All checks have passed when it has ended without one.
@@ -37,7 +36,7 @@ pub fn items(block: &[u8]) -> Result<Items<'_>, Error> {
     let (header, rest) = block.split_first_chunk::<HEADER>().ok_or(BROKEN)?;
     let [a, b, c, d, e, f, g, h, count @ ..] = *header;
     if u32::from_le_bytes([a, b, c, d]) as usize != block.len() {
-        return Err(Error::Corrupt("a ziplist of another length than it says"));
+        return Err(BROKEN);
     }
     let count = u16::from_le_bytes(count);
     Ok(Items {

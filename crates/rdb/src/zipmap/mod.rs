@@ -10,7 +10,7 @@ use crate::Error;
 const BIG: u8 = 254;
 const END: u8 = 0xFF;
 
-const BROKEN: Error = Error::Corrupt("broken zipmap");
+const BROKEN: Error = Error::Corrupt("Zipmap integrity check failed.");
 
 /// A field and its value.
 pub type Pair<'a> = (&'a [u8], &'a [u8]);

@@ -68,7 +68,7 @@ fn save_fields(hash: HashView<'_>, first: Option<i64>, out: &mut Writer<'_>) {
     }
 }
 
-const TWICE: Error = Error::Corrupt("a field that comes twice");
+const TWICE: Error = Error::Corrupt("Duplicate hash fields detected");
 
 pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<Hash, Error> {
     let mut load = Load { hash: Hash::default(), limits };
@@ -86,7 +86,11 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
                 load.set(name, value, None)?;
             }
         }
-        value::HASH_ZIPLIST => load.items(ziplist::items(reader.string()?)?, false)?,
+        value::HASH_ZIPLIST => {
+            const BROKEN: Error = Error::Corrupt("Hash ziplist integrity check failed.");
+            let items = ziplist::items(reader.string()?).map_err(|_| BROKEN)?;
+            load.items(items, false).map_err(|_| BROKEN)?;
+        }
         value::HASH_LISTPACK => load.listpack(reader.string()?, false)?,
         value::HASH_LISTPACK_EX_PRE_GA => load.listpack(reader.string()?, true)?,
         value::HASH_LISTPACK_EX => {
@@ -132,7 +136,7 @@ impl Load<'_> {
         let ttl = match expiry {
             None => Ttl::Clear,
             Some(at @ 1..) => Ttl::At(at),
-            Some(_) => return Err(Error::Corrupt("an expiry before all time")),
+            Some(_) => return Err(Error::Corrupt("invalid expireAt time")),
         };
         if self.hash.set(name, value, ttl, self.limits) { Ok(()) } else { Err(TWICE) }
     }
@@ -143,7 +147,7 @@ impl Load<'_> {
         reader: &mut Reader<'_>,
         absolute: impl Fn(i64) -> Option<i64>,
     ) -> Result<(), Error> {
-        const RANGE: Error = Error::Corrupt("an expiry beyond all time");
+        const RANGE: Error = Error::Corrupt("invalid expireAt time");
         let mut name = Vec::new();
         for _ in 0..reader.length()? {
             let expiry = match i64::try_from(reader.length()?) {
@@ -164,7 +168,7 @@ impl Load<'_> {
         mut items: impl Iterator<Item = Result<Item<'i>, Error>>,
         expiring: bool,
     ) -> Result<(), Error> {
-        const ODD: Error = Error::Corrupt("a field without a value");
+        const ODD: Error = Error::Corrupt("Hash listpack integrity check failed.");
         let (mut name_text, mut value_text) = (Vec::new(), Vec::new());
         while let Some(name) = items.next() {
             let name = name?.text(&mut name_text);
@@ -188,7 +192,7 @@ impl Load<'_> {
             return self.items(listpack::items(block)?, expiring);
         }
         let hash = Hash::from_listpack(u8::from(expiring), block.to_vec(), self.limits);
-        self.hash = hash.map_err(|_| Error::Corrupt("broken hash listpack"))?;
+        self.hash = hash.map_err(|_| Error::Corrupt("Hash listpack integrity check failed."))?;
         Ok(())
     }
 }

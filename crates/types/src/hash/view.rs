@@ -92,6 +92,21 @@ impl<'a> HashView<'a> {
         }
     }
 
+    /// An owned copy: O(1) if it is large.
+    pub fn to_hash(self) -> super::Hash {
+        match self.0 {
+            Shape::Packed(view, expires) => {
+                let pack = listpack::Listpack::of_view(view);
+                super::Hash(if expires {
+                    super::Shape::Expiring(pack)
+                } else {
+                    super::Shape::Packed(pack)
+                })
+            }
+            Shape::Large(dict) => super::Hash(super::Shape::Large(dict.clone())),
+        }
+    }
+
     /// The listpack: form 0 of pairs, form 1 of triples with the expiry, 0 for none, in its order.
     pub fn as_listpack(self) -> Option<(u8, listpack::View<'a>)> {
         match self.0 {
@@ -200,7 +215,12 @@ impl<'a> Live<'a> {
 
     /// Number of fields: O(1) unless some may have expired.
     pub fn count(self) -> usize {
-        if self.horizon.is_none() { self.hash.len() } else { self.iter().count() }
+        self.known_count().unwrap_or_else(|| self.iter().count())
+    }
+
+    /// Number of fields, if it is O(1) to tell.
+    pub fn known_count(self) -> Option<usize> {
+        self.horizon.is_none().then(|| self.hash.len())
     }
 
     /// A field at random, each equally likely.

@@ -141,6 +141,15 @@ impl<'a> IntSet<'a> {
         (!self.is_empty()).then(|| self.width.read(self.integers, rng.index(self.len())))
     }
 
+    /// The block, copied.
+    pub fn to_block(self) -> Vec<u8> {
+        let mut block = Vec::with_capacity(HEADER + self.integers.len());
+        block.extend_from_slice(&[self.width as u8, 0, 0, 0]);
+        block.extend_from_slice(&(self.len() as u32).to_le_bytes());
+        block.extend_from_slice(self.integers);
+        block
+    }
+
     /// All integers, ascending.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = i64> + ExactSizeIterator + Clone + 'a {
         (0..self.len()).map(move |index| self.width.read(self.integers, index))

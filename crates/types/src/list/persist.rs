@@ -54,9 +54,15 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
         _ => {
             for _ in 0..reader.length()? {
                 match reader.length()? {
-                    NODE_PLAIN => load.text(reader.string()?)?,
+                    NODE_PLAIN => {
+                        let text = reader.string()?;
+                        if text.is_empty() {
+                            return Err(Error::Corrupt("Quicklist integrity check failed."));
+                        }
+                        load.text(text)?;
+                    }
                     NODE_PACKED => load.listpack(reader.string()?)?,
-                    _ => return Err(Error::Corrupt("unknown kind of quicklist node")),
+                    _ => return Err(Error::Corrupt("Quicklist integrity check failed.")),
                 }
             }
         }

@@ -6,6 +6,7 @@ use crate::digest::Digest;
 use crate::hash::{Hash, Ttl};
 use crate::limits::Limits;
 use crate::list::{End, List};
+use crate::set::Set;
 use crate::stream::{Group, Memory, Pending, Stream, StreamId};
 use crate::zset::ZSet;
 use proptest::prelude::*;
@@ -25,7 +26,7 @@ fn digest(any: &Any) -> Digest {
 /// Writes and reads back; the value that came back.
 fn there_and_back(any: &Any, limits: &Limits) -> Any {
     let bytes = Saved::Any(any).payload();
-    let payload = payload::open(&bytes, true).unwrap();
+    let payload = payload::open(&bytes, payload::Checks::ALL).unwrap();
     let Loaded::Any(back) = load_payload(payload, limits).unwrap() else { panic!("no collection") };
     assert_eq!(back.type_of(), any.type_of());
     assert_eq!(back.len(), any.len());
@@ -54,6 +55,14 @@ fn list(words: &[Vec<u8>], limits: &Limits) -> Any {
     let mut list = List::default();
     list.push(End::Back, words.iter().map(Vec::as_slice), limits);
     list.into_any()
+}
+
+fn set(members: &[Vec<u8>], limits: &Limits) -> Any {
+    let mut set = Set::default();
+    for member in members {
+        set.add_all(&[member], limits);
+    }
+    set.into_any()
 }
 
 fn zset(members: &[(Vec<u8>, f64)], limits: &Limits) -> Any {
@@ -101,6 +110,20 @@ proptest! {
     }
 
     #[test]
+    fn sets(members in proptest::collection::vec(word(), 1..40)) {
+        there_and_back(&set(&members, &Limits::default()), &Limits::default());
+        there_and_back(&set(&members, &small()), &small());
+    }
+
+    #[test]
+    fn sets_of_integers(members in proptest::collection::vec(any::<i64>(), 1..40), bits in 0u32..64) {
+        let members: Vec<_> =
+            members.iter().map(|member| (member >> bits).to_string().into_bytes()).collect();
+        there_and_back(&set(&members, &Limits::default()), &Limits::default());
+        there_and_back(&set(&members, &small()), &small());
+    }
+
+    #[test]
     fn zsets(members in proptest::collection::vec((word(), score()), 1..40)) {
         there_and_back(&zset(&members, &Limits::default()), &Limits::default());
         there_and_back(&zset(&members, &small()), &small());
@@ -125,7 +148,7 @@ proptest! {
     #[test]
     fn broken_payloads(
         words in proptest::collection::vec(word(), 1..12),
-        kind in 0usize..5,
+        kind in 0usize..6,
         at: prop::sample::Index,
         byte: u8,
         what in 0u8..3,
@@ -139,6 +162,7 @@ proptest! {
             1 => zset(&pairs, &small()),
             2 => hash(&fields, &Limits::default()),
             3 => zset(&pairs, &Limits::default()),
+            4 => set(&words, &Limits::default()),
             _ => stream(&entries),
         };
         let mut writer = Writer::new();
@@ -213,6 +237,10 @@ fn a_hash_that_lost_its_expiries_is_written_for_older_servers() {
     there_and_back(&any, &Limits::default());
 }
 
+fn words_of(words: &[&[u8]]) -> Vec<Vec<u8>> {
+    words.iter().map(|word| word.to_vec()).collect()
+}
+
 #[test]
 fn forms_that_only_others_wrote() {
     let same = |kind, version, body: &[u8], expect: &Any| {
@@ -226,6 +254,10 @@ fn forms_that_only_others_wrote() {
     same(value::LIST_ZIPLIST, 1, &with_len(ziplist), &words);
     same(value::LIST_QUICKLIST, 7, &[b"\x01", &with_len(ziplist)[..]].concat(), &words);
     same(value::LIST_QUICKLIST_2, 10, b"\x02\x01\x01a\x01\x0217", &words);
+    let members = set(&words_of(&[b"a", b"17"]), &limits);
+    same(value::SET, 1, b"\x02\x01a\xc0\x11", &members);
+    let numbers = set(&words_of(&[b"-1", b"17"]), &limits);
+    same(value::SET_INTSET, 1, b"\x0c\x02\0\0\0\x02\0\0\0\xff\xff\x11\0", &numbers);
     let scored = zset(&[(b"a".to_vec(), 17.0)], &limits);
     same(value::ZSET, 1, b"\x01\x01a\x0217", &scored);
     same(value::ZSET_ZIPLIST, 1, &with_len(ziplist), &scored);
@@ -249,6 +281,9 @@ fn forms_that_only_others_wrote() {
 fn what_is_refused() {
     let refuse = |kind, body: &[u8]| read(kind, 11, body).unwrap_err();
     assert_eq!(refuse(value::LIST, b"\x00"), Error::EmptyKey);
+    assert_eq!(refuse(value::SET, b"\x00"), Error::EmptyKey);
+    assert!(matches!(refuse(value::SET, b"\x02\x01a\x01a"), Error::Corrupt(_)));
+    assert!(matches!(refuse(value::SET_INTSET, b"\x08\x02\0\0\0\0\0\0\0"), Error::Corrupt(_)));
     assert_eq!(refuse(value::ZSET_2, b"\x00"), Error::EmptyKey);
     assert_eq!(refuse(value::HASH, b"\x00"), Error::EmptyKey);
     assert_eq!(refuse(value::LIST, b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a"), Error::Truncated);

@@ -1,18 +1,94 @@
-//! The form of a set in RDB files.
+//! The form of a set in RDB files: its packed block, or its members.
 
-use super::{Set, SetView};
+use super::{LISTPACK, Member, Set, SetView};
+use crate::collection::{Collection as _, View as _};
 use crate::limits::Limits;
-use crate::persist::Persist;
-use rdb::{Error, Reader, Writer};
+use crate::listpack::{Digits, Listpack};
+use crate::persist::{Persist, element, has_duplicates};
+use rdb::opcode::value;
+use rdb::{Error, Item, Reader, Writer, listpack};
 
 impl Persist for SetView<'_> {
     fn kind(self) -> u8 {
-        0
+        match self {
+            Self::Ints(_) => value::SET_INTSET,
+            Self::List(_) => value::SET_LISTPACK,
+            Self::Large(_) => value::SET,
+        }
     }
 
-    fn save(self, _: &mut Writer<'_>) {}
+    fn save(self, out: &mut Writer<'_>) {
+        match self {
+            Self::Ints(ints) => out.string(&ints.to_block()),
+            Self::List(list) => out.string(Listpack::of_view(list).as_bytes()),
+            Self::Large(_) => {
+                let mut digits = Digits::default();
+                out.length(self.len() as u64);
+                for member in self.iter() {
+                    out.string(member.text(&mut digits));
+                }
+            }
+        }
+    }
 }
 
-pub(crate) fn load(_: u8, _: &mut Reader<'_>, _: &Limits) -> Result<Set, Error> {
-    Err(Error::Unsupported("set".into()))
+const TWICE: Error = Error::Corrupt("Duplicate set members detected");
+
+pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<Set, Error> {
+    match kind {
+        value::SET => {
+            let count = reader.length()?;
+            let mut load = Load { set: None, count, limits };
+            for _ in 0..count {
+                load.add(Member::from(reader.string()?))?;
+            }
+            load.set.ok_or(Error::EmptyKey)
+        }
+        value::SET_INTSET => {
+            let set = Set::of_intset(reader.string_vec()?, limits);
+            set.map_err(|_| Error::Corrupt("Intset integrity check failed."))
+        }
+        _ => of_listpack(reader.string()?, limits),
+    }
+}
+
+/// A set under way, in the shape that the number of its members asks for.
+struct Load<'a> {
+    set: Option<Set>,
+    count: u64,
+    limits: &'a Limits,
+}
+
+impl Load<'_> {
+    fn add(&mut self, member: Member<'_>) -> Result<(), Error> {
+        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let set = self.set.get_or_insert_with(|| Set::sized(member, count, self.limits));
+        if set.add(member, self.limits) { Ok(()) } else { Err(TWICE) }
+    }
+}
+
+/// The block as it is, if ours would be written so; else its members.
+fn of_listpack(block: &[u8], limits: &Limits) -> Result<Set, Error> {
+    let mut items = listpack::items(block)?;
+    let mut members = Vec::new();
+    for item in &mut items {
+        members.push(item?);
+    }
+    let small = |item: &Item<'_>| match item {
+        Item::Bytes(text) => text.len() <= limits.set_value_bytes,
+        Item::Int(_) => true,
+    };
+    let count = members.len();
+    if items.is_canonical() && count <= limits.set_entries && members.iter().all(small) {
+        return match count {
+            0 => Err(Error::EmptyKey),
+            _ if has_duplicates(members) => Err(TWICE),
+            _ => Ok(Set::from_packed(LISTPACK, block.to_vec())),
+        };
+    }
+    let mut load = Load { set: None, count: count as u64, limits };
+    for member in members {
+        load.add(element(member))?;
+    }
+    load.set.ok_or(Error::EmptyKey)
 }

@@ -119,6 +119,7 @@ fn packed_blocks_are_given_away_and_taken_over() {
     for words in [&["1", "2", "-70000"][..], &["a", "1", "b"]] {
         let set = set_of(words, &limits);
         let (before, encoding) = (members(set.view()), set.view().encoding());
+        assert_eq!(set.view().to_owned().as_packed(), set.as_packed());
         let (form, bytes) = set.into_packed().unwrap();
         assert_eq!(members(Set::view_packed(form, &bytes)), before);
         let set = Set::from_packed(form, bytes);

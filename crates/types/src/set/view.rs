@@ -1,11 +1,11 @@
 //! Reading a set.
 
-use super::Member;
+use super::{Member, Set, Shape};
 use crate::collection::View;
 use crate::dict::{self, Dict};
 use crate::digest::{Digest, Kind};
 use crate::intset::IntSet;
-use crate::listpack::{self, Digits};
+use crate::listpack::{self, Digits, Listpack};
 use stdx::Rng;
 
 /// A borrowed set of any shape.
@@ -17,6 +17,15 @@ pub enum SetView<'a> {
 }
 
 impl<'a> SetView<'a> {
+    /// An owned set of the same shape: O(1) if it is large.
+    pub fn to_owned(self) -> Set {
+        Set(match self {
+            Self::Ints(ints) => Shape::Ints(ints.to_block()),
+            Self::List(list) => Shape::List(Listpack::of_view(list)),
+            Self::Large(dict) => Shape::Large(dict.clone()),
+        })
+    }
+
     pub fn contains<'m>(self, member: impl Into<Member<'m>>) -> bool {
         let member = member.into();
         match self {

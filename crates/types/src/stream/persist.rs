@@ -109,10 +109,11 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, _: &Limits) -> Result<Stre
     let mut nodes = Vec::new();
     for _ in 0..reader.length()? {
         let master = reader.string()?.try_into();
-        let master = master.map_err(|_| Error::Corrupt("a stream node's ID of another length"))?;
+        let master = master
+            .map_err(|_| Error::Corrupt("Stream node key entry is not the size of a stream ID"))?;
         let bytes = reader.string_vec()?;
         let node = Node::from_listpack(StreamId::from_be_bytes(master), bytes);
-        nodes.push(node.map_err(|_| Error::Corrupt("broken stream node"))?);
+        nodes.push(node.map_err(|_| Error::Corrupt("Stream listpack integrity check failed."))?);
     }
     let len = reader.length()?;
     let last_id = read_id(reader)?;
@@ -124,14 +125,14 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, _: &Limits) -> Result<Stre
         parts.entries_added = reader.length()?;
     }
     let mut stream = Stream::from_parts(parts, Memory::default())
-        .map_err(|_| Error::Corrupt("stream nodes out of order"))?;
+        .map_err(|_| Error::Corrupt("Listpack re-added with existing key"))?;
     if stream.log().len() as u64 != len {
-        return Err(Error::Corrupt("a stream of another length than it says"));
+        return Err(Error::Corrupt("Stream length inconsistent with rax entries"));
     }
     for _ in 0..reader.length()? {
         let group = load_group(kind, &stream, reader)?;
         if !stream.add_group(group) {
-            return Err(Error::Corrupt("a consumer group that comes twice"));
+            return Err(Error::Corrupt("Duplicated consumer group name"));
         }
     }
     if kind >= value::STREAM_LISTPACKS_4 {
@@ -161,7 +162,9 @@ fn load_group(kind: u8, stream: &Stream, reader: &mut Reader<'_>) -> Result<Grou
         let id = read_raw_id(reader)?;
         let pending = Pending::new(id, reader.millis()?, reader.length()?, None);
         if group.pending(id).is_some() {
-            return Err(Error::Corrupt("a pending entry that comes twice"));
+            return Err(Error::Corrupt(
+                "Duplicated global PEL entry loading stream consumer group",
+            ));
         }
         group.put(pending);
     }
@@ -185,7 +188,7 @@ fn load_group(kind: u8, stream: &Stream, reader: &mut Reader<'_>) -> Result<Grou
     if owned + given_back == group.pending_len() {
         Ok(group)
     } else {
-        Err(Error::Corrupt("a pending entry without a consumer"))
+        Err(Error::Corrupt("Stream CG PEL entry without consumer"))
     }
 }
 
@@ -198,7 +201,7 @@ fn load_consumer(kind: u8, group: &mut Group, reader: &mut Reader<'_>) -> Result
         _ => reader.millis()?,
     };
     let slot = group.add_consumer(&name, seen_ms);
-    let slot = slot.ok_or(Error::Corrupt("a consumer that comes twice"))?;
+    let slot = slot.ok_or(Error::Corrupt("Duplicate stream consumer detected."))?;
     if active_ms != Consumer::NEVER {
         group.active(slot, active_ms);
     }
@@ -216,7 +219,7 @@ fn give(group: &mut Group, id: StreamId, slot: Slot) -> Result<(), Error> {
     if free && group.give(id, slot) {
         Ok(())
     } else {
-        Err(Error::Corrupt("a consumer's entry that is not pending, or is another's too"))
+        Err(Error::Corrupt("Consumer entry not found in group global PEL"))
     }
 }
 

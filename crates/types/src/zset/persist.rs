@@ -40,7 +40,11 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
             }
             pairs(listpack::items(block)?, &mut elements)?;
         }
-        value::ZSET_ZIPLIST => pairs(ziplist::items(reader.string()?)?, &mut elements)?,
+        value::ZSET_ZIPLIST => {
+            const BROKEN: Error = Error::Corrupt("Zset ziplist integrity check failed.");
+            let items = ziplist::items(reader.string()?).map_err(|_| BROKEN)?;
+            pairs(items, &mut elements).map_err(|_| BROKEN)?;
+        }
         _ => {
             for _ in 0..reader.length()? {
                 let member = reader.string_vec()?;
@@ -49,7 +53,7 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
                     _ => reader.double()?,
                 };
                 if score.is_nan() {
-                    return Err(Error::Corrupt("a score that is no number"));
+                    return Err(Error::Corrupt("Zset with NAN score detected"));
                 }
                 elements.push((member, score));
             }
@@ -58,7 +62,8 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
     if elements.is_empty() {
         return Err(Error::EmptyKey);
     }
-    ZSet::from_elements(elements, limits).map_err(|_| Error::Corrupt("a member that comes twice"))
+    ZSet::from_elements(elements, limits)
+        .map_err(|_| Error::Corrupt("Duplicate zset fields detected"))
 }
 
 fn score(item: Item<'_>) -> Result<f64, Error> {
@@ -66,7 +71,7 @@ fn score(item: Item<'_>) -> Result<f64, Error> {
         Item::Int(number) => Some(number as f64),
         Item::Bytes(text) => stdx::num::parse_f64(text),
     }
-    .ok_or(Error::Corrupt("a score that is no number"))
+    .ok_or(Error::Corrupt("Zset with NAN score detected"))
 }
 
 /// Members and scores in turn.
@@ -77,7 +82,8 @@ fn pairs<'a>(
     let mut scratch = Vec::new();
     while let Some(member) = items.next() {
         let member = member?.text(&mut scratch).to_vec();
-        let last = items.next().ok_or(Error::Corrupt("a member without a score"))??;
+        let last =
+            items.next().ok_or(Error::Corrupt("Zset listpack integrity check failed."))??;
         elements.push((member, score(last)?));
     }
     Ok(())
@@ -90,7 +96,8 @@ fn of_listpack(block: &[u8], limits: &Limits) -> Result<Option<ZSet>, Error> {
     let mut members = Vec::new();
     while let Some(member) = items.next() {
         let member = member?;
-        let last = items.next().ok_or(Error::Corrupt("a member without a score"))??;
+        let last =
+            items.next().ok_or(Error::Corrupt("Zset listpack integrity check failed."))??;
         score(last)?;
         if matches!(member, Item::Bytes(text) if text.len() > limits.zset_value_bytes) {
             return Ok(None);
@@ -102,7 +109,7 @@ fn of_listpack(block: &[u8], limits: &Limits) -> Result<Option<ZSet>, Error> {
     }
     let len = members.len();
     if has_duplicates(members) {
-        return Err(Error::Corrupt("a member that comes twice"));
+        return Err(Error::Corrupt("Duplicate zset fields detected"));
     }
     let zset = ZSet::from_packed(0, block.to_vec());
     let ViewShape::Packed(view) = zset.view().shape else { return Ok(None) };
