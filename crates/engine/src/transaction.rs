@@ -210,6 +210,7 @@ impl Run<'_, '_> {
         before: ReplyMode,
         tail: Option<Tail>,
     ) -> Option<End> {
+        self.session.pushed = false;
         let chosen = self.session.reply_mode;
         let unwanted = matches!(before, ReplyMode::Off | ReplyMode::Skip);
         if unwanted {

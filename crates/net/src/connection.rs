@@ -536,6 +536,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn write_pending(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
         while !self.pending.is_empty() {
             let sent = write(&mut self.stream, cx, &self.pending)?;
             if sent == 0 {
@@ -546,6 +549,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.closing.is_some() {
                 self.session.card.last_ms.store(wall_ms(), Relaxed);
             }
+        }
+        if self.pending.is_empty() {
+            // Of what was behind, its room stays with nobody.
+            self.pending = Out::default();
         }
         Ok(())
     }
