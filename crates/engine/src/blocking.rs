@@ -261,6 +261,8 @@ impl Engine {
     /// without locks, inside a pass; the room is enlarged as needed.
     #[cold]
     pub(crate) fn serve_gone(&self, mut serving: Serving<'_>) {
+        // What has been told of is no change of those who are served.
+        serving.record.clear();
         for ready in std::mem::take(&mut serving.record.ready) {
             let mut held = self.space.shards().one(ready.place.shard);
             serving.record.ready.push(ready);

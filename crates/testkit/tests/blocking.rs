@@ -230,15 +230,21 @@ fn groups_hear_of_what_happens_to_their_streams() {
             let served = c.served();
             assert!(served.starts_with(error), "{line}: {served}");
         }
-        // Expiry is such a way, too.
-        me.call("FLUSHALL");
-        me.call(create);
-        c.wait("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
-        me.call("PEXPIRE s 10");
-        assert_eq!(c.served(), "");
-        me.hand.advance_ms(10);
-        me.call("EXISTS s");
-        assert!(c.served().starts_with("NOGROUP"));
+        // Expiry is such a way, too, whoever sees it first.
+        for by_command in [true, false] {
+            me.call("FLUSHALL");
+            me.call(create);
+            c.wait("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+            me.call("PEXPIRE s 10");
+            assert_eq!(c.served(), "");
+            me.hand.advance_ms(10);
+            if by_command {
+                me.call("EXISTS s");
+            } else {
+                me.hand.sweep();
+            }
+            assert!(c.served().starts_with("NOGROUP"));
+        }
     });
 }
 
