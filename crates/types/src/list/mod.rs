@@ -131,6 +131,18 @@ impl List {
         count
     }
 
+    /// Moves an element from one end to the other, or to where it was. Says whether there is one.
+    pub fn rotate(&mut self, from: End, to: End, limits: &Limits) -> bool {
+        let last = self.view().len().wrapping_sub(1);
+        let index = if from == End::Front { 0 } else { last };
+        let Some(element) = self.view().get(index).map(Element::to_vec) else { return false };
+        // The shape is looked at when the element is back.
+        self.cut(index..index + 1);
+        self.push(to, std::iter::once(&element[..]), limits);
+        self.pack_if(Fill::of(limits), Fill::is_small);
+        true
+    }
+
     /// Keeps the elements at `range` only; answers how many went.
     pub fn trim(&mut self, range: Range<usize>, limits: &Limits) -> usize {
         let len = self.view().len();
