@@ -59,15 +59,17 @@ fn expire_a_third(node: &mut Node) -> BTreeMap<Vec<u8>, Vec<u8>> {
 #[test]
 fn long_answers_are_whole() {
     let mut node = filled();
-    let all: BTreeMap<_, _> = (0..LEN).map(pair).collect();
-    assert_eq!(ask_pairs(&mut node, "HGETALL h"), all);
-    for all in [all, expire_a_third(&mut node)] {
-        assert_eq!(ask_pairs(&mut node, "HGETALL h"), all);
+    for round in 0..2 {
+        let all = match round {
+            0 => (0..LEN).map(pair).collect(),
+            _ => expire_a_third(&mut node),
+        };
+        assert!(ask_pairs(&mut node, "HGETALL h") == all);
         let keys: BTreeSet<_> = ask(&mut node, "HKEYS h").into_iter().collect();
         assert!(keys.iter().eq(all.keys()));
         let values: BTreeSet<_> = ask(&mut node, "HVALS h").into_iter().collect();
-        assert_eq!(values, all.values().cloned().collect());
-        assert_eq!(ask_pairs(&mut node, "HRANDFIELD h 100000 WITHVALUES"), all);
+        assert!(values == all.values().cloned().collect());
+        assert!(ask_pairs(&mut node, "HRANDFIELD h 100000 WITHVALUES") == all);
         for count in [5, 999, 1001, 2000] {
             let some = ask_pairs(&mut node, &format!("HRANDFIELD h {count} WITHVALUES"));
             assert_eq!(some.len(), count);
@@ -99,7 +101,7 @@ fn a_walk_meets_every_field() {
         }
         cursor.clone_from(next);
     }
-    assert_eq!(met, all);
+    assert!(met == all);
 }
 
 #[test]
