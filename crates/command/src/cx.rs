@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking};
+use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking, Waits};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Cx<'a> {
     pub ready: &'a mut Ready,
     /// What the other workers do meanwhile.
     pub others: Others,
+    /// Whether the command may wait, or has waited.
+    pub waits: Waits<'a>,
 }
 
 /// What the other workers do while a command runs.

@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
 mod batch;
+mod blocking;
 mod evict;
 mod execute;
 mod histogram;
@@ -25,6 +26,7 @@ mod transaction;
 mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
+pub use blocking::Deadlines;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use ledger::Ledger;
@@ -53,6 +55,8 @@ pub struct Engine {
     pub reply_gate: ReplyGate,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
+    /// When clients that wait give up.
+    pub deadlines: Deadlines,
     /// Who may have which keys in a memory of its own.
     pub tracking: Tracking,
     /// Who is shown every command.
@@ -94,6 +98,7 @@ impl Engine {
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
             pubsub,
+            deadlines: Deadlines::default(),
             tracking,
             monitors: Monitors::default(),
             command_log: CommandLog::default(),
