@@ -11,7 +11,8 @@ fn send(node: &mut Node, line: &str) -> Option<Value> {
 
 /// The commands of the journal behind its first `from` bytes, one a line.
 fn told(node: &Node, from: usize) -> Vec<String> {
-    let text = String::from_utf8(node.journal()[from..].to_vec()).unwrap();
+    let text =
+        String::from_utf8(node.journal()[from..].to_vec()).expect("what is sent here is text");
     let commands = text.split('*').skip(1);
     let words = |command: &str| {
         let words = command.split("\r\n").skip(2).step_by(2);
@@ -25,7 +26,7 @@ fn told(node: &Node, from: usize) -> Vec<String> {
 fn effect(node: &mut Node, line: &str) -> Vec<String> {
     let from = node.journal().len();
     send(node, line);
-    node.check_replay().unwrap();
+    node.check_replay().expect("a replay");
     told(node, from)
 }
 
