@@ -74,6 +74,8 @@ errors! {
     InvalidDelexCondition = "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE";
     ConditionNeedsString = "ERR Key should be of string type if conditions are specified";
     NumkeysTooSmall = "ERR numkeys should be greater than 0";
+    NumkeysTooLarge = "ERR Number of keys can't be greater than number of args";
+    NovaluesNotHscan = "ERR NOVALUES option can only be used in HSCAN";
     CountTooSmall = "ERR count should be greater than 0";
     /// The least 64-bit integer, where its negative is needed.
     NotNegatable = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";

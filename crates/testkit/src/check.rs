@@ -28,7 +28,8 @@ pub fn check(commands: &str, expect: &str) {
     for way in WAYS {
         let mut running = Running::new(way);
         let lines = commands.lines().map(str::trim).filter(|line| !line.is_empty());
-        let printed: Vec<String> = lines.map(|line| running.print(line).0).collect();
+        let printed = lines.map(|line| running.print(line)[0].clone());
+        let printed: Vec<String> = printed.collect();
         let printed = printed.join("\n");
         let expect: Vec<&str> = expect.trim().lines().map(str::trim_end).collect();
         let expect = expect.join("\n");
@@ -51,8 +52,9 @@ pub fn run_ways(transcript: &Transcript) -> Result<(), String> {
             match step {
                 Step::Wait(millis) => running.node.advance_ms(*millis),
                 Step::Command { line, expect, at, .. } => {
-                    let (printed, flat) = running.print(line);
-                    if !matches(expect, &printed) && !matches(expect, &flat) {
+                    let printed = running.print(line);
+                    if !printed.iter().any(|printed| matches(expect, printed)) {
+                        let printed = &printed[0];
                         return Err(format!(
                             "line {at}, {way:?}\n> {line}\nexpected\n{expect}\ngot\n{printed}"
                         ));
@@ -84,10 +86,10 @@ impl Running {
         Self { node, session, way }
     }
 
-    /// Sends one line and prints the reply as to a RESP2 client: as it is, and with the pairs of a
-    /// list in one row, which is how most commands answer them in RESP2. A client that was closed
-    /// connects again, as redis-cli does.
-    fn print(&mut self, line: &str) -> (String, String) {
+    /// Sends one line and prints the reply as to a RESP2 client: as it is, with the pairs of a list in
+    /// one row, which is how most commands answer them in RESP2, and with those of a map as a list of
+    /// pairs, which is how XREAD does. A client that was closed connects again, as redis-cli does.
+    fn print(&mut self, line: &str) -> [String; 3] {
         if self.session.close_after_reply || self.session.card.killed() {
             self.session = self.node.session_of(self.way.protocol);
         }
@@ -100,10 +102,12 @@ impl Running {
             let difference = before.0.difference(&self.node.snapshot(), true);
             assert!(difference.is_empty(), "{} failed and changed\n{difference}", show(&words));
         }
+        let paired = replies.iter().map(|reply| to_resp2(listed_pairs(reply)).cli());
+        let paired: Vec<String> = paired.collect();
         let replies: Vec<Value> = replies.into_iter().map(to_resp2).collect();
         let flat: Vec<String> = replies.iter().map(|reply| flat_pairs(reply).cli()).collect();
         let lines: Vec<String> = replies.iter().map(Value::cli).collect();
-        (lines.join("\n"), flat.join("\n"))
+        [lines.join("\n"), flat.join("\n"), paired.join("\n")]
     }
 
     /// The journal, replayed into an empty node, gives the same data, and so does an RDB file.
@@ -111,6 +115,15 @@ impl Running {
         self.node.check_replay().map_err(|fault| fault.to_string())?;
         self.node.check_reload().map_err(|fault| fault.to_string())?;
         Ok(self.node.snapshot())
+    }
+}
+
+/// A map as a list of pairs; anything else as it is.
+fn listed_pairs(reply: &Value) -> Value {
+    let pair = |(key, value): &(Value, Value)| Value::Array(vec![key.clone(), value.clone()]);
+    match reply {
+        Value::Map(pairs) => Value::Array(pairs.iter().map(pair).collect()),
+        other => other.clone(),
     }
 }
 

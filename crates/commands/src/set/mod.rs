@@ -1,5 +1,90 @@
-//! Sets: commands.
+//! The set family. What a set is, and which shape it has, is `types::set`. Here: arguments, answers,
+//! and what the journal is told.
+//!
+//! Chance never reaches the journal: SPOP is told as the SREM, or DEL, that took place. Answers of
+//! many members are written from an O(1) clone outside the lock, slice by slice.
 
-use command::Command;
+mod change;
+mod combine;
+mod random;
+mod read;
 
-pub(crate) const COMMANDS: &[Command] = &[];
+use command::{Command, Job, JobStep, KeyFlags, KeySpec};
+use keyspace::{Event, Keyspace};
+use resp::Reply;
+use types::set::{Member, Set, SetView};
+use types::{Collection as _, View as _};
+
+/// The rows of the family.
+pub(crate) const COMMANDS: &[Command] = &[
+    change::SADD,
+    read::SCARD,
+    combine::SDIFF,
+    combine::SDIFFCARD,
+    combine::SDIFFSTORE,
+    combine::SINTER,
+    combine::SINTERCARD,
+    combine::SINTERSTORE,
+    read::SISMEMBER,
+    read::SMEMBERS,
+    read::SMISMEMBER,
+    change::SMOVE,
+    random::SPOP,
+    random::SRANDMEMBER,
+    change::SREM,
+    read::SSCAN,
+    combine::SUNION,
+    combine::SUNIONCARD,
+    combine::SUNIONSTORE,
+];
+
+const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];
+const LOOK: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO)];
+
+const SADD_EVENT: Event = Event::set("sadd");
+const SREM_EVENT: Event = Event::set("srem");
+
+/// Members that are answered at once, under the lock, and in one step outside it.
+const SLICE: usize = 1000;
+
+#[inline]
+fn reply_member(reply: &mut Reply, member: Member<'_>) {
+    match member {
+        Member::Int(value) => reply.bulk_integer(value),
+        Member::Bytes(text) => reply.bulk(text),
+    }
+}
+
+/// Answers all members: at once if they are few, else they follow outside the lock.
+fn reply_members(reply: &mut Reply, set: SetView<'_>) -> Option<Box<dyn Job>> {
+    reply.set(set.len());
+    let SetView::Large(_) = set else {
+        set.iter().for_each(|member| reply_member(reply, member));
+        return None;
+    };
+    let mut job = MembersJob { set: set.to_owned(), cursor: 0 };
+    match job.slice(reply) {
+        JobStep::Done => None,
+        JobStep::More => Some(Box::new(job)),
+    }
+}
+
+/// An answer of many members under way.
+struct MembersJob {
+    set: Set,
+    cursor: u64,
+}
+
+impl MembersJob {
+    fn slice(&mut self, reply: &mut Reply) -> JobStep {
+        let view = self.set.view();
+        self.cursor = view.scan(self.cursor, SLICE, |member| reply_member(reply, member));
+        if self.cursor == 0 { JobStep::Done } else { JobStep::More }
+    }
+}
+
+impl Job for MembersJob {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        self.slice(reply)
+    }
+}

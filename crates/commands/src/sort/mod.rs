@@ -4,8 +4,8 @@
 //! The elements are read from a copy made in an instant, so that other keys can be looked up on the
 //! way. Such keys are in no key list: a request with a pattern in BY or GET holds all shards.
 //!
-//! Equal elements are put in the order of their text, so that the result does not depend on the
-//! order in which a set happens to be kept. What STORE made is told to the journal as such: a replica
+//! What is equal is put in the order of its text or, in a list that is sorted by texts of others,
+//! left in its order: the result never depends on the order in which a set happens to be kept. What STORE made is told to the journal as such: a replica
 //! need neither sort nor know which keys had expired.
 
 mod options;
@@ -187,16 +187,26 @@ fn arranged<'e>(
     if unsorted {
         return Ok(in_own_order(any, range, options.descending));
     }
-    let elements = in_own_order(any, 0..any.len(), false);
+    let mut elements = in_own_order(any, 0..any.len(), false);
     // BY a constant, on a set: by its own text.
     let by = options.by.as_ref().filter(|_| !options.unsorted);
     let alpha = options.alpha || options.unsorted;
+    // By texts of others, equal ones stay in the order in which they come: of a list that is its own.
+    let ties_stay = alpha && by.is_some();
+    if ties_stay && !matches!(any, Any::List(_)) {
+        elements.sort_unstable_by(|a, b| compare_texts(*a, *b));
+    }
     let mut rows = Vec::with_capacity(elements.len());
-    for element in elements {
-        rows.push(Row { element, rank: rank(cx, element, by, alpha)? });
+    for (at, element) in elements.into_iter().enumerate() {
+        rows.push(Row { rank: rank(cx, element, by, alpha)?, element, at });
     }
     let order = |a: &Row<'_>, b: &Row<'_>| {
-        if options.descending { b.order(a) } else { a.order(b) }
+        let (low, high) = if options.descending { (b, a) } else { (a, b) };
+        let by_rank = low.rank.compare(&high.rank);
+        by_rank.then_with(|| match ties_stay {
+            true => a.at.cmp(&b.at),
+            false => compare_texts(low.element, high.element),
+        })
     };
     // PERF: of what lies behind the range, no order is needed.
     if range.end > 0 && range.end < rows.len() {
@@ -227,10 +237,12 @@ fn in_own_order(any: &Any, range: Range<usize>, descending: bool) -> Vec<Element
     }
 }
 
-/// An element, and what it is sorted by before its own text.
+/// An element, and what it is sorted by.
 struct Row<'a> {
-    element: Element<'a>,
     rank: Rank,
+    element: Element<'a>,
+    /// Its place before sorting.
+    at: usize,
 }
 
 enum Rank {
@@ -240,21 +252,21 @@ enum Rank {
     Text(Vec<u8>),
 }
 
-impl Row<'_> {
-    fn order(&self, other: &Self) -> Ordering {
-        let by_rank = match (&self.rank, &other.rank) {
+impl Rank {
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
             // Neither is NaN.
-            (Rank::Number(a), Rank::Number(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
-            (Rank::Text(a), Rank::Text(b)) => a.cmp(b),
-            (Rank::Text(_), _) => Ordering::Greater,
-            (_, Rank::Text(_)) => Ordering::Less,
+            (Self::Number(a), Self::Number(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Text(_), _) => Ordering::Greater,
+            (_, Self::Text(_)) => Ordering::Less,
             _ => Ordering::Equal,
-        };
-        by_rank.then_with(|| {
-            let other = other.element;
-            self.element.text(&mut Digits::default()).cmp(other.text(&mut Digits::default()))
-        })
+        }
     }
+}
+
+fn compare_texts(a: Element<'_>, b: Element<'_>) -> Ordering {
+    a.text(&mut Digits::default()).cmp(b.text(&mut Digits::default()))
 }
 
 fn rank(

@@ -121,16 +121,15 @@ impl Claim<'_> {
         if pending.owner().is_some() && pending.idle_ms(self.now_ms) < self.min_idle_ms {
             return Fate::Left;
         }
-        let mut delivered = pending.delivered(self.time_ms, slot);
-        delivered.deliveries = match self.retry_count {
+        let mut claimed = pending.delivered(self.time_ms, slot);
+        claimed.deliveries = match self.retry_count {
             Some(count) => count,
             None if self.just_id => pending.deliveries,
-            None => delivered.deliveries,
+            None => claimed.deliveries,
         };
-        let pending = delivered;
-        group.put(pending);
+        group.put(claimed);
         group.active(slot, self.now_ms);
-        self.journal(log).claimed(group, &pending);
+        self.journal(log).claimed(group, &claimed);
         if self.just_id {
             reply_id(reply, id);
         } else {

@@ -105,19 +105,19 @@ fn xgroup_help(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         "XGROUP",
         &[
             "CREATE <key> <groupname> <id|$> [option]",
-            "    Create a new consumer group. Options are:",
+            "    Make a group that reads what comes after the ID. Options are:",
             "    * MKSTREAM",
-            "      Create the empty stream if it does not exist.",
+            "      Make an empty stream if there is none.",
             "    * ENTRIESREAD entries_read",
-            "      Set the group's entries_read counter (internal use).",
+            "      How many entries count as read.",
             "CREATECONSUMER <key> <groupname> <consumer>",
-            "    Create a new consumer in the specified group.",
+            "    Make a consumer in a group.",
             "DELCONSUMER <key> <groupname> <consumer>",
-            "    Remove the specified consumer.",
+            "    Remove a consumer and what it has pending.",
             "DESTROY <key> <groupname>",
-            "    Remove the specified group.",
+            "    Remove a group.",
             "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
-            "    Set the current group ID and entries_read counter.",
+            "    Let a group read on from the ID.",
         ],
         reply,
     );
@@ -151,11 +151,6 @@ impl Options {
             }
         }
         Ok(options)
-    }
-
-    /// The count, no more than were ever added.
-    fn entries_read(self, added: u64) -> Option<u64> {
-        self.entries_read.map(|read| read.min(added))
     }
 }
 
@@ -199,12 +194,11 @@ fn create(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if !exists && !options.make {
         return Err(CommandError::XgroupNoKey);
     }
-    let log = guard.view().log();
-    let id = id_or_last(id, log.last_id(), false)?;
+    let id = id_or_last(id, guard.view().log().last_id(), false)?;
     if guard.view().group(name).is_some() {
         return Err(CommandError::BusyGroup);
     }
-    let group = Group::new(name, id, options.entries_read(log.entries_added()));
+    let group = Group::new(name, id, options.entries_read);
     guard.edit(Event::stream("xgroup-create"), |stream| {
         if !exists {
             *stream = Stream::new(memory);
@@ -220,13 +214,11 @@ fn set_id(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (name, id) = (args.bytes()?, args.bytes()?);
     let options = Options::parse(args, false)?;
     let mut guard = group_at(cx, &key, name)?;
-    let log = guard.view().log();
-    let id = id_or_last(id, log.last_id(), true)?;
-    let entries_read = options.entries_read(log.entries_added());
+    let id = id_or_last(id, guard.view().log().last_id(), true)?;
     guard.edit(Event::stream("xgroup-setid"), |stream| {
         stream.with_group(name, |_, group| {
             group.last_id = id;
-            group.entries_read = entries_read;
+            group.entries_read = options.entries_read;
         })
     });
     reply.ok();

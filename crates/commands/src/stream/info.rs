@@ -71,11 +71,11 @@ fn xinfo_help(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         "XINFO",
         &[
             "CONSUMERS <key> <groupname>",
-            "    Show consumers of <groupname>.",
+            "    The consumers of a group.",
             "GROUPS <key>",
-            "    Show the stream consumer groups.",
-            "STREAM <key> [FULL [COUNT <count>]",
-            "    Show information about the stream.",
+            "    The consumer groups of a stream.",
+            "STREAM <key> [FULL [COUNT <count>]]",
+            "    What there is to know of a stream.",
         ],
         reply,
     );

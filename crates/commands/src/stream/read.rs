@@ -319,7 +319,7 @@ impl<'a> Request<'a> {
 
 fn unbalanced(for_group: bool) -> CommandError {
     let (name, symbol) =
-        if for_group { ("xreadgroup", "ID or '>'") } else { ("xread", "ID, '+', or '$'") };
+        if for_group { ("xreadgroup", "ID or '>'") } else { ("xread", "ID or '$'") };
     CommandError::err(format_args!(
         "Unbalanced '{name}' list of streams: for each stream key an {symbol} must be specified."
     ))

@@ -205,13 +205,11 @@ impl Counter {
         }
     }
 
-    /// How many entries a group that has read up to `last_id` has yet to read.
+    /// How many of the entries ever added a group that has read up to `last_id` has not read, those
+    /// among them that were trimmed away since.
     pub fn lag(&self, last_id: StreamId, entries_read: Option<u64>) -> Option<i64> {
-        if self.added == 0 || self.len == 0 {
+        if self.added == 0 {
             return Some(0);
-        }
-        if last_id < self.first_id && self.max_deleted_id < self.first_id {
-            return Some(self.len as i64);
         }
         let read = entries_read.filter(|_| !self.has_gap_from(last_id));
         let read = read.or_else(|| self.added_until(last_id))?;

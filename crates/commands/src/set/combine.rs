@@ -1,0 +1,268 @@
+//! Intersections, unions and differences of sets. All shards of the keys are held.
+
+use super::{MembersJob, reply_member, reply_members};
+use command::grammar::{Argument, integer, key, key_of, word};
+use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
+use keyspace::{Event, KeyRef};
+use resp::Reply;
+use types::hll::{self, Hll};
+use types::listpack::Digits;
+use types::set::{self, Set, SetView};
+use types::{Collection as _, Limits, View as _};
+
+const SOURCES: &[KeySpec] = &[KeySpec::from(1, 1, KeyFlags::RO.or(KeyFlags::ACCESS))];
+const COUNTED: &[KeySpec] = &[KeySpec::counted(1, 1, KeyFlags::RO.or(KeyFlags::ACCESS))];
+const TARGET_AND_SOURCES: &[KeySpec] = &[
+    KeySpec::at(1, KeyFlags::OW.or(KeyFlags::UPDATE)),
+    KeySpec::from(2, 1, KeyFlags::RO.or(KeyFlags::ACCESS)),
+];
+const STORE_ARGS: &[Argument] = &[key_of("destination", 0), key_of("key", 1).many()];
+const LIMIT: Argument = integer("limit").token("LIMIT").optional().samples(&["0", "1", "10"]);
+const LIST_ARGS: &[Argument] = &[key("key").many()];
+const COUNT_ARGS: &[Argument] = &[integer("numkeys"), key("key").many(), LIMIT];
+
+const INTER_COMPLEXITY: &str = "O(N*M) at worst, N the members of the smallest of M sets";
+const ALL_COMPLEXITY: &str = "O(N), N the members of all sets";
+const UNORDERED: &[&str] = &["nondeterministic_output_order"];
+
+const fn row(name: &'static str, handler: command::Handler) -> Command {
+    Command::data(name, handler).group(Group::Set).since("1.0.0")
+}
+
+/// A row that answers members.
+const fn listing(name: &'static str, handler: command::Handler) -> Command {
+    row(name, handler)
+        .arity(-2)
+        .flags(Flags::READONLY)
+        .keys(SOURCES)
+        .args(LIST_ARGS)
+        .tips(UNORDERED)
+}
+
+/// A row that stores them.
+const fn storing(name: &'static str, handler: command::Handler) -> Command {
+    row(name, handler)
+        .arity(-3)
+        .flags(Flags::WRITE.or(Flags::DENYOOM))
+        .keys(TARGET_AND_SOURCES)
+        .args(STORE_ARGS)
+}
+
+/// A row that counts them.
+const fn counting(name: &'static str, handler: command::Handler) -> Command {
+    row(name, handler)
+        .arity(-3)
+        .flags(Flags::READONLY.or(Flags::MOVABLE_KEYS))
+        .keys(COUNTED)
+        .args(COUNT_ARGS)
+}
+
+pub(super) const SINTER: Command = listing("SINTER", sinter)
+    .summary("Answers the members that all sets have.")
+    .complexity(INTER_COMPLEXITY);
+
+pub(super) const SINTERSTORE: Command = storing("SINTERSTORE", sinterstore)
+    .summary("Stores the members that all sets have and answers how many they are.")
+    .complexity(INTER_COMPLEXITY);
+
+pub(super) const SINTERCARD: Command = counting("SINTERCARD", sintercard)
+    .since("7.0.0")
+    .summary("Answers how many members all sets have.")
+    .complexity(INTER_COMPLEXITY);
+
+pub(super) const SUNION: Command = listing("SUNION", sunion)
+    .summary("Answers the members that any of several sets has.")
+    .complexity(ALL_COMPLEXITY);
+
+pub(super) const SUNIONSTORE: Command = storing("SUNIONSTORE", sunionstore)
+    .summary("Stores the members that any of several sets has and answers how many they are.")
+    .complexity(ALL_COMPLEXITY);
+
+pub(super) const SUNIONCARD: Command = counting("SUNIONCARD", sunioncard)
+    .since("8.10.0")
+    .args(&[integer("numkeys"), key("key").many(), word("approx", "APPROX").optional(), LIMIT])
+    .summary("Answers how many members several sets have together.")
+    .complexity(ALL_COMPLEXITY);
+
+pub(super) const SDIFF: Command = listing("SDIFF", sdiff)
+    .summary("Answers the members that the first set has and no other.")
+    .complexity(ALL_COMPLEXITY);
+
+pub(super) const SDIFFSTORE: Command = storing("SDIFFSTORE", sdiffstore)
+    .summary(
+        "Stores the members that the first set has and no other and answers how many they are.",
+    )
+    .complexity(ALL_COMPLEXITY);
+
+pub(super) const SDIFFCARD: Command = counting("SDIFFCARD", sdiffcard)
+    .since("8.10.0")
+    .summary("Answers how many members the first set has that no other has.")
+    .complexity(ALL_COMPLEXITY);
+
+type Sources<'a> = Vec<Option<SetView<'a>>>;
+
+fn sinter(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let sets = cx.db.read_all::<Set>(args.keys())?;
+    if let [Some(only)] = sets[..] {
+        *cx.later = reply_members(reply, only);
+        return Ok(Effect::None);
+    }
+    let (list, mut len) = (reply.set_deferred(), 0);
+    set::intersect(&sets, |member| {
+        reply_member(reply, member);
+        len += 1;
+        true
+    });
+    reply.set_len(list, len);
+    Ok(Effect::None)
+}
+
+/// Answers what `combine` makes of the sets.
+fn list(
+    cx: &mut Cx<'_>,
+    args: &mut Args<'_>,
+    reply: &mut Reply,
+    combine: fn(&Sources<'_>, Set, &Limits) -> Set,
+) -> Outcome {
+    let sets = cx.db.read_all::<Set>(args.keys())?;
+    let limits = &cx.settings.limits;
+    let combined = combine(&sets, Set::collector(&sets, limits), limits);
+    reply.set(combined.view().len());
+    let mut job = MembersJob { set: combined, cursor: 0 };
+    if job.slice(reply) == command::JobStep::More {
+        *cx.later = Some(Box::new(job));
+    }
+    Ok(Effect::None)
+}
+
+fn sunion(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    list(cx, args, reply, |sets, start, limits| set::union(sets, start, limits))
+}
+
+fn sdiff(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    list(cx, args, reply, |sets, start, limits| set::difference(sets, start, limits))
+}
+
+/// Stores what `combine` makes of the sets.
+fn store(
+    cx: &mut Cx<'_>,
+    args: &mut Args<'_>,
+    reply: &mut Reply,
+    event: Event,
+    combine: fn(&Sources<'_>, &Limits) -> Set,
+) -> Outcome {
+    let target: KeyRef<'_> = args.key()?;
+    let sets = cx.db.read_all::<Set>(&args.keys()[1..])?;
+    let combined = combine(&sets, &cx.settings.limits);
+    reply.count(combined.view().len());
+    let changed = cx.db.replace(&target, combined, event);
+    Ok(if changed { Effect::Same } else { Effect::None })
+}
+
+fn sinterstore(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    store(cx, args, reply, Event::set("sinterstore"), |sets, limits| {
+        set::intersection(sets, limits)
+    })
+}
+
+fn sunionstore(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    store(cx, args, reply, Event::set("sunionstore"), |sets, limits| {
+        set::union(sets, Set::ints(), limits)
+    })
+}
+
+fn sdiffstore(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    store(cx, args, reply, Event::set("sdiffstore"), |sets, limits| {
+        set::difference(sets, Set::ints(), limits)
+    })
+}
+
+/// What to count.
+struct Counted {
+    /// Stop there; at least 1.
+    limit: usize,
+    approx: bool,
+}
+
+/// The number of keys, the keys, and the options behind them.
+fn counted(args: &mut Args<'_>, may_approx: bool) -> Result<Counted, CommandError> {
+    let number = args.integer().map_err(|_| CommandError::NumkeysTooSmall)?;
+    let number = usize::try_from(number).ok().filter(|number| *number > 0);
+    let number = number.ok_or(CommandError::NumkeysTooSmall)?;
+    if number > args.left() {
+        return Err(CommandError::NumkeysTooLarge);
+    }
+    args.skip(number);
+    let mut counted = Counted { limit: usize::MAX, approx: false };
+    while args.left() > 0 {
+        if args.left() > 1 && args.token("LIMIT") {
+            let limit = args.integer().map_err(|_| CommandError::NegativeLimit)?;
+            let limit = usize::try_from(limit).map_err(|_| CommandError::NegativeLimit)?;
+            counted.limit = if limit == 0 { usize::MAX } else { limit };
+        } else if may_approx && args.token("APPROX") {
+            counted.approx = true;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    Ok(counted)
+}
+
+fn sintercard(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let Counted { limit, .. } = counted(args, false)?;
+    let sets = cx.db.read_all::<Set>(args.keys())?;
+    let mut count = 0;
+    set::intersect(&sets, |_| {
+        count += 1;
+        count < limit
+    });
+    reply.count(count);
+    Ok(Effect::None)
+}
+
+fn sunioncard(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let Counted { limit, approx } = counted(args, true)?;
+    let sets = cx.db.read_all::<Set>(args.keys())?;
+    let count = match sets.iter().flatten().collect::<Vec<_>>()[..] {
+        [] => 0,
+        [only] => only.len(),
+        _ if approx => estimated(&sets),
+        _ => {
+            let limits = &cx.settings.limits;
+            let mut all = Set::collector(&sets, limits);
+            let mut members = sets.iter().flatten().flat_map(|set| set.iter());
+            let mut count = 0;
+            while count < limit
+                && let Some(member) = members.next()
+            {
+                count += usize::from(all.add(member, limits));
+            }
+            count
+        }
+    };
+    reply.count(count.min(limit));
+    Ok(Effect::None)
+}
+
+/// About how many distinct members the sets have: in the memory of one HyperLogLog.
+fn estimated(sets: &Sources<'_>) -> usize {
+    let mut bytes = hll::empty();
+    let mut digits = Digits::default();
+    let mut add = |text: &[u8]| hll::add(&mut bytes, text, 0).is_ok();
+    let sound = sets
+        .iter()
+        .flatten()
+        .flat_map(|set| set.iter())
+        .all(|member| add(member.text(&mut digits)));
+    debug_assert!(sound, "one of our own making adds up");
+    Hll::parse(&bytes).and_then(Hll::count).map_or(0, |count| count as usize)
+}
+
+fn sdiffcard(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let Counted { limit, .. } = counted(args, false)?;
+    let sets = cx.db.read_all::<Set>(args.keys())?;
+    let limits = &cx.settings.limits;
+    let left = set::difference(&sets, Set::collector(&sets, limits), limits);
+    reply.count(left.view().len().min(limit));
+    Ok(Effect::None)
+}
