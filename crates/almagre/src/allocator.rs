@@ -1,6 +1,7 @@
 //! What jemalloc says about itself. It is built with size classes of 8 bytes (see
 //! `.cargo/config.toml`), as the blocks of small keys are sized to the byte.
 
+use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::CStr;
 
 use runtime::sysinfo::{Allocator, AllocatorStats};
@@ -15,6 +16,44 @@ fn cached() -> u64 {
     // SAFETY: the name is a constant that ends in NUL, and the value is a size_t.
     let cached = unsafe { raw::read::<usize>(CACHED) };
     cached.map_or(0, |bytes| bytes as u64)
+}
+
+/// jemalloc for all of the program, with the alignment that layouts ask for.
+///
+/// `tikv_jemallocator` relies on blocks of 16 bytes and more being aligned to 16, which classes of
+/// 24, 40 and 56 bytes are not: a small hash table, whose groups are read by vector instructions,
+/// would end the process. A size that is a multiple of its alignment has a class that keeps it.
+pub(crate) struct Global;
+
+fn padded(layout: Layout) -> Layout {
+    layout.pad_to_align()
+}
+
+#[expect(unsafe_code, reason = "an allocator")]
+// SAFETY: all calls go to jemalloc with a layout of the same alignment and at least the size, and
+// always the same one for the same block.
+unsafe impl GlobalAlloc for Global {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises hold for the padded layout.
+        unsafe { tikv_jemallocator::Jemalloc.alloc(padded(layout)) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { tikv_jemallocator::Jemalloc.alloc_zeroed(padded(layout)) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block was allocated with the padded layout.
+        unsafe { tikv_jemallocator::Jemalloc.dealloc(block, padded(layout)) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // The caller promises that this does not overflow.
+        let new_size = new_size.next_multiple_of(layout.align());
+        // SAFETY: as above; the new size is padded likewise.
+        unsafe { tikv_jemallocator::Jemalloc.realloc(block, padded(layout), new_size) }
+    }
 }
 
 pub(crate) static JEMALLOC: Jemalloc = Jemalloc;

@@ -104,11 +104,11 @@ impl Categories {
             Group::Bitmap => Self::BITMAP,
             Group::Hyperloglog => Self::HYPERLOGLOG,
             Group::Geo => Self::GEO,
-            Group::Pubsub => Self::PUBSUB,
             Group::Transactions => Self::TRANSACTION,
             Group::Scripting => Self::SCRIPTING,
             Group::Connection => Self::CONNECTION,
-            Group::Generic | Group::Server => Self::NONE,
+            // @pubsub goes by flag: PUBSUB HELP is not of it.
+            Group::Generic | Group::Server | Group::Pubsub => Self::NONE,
         }
     }
 }

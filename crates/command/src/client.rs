@@ -4,8 +4,8 @@
 //! Another worker's connection is never touched: to end it, its card is flagged and its task
 //! woken.
 
-use crate::Topic;
 use crate::mail::Inbox;
+use crate::{Topic, Waiting};
 use keyspace::Watch;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -37,6 +37,7 @@ impl ClientFlags {
     pub const READONLY: u32 = 1 << 6; // r
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
     pub const PUBSUB: u32 = 1 << 10; // P
+    pub const MONITOR: u32 = 1 << 14; // O
     pub const TRACKING: u32 = 1 << 11; // t
     pub const TRACKING_BROKEN: u32 = 1 << 12; // R
     pub const TRACKING_BROADCAST: u32 = 1 << 13; // B
@@ -84,6 +85,10 @@ pub struct Card {
     pub queued: AtomicI32,
     /// Bytes of the queue and of watched keys.
     pub multi_bytes: AtomicU64,
+    /// Bytes of what it waits for.
+    pub waiting_bytes: AtomicU64,
+    /// What it waits for in a blocking command.
+    pub waiting: Mutex<Option<Arc<Waiting>>>,
     /// Whether watched keys have changed.
     pub watch: Arc<Watch>,
     /// Bytes of replies not yet taken by the kernel.
@@ -126,6 +131,8 @@ impl Card {
             argv_bytes: AtomicU64::new(0),
             queued: AtomicI32::new(-1),
             multi_bytes: AtomicU64::new(0),
+            waiting_bytes: AtomicU64::new(0),
+            waiting: Mutex::new(None),
             watch: Arc::default(),
             output_bytes: AtomicU64::new(0),
             output_chunks: AtomicU32::new(0),
@@ -154,6 +161,7 @@ impl Card {
             + self.query_free_bytes.load(Ordering::Relaxed)
             + self.argv_bytes.load(Ordering::Relaxed)
             + self.multi_bytes.load(Ordering::Relaxed)
+            + self.waiting_bytes.load(Ordering::Relaxed)
             + self.unread_bytes()
             + self.subscription_bytes.load(Ordering::Relaxed)
     }
@@ -182,6 +190,7 @@ impl Card {
         if self.has(ClientFlags::PUBSUB) { Kind::PubSub } else { Kind::Normal }
     }
 
+    /// Whether it has `flag`, or one of several.
     pub fn has(&self, flag: u32) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }

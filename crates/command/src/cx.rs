@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Node, PubSub, Session, Settings, Tracking};
+use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking, Waits};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub struct Cx<'a> {
     pub pubsub: &'a PubSub,
     /// Who may have which keys in a memory of its own.
     pub tracking: &'a Tracking,
+    pub monitors: &'a Monitors,
     /// Whether the command is part of a transaction, so that its reply is part of another.
     pub in_transaction: bool,
     /// The command table, for introspection.
@@ -36,6 +37,8 @@ pub struct Cx<'a> {
     pub ready: &'a mut Ready,
     /// What the other workers do meanwhile.
     pub others: Others,
+    /// Whether the command may wait, or has waited.
+    pub waits: Waits<'a>,
 }
 
 /// What the other workers do while a command runs.

@@ -122,6 +122,16 @@ errors! {
     ScoresOfLexRange = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
     WeightNotAFloat = "ERR weight value is not a float";
     NegativeLimit = "ERR LIMIT can't be negative";
+    UnknownUnit = "ERR unsupported unit provided. please use M, KM, FT, MI";
+    NoSuchPlace = "ERR could not decode requested zset member";
+    RadiusNotNumeric = "ERR need numeric radius";
+    RadiusNegative = "ERR radius cannot be negative";
+    WidthNotNumeric = "ERR need numeric width";
+    HeightNotNumeric = "ERR need numeric height";
+    BoxNegative = "ERR height or width cannot be negative";
+    AnyWithoutCount = "ERR the ANY argument requires COUNT argument";
+    InvalidVertices = "ERR invalid number of vertices";
+    TooFewVertices = "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices";
     NoAuth = "NOAUTH Authentication required.";
     WrongPass = "WRONGPASS invalid username-password pair or user is disabled.";
     AuthNoPassword = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
@@ -138,6 +148,8 @@ errors! {
     PauseMode = "ERR CLIENT PAUSE mode must be WRITE or ALL";
     UnblockReason = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
     NotImportMode = "ERR Server is not in import mode";
+    TimeoutNotFloat = "ERR timeout is not a float or out of range";
+    Unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     TimeoutNotInteger = "ERR timeout is not an integer or out of range";
     TimeoutNegative = "ERR timeout is negative";
     TimeoutOutOfRange = "ERR timeout is out of range";
@@ -161,6 +173,7 @@ errors! {
     DiscardWithoutMulti = "ERR DISCARD without MULTI";
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
+    MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";

@@ -18,6 +18,7 @@ mod error;
 pub mod grammar;
 mod help;
 mod mail;
+mod monitor;
 mod node;
 mod pubsub;
 mod resolved;
@@ -29,6 +30,7 @@ mod spec;
 mod table;
 mod tracking;
 mod transaction;
+mod waiting;
 
 pub use acl_category::Categories;
 pub use args::Args;
@@ -40,6 +42,7 @@ pub use error::CommandError;
 pub use grammar::{Argument, ArgumentKind};
 pub use help::help;
 pub use mail::{Letter, OutputLimits};
+pub use monitor::Monitors;
 pub use node::{Node, PauseMode, ShutdownRequest};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use resolved::Resolved;
@@ -50,6 +53,7 @@ pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
 pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
+pub use waiting::{Ending, Wait, Waiting, Waits, Wanted};
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.
 pub const REDIS_VERSION: &str = "8.4.0";

@@ -120,7 +120,7 @@ flags! {
     /// Constant or logarithmic time.
     FAST = 12, "fast";
     NO_AUTH = 13, "no_auth";
-    MAY_REPLICATE = 14, "may_replicate";
+    MAY_REPLICATE = 14, "";
     NO_MANDATORY_KEYS = 15, "no_mandatory_keys";
     PROTECTED = 16, "";
     NO_ASYNC_LOADING = 17, "no_async_loading";

@@ -1,7 +1,7 @@
 //! What a connection is to the commands it sends. Owned by the connection's worker; what other
 //! workers may see of it is in its [`Card`].
 
-use crate::{Card, PubSub, Subscriptions, Tracking, TrackingState, Transaction};
+use crate::{Card, Monitors, PubSub, Subscriptions, Tracking, TrackingState, Transaction};
 use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -130,11 +130,18 @@ impl Session {
 
     /// Takes the client out of all that others might tell it: RESET, or the end of the connection.
     /// Called without locks.
-    pub fn leave(&mut self, space: &Keyspace, pubsub: &PubSub, tracking: &Tracking) {
+    pub fn leave(
+        &mut self,
+        space: &Keyspace,
+        pubsub: &PubSub,
+        tracking: &Tracking,
+        monitors: &Monitors,
+    ) {
         self.transaction = None;
         self.unwatch(space);
         pubsub.leave(self);
         tracking.disable(self);
+        monitors.leave(self);
     }
 
     /// As RESET leaves it: everything but the identity of the connection. Nothing is watched.

@@ -167,6 +167,17 @@ impl KeySpec {
         }
     }
 
+    /// The key after the first `word` from the argument `start` on.
+    pub const fn after(word: &'static str, start: i32, flags: KeyFlags) -> Self {
+        Self {
+            begin: BeginSearch::Keyword(word, start),
+            find: FindKeys::Range { last: 0, step: 1, limit: 0 },
+            flags,
+            refine: None,
+            notes: "",
+        }
+    }
+
     /// The same, with flags that depend on the request.
     #[must_use]
     pub const fn refined(mut self, refine: Refine) -> Self {

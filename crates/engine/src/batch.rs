@@ -12,10 +12,10 @@ use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
-    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings,
+    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Waiting, Waits,
 };
 use journal::{Room, Writer};
-use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard};
+use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub enum End {
     Done,
     /// The last executed request goes on in slices; the rest waits for it.
     Later(Box<dyn Job>),
+    /// The last executed request waits for a key; the rest waits for it.
+    Wait(Arc<Waiting>),
     /// The next request is held back by CLIENT PAUSE.
     Paused,
     /// The connection closes after what is queued; the rest is not executed.
@@ -206,8 +208,12 @@ impl Engine {
             }
         }
         run.settle(plans, done);
-        if worker.refresh(self) && self.space.out_of_memory(worker.settings.maxmemory) {
-            // A new limit is in force when CONFIG SET answers.
+        let changed = worker.refresh(self);
+        if (changed || worker.settings.eviction.is_some())
+            && self.space.out_of_memory(worker.settings.maxmemory)
+        {
+            // A new limit is in force when CONFIG SET answers, and what a batch took beyond the
+            // limit is gone before the next.
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
@@ -280,6 +286,30 @@ pub(crate) enum Locked<'a> {
     Many(&'a mut dyn HeldShards),
 }
 
+impl Locked<'_> {
+    /// A database under these locks.
+    #[inline]
+    pub(crate) fn db<'s>(&'s mut self, record: &'s mut Record, index: u32, now_ms: i64) -> Db<'s> {
+        match self {
+            Self::Nothing => Db::under_none(record, index, now_ms),
+            Self::One(shard) => Db::under_one(shard, record, index, now_ms),
+            Self::Many(shards) => Db::under_many(&mut **shards, record, index, now_ms),
+        }
+    }
+
+    pub(crate) fn holds(&mut self, id: ShardId) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::One(shard) => shard.id() == id,
+            Self::Many(shards) => {
+                let mut holds = false;
+                shards.each(&mut |shard| holds |= shard.id() == id);
+                holds
+            }
+        }
+    }
+}
+
 /// What the requests of one batch share while they run.
 pub(crate) struct Run<'f, 'a> {
     pub(crate) engine: &'f Engine,
@@ -343,7 +373,7 @@ impl Run<'_, '_> {
             let (ran, end) = match plans[done].lock {
                 _ if queues => self.one(&plans[done], Locked::Nothing),
                 LockPlan::Nothing => self.one(&plans[done], Locked::Nothing),
-                LockPlan::One(shard) => self.on_one_shard(shard, &plans[done..]),
+                LockPlan::One(shard) => self.on_one_shard(shard, &plans[done..], shards),
                 LockPlan::Many | LockPlan::All => self.on_many(&plans[done], shards),
             };
             done += ran;
@@ -369,11 +399,16 @@ impl Run<'_, '_> {
     }
 
     /// Runs the requests at the head of `plans` that are on `shard`, under one acquisition.
-    fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan]) -> Ran {
+    fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan], shards: &mut Vec<ShardId>) -> Ran {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
         let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
         let mut held = self.engine.space.shards().one(shard);
         for (done, plan) in plans[..run].iter().enumerate() {
+            if held.reaches_beyond() && !self.missing(plan, &mut *held).is_empty() {
+                drop(held);
+                let (ran, end) = self.on_many(plan, shards);
+                return (done + ran, end);
+            }
             let (ran, end) = self.one(plan, Locked::One(&mut held));
             if end.is_some() || ran == 0 {
                 return (done + ran, end);
@@ -382,22 +417,40 @@ impl Run<'_, '_> {
         (run, None)
     }
 
+    /// Shards beyond those held that are needed to serve whom the request makes wait no longer.
+    fn missing(&self, plan: &Plan, held: &mut dyn HeldShards) -> Vec<ShardId> {
+        let writes = plan.row.is_some_and(|row| row.flags.has(Flags::WRITE));
+        let keys = if writes { &self.keys[plan.keys.clone()] } else { &[] };
+        missing_shards(held, keys)
+    }
+
     /// Runs one request on several shards.
     fn on_many(&mut self, plan: &Plan, shards: &mut Vec<ShardId>) -> Ran {
+        /// Who waits may change while more is locked: at last, all is.
+        const ROUNDS_MAX: usize = 8;
         if plan.lock == LockPlan::All {
             let mut held = self.engine.space.hold_all();
             return self.one(plan, Locked::Many(&mut held));
         }
         shards.clear();
         shards.extend(self.keys[plan.keys.clone()].iter().map(KeyRef::shard));
-        shards.sort_unstable();
-        shards.dedup();
-        let mut held = self.engine.space.hold_many(shards);
+        for _ in 0..ROUNDS_MAX {
+            shards.sort_unstable();
+            shards.dedup();
+            let mut held = self.engine.space.hold_many(shards);
+            let missing = self.missing(plan, &mut held);
+            if missing.is_empty() {
+                return self.one(plan, Locked::Many(&mut held));
+            }
+            drop(held);
+            shards.extend(missing);
+        }
+        let mut held = self.engine.space.hold_all();
         self.one(plan, Locked::Many(&mut held))
     }
 
     /// Admits and executes one request. 0 means that it was not executed.
-    pub(crate) fn one(&mut self, plan: &Plan, locked: Locked<'_>) -> Ran {
+    pub(crate) fn one(&mut self, plan: &Plan, mut locked: Locked<'_>) -> Ran {
         let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
             self.refuse(plan, plan.refused.as_deref());
             return (1, None);
@@ -419,7 +472,9 @@ impl Run<'_, '_> {
         let start = self.reply.mark();
         let request = plan.resolved(row, self.words, self.keys);
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
-        self.call(&request, plan.bytes, locked, now_ms, &mut later);
+        if let Some(waiting) = self.call(&request, plan.bytes, &mut locked, now_ms, &mut later) {
+            return (1, Some(End::Wait(waiting)));
+        }
         if !is_of_client(&request) {
             self.session.caching_ends();
         }
@@ -430,22 +485,19 @@ impl Run<'_, '_> {
         (1, end)
     }
 
-    /// Executes one request under the locks that it needs.
+    /// Executes one request under the locks that it needs, and serves who waited for what it did.
+    /// The result: the client waits.
     pub(crate) fn call(
         &mut self,
         request: &Resolved<'_>,
         bytes: usize,
-        locked: Locked<'_>,
+        locked: &mut Locked<'_>,
         now_ms: i64,
         later: &mut Option<Box<dyn Job>>,
-    ) {
+    ) -> Option<Arc<Waiting>> {
         let (engine, index) = (self.engine, self.session.db);
         self.record.listening = engine.listens(self.settings);
-        let db = match locked {
-            Locked::Nothing => Db::under_none(self.record, index, now_ms),
-            Locked::One(shard) => Db::under_one(shard, self.record, index, now_ms),
-            Locked::Many(shards) => Db::under_many(shards, self.record, index, now_ms),
-        };
+        let db = locked.db(self.record, index, now_ms);
         let touch = !self.session.no_touch;
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
         let mut cx = Cx {
@@ -455,6 +507,7 @@ impl Run<'_, '_> {
             node: engine.node(),
             pubsub: &engine.pubsub,
             tracking: &engine.tracking,
+            monitors: &engine.monitors,
             in_transaction: self.transaction.is_some(),
             table: &engine.table,
             rng: self.rng,
@@ -464,6 +517,7 @@ impl Run<'_, '_> {
             log: self.log,
             ready: &mut self.ready,
             others: self.others,
+            waits: if self.transaction.is_some() { Waits::Never } else { Waits::May(None) },
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -474,9 +528,26 @@ impl Run<'_, '_> {
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
-        let ticks = self.count(request.id, succeeded);
-        let reply_bytes = self.reply.out.len().saturating_sub(written);
-        self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+        let wish = cx.waits.wish();
+        if engine.monitors.active() {
+            self.show(request);
+        }
+        if wish.is_none() {
+            let ticks = self.count(request.id, succeeded);
+            let reply_bytes = self.reply.out.len().saturating_sub(written);
+            self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+        }
+        if !self.record.ready.is_empty() && self.transaction.is_none() {
+            self.serve_ready(locked, now_ms);
+        }
+        wish.map(|wait| self.park(request, wait, locked))
+    }
+
+    /// Shows a command that has run to who monitors.
+    #[cold]
+    pub(crate) fn show(&self, request: &Resolved<'_>) {
+        let micros = self.engine.node().wall_micros();
+        self.engine.monitors.show(self.session, request, micros, &self.settings.output);
     }
 
     /// Whether the client may run `row` now.
@@ -537,6 +608,7 @@ impl Run<'_, '_> {
             writer: self.writer,
             rng: self.rng,
             record: self.record,
+            log: self.log,
             broadcast: self.broadcast,
             evictor: self.evictor,
             stats: self.stats,
@@ -659,9 +731,16 @@ impl Run<'_, '_> {
             };
         }
         if self.session.close_after_reply {
-            return Some(End::Close);
+            return Some(self.close());
         }
         later.map(End::Later)
+    }
+
+    /// The client is on its way out, which others know before it has its last reply.
+    #[cold]
+    pub(crate) fn close(&self) -> End {
+        self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+        End::Close
     }
 
     /// Brings the batch's numbers to where others see them.

@@ -1,9 +1,10 @@
 //! Eviction: before a command that takes memory runs above `maxmemory`, keys go by the policy, for
 //! a bounded time. No lock is held when it begins, and one shard's at a time while it lasts.
 
+use crate::blocking::Serving;
 use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
-use command::{Changed, Settings};
+use command::{Changed, Rewrites, Settings};
 use journal::{Frame, Refused, Room, Writer};
 use keyspace::{Change, Event, Evictor, Position, Record, Search, Swept};
 use lock::{Participant, ShardId};
@@ -27,6 +28,7 @@ pub struct Hand<'a> {
     pub(crate) writer: &'a mut Writer,
     pub(crate) rng: &'a mut Rng,
     pub(crate) record: &'a mut Record,
+    pub(crate) log: &'a mut Rewrites,
     pub(crate) broadcast: &'a mut Changed,
     pub(crate) evictor: &'a mut Evictor,
     pub(crate) stats: &'a WorkerStats,
@@ -41,6 +43,7 @@ impl Worker {
             writer: &mut self.writer,
             rng: &mut self.rng,
             record: &mut self.record,
+            log: &mut self.log,
             broadcast: &mut self.broadcast,
             evictor: &mut self.evictor,
             stats: &self.stats,
@@ -187,7 +190,7 @@ impl Engine {
         const ROOM_BYTES: u64 = 1 << 20;
         const KEYS_MAX: u32 = 1024;
         worker.refresh(self);
-        let Worker { participant, writer, stats, settings, broadcast, .. } = worker;
+        let Worker { participant, writer, stats, settings, rng, log, broadcast, .. } = worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
         let pass = participant.enter();
         let now_ms = wall();
@@ -198,7 +201,7 @@ impl Engine {
         let mut record = Record::default();
         // Whether anybody listens is known under the lock only.
         record.listening = true;
-        let log = |db: u32, words: &[&[u8]], record: &mut Record| {
+        let tell = |db: u32, words: &[&[u8]], record: &mut Record| {
             let lsn = append_deletion(writer, &mut room, db, words);
             for Change { db, key, event } in record.noted.drain(..) {
                 let happened = Happened { db, key: &key, event, by: None };
@@ -206,7 +209,24 @@ impl Engine {
             }
             lsn
         };
-        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, log);
+        let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, tell);
+        if !record.ready.is_empty() {
+            log.active = room.active();
+            let now = Now { wall_ms: now_ms, ticks: || 0, wall, stale_ticks: u64::MAX };
+            let (engine, record, room) = (self, &mut record, &mut room);
+            engine.serve_gone(Serving {
+                engine,
+                rng,
+                settings,
+                record,
+                log,
+                broadcast,
+                writer,
+                room,
+                stats,
+                now,
+            });
+        }
         self.broadcast(broadcast, settings);
         drop(pass);
         stats.expired_keys.add(swept.expired);
@@ -237,6 +257,21 @@ impl Engine {
             self.tell(settings, happened, broadcast);
             lsn
         });
+        if !hand.record.ready.is_empty() {
+            hand.log.active = room.active();
+            self.serve_gone(Serving {
+                engine: self,
+                rng: hand.rng,
+                settings,
+                record: hand.record,
+                log: hand.log,
+                broadcast: hand.broadcast,
+                writer: hand.writer,
+                room: &mut room,
+                stats: hand.stats,
+                now: hand.now,
+            });
+        }
         drop(pass);
         hand.record.clear();
         hand.stats.evicted_keys.add(u64::from(gone));

@@ -90,6 +90,10 @@ impl Composed {
 impl Ledger<'_> {
     /// Appends one command's effect, as a record of its own or to that of the transaction.
     pub(crate) fn append(&mut self, cx: &mut Cx<'_>, request: &Resolved<'_>, outcome: &Outcome) {
+        let record = cx.db.record();
+        let as_sent = logged_as_sent(outcome) && record.changed_beyond_expiry();
+        let commands = if as_sent { 1 } else { cx.log.commands };
+        self.stats.changes.add(record.expired.len() as u64 + u64::from(commands));
         if !self.room.active() {
             return;
         }

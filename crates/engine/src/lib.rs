@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
 mod batch;
+mod blocking;
 mod evict;
 mod execute;
 mod histogram;
@@ -25,6 +26,7 @@ mod transaction;
 mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
+pub use blocking::Deadlines;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use ledger::Ledger;
@@ -34,7 +36,9 @@ pub use resolve::{KeyList, key_list};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
-use command::{Command, CommandLog, CommandTable, Node, PubSub, Session, Settings, Tracking};
+use command::{
+    Command, CommandLog, CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking,
+};
 use journal::Journal;
 use keyspace::Keyspace;
 use parking_lot::RwLock;
@@ -51,8 +55,12 @@ pub struct Engine {
     pub reply_gate: ReplyGate,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
+    /// When clients that wait give up.
+    pub deadlines: Deadlines,
     /// Who may have which keys in a memory of its own.
     pub tracking: Tracking,
+    /// Who is shown every command.
+    pub monitors: Monitors,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
@@ -90,7 +98,9 @@ impl Engine {
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
             pubsub,
+            deadlines: Deadlines::default(),
             tracking,
+            monitors: Monitors::default(),
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
             skips_checksums: AtomicBool::new(false),
@@ -115,7 +125,7 @@ impl Engine {
 
     /// A connection has ended: nobody tells it anything any more.
     pub fn leave(&self, session: &mut Session) {
-        session.leave(&self.space, &self.pubsub, &self.tracking);
+        session.leave(&self.space, &self.pubsub, &self.tracking, &self.monitors);
     }
 
     /// Hot parameters as of now.

@@ -111,6 +111,8 @@ macro_rules! totals {
 
 totals! {
     commands_processed,
+    /// Commands that changed data, as the journal is told.
+    changes,
     /// Connections accepted and served by this worker.
     connections,
     net_in_bytes,

@@ -16,10 +16,15 @@ use crate::worker::Scratch;
 use crate::{End, Engine};
 use command::{Command, CommandError, Job, JobStep, Others, Place, ReplyMode, Transaction};
 use journal::Refused;
-use keyspace::{HeldAll, HeldMany, HeldShards, KeyRef, Keyspace, Shard, WatchedKey};
+use keyspace::{
+    HeldAll, HeldMany, HeldShards, KeyRef, Keyspace, Shard, WatchedKey, missing_shards,
+};
 use lock::{One, Participant, ShardId};
 use resp::{Out, Reply};
 use std::collections::VecDeque;
+
+/// Who waits may change while more is locked: at last, all is.
+const ROUNDS_MAX: usize = 8;
 
 /// The locks of a whole transaction.
 #[expect(clippy::large_enum_variant, reason = "it lives on the stack, once")]
@@ -43,13 +48,26 @@ impl<'a> Union<'a> {
         }
         shards.clear();
         shards.extend(keys.iter().map(KeyRef::shard));
-        shards.sort_unstable();
-        shards.dedup();
-        match shards[..] {
-            [] => Self::Nothing,
-            [one] => Self::One(engine.space.shards().one(one)),
-            _ => Self::Many(engine.space.hold_many(shards)),
+        for _ in 0..ROUNDS_MAX {
+            shards.sort_unstable();
+            shards.dedup();
+            let mut union = match shards[..] {
+                [] => return Self::Nothing,
+                [one] => Self::One(engine.space.shards().one(one)),
+                _ => Self::Many(engine.space.hold_many(shards)),
+            };
+            let missing = match &mut union {
+                Self::One(shard) => missing_shards(&mut **shard, keys),
+                Self::Many(shards) => missing_shards(shards, keys),
+                Self::Nothing | Self::All(_) => Vec::new(),
+            };
+            if missing.is_empty() {
+                return union;
+            }
+            drop(union);
+            shards.extend(missing);
         }
+        Self::All(engine.space.hold_all())
     }
 
     fn locked(&mut self) -> Locked<'_> {
@@ -174,6 +192,9 @@ impl Run<'_, '_> {
         }
         self.count(plan.id, failed.is_none());
         self.session.caching_ends();
+        if self.engine.monitors.active() {
+            self.show(&plan.resolved(row, self.words, &[]));
+        }
         let end = self.after_exec(start, mode, tail);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -189,6 +210,7 @@ impl Run<'_, '_> {
         before: ReplyMode,
         tail: Option<Tail>,
     ) -> Option<End> {
+        self.session.pushed = false;
         let chosen = self.session.reply_mode;
         let unwanted = matches!(before, ReplyMode::Off | ReplyMode::Skip);
         if unwanted {
@@ -200,7 +222,7 @@ impl Run<'_, '_> {
             chosen => chosen,
         };
         if self.session.close_after_reply {
-            return Some(End::Close);
+            return Some(self.close());
         }
         let tail = tail.filter(|_| !unwanted)?;
         Some(End::Later(Box::new(tail)))
@@ -246,8 +268,10 @@ impl Run<'_, '_> {
             self.others = Others::Stand;
             self.run_queue(&mut queue, None);
             self.others = Others::Run;
-            if let Some(lsn) = self.write_record() {
-                self.engine.space.hold_all().each(&mut |shard| shard.lsn = lsn);
+            let (lsn, served) = (self.write_record(), !self.record.ready.is_empty());
+            if lsn.is_some() || served {
+                let mut union = Union::All(self.engine.space.hold_all());
+                self.finish_queue(lsn, &mut union);
             }
             drop(closed);
         } else {
@@ -255,9 +279,8 @@ impl Run<'_, '_> {
             self.prefetch(&pass, queue.keys);
             let mut union = Union::lock(self.engine, inner, queue.keys, shards);
             self.run_queue(&mut queue, Some(&mut union));
-            if let Some(lsn) = self.write_record() {
-                union.stamp(lsn);
-            }
+            let lsn = self.write_record();
+            self.finish_queue(lsn, &mut union);
         }
         self.ready = ready;
         let Queue { head, mut parts, .. } = queue;
@@ -266,6 +289,17 @@ impl Run<'_, '_> {
         }
         *recycled = scratch.recycle();
         Ok((!parts.is_empty()).then_some(Tail { parts }))
+    }
+
+    /// Marks the shards with the end of the record, and serves who waited for what was done.
+    fn finish_queue(&mut self, lsn: Option<u64>, union: &mut Union<'_>) {
+        if let Some(lsn) = lsn {
+            union.stamp(lsn);
+        }
+        if !self.record.ready.is_empty() {
+            let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
+            self.serve_ready(&mut union.locked(), now_ms);
+        }
     }
 
     fn write_record(&mut self) -> Option<u64> {
@@ -295,13 +329,14 @@ impl Run<'_, '_> {
             let mut later = None;
             match &mut union {
                 Some(union) => {
-                    self.call(&request, plan.bytes, union.locked(), now_ms, &mut later);
+                    let mut locked = union.locked();
+                    self.call(&request, plan.bytes, &mut locked, now_ms, &mut later);
                 }
                 None => {
                     let mut shards = Vec::new();
                     let plans = std::slice::from_ref(plan);
                     let mut own = Union::lock(self.engine, plans, request.keys, &mut shards);
-                    self.call(&request, plan.bytes, own.locked(), now_ms, &mut later);
+                    self.call(&request, plan.bytes, &mut own.locked(), now_ms, &mut later);
                 }
             }
             self.uncounted += 1;

@@ -14,6 +14,7 @@ use crate::db::{Held, locked, not_held};
 use crate::{Db, HeldShards, KeyRef, Keyspace, Record, Shard};
 use lock::ShardId;
 use std::any::Any;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use types::Type;
@@ -50,7 +51,7 @@ pub struct ReadyKey {
 /// Those who wait for one key.
 #[derive(Default)]
 pub(crate) struct Queue {
-    waiters: Vec<Arc<dyn Waiter>>,
+    waiters: VecDeque<Arc<dyn Waiter>>,
     /// How many of them have keys beyond.
     reaching: usize,
     /// How many of them heed absence.
@@ -73,11 +74,11 @@ impl Queue {
     fn push(&mut self, waiter: Arc<dyn Waiter>) {
         self.reaching += usize::from(!waiter.beyond().is_empty());
         self.heeding += usize::from(waiter.heeds_absence());
-        self.waiters.push(waiter);
+        self.waiters.push_back(waiter);
     }
 
     fn remove(&mut self, at: usize) {
-        let waiter = self.waiters.remove(at);
+        let Some(waiter) = self.waiters.remove(at) else { return };
         self.reaching -= usize::from(!waiter.beyond().is_empty());
         self.heeding -= usize::from(waiter.heeds_absence());
     }
@@ -106,6 +107,13 @@ impl Db<'_> {
         queue.waiters.get(at).cloned()
     }
 
+    /// Whether one of those who wait for the key wants to know when it goes.
+    pub fn heeds_absence(&mut self, ready: &ReadyKey) -> bool {
+        let shard = held(&mut self.held, ready.place.shard);
+        let interested = shard.interest.of(ready.db, &ready.place.key);
+        interested.is_some_and(|interested| interested.waiters.heeds_absence())
+    }
+
     /// Takes the one in place `at` out of the queue of the key.
     pub fn remove_waiter(&mut self, ready: &ReadyKey, at: usize) {
         let interest = &mut held(&mut self.held, ready.place.shard).interest;
@@ -128,6 +136,20 @@ fn held<'s>(held: &'s mut Held<'_>, id: ShardId) -> &'s mut Shard {
         Held::One(shard) if shard.id == id => shard,
         Held::Many(shards) => shards.shard(id),
         Held::One(_) | Held::Nothing => not_held(),
+    }
+}
+
+impl HeldShards for Shard {
+    fn shard(&mut self, id: ShardId) -> &mut Shard {
+        if self.id == id { self } else { not_held() }
+    }
+
+    fn look(&self, id: ShardId) -> &Shard {
+        if self.id == id { self } else { not_held() }
+    }
+
+    fn each(&mut self, visit: &mut dyn FnMut(&mut Shard)) {
+        visit(self);
     }
 }
 

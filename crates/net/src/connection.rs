@@ -14,7 +14,7 @@
 //! they read.
 
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
 use engine::{End, Large, Now};
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
@@ -81,6 +81,9 @@ pub(crate) struct Connection<S> {
     /// Replies that the kernel has not taken.
     pending: Out,
     job: Option<Box<dyn Job>>,
+    /// The last request waits for a key. Whoever serves it wakes the task, or the server when its
+    /// time is over.
+    waiting: Option<Arc<Waiting>>,
     /// Held back by CLIENT PAUSE. The server wakes the task when the pause ends.
     paused: bool,
     closing: Option<Exit>,
@@ -102,6 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept_whole: false,
             pending: Out::default(),
             job: None,
+            waiting: None,
             paused: false,
             closing: None,
             soft_since_ms: None,
@@ -113,7 +117,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && self.job.is_none() && !self.paused
+        self.kept.is_empty() && self.pending.is_empty() && !self.is_held()
+    }
+
+    /// Whether requests must wait for what is under way.
+    fn is_held(&self) -> bool {
+        self.job.is_some() || self.paused || self.waiting.is_some()
+    }
+
+    /// The end: takes the client out of what others know it by.
+    pub(crate) fn leave(&mut self) {
+        let engine = &self.scratch.engine;
+        if let Some(waiting) = self.waiting.take() {
+            engine.abandon(&waiting);
+        }
+        engine.leave(&mut self.session);
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -142,23 +160,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.check_limits(&scratch);
             }
             if self.closing.is_some() {
-                // What is queued goes out first; a peer that stops reading is cut off by the clock.
-                if !self.pending.is_empty() {
-                    self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
-                    return Poll::Pending;
-                }
-                return Poll::Ready(self.closing.take().unwrap_or(Exit::Closed));
+                return self.wind_up();
             }
             if self.job.is_some() {
                 self.work(cx);
                 return Poll::Pending;
             }
-            if self.paused {
-                if self.still_paused() {
-                    return Poll::Pending;
+            if let Some(waiting) = self.waiting.take() {
+                match ready!(self.wait(cx, waiting)) {
+                    Ok(()) => continue,
+                    Err(exit) => return Poll::Ready(exit),
                 }
-                self.paused = false;
-                self.session.card.set(ClientFlags::BLOCKED, false);
+            }
+            if self.still_paused() {
+                return Poll::Pending;
             }
             if self.kept_whole {
                 self.kept_whole = false;
@@ -166,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.progress = Progress::default();
                 self.serve_kept(input);
                 self.after_serving(cx);
-                if self.kept_whole && self.job.is_none() && !self.paused {
+                if self.kept_whole && !self.is_held() {
                     // The worker's other clients come first.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -186,12 +201,67 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             taken += len;
             let receives = self.progress.wanted().is_some_and(|wanted| wanted >= INPUT_BYTES);
             let full = len == INPUT_BYTES && !(receives && taken < INPUT_BYTES_PER_TURN);
-            if full || self.kept_whole && self.job.is_none() && !self.paused {
+            if full || self.kept_whole && !self.is_held() {
                 // The worker's other clients come first.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
+    }
+
+    /// What is queued goes out first; a peer that stops reading is cut off by the clock.
+    fn wind_up(&mut self) -> Poll<Exit> {
+        if !self.pending.is_empty() {
+            self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+            return Poll::Pending;
+        }
+        Poll::Ready(self.closing.take().unwrap_or(Exit::Closed))
+    }
+
+    /// Answers a client that has waited; while it waits on, takes in what it sends.
+    fn wait(&mut self, cx: &mut Context<'_>, waiting: Arc<Waiting>) -> Poll<Result<(), Exit>> {
+        if self.resume(cx, &waiting) {
+            return Poll::Ready(Ok(()));
+        }
+        self.waiting = Some(waiting);
+        Poll::Ready(match ready!(self.read_behind(cx)) {
+            Ok(0) => Err(Exit::Closed),
+            Ok(_) => {
+                self.check_limits(&Rc::clone(&self.scratch));
+                Ok(())
+            }
+            Err(error) => Err(Exit::Io(error)),
+        })
+    }
+
+    /// Writes the answer to a client that has waited, if there is one. `false`: it waits on.
+    fn resume(&mut self, cx: &mut Context<'_>, waiting: &Arc<Waiting>) -> bool {
+        let scratch = Rc::clone(&self.scratch);
+        let State { worker, reply, .. } = &mut *scratch.state.borrow_mut();
+        reply.protocol = self.session.wire();
+        let engine = &scratch.engine;
+        if !engine.resume(worker, &mut self.session, waiting, wall_ms(), reply) {
+            return false;
+        }
+        if self.exceeds_output(engine, reply.out.len()) {
+            reply.out.clear();
+            self.cut_off();
+        }
+        self.send(cx, &mut reply.out, worker);
+        self.publish_buffers();
+        true
+    }
+
+    /// Reads what comes while the client waits, to be served later: so that its end is seen.
+    fn read_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let scratch = Rc::clone(&self.scratch);
+        let State { input, .. } = &mut *scratch.state.borrow_mut();
+        let mut buffer = ReadBuf::new(input);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let len = buffer.filled().len();
+        self.keep(&input[..len]);
+        self.publish_buffers();
+        Poll::Ready(Ok(len))
     }
 
     /// Reads once into the worker's buffer and serves what came.
@@ -299,6 +369,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.job = Some(job);
                 self.kept_whole = true;
             }
+            ServeEnd::Wait(waiting) => {
+                self.waiting = Some(waiting);
+                self.kept_whole = true;
+            }
             ServeEnd::Paused => {
                 self.paused = true;
                 self.kept_whole = true;
@@ -308,8 +382,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn still_paused(&self) -> bool {
-        self.scratch.engine.pause.active(wall_ms())
+    /// Whether CLIENT PAUSE holds the connection back; notes that it does not any more.
+    fn still_paused(&mut self) -> bool {
+        if self.paused && !self.scratch.engine.pause.active(wall_ms()) {
+            self.paused = false;
+            self.session.card.set(ClientFlags::BLOCKED, false);
+        }
+        self.paused
     }
 
     /// Does one slice of the long job, then lets the worker's other clients go first. A client that
@@ -457,6 +536,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn write_pending(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
         while !self.pending.is_empty() {
             let sent = write(&mut self.stream, cx, &self.pending)?;
             if sent == 0 {
@@ -467,6 +549,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.closing.is_some() {
                 self.session.card.last_ms.store(wall_ms(), Relaxed);
             }
+        }
+        if self.pending.is_empty() {
+            // Of what was behind, its room stays with nobody.
+            self.pending = Out::default();
         }
         Ok(())
     }
@@ -512,6 +598,7 @@ enum ServeEnd {
     /// There is more to execute, after the replies so far were offered to the kernel.
     Turn,
     Later(Box<dyn Job>),
+    Wait(Arc<Waiting>),
     Paused,
     Close(Exit),
 }
@@ -554,6 +641,7 @@ impl Serving<'_> {
                 let end = match served.end {
                     End::Done => None,
                     End::Later(job) => Some(ServeEnd::Later(job)),
+                    End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
                     End::Close => Some(ServeEnd::Close(Exit::Closed)),
                 };
@@ -627,6 +715,7 @@ impl Serving<'_> {
             End::Done if input.is_empty() => ServeEnd::Need,
             End::Done => ServeEnd::Turn,
             End::Later(job) => ServeEnd::Later(job),
+            End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,
             End::Close => ServeEnd::Close(Exit::Closed),
         };

@@ -171,14 +171,22 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
             Ok(stream) => {
                 let mut connection = Connection::new(stream, session, scratch);
                 let exit = (&mut connection).await;
-                if matches!(exit, Exit::Moved)
-                    && let Ok(stream) = connection.stream.into_std()
-                {
-                    let transport = Transport::Tcp(stream);
-                    return pool.assign(Incoming { transport, session: connection.session });
+                if !matches!(exit, Exit::Moved) {
+                    connection.leave();
+                    Ok(exit)
+                } else {
+                    let mut session = connection.session;
+                    match connection.stream.into_std() {
+                        Ok(stream) => {
+                            let transport = Transport::Tcp(stream);
+                            return pool.assign(Incoming { transport, session });
+                        }
+                        Err(error) => {
+                            pool.engine.leave(&mut session);
+                            Err(error)
+                        }
+                    }
                 }
-                pool.engine.leave(&mut connection.session);
-                Ok(exit)
             }
             Err(error) => Err(error),
         },
@@ -186,14 +194,22 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
             Ok(stream) => {
                 let mut connection = Connection::new(stream, session, scratch);
                 let exit = (&mut connection).await;
-                if matches!(exit, Exit::Moved)
-                    && let Ok(stream) = connection.stream.into_std()
-                {
-                    let transport = Transport::Unix(stream);
-                    return pool.assign(Incoming { transport, session: connection.session });
+                if !matches!(exit, Exit::Moved) {
+                    connection.leave();
+                    Ok(exit)
+                } else {
+                    let mut session = connection.session;
+                    match connection.stream.into_std() {
+                        Ok(stream) => {
+                            let transport = Transport::Unix(stream);
+                            return pool.assign(Incoming { transport, session });
+                        }
+                        Err(error) => {
+                            pool.engine.leave(&mut session);
+                            Err(error)
+                        }
+                    }
                 }
-                pool.engine.leave(&mut connection.session);
-                Ok(exit)
             }
             Err(error) => Err(error),
         },

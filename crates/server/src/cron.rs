@@ -28,6 +28,21 @@ pub(crate) async fn end_pauses(server: Arc<Server>) {
     }
 }
 
+/// Wakes the clients whose blocking commands have waited long enough.
+pub(crate) async fn end_waits(server: Arc<Server>) {
+    loop {
+        let changed = server.deadlines_changed.notified();
+        match server.engine.deadlines.expire(clock::now().0) {
+            None => changed.await,
+            Some(until_ms) => {
+                let left_ms = until_ms.saturating_sub(clock::now().0).clamp(1, 60_000);
+                // Whether it is time or there is an earlier deadline: the list is looked at again.
+                tokio::time::timeout(Duration::from_millis(left_ms as u64), changed).await.ok();
+            }
+        }
+    }
+}
+
 /// State of the cron.
 pub(crate) struct Cron {
     server: Arc<Server>,
@@ -176,7 +191,8 @@ impl Cron {
                 seconds = seconds.min(UNAUTHENTICATED_SECONDS);
             } else if card.has(ClientFlags::CLOSE_AFTER_REPLY) {
                 seconds = seconds.min(LINGER_SECONDS);
-            } else if card.has(ClientFlags::BLOCKED) {
+            } else if card.has(ClientFlags::BLOCKED | ClientFlags::PUBSUB | ClientFlags::MONITOR) {
+                // These wait to hear something.
                 seconds = i64::MAX;
             }
             let silent_ms = now_ms.saturating_sub(card.last_ms.load(Ordering::Relaxed));

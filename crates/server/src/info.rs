@@ -128,10 +128,10 @@ fn clients(server: &Server, out: &mut String) {
         "tracking_clients" = server.engine.tracking.clients();
         "pubsub_clients" = having(ClientFlags::PUBSUB);
         "watching_clients" = cards.iter().filter(|card| card.watch.keys() > 0).count();
-        "clients_in_timeout_table" = 0;
+        "clients_in_timeout_table" = server.engine.deadlines.len();
         "total_watched_keys" = server.engine.space.watched_keys();
-        "total_blocking_keys" = 0;
-        "total_blocking_keys_on_nokey" = 0;
+        "total_blocking_keys" = server.engine.space.waited_keys();
+        "total_blocking_keys_on_nokey" = server.engine.space.heeded_keys();
     }
     match server.engine.pause.current(clock::now().0) {
         Some((mode, left_ms)) => {
@@ -237,7 +237,7 @@ fn clients_bytes(server: &Server) -> u64 {
     server.clients().bytes()
 }
 
-fn persistence(_: &Server, out: &mut String) {
+fn persistence(server: &Server, out: &mut String) {
     head(out, "Persistence");
     fields! { out,
         "loading" = 0;
@@ -248,7 +248,7 @@ fn persistence(_: &Server, out: &mut String) {
         "current_fork_perc" = "0.00";
         "current_save_keys_processed" = 0;
         "current_save_keys_total" = 0;
-        "rdb_changes_since_last_save" = 0;
+        "rdb_changes_since_last_save" = server.engine.stats.total().changes;
         "rdb_bgsave_in_progress" = 0;
         "rdb_last_save_time" = 0;
         "rdb_last_bgsave_status" = "ok";

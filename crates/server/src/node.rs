@@ -61,6 +61,8 @@ pub struct Server {
     pub(crate) stop: Notify,
     /// A pause began or was prolonged.
     pub(crate) pause_changed: Notify,
+    /// A client waits whose time is over sooner than that of others.
+    pub(crate) deadlines_changed: Notify,
     pub(crate) stopping: AtomicBool,
     /// The TCP listeners once more, to close them from where CONFIG SET runs.
     pub(crate) listening: Mutex<Vec<Socket>>,

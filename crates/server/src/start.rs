@@ -311,12 +311,19 @@ fn build(
         reset_ms: AtomicI64::new(clock::now().0),
         stop: Notify::new(),
         pause_changed: Notify::new(),
+        deadlines_changed: Notify::new(),
         stopping: AtomicBool::new(false),
         listening: Mutex::default(),
         new_listeners,
         oom_score: Mutex::default(),
     });
     engine.set_node(Arc::clone(&server) as Arc<dyn Node>);
+    let listener = Arc::downgrade(&server);
+    engine.deadlines.set_listener(Box::new(move || {
+        if let Some(server) = listener.upgrade() {
+            server.deadlines_changed.notify_one();
+        }
+    }));
     let count = threads(&server.config.lock());
     let seed = u64::from_le_bytes(random().map_err(entropy)?);
     let pool = Pool::start(engine, Arc::clone(&server) as Arc<dyn net::Admission>, count, seed)
@@ -363,6 +370,7 @@ async fn serve_until_told(
         tokio::task::spawn_local(Cron::new(Arc::clone(server), worker).run());
     }
     tokio::task::spawn_local(crate::cron::end_pauses(Arc::clone(server)));
+    tokio::task::spawn_local(crate::cron::end_waits(Arc::clone(server)));
     if tcp {
         banner::ready("tcp");
     }

@@ -3,7 +3,7 @@
 
 use crate::Snapshot;
 use crate::host::{self, Host};
-use command::{Card, ClientFlags, JobStep, Session};
+use command::{Card, ClientFlags, Ending, JobStep, Session, Waiting};
 use engine::{End, Engine, Now, Worker};
 use journal::{Journal, Lsn, Patience, ReadOutcome, Reader};
 use keyspace::{Keyspace, Position, ScanFilter, persist};
@@ -357,7 +357,70 @@ impl Hand {
     }
 
     /// Sends bytes as they are; see [`Node::send_bytes`].
-    pub fn send_bytes(&mut self, session: &mut Session, mut input: &[u8]) -> Vec<u8> {
+    pub fn send_bytes(&mut self, session: &mut Session, input: &[u8]) -> Vec<u8> {
+        self.serve(session, input, Self::wait_out)
+    }
+
+    /// Sends one command, and lets the client wait if it is one that waits: [`Hand::resume`] tells
+    /// when it has been served.
+    pub fn start(&mut self, session: &mut Session, words: &[&[u8]]) -> Option<Value> {
+        let mut request = Vec::new();
+        resp::write_command(&mut request, words);
+        let bytes = self.serve(session, &request, |_, _, _| {});
+        resp::parse_reply(&bytes).ok().flatten().map(|(value, _)| value)
+    }
+
+    /// The reply to a command that has waited, once there is one.
+    pub fn resume(&mut self, session: &mut Session) -> Option<Value> {
+        let waiting = session.card.waiting.lock().clone()?;
+        self.reply.protocol = session.wire();
+        let now_ms = self.host.now_ms();
+        if !self.engine.resume(&self.worker, session, &waiting, now_ms, &mut self.reply) {
+            return None;
+        }
+        let bytes = self.reply.out.to_vec();
+        self.reply.out.clear();
+        resp::parse_reply(&bytes).ok().flatten().map(|(value, _)| value)
+    }
+
+    /// The client closes its connection. The reply that it will never read, if it was served just
+    /// before.
+    pub fn close(&mut self, session: &mut Session) -> Option<Value> {
+        let waiting = session.card.waiting.lock().clone();
+        let lost = match waiting {
+            Some(waiting) if !waiting.end(Ending::Gone) => self.resume(session),
+            Some(waiting) => {
+                self.engine.abandon(&waiting);
+                None
+            }
+            None => None,
+        };
+        session.unwatch(&self.engine.space);
+        self.engine.pubsub.leave(session);
+        self.host.clients.remove(session.card.id);
+        lost
+    }
+
+    /// Nobody else is there who could serve the client: its time goes by.
+    fn wait_out(&mut self, session: &mut Session, waiting: &Arc<Waiting>) {
+        match waiting.wait.until_ms {
+            Some(until_ms) => {
+                self.host.now_ms.fetch_max(until_ms, Ordering::Relaxed);
+            }
+            None => {
+                waiting.end(Ending::Timeout);
+            }
+        }
+        let now_ms = self.host.now_ms();
+        self.engine.resume(&self.worker, session, waiting, now_ms, &mut self.reply);
+    }
+
+    fn serve(
+        &mut self,
+        session: &mut Session,
+        mut input: &[u8],
+        waits: fn(&mut Self, &mut Session, &Arc<Waiting>),
+    ) -> Vec<u8> {
         /// As a connection does.
         const BATCH_REQUESTS: usize = 64;
         self.reply.protocol = session.wire();
@@ -394,6 +457,11 @@ impl Hand {
                         if session.reply_mode != command::ReplyMode::On {
                             self.reply.truncate(mark);
                         }
+                    }
+                    End::Wait(waiting) => {
+                        used = requests.end_of(served.done);
+                        whole = false;
+                        waits(self, session, &waiting);
                     }
                     End::Paused => {
                         let left = self

@@ -4,12 +4,15 @@
 use keyspace::{Keyspace, Position, ScanFilter, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use types::Any;
 use types::digest::Digest;
+use types::stream::{Producers, Stream, StreamId};
 
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Of a string its bytes, of a collection its digest in hexadecimal.
+    /// Of a string its bytes, of a collection its digest in hexadecimal, and of a stream what that
+    /// leaves out besides.
     pub value: Vec<u8>,
     /// Name and value.
     pub digest: Digest,
@@ -90,6 +93,7 @@ impl Snapshot {
             let equal = match (here, there) {
                 (Some(a), Some(b)) => {
                     a.digest == b.digest
+                        && a.value == b.value
                         && a.expiry_ms == b.expiry_ms
                         && (!encodings || a.encoding == b.encoding)
                 }
@@ -111,7 +115,7 @@ fn show(entry: Option<&Entry>) -> String {
         || "absent".to_owned(),
         |entry| {
             let mut text = Vec::new();
-            stdx::quote::repr(&mut text, &entry.value[..entry.value.len().min(200)]);
+            stdx::quote::repr(&mut text, &entry.value[..entry.value.len().min(900)]);
             let text = String::from_utf8_lossy(&text).into_owned();
             format!("{text} expires {:?} {}", entry.expiry_ms, entry.encoding)
         },
@@ -130,6 +134,38 @@ fn value_of(entry: &keyspace::Entry) -> Vec<u8> {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Inline(bytes) => bytes.to_vec(),
         Value::Shared(shared) => shared.to_vec(),
+        Value::Boxed(Any::Stream(stream)) => {
+            [digest_of(entry).hex().as_slice(), about_stream(stream).as_bytes()].concat()
+        }
         Value::Packed(_) | Value::Boxed(_) => digest_of(entry).hex().to_vec(),
     }
+}
+
+/// What the digest of a stream leaves out: its counts, groups and producers. When consumers asked
+/// for something is not told to the journal.
+fn about_stream(stream: &Stream) -> String {
+    let log = stream.log();
+    let mut out = format!(
+        " last {:?} deleted {:?} added {} memory {:?}",
+        log.last_id(),
+        log.max_deleted_id(),
+        log.entries_added(),
+        stream.memory()
+    );
+    let mut add = |part: String| out.push_str(&part);
+    for group in stream.groups() {
+        add(format!(" group {:?} {:?} {:?}", group.name(), group.last_id, group.entries_read));
+        for one in group.pending_from(StreamId::MIN) {
+            let owner = group.owner_name(&one);
+            add(format!(" {:?} {} {} {owner:?}", one.id, one.time_ms, one.deliveries));
+        }
+        for (_, consumer) in group.consumers() {
+            let own: Vec<_> = consumer.pending_from(StreamId::MIN).collect();
+            add(format!(" consumer {:?} {own:?}", consumer.name()));
+        }
+    }
+    for (pid, producer) in stream.producers().into_iter().flat_map(Producers::iter) {
+        add(format!(" producer {pid:?} {:?}", producer.names().collect::<Vec<_>>()));
+    }
+    out
 }

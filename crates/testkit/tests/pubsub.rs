@@ -120,3 +120,41 @@ fn a_slow_subscriber_is_dropped_and_harms_nobody() {
     node.engine.pubsub.leave(&mut slow);
     assert_eq!(send(&mut node, &mut other, "PUBSUB NUMSUB c"), ["[c 1]"]);
 }
+
+#[test]
+fn a_monitor_is_shown_what_runs() {
+    let mut node = Node::new(Options::default());
+    let (mut watcher, mut other) = (node.session(), node.session());
+    assert_eq!(send(&mut node, &mut watcher, "MONITOR"), ["OK"]);
+    for text in [
+        "SET k \"a\\r\\n\\x01\"",
+        "GET k",
+        "CONFIG GET port",
+        "NOPE",
+        "AUTH user password",
+        "SELECT 3",
+        "MULTI",
+        "INCR n",
+        "EXEC",
+    ] {
+        send(&mut node, &mut other, text);
+    }
+    let shown = mail(&mut node, &mut watcher);
+    let head = format!("1700000000.000000 [0 {}] ", other.card.addr);
+    let shown: Vec<&str> =
+        shown.iter().map(|text| text.strip_prefix(&*head).unwrap_or(text)).collect();
+    let in_3 = |text: &str| format!("1700000000.000000 [3 {}] {text}", other.card.addr);
+    let expect = [
+        "\"SET\" \"k\" \"a\\r\\n\\x01\"",
+        "\"GET\" \"k\"",
+        "\"AUTH\" \"(redacted)\" \"(redacted)\"",
+        &in_3("\"SELECT\" \"3\""),
+        &in_3("\"MULTI\""),
+        &in_3("\"INCR\" \"n\""),
+        &in_3("\"EXEC\""),
+    ];
+    assert_eq!(shown, expect);
+    assert_eq!(send(&mut node, &mut watcher, "RESET"), ["RESET"]);
+    send(&mut node, &mut other, "GET k");
+    assert!(mail(&mut node, &mut watcher).is_empty());
+}

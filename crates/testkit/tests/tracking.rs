@@ -2,7 +2,10 @@
 
 use command::Session;
 use resp::Value;
-use testkit::{Node, Options, words};
+use std::collections::BTreeMap;
+use std::thread;
+use stdx::rng::Rng;
+use testkit::{Hand, Node, Options, words};
 
 struct Tracked {
     node: Node,
@@ -233,4 +236,105 @@ fn who_leaves_hears_nothing() {
     assert_eq!(all.me("RESET"), ["RESET"]);
     assert!(all.other("SET k 1").is_empty() && !all.node.engine.tracking.active());
     assert_eq!(all.me("CLIENT GETREDIR"), ["-1"]);
+}
+
+/// A client with a memory of its own, on a thread of its own.
+struct Cache {
+    hand: Hand,
+    session: Session,
+    kept: BTreeMap<String, String>,
+}
+
+impl Cache {
+    fn new(mut hand: Hand, options: &str) -> Self {
+        let mut session = hand.session();
+        session.protocol = 3;
+        let line = format!("CLIENT TRACKING ON {options}");
+        let words: Vec<&[u8]> = line.trim().split(' ').map(str::as_bytes).collect();
+        hand.send_all(&mut session, &words);
+        Self { hand, session, kept: BTreeMap::new() }
+    }
+
+    /// Reads keys in one pipeline, and takes replies and invalidations in the order in which they
+    /// come.
+    fn read(&mut self, keys: &[String]) {
+        let lines: String = keys.iter().map(|key| format!("GET {key}\r\n")).collect();
+        let out = self.hand.send_bytes(&mut self.session, lines.as_bytes());
+        let (mut at, mut asked) = (0, keys.iter());
+        while let Ok(Some((value, size))) = resp::parse_reply(&out[at..]) {
+            at += size;
+            match value {
+                Value::Push(items) => self.forget(&items[1]),
+                value => {
+                    let key = asked.next().expect("a reply to each request");
+                    self.kept.insert(key.clone(), text(value));
+                }
+            }
+        }
+        assert_eq!((at, asked.len()), (out.len(), 0));
+    }
+
+    fn forget(&mut self, keys: &Value) {
+        match keys {
+            Value::Array(keys) => keys.iter().for_each(|key| {
+                self.kept.remove(&text(key.clone()));
+            }),
+            Value::Null => self.kept.clear(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_memory_keeps_what_is_no_longer_true() {
+    const KEYS: u64 = 12;
+    const ROUNDS: usize = 3000;
+    let mut node = Node::new(Options { shards: 4, journal: false, ..Options::default() });
+    let mut caches: Vec<Cache> = ["", "", "BCAST", "NOLOOP"]
+        .iter()
+        .zip(1..)
+        .map(|(options, seed)| Cache::new(node.hand(seed), options))
+        .collect();
+    let writers: Vec<Hand> = (10..12).map(|seed| node.hand(seed)).collect();
+    thread::scope(|scope| {
+        for (number, mut hand) in writers.into_iter().enumerate() {
+            let mut rng = Rng::new(100 + number as u64);
+            scope.spawn(move || {
+                let mut session = hand.session();
+                for round in 0..ROUNDS {
+                    let (a, b) = (rng.below(KEYS), rng.below(KEYS));
+                    let line = match rng.below(9) {
+                        0 => format!("RENAME {a} {b}"),
+                        1 => format!("MSET {a} {round}.{number} {b} {round}.{number}"),
+                        2 => format!("DEL {a} {b}"),
+                        3 => format!("MULTI\r\nSET {a} x{round}\r\nSET {b} y{round}\r\nEXEC"),
+                        4 if round % 100 == 0 => "FLUSHALL".into(),
+                        _ => format!("SET {a} {round}.{number}"),
+                    };
+                    hand.send_bytes(&mut session, format!("{line}\r\n").as_bytes());
+                }
+            });
+        }
+        for (cache, seed) in caches.iter_mut().zip(1..) {
+            let mut rng = Rng::new(seed);
+            scope.spawn(move || {
+                for _ in 0..ROUNDS {
+                    let keys: Vec<String> =
+                        (0..=rng.below(4)).map(|_| rng.below(KEYS).to_string()).collect();
+                    cache.read(&keys);
+                }
+            });
+        }
+    });
+    for mut cache in caches {
+        for letter in node.mail(&mut cache.session) {
+            let Value::Push(items) = letter else { panic!("{letter:?}") };
+            cache.forget(&items[1]);
+        }
+        let mut session = node.session();
+        for (key, kept) in &cache.kept {
+            let now = text(node.send(&mut session, &[b"GET", key.as_bytes()]).expect("a reply"));
+            assert_eq!(kept, &now, "{key}");
+        }
+    }
 }

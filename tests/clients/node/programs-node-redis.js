@@ -1,6 +1,6 @@
 // What people write on top of Redis, with node-redis. usage: node programs-node-redis.js PORT UNIX_SOCKET
 import assert from "node:assert/strict";
-import { createClient } from "redis";
+import { BasicClientSideCache, createClient } from "redis";
 import { Tally } from "./tally.js";
 
 const port = Number(process.argv[2]);
@@ -121,6 +121,24 @@ const programs = {
     await own.unsubscribe();
     await own.pUnsubscribe();
     assert.equal(String(await own.ping()), "PONG");
+    await own.close();
+  },
+  async clientSideCaching(c) {
+    if (RESP !== 3) return;
+    const clientSideCache = new BasicClientSideCache();
+    const own = createClient({ socket: { port }, RESP, clientSideCache });
+    own.on("error", () => {});
+    await own.connect();
+    await c.set("a", "1");
+    assert.equal(await own.get("a"), "1");
+    assert.equal(await own.get("a"), "1");
+    assert.equal(clientSideCache.stats().hitCount, 1);
+    await c.set("a", "2");
+    await sleep(50);
+    assert.equal(await own.get("a"), "2");
+    await c.flushAll();
+    await sleep(50);
+    assert.equal(await own.get("a"), null);
     await own.close();
   },
 };

@@ -10,6 +10,7 @@ import time
 import uuid
 
 import redis
+from redis.cache import CacheConfig
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from harness import Tally, wait_until  # noqa: E402
@@ -255,7 +256,37 @@ def locks(r):
     assert counter["n"] == 80
 
 
-PROGRAMS = [cache_with_ttl, list_queue, stream_workers, leaderboard, delayed_jobs, rate_limit, sessions, messages, locks]
+def client_side_caching(r):
+    """A client keeps what it has read until it hears that it has changed: in RESP3 by itself, in RESP2 through another."""
+    r.mset({"a": 1, "b": 2})
+    if OPTIONS.get("protocol") == 2:
+        with connect() as reader:
+            with r.pubsub() as messages:
+                messages.subscribe("__redis__:invalidate")
+                assert messages.get_message(timeout=5)["type"] == "subscribe"
+                ids = [int(one["id"]) for one in r.client_list() if one["sub"] == "1"]
+                reader.execute_command("CLIENT", "TRACKING", "ON", "REDIRECT", ids[0])
+                assert reader.get("a") == "1"
+                r.incr("a")
+                message = messages.get_message(timeout=5)
+                assert message["channel"] == "__redis__:invalidate" and message["data"] == ["a"], message
+        return
+    with redis.Redis(port=PORT, decode_responses=True, protocol=3, cache_config=CacheConfig()) as c:
+        cache = c.get_cache()
+        assert c.get("a") == "1" and c.mget("a", "b") == ["1", "2"] and cache.size == 2
+        hits = r.info("stats")["keyspace_hits"]
+        assert c.get("a") == "1" and c.mget("a", "b") == ["1", "2"], "from its own memory"
+        assert r.info("stats")["keyspace_hits"] == hits
+        r.incr("a")
+        assert wait_until(lambda: c.get("a") == "2") and c.mget("a", "b") == ["2", "2"]
+        r.pexpire("b", 20)
+        assert wait_until(lambda: c.get("b") is None)
+        r.flushall()
+        assert wait_until(lambda: c.get("a") is None)
+
+
+PROGRAMS = [cache_with_ttl, list_queue, stream_workers, leaderboard, delayed_jobs, rate_limit, sessions, messages, client_side_caching,
+            locks]
 
 
 def main():

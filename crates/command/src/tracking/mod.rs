@@ -65,7 +65,7 @@ struct Tracker {
 }
 
 /// A client's own side of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TrackingState {
     tracker: Arc<Tracker>,
     pub mode: TrackingMode,

@@ -2,7 +2,7 @@
 
 use super::{OPERATOR, conn};
 use command::grammar::{integer, one_of, word};
-use command::{Args, Command, CommandError, Cx, Effect, Group, Outcome, PauseMode};
+use command::{Args, Command, CommandError, Cx, Effect, Ending, Group, Outcome, PauseMode};
 use resp::Reply;
 
 /// Closes the write gate, so it is the node's: no lock may be held.
@@ -60,16 +60,25 @@ fn unpause(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::None)
 }
 
-/// No command waits, so there is never anybody to release.
-fn unblock(_: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+/// Whether the client waited: one that CLIENT PAUSE holds back does not.
+fn unblock(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let id = args.bytes()?;
-    if args.left() == 1 && !args.token("TIMEOUT") && !args.token("ERROR") {
-        return Err(CommandError::UnblockReason);
+    let mut ending = Ending::Timeout;
+    if args.left() == 1 {
+        ending = if args.token("TIMEOUT") {
+            Ending::Timeout
+        } else if args.token("ERROR") {
+            Ending::Error
+        } else {
+            return Err(CommandError::UnblockReason);
+        };
     }
     if args.end().is_err() {
         return Err(CommandError::unknown_or_arity("CLIENT", args.all()[1]));
     }
-    stdx::num::parse_i64(id).ok_or(CommandError::NotAnInteger)?;
-    reply.integer(0);
+    let id = stdx::num::parse_i64(id).ok_or(CommandError::NotAnInteger)?;
+    let card = u64::try_from(id).ok().and_then(|id| cx.node.clients().get(id));
+    let waiting = card.and_then(|card| card.waiting.lock().clone());
+    reply.integer(i64::from(waiting.is_some_and(|waiting| waiting.end(ending))));
     Ok(Effect::None)
 }

@@ -61,7 +61,7 @@ fn quit(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn reset(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     use command::ClientFlags as Flag;
-    cx.session.leave(cx.space, cx.pubsub, cx.tracking);
+    cx.session.leave(cx.space, cx.pubsub, cx.tracking, cx.monitors);
     cx.session.reset(!cx.node.password_required());
     let card = &cx.session.card;
     card.set(Flag::NO_EVICT | Flag::NO_TOUCH | Flag::READONLY | Flag::IMPORT_SOURCE, false);

@@ -3,10 +3,11 @@
 //!
 //! What many commands share has one place: [`pop::take`] takes elements off an end and answers them,
 //! [`pop::take_first`] does so for the first of several keys, [`moving::shift`] moves one element.
-//! They do not wait for anything; a command that does calls them once there is something.
+//! They do not wait for anything; the commands that do ([`blocking`]) call them.
 //!
 //! A range of many elements is answered from a clone of the list, outside the lock.
 
+mod blocking;
 mod moving;
 mod pop;
 mod push;
@@ -23,6 +24,11 @@ use types::listpack::Element;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
+    blocking::BLMOVE,
+    blocking::BLMPOP,
+    blocking::BLPOP,
+    blocking::BRPOP,
+    blocking::BRPOPLPUSH,
     read::LINDEX,
     push::LINSERT,
     read::LLEN,

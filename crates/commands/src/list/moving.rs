@@ -8,7 +8,7 @@ use resp::Reply;
 use std::iter;
 use types::list::{End, List};
 
-const KEYS: &[KeySpec] = &[
+pub(super) const KEYS: &[KeySpec] = &[
     KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE)),
     KeySpec::at(2, KeyFlags::RW.or(KeyFlags::INSERT)),
 ];

@@ -10,7 +10,7 @@ use resp::Reply;
 use types::View as _;
 use types::list::{End, List};
 
-const POPPED: KeyFlags = KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE);
+pub(super) const POPPED: KeyFlags = KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE);
 const POP_KEYS: &[KeySpec] = &[KeySpec::at(1, POPPED)];
 const POP_ARGS: &[Argument] = &[key("key"), integer("count").optional().since("6.2.0")];
 

@@ -16,6 +16,7 @@ mod latency;
 mod lolwut;
 mod memory;
 mod module;
+mod monitor;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
+    monitor::MONITOR,
     information::ROLE,
     information::SHUTDOWN,
     command_log::SLOWLOG,

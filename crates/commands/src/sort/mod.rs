@@ -4,9 +4,9 @@
 //! The elements are read from a copy made in an instant, so that other keys can be looked up on the
 //! way. Such keys are in no key list: a request with a pattern in BY or GET holds all shards.
 //!
-//! What is equal is put in the order of its text or, in a list that is sorted by texts of others,
-//! left in its order: the result never depends on the order in which a set happens to be kept. What STORE made is told to the journal as such: a replica
-//! need neither sort nor know which keys had expired.
+//! What is equal is put in the order of its text or, when sorted by texts of others, left in its
+//! order. What STORE made is told to the journal as such: a replica need neither sort nor know which
+//! keys had expired.
 
 mod options;
 mod pattern;
@@ -187,15 +187,12 @@ fn arranged<'e>(
     if unsorted {
         return Ok(in_own_order(any, range, options.descending));
     }
-    let mut elements = in_own_order(any, 0..any.len(), false);
+    let elements = in_own_order(any, 0..any.len(), false);
     // BY a constant, on a set: by its own text.
     let by = options.by.as_ref().filter(|_| !options.unsorted);
     let alpha = options.alpha || options.unsorted;
-    // By texts of others, equal ones stay in the order in which they come: of a list that is its own.
+    // By texts of others, equal ones stay in the order in which they come.
     let ties_stay = alpha && by.is_some();
-    if ties_stay && !matches!(any, Any::List(_)) {
-        elements.sort_unstable_by(|a, b| compare_texts(*a, *b));
-    }
     let mut rows = Vec::with_capacity(elements.len());
     for (at, element) in elements.into_iter().enumerate() {
         rows.push(Row { rank: rank(cx, element, by, alpha)?, element, at });

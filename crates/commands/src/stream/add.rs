@@ -171,7 +171,7 @@ impl<'a> Options<'a> {
             return Ok(true);
         }
         let automatic = more > 0 && args.token("IDMPAUTO");
-        if !automatic && !(more > 1 && args.token("IDMP")) {
+        if !(automatic || more > 1 && args.token("IDMP")) {
             return Ok(false);
         }
         if self.named.is_some() {
@@ -182,7 +182,7 @@ impl<'a> Options<'a> {
         match (pid.is_empty(), iid) {
             (true, None) => return Err(CommandError::IdmpAutoProducer),
             (true, Some(_)) => return Err(CommandError::IdmpProducer),
-            (false, Some(iid)) if iid.is_empty() => return Err(CommandError::IdmpName),
+            (false, Some(b"")) => return Err(CommandError::IdmpName),
             _ => {}
         }
         self.named = Some(Named { pid, iid });

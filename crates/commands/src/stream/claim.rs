@@ -118,7 +118,8 @@ impl Claim<'_> {
             None if self.force => Pending::new(id, self.now_ms, 1, None),
             None => return Fate::Left,
         };
-        if pending.owner().is_some() && pending.idle_ms(self.now_ms) < self.min_idle_ms {
+        let is_idle = self.min_idle_ms == 0 || pending.idle_ms(self.now_ms) >= self.min_idle_ms;
+        if pending.owner().is_some() && !is_idle {
             return Fate::Left;
         }
         let mut claimed = pending.delivered(self.time_ms, slot);
@@ -163,7 +164,7 @@ impl Done {
 
 /// The options of XCLAIM, behind the IDs.
 fn options(claim: &mut Claim<'_>, args: &mut Args<'_>) -> Result<StreamId, CommandError> {
-    let (mut time_ms, mut last_id) = (None, StreamId::MIN);
+    let (mut time_ms, mut last_id) = (None, None);
     while let Some(word) = args.next() {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
         let more = args.left() > 0;
@@ -180,15 +181,16 @@ fn options(claim: &mut Claim<'_>, args: &mut Args<'_>) -> Result<StreamId, Comma
             let count = integer_or(args.bytes()?, CommandError::XclaimRetryCount)?;
             claim.retry_count = u64::try_from(count).ok();
         } else if is("LASTID") && more {
-            last_id = parse_id(args.bytes()?)?;
+            last_id = Some(parse_id(args.bytes()?)?);
         } else {
             return Err(CommandError::err_bytes(&[b"Unrecognized XCLAIM option '", word, b"'"]));
         }
     }
-    // A time that cannot be is taken for now.
-    let possible = time_ms.filter(|time| (0..=claim.now_ms).contains(time));
-    claim.time_ms = possible.unwrap_or(claim.now_ms);
-    Ok(last_id)
+    // A time that cannot be is taken for now. What a journal says is believed: its clock was another.
+    let is_told = claim.force && claim.just_id && last_id.is_some();
+    let possible = |time: &i64| *time >= 0 && (is_told || *time <= claim.now_ms);
+    claim.time_ms = time_ms.filter(possible).unwrap_or(claim.now_ms);
+    Ok(last_id.unwrap_or(StreamId::MIN))
 }
 
 fn xclaim(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {

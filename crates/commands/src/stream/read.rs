@@ -1,8 +1,9 @@
 //! Reading what is new in several streams: XREAD, and XREADGROUP on behalf of a group.
 //!
 //! [`Request::parse`] takes the arguments apart, [`Request::positions`] finds out from where on each
-//! stream is to be read, and [`Request::serve`] answers if there is anything to answer with. Whoever
-//! waits for data calls `serve` again with the same positions.
+//! stream is to be read, and [`Request::serve`] answers if there is anything to answer with. Otherwise
+//! the client may wait: the request is run again when a stream has changed, with the position that
+//! `$` stood for in its place.
 
 use super::{
     CREATECONSUMER_EVENT, IDS, Journal, integer_or, no_group, parse_id, reply_body, reply_entry,
@@ -11,10 +12,11 @@ use super::{
 use command::grammar::{Argument, block, integer, key, string, word};
 use command::{
     Args, BeginSearch, Command, CommandError, Cx, Effect, FindKeys, Flags, Group as Section, Job,
-    JobStep, KeyFlags, KeySpec, Outcome, Rewrites,
+    JobStep, KeyFlags, KeySpec, Outcome, Rewrites, Wait, Wanted,
 };
 use keyspace::{Event, KeyRef, Keyspace};
 use resp::Reply;
+use types::Type;
 use types::stream::{Entry, Group, IdText, Log, Pending, Slot, Stream, StreamId};
 
 pub(super) const XREAD: Command = Command::data("XREAD", xread)
@@ -71,6 +73,8 @@ const fn streams(from: i32) -> KeySpec {
 struct Request<'a> {
     keys: &'a [KeyRef<'a>],
     ids: &'a [&'a [u8]],
+    /// BLOCK: until when to wait, in milliseconds since 1970 (`None`: for ever).
+    waits: Option<Option<i64>>,
     reader: Option<Reader<'a>>,
     /// Entries of one stream; `usize::MAX` if there is no limit.
     count: usize,
@@ -128,18 +132,19 @@ enum Position {
 }
 
 fn xread(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    Request::parse(args, false)?.run(cx, reply)
+    Request::parse(args, false, cx.now_ms)?.run(cx, args, reply)
 }
 
 fn xreadgroup(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    Request::parse(args, true)?.run(cx, reply)
+    Request::parse(args, true, cx.now_ms)?.run(cx, args, reply)
 }
 
 impl<'a> Request<'a> {
-    fn parse(args: &mut Args<'a>, for_group: bool) -> Result<Self, CommandError> {
+    fn parse(args: &mut Args<'a>, for_group: bool, now_ms: i64) -> Result<Self, CommandError> {
         let mut request = Self {
             keys: args.keys(),
             ids: &[],
+            waits: None,
             reader: None,
             count: usize::MAX,
             budget: Budget { entries: usize::MAX, bytes: usize::MAX, is_fresh: true },
@@ -150,7 +155,7 @@ impl<'a> Request<'a> {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
             let more = args.left();
             if is("BLOCK") && more > 0 {
-                timeout(args.bytes()?)?;
+                request.waits = Some(args.deadline_millis(now_ms)?);
             } else if is("COUNT") && more > 0 {
                 request.count = limit(args)?;
             } else if is("MAXCOUNT") && more > 0 {
@@ -202,7 +207,19 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    fn run(mut self, cx: &mut Cx<'_>, reply: &mut Reply) -> Outcome {
+    /// Reads what there is, of those streams in which there may be something.
+    fn run(self, cx: &mut Cx<'_>, args: &Args<'_>, reply: &mut Reply) -> Outcome {
+        let keys = cx.candidates(self.keys);
+        if keys.len() == self.keys.len() {
+            return self.run_all(cx, args, reply);
+        }
+        let is_left = |key: &KeyRef<'_>| keys.iter().any(|left| left.bytes() == key.bytes());
+        let ids = self.keys.iter().zip(self.ids).filter(|(key, _)| is_left(key));
+        let ids: Vec<&[u8]> = ids.map(|(_, id)| *id).collect();
+        Request { keys: &keys, ids: &ids, ..self }.run_all(cx, args, reply)
+    }
+
+    fn run_all(mut self, cx: &mut Cx<'_>, args: &Args<'_>, reply: &mut Reply) -> Outcome {
         let positions = self.positions(cx)?;
         let (before, mark) = (cx.log.commands, reply.mark());
         let served = match self.reader {
@@ -211,9 +228,30 @@ impl<'a> Request<'a> {
         };
         if !served {
             reply.truncate(mark);
-            reply.null_array();
+            match self.waits {
+                Some(until_ms) => {
+                    let wait = self.wait(until_ms, &positions, args.all());
+                    cx.wait(wait, reply, Reply::null_array);
+                }
+                None => reply.null_array(),
+            }
         }
         Ok(if cx.log.commands > before { Effect::Rewrite } else { Effect::None })
+    }
+
+    /// How the client waits for more. Who reads for a group wants to know, too, when the stream or the
+    /// group goes.
+    fn wait(&self, until_ms: Option<i64>, positions: &[Position], words: &[&[u8]]) -> Wait {
+        let is_group = self.reader.is_some();
+        let wanted = if is_group { Wanted::Change } else { Wanted::Type(Type::Stream) };
+        let first_id = words.len() - self.ids.len();
+        let meant =
+            positions.iter().zip(self.ids).enumerate().filter_map(|(at, (position, id))| {
+                let Position::After(position) = position else { return None };
+                let moves = matches!(*id, b"$" | b"+");
+                moves.then(|| (first_id + at, position.text(&mut IdText::default()).to_vec()))
+            });
+        Wait { wanted, keys: self.keys.len(), until_ms, meant: meant.collect() }
     }
 
     /// Where each stream is to be read from, as things stand now.
@@ -329,12 +367,6 @@ fn unbalanced(for_group: bool) -> CommandError {
 fn limit(args: &mut Args<'_>) -> Result<usize, CommandError> {
     let count = usize::try_from(args.integer()?).unwrap_or(0);
     Ok(if count == 0 { usize::MAX } else { count })
-}
-
-/// Milliseconds to wait for data.
-fn timeout(text: &[u8]) -> Result<i64, CommandError> {
-    let ms = integer_or(text, CommandError::TimeoutNotInteger)?;
-    if ms < 0 { Err(CommandError::TimeoutNegative) } else { Ok(ms) }
 }
 
 /// Longer replies are written from clones, outside the lock.

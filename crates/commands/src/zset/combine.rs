@@ -3,11 +3,12 @@
 use super::{open_members, reply_listed};
 use command::grammar::{integer, key, key_of, one_of, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Db, Event, KeyRef};
+use keyspace::{Db, Event, KeyRef, WrongType};
 use resp::Reply;
 use stdx::hash::{Map, Seed};
 use types::View as _;
 use types::listpack::{Digits, Element};
+use types::set::{Set, SetView};
 use types::zset::{ZSet, ZSetView, sort};
 
 pub(super) const ZDIFF: Command = Command::data("ZDIFF", zdiff)
@@ -127,6 +128,7 @@ pub(super) const ZUNIONSTORE: Command = Command::data("ZUNIONSTORE", zunionstore
 enum Source<'a> {
     None,
     ZSet(ZSetView<'a>),
+    Set(SetView<'a>),
 }
 
 impl<'a> Source<'a> {
@@ -134,6 +136,7 @@ impl<'a> Source<'a> {
         match self {
             Self::None => 0,
             Self::ZSet(set) => set.len(),
+            Self::Set(set) => set.len(),
         }
     }
 
@@ -141,6 +144,7 @@ impl<'a> Source<'a> {
         match self {
             Self::None => None,
             Self::ZSet(set) => set.score(member),
+            Self::Set(set) => set.contains(member).then_some(1.0),
         }
     }
 
@@ -148,6 +152,7 @@ impl<'a> Source<'a> {
         match self {
             Self::None => Box::new(std::iter::empty()),
             Self::ZSet(set) => Box::new(set.range(0..set.len())),
+            Self::Set(set) => Box::new(set.iter().map(|member| (member, 1.0))),
         }
     }
 }
@@ -158,7 +163,11 @@ fn sources<'d>(db: &'d mut Db<'_>, keys: &[KeyRef<'_>]) -> Result<Vec<Source<'d>
         db.get(key);
     }
     let db = &*db;
-    keys.iter().map(|key| Ok(db.seen::<ZSet>(key)?.map_or(Source::None, Source::ZSet))).collect()
+    let source = |key| match db.seen::<ZSet>(key) {
+        Ok(set) => Ok(set.map_or(Source::None, Source::ZSet)),
+        Err(WrongType) => Ok(db.seen::<Set>(key)?.map_or(Source::None, Source::Set)),
+    };
+    keys.iter().map(source).collect()
 }
 
 /// Reads `numkeys key [key ...]`.

@@ -5,6 +5,7 @@
 //! of more than some hundred members are written outside the locks, from an O(1) clone.
 
 mod add;
+mod blocking;
 mod combine;
 mod pop;
 mod random;
@@ -19,6 +20,9 @@ use types::listpack::Element;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
+    blocking::BZMPOP,
+    blocking::BZPOPMAX,
+    blocking::BZPOPMIN,
     add::ZADD,
     read::ZCARD,
     read::ZCOUNT,

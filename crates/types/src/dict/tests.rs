@@ -1,3 +1,5 @@
+//! The table against a model: contents, memory, cursors, chance, expiry, copies.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

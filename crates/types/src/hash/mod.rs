@@ -132,8 +132,19 @@ impl Hash {
                 }
             },
             Shape::Expiring(pack) => {
-                let old = take_triple(pack, name);
-                put_triple(pack, name, value, ttl.apply(old.flatten()));
+                let old = expiry_in(pack.view(), name);
+                match old {
+                    // Where its order stays, the field does.
+                    Some((at, expiry)) if ttl.apply(expiry) == expiry => {
+                        let at = pack.view().after(at);
+                        pack.replace(at, value);
+                    }
+                    _ => {
+                        take_triple(pack, name);
+                        let expiry = ttl.apply(old.and_then(|(_, expiry)| expiry));
+                        put_triple(pack, name, value, expiry);
+                    }
+                }
                 old.is_none()
             }
             Shape::Large(dict) => {
@@ -155,16 +166,16 @@ impl Hash {
                 Some(at) => pack.delete(at, 2) > 0,
                 None => false,
             },
-            Shape::Expiring(pack) => take_triple(pack, name).is_some(),
+            Shape::Expiring(pack) => take_triple(pack, name),
             Shape::Large(dict) => dict.remove(name),
         }
     }
 
-    /// Gives a field an expiry other than 0, or takes it away; `false` if there is no such field or
-    /// that is how it was.
+    /// Gives a field an expiry other than 0, or takes it away; `false` if there is no such field, or
+    /// none to take away.
     pub fn set_expiry(&mut self, name: &[u8], expiry: Option<i64>) -> bool {
         let Some(field) = self.view().get(name) else { return false };
-        if field.expiry == expiry {
+        if field.expiry.or(expiry).is_none() {
             return false;
         }
         let value = field.value.to_vec();
@@ -212,16 +223,18 @@ fn bytes_have_bad_expiry(block: &[u8]) -> bool {
     std::iter::from_fn(|| elements.nth(2)).any(|element| !matches!(element, Element::Int(0..)))
 }
 
-/// Takes a triple out and returns its expiry.
-fn take_triple(pack: &mut Listpack, name: &[u8]) -> Option<Option<i64>> {
-    let view = pack.view();
+/// Where the triple of a field is, and its expiry.
+fn expiry_in(view: listpack::View<'_>, name: &[u8]) -> Option<(Pos, Option<i64>)> {
     let at = view.find(name, 2)?;
-    let expiry = view::expiry_of(view.get(view.after(view.after(at))));
-    pack.delete(at, 3);
-    Some(expiry)
+    Some((at, view::expiry_of(view.get(view.after(view.after(at))))))
 }
 
-/// Puts a triple in behind those that expire no later.
+/// Takes a triple out; says whether there was one.
+fn take_triple(pack: &mut Listpack, name: &[u8]) -> bool {
+    pack.view().find(name, 2).is_some_and(|at| pack.delete(at, 3) > 0)
+}
+
+/// Puts a triple in before those that expire no earlier: the order of Redis.
 fn put_triple(pack: &mut Listpack, name: &[u8], value: &[u8], expiry: Option<i64>) {
     let at = expiry.map_or(pack.view().end(), |expiry| place_of(pack.view(), expiry));
     pack.insert_before(at, name);
@@ -234,7 +247,7 @@ fn place_of(view: listpack::View<'_>, expiry: i64) -> Pos {
     let mut next = view.first();
     while let Some(here) = next {
         let last = view.after(view.after(here));
-        if view::expiry_of(view.get(last)).is_none_or(|other| other > expiry) {
+        if view::expiry_of(view.get(last)).is_none_or(|other| other >= expiry) {
             at = here;
             break;
         }

@@ -76,23 +76,7 @@ impl Set {
         }
     }
 
-    /// A foreign listpack, as RDB files and DUMP payloads hold it: checked in full, and made a
-    /// hashtable if it has too many members.
-    pub fn of_listpack(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
-        let count = listpack::validate(&bytes).map_err(|_| Malformed)?;
-        if count == 0 {
-            return Err(Malformed);
-        }
-        let list = Listpack::from_bytes(bytes);
-        // A hash table finds duplicates in linear time.
-        let mut large = Self::large(limits);
-        if !list.view().iter().all(|member| large.add(member, limits)) {
-            return Err(Malformed);
-        }
-        Ok(if count <= limits.set_entries { Self(Shape::List(list)) } else { large })
-    }
-
-    /// A foreign intset, likewise.
+    /// A foreign intset, checked in full; made a hashtable if it has too many members.
     pub fn of_intset(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
         let count = IntSet::parse(&bytes).map_err(|_| Malformed)?.len();
         let mut set = Self(Shape::Ints(bytes));

@@ -214,21 +214,8 @@ fn combinations_are_those_of_the_model() {
 }
 
 #[test]
-fn foreign_blocks() {
+fn foreign_intsets() {
     let limits = small_limits();
-    let list = |words: &[&str]| {
-        let mut list = Listpack::new();
-        words.iter().for_each(|word| list.append(word.as_bytes()));
-        list.into_bytes()
-    };
-    let set = Set::of_listpack(list(&["a", "1", "b"]), &limits).unwrap();
-    assert_eq!((set.view().len(), set.view().encoding()), (3, "listpack"));
-    let many: Vec<String> = (0..9).map(|number| format!("m{number}")).collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert_eq!(Set::of_listpack(list(&many), &limits).unwrap().view().encoding(), "hashtable");
-    assert_eq!(Set::of_listpack(list(&["a", "b", "a"]), &limits).unwrap_err(), Malformed);
-    assert_eq!(Set::of_listpack(list(&[]), &limits).unwrap_err(), Malformed);
-    assert_eq!(Set::of_listpack(b"junk".to_vec(), &limits).unwrap_err(), Malformed);
     let mut ints = intset::empty();
     assert_eq!(Set::of_intset(ints.clone(), &limits).unwrap_err(), Malformed);
     (0..12).for_each(|value| assert!(intset::insert(&mut ints, value)));

@@ -1,0 +1,295 @@
+//! A client that waits in a blocking command: what it sent, and what has become of it.
+//!
+//! ```text
+//!   handler: nothing there ─► Cx::wait ─► engine: Waiting, into the queues of its keys
+//!
+//!             ┌──────────────► Answered    whoever made a key ready ran the command
+//!   Waits ────┤                            (under the locks of the key)
+//!             └──────────────► Ended       the time is over, CLIENT UNBLOCK, the connection's end
+//! ```
+//!
+//! The state is under a lock of its own, a leaf: of several who would answer or end it, one does.
+
+use crate::{Args, Card, CommandError, Cx, ReplyMode, Resolved, Session, TrackingState};
+use keyspace::{KeyPlace, KeyRef, Keyspace, ReadyKey, Waiter};
+use parking_lot::Mutex;
+use resp::{Out, Reply};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use types::Type;
+
+/// What a blocking command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// That a key of this type is there; keys of another are let pass.
+    Type(Type),
+    /// That a key changes in any way, or goes.
+    Change,
+}
+
+/// A handler's wish to wait.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    pub wanted: Wanted,
+    /// So many of the request's keys are waited for, from the first; the others are needed once one
+    /// of those is there.
+    pub keys: usize,
+    /// Until when, in milliseconds since 1970; `None`: for ever.
+    pub until_ms: Option<i64>,
+    /// Words of the request, by position, that mean something else later, and what they mean now.
+    pub meant: Vec<(usize, Vec<u8>)>,
+}
+
+/// Whether and how a blocking command may wait.
+#[derive(Debug)]
+pub enum Waits<'a> {
+    /// It may not: in a transaction.
+    Never,
+    /// It may; here is what it wishes.
+    May(Option<Wait>),
+    /// It has waited, and these keys have become ready.
+    Woken(&'a [ReadyKey], Option<Wait>),
+}
+
+impl Waits<'_> {
+    /// Takes the wish of the handler that ran.
+    #[inline]
+    pub fn wish(&mut self) -> Option<Wait> {
+        match self {
+            Self::Never => None,
+            Self::May(wish) | Self::Woken(_, wish) => wish.take(),
+        }
+    }
+}
+
+impl Cx<'_> {
+    /// There is nothing for the client: it waits for the first `keys` keys of the request. Where
+    /// nobody waits, that is answered by `null`.
+    pub fn wait(&mut self, wait: Wait, reply: &mut Reply, null: impl FnOnce(&mut Reply)) {
+        match &mut self.waits {
+            Waits::Never => null(reply),
+            Waits::May(wish) | Waits::Woken(_, wish) => *wish = Some(wait),
+        }
+    }
+
+    /// Those of `keys` in which there may be something: all, or if the client has waited, those that
+    /// have become ready.
+    pub fn candidates<'k>(&self, keys: &'k [KeyRef<'k>]) -> Vec<KeyRef<'k>> {
+        let is_ready = |key: &&KeyRef<'_>| match self.waits {
+            Waits::Woken(woken, _) => woken
+                .iter()
+                .any(|ready| ready.db == self.db.index() && *ready.place.key == *key.bytes()),
+            Waits::Never | Waits::May(_) => true,
+        };
+        keys.iter().filter(is_ready).copied().collect()
+    }
+}
+
+/// Why the waiting ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// In time, or by CLIENT UNBLOCK as if it were so.
+    Timeout,
+    /// By CLIENT UNBLOCK ERROR.
+    Error,
+    /// The connection is gone.
+    Gone,
+}
+
+#[derive(Debug)]
+enum State {
+    Waits,
+    Answered(Out),
+    Ended(Ending),
+}
+
+/// One waiting client.
+#[derive(Debug)]
+pub struct Waiting {
+    state: Mutex<State>,
+    pub card: Arc<Card>,
+    /// Position of its row in the table's flat list.
+    pub id: u16,
+    pub words: Box<[Box<[u8]>]>,
+    pub db: u32,
+    protocol: u8,
+    no_touch: bool,
+    tracking: Option<Box<TrackingState>>,
+    pub wait: Wait,
+    /// Where it is queued.
+    places: Box<[KeyPlace]>,
+    /// Keys that serving it needs besides.
+    beyond: Box<[KeyPlace]>,
+    /// In how many queues it stands.
+    queues: AtomicUsize,
+}
+
+impl Waiter for Waiting {
+    fn beyond(&self) -> &[KeyPlace] {
+        &self.beyond
+    }
+
+    fn heeds_absence(&self) -> bool {
+        self.wait.wanted == Wanted::Change
+    }
+}
+
+impl Waiting {
+    /// What the client sent, and for which of its keys it waits.
+    pub fn new(session: &Session, request: &Resolved<'_>, wait: Wait) -> Arc<Self> {
+        let (queued, beyond) = request.keys.split_at(wait.keys.min(request.keys.len()));
+        let mut places: Vec<KeyPlace> = Vec::with_capacity(queued.len());
+        for key in queued {
+            let place = KeyPlace::of(key);
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        let mut words: Vec<Box<[u8]>> = request.args.iter().map(|word| (*word).into()).collect();
+        for (at, meant) in &wait.meant {
+            words[*at] = meant[..].into();
+        }
+        Arc::new(Self {
+            state: Mutex::new(State::Waits),
+            card: Arc::clone(&session.card),
+            id: request.id,
+            words: words.into(),
+            db: session.db,
+            protocol: session.protocol,
+            no_touch: session.no_touch,
+            tracking: session.tracking.clone(),
+            wait,
+            queues: AtomicUsize::new(places.len()),
+            places: places.into(),
+            beyond: beyond.iter().map(KeyPlace::of).collect(),
+        })
+    }
+
+    /// The keys it waits for, each once.
+    pub fn places(&self) -> &[KeyPlace] {
+        &self.places
+    }
+
+    /// Bytes that it takes here and in the shards.
+    pub fn memory_bytes(&self) -> u64 {
+        /// A queue of its own, and the place in the shard's map.
+        const PLACE_BYTES: usize = 160;
+        let words: usize = self.words.iter().map(|word| word.len() + size_of_val(word)).sum();
+        let places: usize = self.places.iter().map(|place| 2 * place.key.len() + PLACE_BYTES).sum();
+        (size_of::<Self>() + words + places) as u64
+    }
+
+    /// A session like that of the client when it began to wait.
+    pub fn session(&self) -> Session {
+        let mut session = Session::new(Arc::clone(&self.card), true);
+        session.db = self.db;
+        session.protocol = self.protocol;
+        session.no_touch = self.no_touch;
+        session.tracking = self.tracking.clone();
+        session
+    }
+
+    /// If the client still waits, calls `serve` for an answer; it waits on if there is none. Returns
+    /// whether it does.
+    pub fn serve(&self, serve: impl FnOnce() -> Option<Out>) -> bool {
+        let mut state = self.state.lock();
+        if !matches!(*state, State::Waits) {
+            return false;
+        }
+        let Some(out) = serve() else { return true };
+        *state = State::Answered(out);
+        drop(state);
+        self.card.wake();
+        false
+    }
+
+    /// It was taken out of a queue.
+    pub fn left_queue(&self) {
+        self.queues.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Ends the waiting, unless it has ended or was answered. Returns whether it waited.
+    pub fn end(&self, ending: Ending) -> bool {
+        let mut state = self.state.lock();
+        let waited = matches!(*state, State::Waits);
+        if waited {
+            *state = State::Ended(ending);
+            drop(state);
+            self.card.wake();
+        }
+        waited
+    }
+
+    /// For the connection: writes the answer if there is one, or if the time is over. `false`: the
+    /// client still waits.
+    pub fn answer(&self, session: &mut Session, now_ms: i64, reply: &mut Reply) -> bool {
+        let mut state = self.state.lock();
+        if matches!(*state, State::Waits) {
+            if self.wait.until_ms.is_none_or(|until| now_ms < until) {
+                return false;
+            }
+            *state = State::Ended(Ending::Timeout);
+        }
+        let mark = reply.mark();
+        match &mut *state {
+            State::Waits | State::Ended(Ending::Gone) => {}
+            State::Answered(out) => reply.out.append(out),
+            State::Ended(Ending::Timeout) => reply.null_array(),
+            State::Ended(Ending::Error) => reply.error(CommandError::Unblocked.text()),
+        }
+        if session.reply_mode != ReplyMode::On {
+            reply.truncate(mark);
+        }
+        if session.reply_mode != ReplyMode::Off {
+            session.reply_mode = ReplyMode::On;
+        }
+        true
+    }
+
+    /// Whether the client was answered with an error or by nobody: what statistics count as failed.
+    pub fn ended(&self) -> Option<Ending> {
+        match *self.state.lock() {
+            State::Ended(ending) => Some(ending),
+            State::Waits | State::Answered(_) => None,
+        }
+    }
+
+    /// Takes the client out of the queues in which it still stands. Called without locks, after it
+    /// was answered or ended.
+    pub fn leave(self: &Arc<Self>, space: &Keyspace) {
+        if self.queues.load(Ordering::Relaxed) > 0 {
+            let waiter: Arc<dyn Waiter> = Arc::clone(self) as _;
+            space.leave(&waiter, self.db, &self.places);
+        }
+    }
+}
+
+impl Args<'_> {
+    /// The next word as a timeout in seconds, with a fraction: the moment at which it will be over, in
+    /// milliseconds since 1970. `None`: never.
+    pub fn deadline_seconds(&mut self, now_ms: i64) -> Result<Option<i64>, CommandError> {
+        /// 2^63: the least number that is too large.
+        const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
+        let seconds = stdx::num::parse_f64(self.bytes()?).ok_or(CommandError::TimeoutNotFloat)?;
+        let millis = (seconds * 1000.0).ceil();
+        if millis >= TOO_LARGE {
+            return Err(CommandError::TimeoutOutOfRange);
+        }
+        // Of what is below, only the sign counts.
+        deadline(millis as i64, now_ms)
+    }
+
+    /// The same in whole milliseconds.
+    pub fn deadline_millis(&mut self, now_ms: i64) -> Result<Option<i64>, CommandError> {
+        let millis = stdx::num::parse_i64(self.bytes()?).ok_or(CommandError::TimeoutNotInteger)?;
+        deadline(millis, now_ms)
+    }
+}
+
+fn deadline(millis: i64, now_ms: i64) -> Result<Option<i64>, CommandError> {
+    match millis {
+        0 => Ok(None),
+        ..0 => Err(CommandError::TimeoutNegative),
+        _ => now_ms.checked_add(millis).map(Some).ok_or(CommandError::TimeoutOutOfRange),
+    }
+}

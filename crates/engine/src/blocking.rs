@@ -1,0 +1,314 @@
+//! Clients that wait: how they begin to, how they are served, how it ends.
+//!
+//! A blocking command that finds nothing wishes to wait. Under the same locks its client is put into
+//! the queues of the keys, so no change is missed. Whoever changes such a key runs, before the locks
+//! go, the commands of those who wait for it, first come, first served: the same handler, by the
+//! same `execute`, told which keys became ready. In the journal that is a command of its own,
+//! behind the one that made the key ready.
+//!
+//! What serving needs is locked before the change is made: a list that is moved on to another key
+//! needs that key's shard, and those of who waits there ([`keyspace::missing_shards`]).
+
+use crate::batch::{Locked, Now, Run};
+use crate::{Engine, Ledger, Worker, WorkerStats};
+use command::{
+    Card, Changed, ClientFlags, Cx, Ending, JobStep, Others, Ready, Resolved, Rewrites, Session,
+    Settings, Wait, Waiting, Waits, Wanted,
+};
+use journal::{Room, Writer};
+use keyspace::{ReadyKey, Record, Waiter};
+use parking_lot::Mutex;
+use resp::{Out, Reply};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use stdx::rng::Rng;
+
+/// When waiting clients give up. Whoever owns a clock asks [`Deadlines::expire`].
+#[derive(Default)]
+pub struct Deadlines {
+    /// By moment (milliseconds since 1970) and client.
+    table: Mutex<BTreeMap<(i64, u64), Arc<Card>>>,
+    /// Called when there is an earlier deadline than before.
+    sooner: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Deadlines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deadlines").field("clients", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Deadlines {
+    /// Says who is told of an earlier deadline; the first to say so is heard. It may be called under
+    /// locks.
+    pub fn set_listener(&self, sooner: Box<dyn Fn() + Send + Sync>) {
+        let first = self.sooner.set(sooner).is_ok();
+        debug_assert!(first, "the listener is set once");
+    }
+
+    fn add(&self, until_ms: i64, card: &Arc<Card>) {
+        let mut table = self.table.lock();
+        let first = table.first_key_value().is_none_or(|(first, _)| (until_ms, card.id) < *first);
+        table.insert((until_ms, card.id), Arc::clone(card));
+        drop(table);
+        if first && let Some(sooner) = self.sooner.get() {
+            sooner();
+        }
+    }
+
+    fn remove(&self, until_ms: i64, client: u64) {
+        self.table.lock().remove(&(until_ms, client));
+    }
+
+    /// Wakes the connections whose time is over; returns when the next one's is.
+    pub fn expire(&self, now_ms: i64) -> Option<i64> {
+        let mut table = self.table.lock();
+        while let Some(first) = table.first_entry() {
+            let until_ms = first.key().0;
+            if until_ms > now_ms {
+                return Some(until_ms);
+            }
+            first.remove().wake();
+        }
+        None
+    }
+
+    /// How many clients wait with a deadline.
+    pub fn len(&self) -> usize {
+        self.table.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What of a worker serves those who wait.
+pub(crate) struct Serving<'w> {
+    pub engine: &'w Engine,
+    pub rng: &'w mut Rng,
+    pub settings: &'w Settings,
+    pub record: &'w mut Record,
+    pub log: &'w mut Rewrites,
+    pub broadcast: &'w mut Changed,
+    pub writer: &'w mut Writer,
+    pub room: &'w mut Room,
+    pub stats: &'w WorkerStats,
+    pub now: Now,
+}
+
+impl Run<'_, '_> {
+    /// Lets the client wait, under the locks under which there was nothing for it.
+    pub(crate) fn park(
+        &mut self,
+        request: &Resolved<'_>,
+        wait: Wait,
+        locked: &mut Locked<'_>,
+    ) -> Arc<Waiting> {
+        let waiting = Waiting::new(self.session, request, wait);
+        let mut db = locked.db(self.record, self.session.db, self.now.wall_ms);
+        let keys = &request.keys[..waiting.wait.keys.min(request.keys.len())];
+        for (at, key) in keys.iter().enumerate() {
+            if !keys[..at].iter().any(|before| before.bytes() == key.bytes()) {
+                db.wait(key, Arc::clone(&waiting) as Arc<dyn Waiter>);
+            }
+        }
+        let card = &self.session.card;
+        *card.waiting.lock() = Some(Arc::clone(&waiting));
+        card.set(ClientFlags::BLOCKED, true);
+        card.waiting_bytes.store(waiting.memory_bytes(), Ordering::Relaxed);
+        if let Some(until_ms) = waiting.wait.until_ms {
+            self.engine.deadlines.add(until_ms, card);
+        }
+        waiting
+    }
+
+    /// Serves those who wait for keys that have become ready, before their locks go.
+    #[cold]
+    pub(crate) fn serve_ready(&mut self, locked: &mut Locked<'_>, now_ms: i64) {
+        let mut serving = Serving {
+            engine: self.engine,
+            rng: self.rng,
+            settings: self.settings,
+            record: self.record,
+            log: self.log,
+            broadcast: self.broadcast,
+            writer: self.writer,
+            room: &mut self.room,
+            stats: self.stats,
+            now: self.now,
+        };
+        serving.serve(locked, now_ms);
+        // The time is not the next command's.
+        self.ticks = (self.now.ticks)();
+    }
+}
+
+impl Serving<'_> {
+    /// Serves until nothing is ready any more: what one client is given may make a key ready for
+    /// another.
+    pub(crate) fn serve(&mut self, locked: &mut Locked<'_>, now_ms: i64) {
+        let mut ready = std::mem::take(&mut self.record.ready);
+        let mut at = 0;
+        while at < ready.len() {
+            self.serve_key(locked, &ready, at, now_ms);
+            ready.append(&mut self.record.ready);
+            at += 1;
+        }
+    }
+
+    /// Goes through the queue of one key.
+    fn serve_key(&mut self, locked: &mut Locked<'_>, ready: &[ReadyKey], at: usize, now_ms: i64) {
+        let key = &ready[at];
+        let mut place = 0;
+        loop {
+            let mut db = locked.db(self.record, key.db, now_ms);
+            let there = db.type_of(key);
+            if there.is_none() && !db.heeds_absence(key) {
+                return;
+            }
+            let Some(waiter) = db.waiter(key, place) else { return };
+            let Some(waiting) = (&*waiter as &dyn Any).downcast_ref::<Waiting>() else { return };
+            let is_for = match waiting.wait.wanted {
+                Wanted::Type(wanted) => there == Some(wanted),
+                Wanted::Change => true,
+            };
+            let within = waiting.beyond().iter().all(|place| locked.holds(place.shard));
+            let mut run = || self.run(waiting, locked, ready, now_ms);
+            let waits_on = !is_for || !within || waiting.serve(&mut run);
+            if waits_on {
+                place += 1;
+            } else {
+                locked.db(self.record, key.db, now_ms).remove_waiter(key, place);
+                waiting.left_queue();
+            }
+        }
+    }
+
+    /// Runs the command of a client that waits. `None`: there is still nothing for it.
+    fn run(
+        &mut self,
+        waiting: &Waiting,
+        locked: &mut Locked<'_>,
+        ready: &[ReadyKey],
+        now_ms: i64,
+    ) -> Option<Out> {
+        let engine = self.engine;
+        let words: Vec<&[u8]> = waiting.words.iter().map(|word| &**word).collect();
+        let mut keys = Vec::new();
+        let mut plan = engine.resolve(&words, 0, &mut keys, &mut None);
+        plan.bytes = words.iter().map(|word| word.len()).sum();
+        let request = plan.resolved(plan.row?, &words, &keys);
+        // Without room its effect could not be told: it waits on.
+        let bytes = engine.journal_bytes(std::slice::from_ref(&plan));
+        self.writer.extend(self.room, bytes, 1).ok()?;
+        let (noted, began) = (self.record.ready.len(), (self.now.ticks)());
+        let mut session = waiting.session();
+        let mut reply = Reply::new(session.wire());
+        let mut later = None;
+        let touch = !session.no_touch;
+        self.record.listening = engine.listens(self.settings);
+        let db = locked.db(self.record, waiting.db, now_ms);
+        let mut cx = Cx {
+            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()),
+            space: &engine.space,
+            session: &mut session,
+            node: engine.node(),
+            pubsub: &engine.pubsub,
+            tracking: &engine.tracking,
+            monitors: &engine.monitors,
+            table: &engine.table,
+            rng: self.rng,
+            settings: self.settings,
+            now_ms,
+            later: &mut later,
+            log: self.log,
+            ready: &mut Ready::default(),
+            others: Others::Run,
+            in_transaction: false,
+            waits: Waits::Woken(ready, None),
+        };
+        let mut ledger = Ledger {
+            writer: self.writer,
+            room: self.room,
+            stats: self.stats,
+            broadcast: self.broadcast,
+            transaction: None,
+        };
+        let succeeded = engine.execute(&mut cx, &request, &mut ledger, &mut reply);
+        if cx.waits.wish().is_some() {
+            // What it did on the way (a consumer that was made) is news to nobody who waits.
+            self.record.ready.truncate(noted);
+            return None;
+        }
+        if let Some(mut job) = later {
+            while job.step(&engine.space, now_ms, &mut reply) == JobStep::More {}
+        }
+        let stats = self.stats.command(request.id);
+        let ticks = (self.now.ticks)().saturating_sub(began);
+        stats.called(ticks, self.settings.latency_tracking);
+        stats.failed.add(u64::from(!succeeded));
+        self.stats.commands_processed.add(1);
+        Some(std::mem::take(&mut reply.out))
+    }
+}
+
+impl Engine {
+    /// Serves those who wait for keys that went without a command: by expiry or eviction. Called
+    /// without locks, inside a pass; the room is enlarged as needed.
+    #[cold]
+    pub(crate) fn serve_gone(&self, mut serving: Serving<'_>) {
+        for ready in std::mem::take(&mut serving.record.ready) {
+            let mut held = self.space.shards().one(ready.place.shard);
+            serving.record.ready.push(ready);
+            let now_ms = self.space.now_under_locks(serving.now.wall_ms);
+            serving.serve(&mut Locked::One(&mut held), now_ms);
+        }
+    }
+
+    /// For the connection of a client that waits: writes the answer, if there is one by now or the
+    /// time is over, and ends the waiting. `false`: it waits on.
+    pub fn resume(
+        &self,
+        worker: &Worker,
+        session: &mut Session,
+        waiting: &Arc<Waiting>,
+        now_ms: i64,
+        reply: &mut Reply,
+    ) -> bool {
+        if !waiting.answer(session, now_ms, reply) {
+            return false;
+        }
+        self.forget(waiting);
+        if let Some(ending) = waiting.ended() {
+            let stats = worker.stats.command(waiting.id);
+            stats.called(0, false);
+            if ending == Ending::Error {
+                stats.failed.add(1);
+                worker.stats.error("UNBLOCKED".to_owned());
+            }
+        }
+        session.card.last_ms.store(now_ms, Ordering::Relaxed);
+        true
+    }
+
+    /// The connection of a client that waits has ended.
+    pub fn abandon(&self, waiting: &Arc<Waiting>) {
+        waiting.end(Ending::Gone);
+        self.forget(waiting);
+    }
+
+    /// Takes a client that waits no more out of all lists.
+    fn forget(&self, waiting: &Arc<Waiting>) {
+        waiting.leave(&self.space);
+        let card = &waiting.card;
+        if let Some(until_ms) = waiting.wait.until_ms {
+            self.deadlines.remove(until_ms, card.id);
+        }
+        *card.waiting.lock() = None;
+        card.set(ClientFlags::BLOCKED, false);
+        card.waiting_bytes.store(0, Ordering::Relaxed);
+    }
+}

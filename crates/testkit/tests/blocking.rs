@@ -1,0 +1,321 @@
+//! Clients that wait: who is served, in which order and with what, however a key comes to life; and
+//! with many workers, every element is delivered once or still there.
+
+use command::Session;
+use resp::Value;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use stdx::rng::Rng;
+use testkit::{Hand, Node, Options};
+
+/// A client, and the worker that serves it.
+struct Client {
+    hand: Hand,
+    session: Session,
+}
+
+impl Client {
+    fn new(node: &Node, seed: u64) -> Self {
+        let hand = node.hand(seed);
+        let session = hand.session();
+        Self { hand, session }
+    }
+
+    /// Sends words, parted by spaces.
+    fn call(&mut self, line: &str) -> Value {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        self.hand.send(&mut self.session, &words).expect("a reply")
+    }
+
+    /// Begins to wait. An answer at once is none.
+    #[track_caller]
+    fn wait(&mut self, line: &str) {
+        assert_eq!(self.start(line), None, "{line}");
+    }
+
+    fn start(&mut self, line: &str) -> Option<Value> {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        self.hand.start(&mut self.session, &words)
+    }
+
+    /// What it was served, as redis-cli prints it; empty while it waits.
+    fn served(&mut self) -> String {
+        self.hand.resume(&mut self.session).map_or_else(String::new, |value| flat(&value))
+    }
+}
+
+/// The texts of a reply, parted by spaces.
+fn flat(value: &Value) -> String {
+    match value {
+        Value::Array(items) => items.iter().map(flat).collect::<Vec<_>>().join(" "),
+        Value::Null | Value::NullArray => "nil".into(),
+        Value::Integer(number) => number.to_string(),
+        Value::Error(text) | Value::Simple(text) => String::from_utf8_lossy(text).into_owned(),
+        other => String::from_utf8_lossy(other.as_bytes().unwrap_or(b"?")).into_owned(),
+    }
+}
+
+/// Runs a scene with one shard and with many, with `count` clients. Then the journal must replay to
+/// the same data, and nobody may be left in any queue.
+fn scene(count: usize, play: impl Fn(&mut Client, &mut [Client])) {
+    for shards in [1, 2, 16, 64] {
+        let mut node = Node::new(Options { shards, ..Options::default() });
+        let mut clients: Vec<_> = (0..=count as u64).map(|seed| Client::new(&node, seed)).collect();
+        let (first, others) = clients.split_first_mut().expect("a client");
+        play(first, others);
+        for client in &mut clients {
+            client.hand.close(&mut client.session);
+        }
+        assert_eq!((node.engine.space.waited_keys(), node.engine.deadlines.len()), (0, 0));
+        node.drain();
+        node.check_replay().unwrap_or_else(|fault| panic!("{shards} shards: {fault}"));
+    }
+}
+
+#[test]
+fn first_come_first_served() {
+    scene(4, |me, others| {
+        let [a, b, c, d] = others else { unreachable!("four clients") };
+        a.wait("BLPOP k 0");
+        b.wait("BRPOP k 0");
+        c.wait("BLMPOP 0 2 x k LEFT COUNT 2");
+        d.wait("BLPOP y k 0");
+        assert_eq!(flat(&me.call("RPUSH k 1 2 3 4 5 6")), "6");
+        let served = [a, b, c, d].map(Client::served);
+        assert_eq!(served, ["k 1", "k 6", "k 2 3", "k 4"]);
+        assert_eq!(flat(&me.call("LRANGE k 0 -1")), "5");
+    });
+}
+
+#[test]
+fn a_key_may_come_to_life_in_any_way() {
+    let ways: &[&[&str]] = &[
+        &["LPUSH k v"],
+        &["RPUSH other v", "RENAME other k"],
+        &["RPUSH other v", "RENAMENX other k"],
+        &["RPUSH other v", "COPY other k"],
+        &["RPUSH other v", "LMOVE other k LEFT LEFT"],
+        &["SELECT 1", "RPUSH k v", "MOVE k 0"],
+        &["SELECT 1", "RPUSH k v", "COPY k k DB 0"],
+        &["SELECT 1", "RPUSH k v", "SWAPDB 0 1"],
+        &["MULTI", "RPUSH k w", "DEL k", "SET k text", "DEL k", "RPUSH k v", "EXEC"],
+        &["MULTI", "RPUSH k v", "DBSIZE", "EXEC"],
+        &["SET k text", "DEL k", "ZADD k 1 a", "DEL k", "RPUSH k v"],
+    ];
+    for way in ways {
+        scene(1, |me, others| {
+            others[0].wait("BLPOP k 0");
+            for (at, line) in way.iter().enumerate() {
+                assert_eq!(others[0].served(), "", "before {line}, line {at} of {way:?}");
+                me.call(line);
+            }
+            assert_eq!(others[0].served(), "k v", "{way:?}");
+            me.call("SELECT 0");
+            assert_eq!(flat(&me.call("EXISTS k")), "0", "{way:?}");
+        });
+    }
+}
+
+#[test]
+fn what_a_transaction_took_away_again_was_never_there() {
+    scene(2, |me, others| {
+        others[0].wait("BLPOP k 0");
+        others[1].wait("BLPOP a b 0");
+        for line in ["MULTI", "RPUSH k v", "DEL k", "RPUSH b 1", "RPUSH a 2", "EXEC"] {
+            me.call(line);
+        }
+        assert_eq!(others[0].served(), "");
+        // The first of its keys, not the first that came to life.
+        assert_eq!(others[1].served(), "a 2");
+        assert_eq!(flat(&me.call("LRANGE b 0 -1")), "1");
+    });
+}
+
+#[test]
+fn elements_are_handed_on() {
+    scene(3, |me, others| {
+        let [a, b, c] = others else { unreachable!("three clients") };
+        b.wait("BLMOVE l2 l3 LEFT RIGHT 0");
+        c.wait("BLPOP l3 0");
+        a.wait("BLMOVE l1 l2 LEFT RIGHT 0");
+        me.call("RPUSH l1 v");
+        assert_eq!([a.served(), b.served(), c.served()], ["v", "v", "l3 v"]);
+        assert_eq!(flat(&me.call("EXISTS l1 l2 l3")), "0");
+        // In a circle it ends where it began.
+        a.wait("BRPOPLPUSH l1 l2 0");
+        b.wait("BRPOPLPUSH l2 l1 0");
+        me.call("RPUSH l1 v");
+        assert_eq!([a.served(), b.served()], ["v", "v"]);
+        assert_eq!(flat(&me.call("LRANGE l1 0 -1")), "v");
+    });
+}
+
+#[test]
+fn a_target_of_another_type_is_an_error_for_one() {
+    scene(2, |me, others| {
+        me.call("SET text x");
+        others[0].wait("BLMOVE l text LEFT LEFT 0");
+        others[1].wait("BLMOVE l m LEFT LEFT 0");
+        me.call("RPUSH l v");
+        assert!(others[0].served().starts_with("WRONGTYPE"));
+        assert_eq!(others[1].served(), "v");
+        assert_eq!(flat(&me.call("LRANGE m 0 -1")), "v");
+    });
+}
+
+#[test]
+fn each_type_has_its_waiters() {
+    scene(3, |me, others| {
+        let [a, b, c] = others else { unreachable!("three clients") };
+        a.wait("BZPOPMIN k 0");
+        b.wait("BLPOP k 0");
+        c.wait("BZMPOP 0 1 k MAX COUNT 2");
+        me.call("RPUSH k v");
+        assert_eq!([a.served(), b.served(), c.served()], ["", "k v", ""]);
+        me.call("ZADD k 1 a 2 b 3 c");
+        assert_eq!([a.served(), c.served()], ["k a 1", "k c 3 b 2"]);
+    });
+}
+
+#[test]
+fn waiting_ends() {
+    scene(2, |me, others| {
+        let id = others[0].session.card.id;
+        others[0].wait("BLPOP k l 0");
+        assert_eq!(flat(&me.call(&format!("CLIENT UNBLOCK {id} ERROR"))), "1");
+        assert_eq!(flat(&me.call(&format!("CLIENT UNBLOCK {id}"))), "0");
+        assert!(others[0].served().starts_with("UNBLOCKED"));
+        others[0].wait("BLMOVE k l LEFT LEFT 0");
+        assert_eq!(flat(&me.call(&format!("CLIENT UNBLOCK {id} TIMEOUT"))), "1");
+        assert_eq!(others[0].served(), "nil");
+        others[0].wait("BLPOP k l 1.5");
+        others[1].wait("BLPOP l 0");
+        me.hand.advance_ms(1499);
+        assert_eq!(others[0].served(), "");
+        me.hand.advance_ms(1);
+        assert_eq!(others[0].served(), "nil");
+        // Who is gone is not served.
+        let gone = &mut others[1];
+        assert_eq!(gone.hand.close(&mut gone.session), None);
+        me.call("RPUSH l v");
+        assert_eq!(flat(&me.call("LRANGE l 0 -1")), "v");
+    });
+}
+
+const QUEUES: usize = 4;
+const ELEMENTS: usize = 600;
+
+/// A consumer: waits in one of several ways, gives up at times, or goes. Returns what it got.
+fn consume(client: &mut Client, rng: &mut Rng, left: &AtomicUsize) -> Vec<String> {
+    let mut got = Vec::new();
+    while left.load(Ordering::Acquire) > 0 {
+        let (a, b) = (rng.index(QUEUES), rng.index(QUEUES));
+        let timeout = if rng.index(4) == 0 { "0.05" } else { "0" };
+        let line = match rng.index(4) {
+            0 => format!("BLPOP q{a} q{b} {timeout}"),
+            1 => format!("BRPOP q{a} q{b} {timeout}"),
+            2 => format!("BLMPOP {timeout} 2 q{a} q{b} LEFT COUNT 3"),
+            _ => format!("BLMOVE q{a} q{b} LEFT RIGHT {timeout}"),
+        };
+        let moves = line.starts_with("BLMOVE");
+        let mut reply = client.start(&line);
+        let mut patience = rng.index(400);
+        while reply.is_none() && left.load(Ordering::Acquire) > 0 {
+            reply = client.hand.resume(&mut client.session);
+            patience = patience.saturating_sub(1);
+            if patience == 0 && reply.is_none() {
+                reply = client.hand.close(&mut client.session);
+                client.session = client.hand.session();
+                break;
+            }
+            if patience.is_multiple_of(97) {
+                client.hand.advance_ms(1);
+            }
+            thread::yield_now();
+        }
+        let Some(Value::Array(items)) = reply else { continue };
+        if moves {
+            continue;
+        }
+        let texts: Vec<String> = flat(&items[1]).split(' ').map(str::to_owned).collect();
+        left.fetch_sub(texts.len(), Ordering::AcqRel);
+        got.extend(texts);
+    }
+    client.hand.close(&mut client.session);
+    got
+}
+
+fn produce(client: &mut Client, rng: &mut Rng, number: usize, stopped: &AtomicBool) {
+    let mut made = 0;
+    while made < ELEMENTS && !stopped.load(Ordering::Relaxed) {
+        let queue = rng.index(QUEUES);
+        let name = |at: usize| format!("{number}.{at}");
+        match rng.index(5) {
+            0 if made + 3 <= ELEMENTS => {
+                let (one, two, three) = (name(made), name(made + 1), name(made + 2));
+                client.call(&format!("RPUSH q{queue} {one} {two} {three}"));
+                made += 3;
+            }
+            1 if made + 2 <= ELEMENTS => {
+                let other = rng.index(QUEUES);
+                client.call("MULTI");
+                client.call(&format!("RPUSH q{queue} {}", name(made)));
+                client.call(&format!("LPUSH q{other} {}", name(made + 1)));
+                client.call("EXEC");
+                made += 2;
+            }
+            2 => {
+                client.call(&format!("RPUSH own{number} {}", name(made)));
+                client.call(&format!("LMOVE own{number} q{queue} LEFT LEFT"));
+                made += 1;
+            }
+            _ => {
+                client.call(&format!("LPUSH q{queue} {}", name(made)));
+                made += 1;
+            }
+        }
+        if rng.index(8) == 0 {
+            thread::yield_now();
+        }
+    }
+}
+
+/// Elements that were pushed are delivered, each to one consumer, whatever else happens: timeouts,
+/// clients that go, lists that are moved from one queue to another.
+#[test]
+fn every_element_is_delivered_once() {
+    for (producers, consumers) in [(1, 3), (2, 6), (4, 4)] {
+        let mut node = Node::new(Options { shards: 8, ..Options::default() });
+        let left = AtomicUsize::new(producers * ELEMENTS);
+        let stopped = AtomicBool::new(false);
+        let mut clients: Vec<Client> =
+            (0..(producers + consumers) as u64).map(|seed| Client::new(&node, seed)).collect();
+        let got: Vec<Vec<String>> = thread::scope(|scope| {
+            let (makers, takers) = clients.split_at_mut(producers);
+            let takers: Vec<_> = takers
+                .iter_mut()
+                .zip(100..)
+                .map(|(client, seed)| {
+                    let left = &left;
+                    scope.spawn(move || consume(client, &mut Rng::new(seed), left))
+                })
+                .collect();
+            for (number, client) in makers.iter_mut().enumerate() {
+                let stopped = &stopped;
+                scope.spawn(move || {
+                    produce(client, &mut Rng::new(number as u64), number, stopped);
+                });
+            }
+            takers.into_iter().map(|taker| taker.join().expect("no panic")).collect()
+        });
+        let count = got.iter().map(Vec::len).sum::<usize>();
+        let different: BTreeSet<&String> = got.iter().flatten().collect();
+        assert_eq!((count, different.len()), (producers * ELEMENTS, producers * ELEMENTS));
+        assert_eq!(node.engine.space.waited_keys(), 0);
+        let mut last = Client::new(&node, 999);
+        assert_eq!(flat(&last.call("DBSIZE")), "0");
+        node.drain();
+        node.check_replay().unwrap_or_else(|fault| panic!("{fault}"));
+    }
+}
