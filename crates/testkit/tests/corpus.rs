@@ -21,13 +21,17 @@ fn corpus_of_payloads() {
     replay("restore", restore::check);
 }
 
-#[expect(clippy::disallowed_methods, reason = "test data, not state")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "test data; which of it failed"
+)]
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut count = 0;
     for entry in folder.read_dir().expect("the corpus is in the repository") {
         let path = entry.expect("readable").path();
-        println!("{}", path.display());
+        eprintln!("{}", path.display());
         check(&std::fs::read(&path).expect("readable"));
         count += 1;
     }
