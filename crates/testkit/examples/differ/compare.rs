@@ -80,6 +80,97 @@ struct Meant {
 const MEANT: &[Meant] = &[
     Meant {
         peer: Some(Peer::Redis),
+        row: "zcount",
+        ours: "",
+        theirs: "(error) ERR min or max is not a float",
+        reason: "Redis 8 reads no hexadecimal bounds any more",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "zrangebyscore",
+        ours: "",
+        theirs: "(error) ERR min or max is not a float",
+        reason: "Redis 8 reads no hexadecimal bounds any more",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "zrevrangebyscore",
+        ours: "",
+        theirs: "(error) ERR min or max is not a float",
+        reason: "Redis 8 reads no hexadecimal bounds any more",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "zremrangebyscore",
+        ours: "",
+        theirs: "(error) ERR min or max is not a float",
+        reason: "Redis 8 reads no hexadecimal bounds any more",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "zrange",
+        ours: "",
+        theirs: "(error) ERR min or max is not a float",
+        reason: "Redis 8 reads no hexadecimal bounds any more",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "zrangestore",
+        ours: "",
+        theirs: "(error) ERR min or max is not a float",
+        reason: "Redis 8 reads no hexadecimal bounds any more",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "bitcount",
+        ours: "",
+        theirs: "(error) ERR syntax error",
+        reason: "a range may have no end in Valkey",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "xread",
+        ours: "(error) ERR Unbalanced 'xread' list",
+        theirs: "(error) ERR Unbalanced 'xread' list",
+        reason: "Redis names one more ID in the same error",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "xreadgroup",
+        ours: "(error) ERR Unbalanced 'xreadgroup' list",
+        theirs: "(error) ERR Unbalanced 'xreadgroup' list",
+        reason: "Redis names one more ID in the same error",
+    },
+    Meant {
+        peer: None,
+        row: "sort",
+        ours: "(error) ERR One or more scores can't be converted into double",
+        theirs: "",
+        reason: "their number ends at a NUL of the element",
+    },
+    Meant {
+        peer: None,
+        row: "sort_ro",
+        ours: "(error) ERR One or more scores can't be converted into double",
+        theirs: "",
+        reason: "their number ends at a NUL of the element",
+    },
+    Meant {
+        peer: None,
+        row: "restore-asking",
+        ours: "(error) ERR Invalid TTL value, must be >= 0",
+        theirs: "(error) ERR DUMP payload version or checksum are wrong",
+        reason: "a moment beyond 64 bits is refused first",
+    },
+    Meant {
+        peer: None,
+        row: "restore",
+        ours: "(error) ERR Invalid TTL value, must be >= 0",
+        theirs: "(error) ERR DUMP payload version or checksum are wrong",
+        reason: "a moment beyond 64 bits is refused first",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
         row: "object|idletime",
         ours: "(integer)",
         theirs: "(integer)",
@@ -157,10 +248,10 @@ pub(crate) fn rule(row: &str) -> Rule {
 /// Why a difference is meant, if it is.
 pub(crate) fn meant(peer: Peer, row: &str, ours: &Value, theirs: &Value) -> Option<&'static str> {
     if let (Value::Error(ours), Value::Error(theirs)) = (ours, theirs)
-        && ours.contains(&0)
-        && ours.starts_with(theirs)
+        && let Some(end) = ours.iter().position(|byte| *byte == 0)
+        && theirs.starts_with(&ours[..end])
     {
-        return Some("their error text ends at a NUL of the request");
+        return Some("their error text leaves out what follows a NUL of the request");
     }
     let (ours, theirs) = (ours.cli(), theirs.cli());
     MEANT
