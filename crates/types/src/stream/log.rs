@@ -116,7 +116,7 @@ impl Log {
             }
             Trim::MinId(id) => self.live_below(id),
         };
-        let Some(limit) = approximate else { return exact };
+        let Some(limit) = approximate.filter(|_| exact > 0) else { return exact };
         let limit = if limit == 0 { usize::MAX } else { limit };
         let mut len = 0;
         for node in self.nodes() {
