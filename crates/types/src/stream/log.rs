@@ -218,6 +218,9 @@ impl Counter {
             return Some(0);
         }
         let read = entries_read.filter(|_| !self.has_gap_from(last_id));
+        if read.is_none() && self.len > 0 && last_id.max(self.max_deleted_id) < self.first_id {
+            return Some(self.len as i64);
+        }
         let read = read.or_else(|| self.added_until(last_id))?;
         Some((self.added as i64).wrapping_sub(read as i64))
     }
