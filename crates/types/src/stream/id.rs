@@ -9,9 +9,34 @@ pub struct StreamId {
     pub seq: u64,
 }
 
+/// Most bytes of a number.
+const NUMBER_MAX: usize = 20;
+const TEXT_MAX: usize = 2 * NUMBER_MAX + 1;
+
 /// Room for the text of an ID: see [`StreamId::text`].
-#[derive(Clone, Debug, Default)]
-pub struct IdText(Vec<u8>);
+#[derive(Clone, Debug)]
+pub struct IdText([u8; TEXT_MAX]);
+
+impl Default for IdText {
+    fn default() -> Self {
+        Self([0; TEXT_MAX])
+    }
+}
+
+impl IdText {
+    /// Writes a number so that it ends before `end`; returns where it begins.
+    fn number(&mut self, end: usize, mut value: u64) -> usize {
+        let mut at = end;
+        loop {
+            at -= 1;
+            self.0[at] = b'0' + (value % 10) as u8;
+            value /= 10;
+            if value == 0 {
+                return at;
+            }
+        }
+    }
+}
 
 impl StreamId {
     /// `0-0`; no entry has it.
@@ -61,16 +86,16 @@ impl StreamId {
 
     /// `ms-seq`, written to `room`.
     pub fn text(self, room: &mut IdText) -> &[u8] {
-        room.0.clear();
-        self.write_to(&mut room.0);
-        &room.0
+        // From the end, as the digits come.
+        let dash = room.number(TEXT_MAX, self.seq) - 1;
+        room.0[dash] = b'-';
+        let start = room.number(dash, self.ms);
+        &room.0[start..]
     }
 
     /// Appends `ms-seq`.
     pub fn write_to(self, out: &mut Vec<u8>) {
-        stdx::num::write_u64(out, self.ms);
-        out.push(b'-');
-        stdx::num::write_u64(out, self.seq);
+        out.extend_from_slice(self.text(&mut IdText::default()));
     }
 
     /// As RDB files keep it.
@@ -144,8 +169,8 @@ enum Form {
 
 impl Form {
     fn parse(text: &[u8]) -> Option<Self> {
-        const TEXT_MAX: usize = 127;
-        if text.len() > TEXT_MAX {
+        const LEN_MAX: usize = 127;
+        if text.len() > LEN_MAX {
             return None;
         }
         // The peers read up to a zero byte.

@@ -116,7 +116,7 @@ impl Log {
             }
             Trim::MinId(id) => self.live_below(id),
         };
-        let Some(limit) = approximate else { return exact };
+        let Some(limit) = approximate.filter(|_| exact > 0) else { return exact };
         let limit = if limit == 0 { usize::MAX } else { limit };
         let mut len = 0;
         for node in self.nodes() {
@@ -218,6 +218,9 @@ impl Counter {
             return Some(0);
         }
         let read = entries_read.filter(|_| !self.has_gap_from(last_id));
+        if read.is_none() && self.len > 0 && last_id.max(self.max_deleted_id) < self.first_id {
+            return Some(self.len as i64);
+        }
         let read = read.or_else(|| self.added_until(last_id))?;
         Some((self.added as i64).wrapping_sub(read as i64))
     }

@@ -135,9 +135,10 @@ impl Stream {
                 if edit.chunk().is_empty() {
                     *edit.chunk_mut() = Node::new(id, words, 0);
                 } else if edit.chunk().is_full_for(payload, limits) {
-                    let room = edit.chunk().total_bytes().min(NODE_ROOM_MAX);
+                    // It will be about as long as this one.
+                    let room = edit.chunk().total_bytes();
                     edit.chunk_mut().seal();
-                    edit.put_after(Node::new(id, words, room));
+                    edit.put_after(Node::new(id, words, (room + room / 16).min(NODE_ROOM_MAX)));
                 } else {
                     edit.chunk_mut().push(id, words);
                 }
@@ -170,7 +171,12 @@ impl Stream {
         if references == References::Keep {
             let len = self.log.trim_len(trim, approximate);
             self.log.drop_first(len);
-            return Trimmed { len, stopped_at: self.log.first_entry_id() };
+            // PERF: a length says it all about MAXLEN.
+            let stopped_at = match trim {
+                Trim::MaxLen(_) => None,
+                Trim::MinId(_) => self.log.first_entry_id(),
+            };
+            return Trimmed { len, stopped_at };
         }
         self.trim_one_by_one(trim, approximate.unwrap_or(0), references)
     }
@@ -360,8 +366,8 @@ const NODE_ROOM_MAX: usize = 4096;
 pub struct Trimmed {
     /// How many entries went.
     pub len: usize,
-    /// The first entry that was out of its reach, if there is one: an exact trim up to there does
-    /// the same.
+    /// Of a trim by ID the first entry that was out of its reach, if there is one: an exact trim up
+    /// to there does the same.
     pub stopped_at: Option<StreamId>,
 }
 
