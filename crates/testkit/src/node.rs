@@ -401,6 +401,17 @@ impl Hand {
         lost
     }
 
+    /// Deletes what has expired, as the server does by the clock.
+    pub fn sweep(&mut self) {
+        const BUCKETS: usize = 1 << 16;
+        let Self { engine, worker, host, .. } = self;
+        for shard in engine.space.shards().ids() {
+            for db in 0..engine.space.databases() {
+                engine.sweep(worker, (shard, db, None), BUCKETS, || host.now_ms());
+            }
+        }
+    }
+
     /// Nobody else is there who could serve the client: its time goes by.
     fn wait_out(&mut self, session: &mut Session, waiting: &Arc<Waiting>) {
         match waiting.wait.until_ms {

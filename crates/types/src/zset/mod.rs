@@ -118,7 +118,7 @@ impl ZSet {
     /// A set of these elements, in whatever order, in the shape that their number and lengths ask
     /// for. No score is NaN. A member that comes twice is an error: the set would be broken.
     pub fn from_elements<M: AsRef<[u8]>>(
-        elements: Vec<(M, f64)>,
+        mut elements: Vec<(M, f64)>,
         limits: &Limits,
     ) -> Result<Self, Duplicate> {
         let mut members: Vec<&[u8]> = elements.iter().map(|(member, _)| member.as_ref()).collect();
@@ -414,8 +414,15 @@ impl<'a> ZSetView<'a> {
 
     /// The ranks of the elements with these scores. O(log n).
     pub fn ranks_by_score(self, range: &ScoreRange) -> Range<usize> {
-        let start = self.count_by_score(range.min, range.min_open);
-        let end = self.count_by_score(range.max, !range.max_open);
+        // PERF: open-ended ranges are the most frequent ones.
+        let start = match range.min {
+            f64::NEG_INFINITY if !range.min_open => 0,
+            min => self.count_by_score(min, range.min_open),
+        };
+        let end = match range.max {
+            f64::INFINITY if !range.max_open => self.len(),
+            max => self.count_by_score(max, !range.max_open),
+        };
         start..end.max(start)
     }
 
