@@ -118,7 +118,7 @@ impl ZSet {
     /// A set of these elements, in whatever order, in the shape that their number and lengths ask
     /// for. No score is NaN. A member that comes twice is an error: the set would be broken.
     pub fn from_elements<M: AsRef<[u8]>>(
-        mut elements: Vec<(M, f64)>,
+        elements: Vec<(M, f64)>,
         limits: &Limits,
     ) -> Result<Self, Duplicate> {
         let mut members: Vec<&[u8]> = elements.iter().map(|(member, _)| member.as_ref()).collect();
