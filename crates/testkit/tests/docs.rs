@@ -1,4 +1,4 @@
-//! The pages of `docs/commands/` are run: every fenced block, on a fresh node, in five ways.
+//! The pages of `docs/commands/` are run: every fenced block, on a fresh node, in six ways.
 
 use std::path::Path;
 use testkit::{Transcript, blocks, run_ways};

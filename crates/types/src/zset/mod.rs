@@ -118,12 +118,9 @@ impl ZSet {
     /// A set of these elements, in whatever order, in the shape that their number and lengths ask
     /// for. No score is NaN. A member that comes twice is an error: the set would be broken.
     pub fn from_elements<M: AsRef<[u8]>>(
-        mut elements: Vec<(M, f64)>,
+        elements: Vec<(M, f64)>,
         limits: &Limits,
     ) -> Result<Self, Duplicate> {
-        for (_, score) in &mut elements {
-            *score = unsigned_zero(*score);
-        }
         let mut members: Vec<&[u8]> = elements.iter().map(|(member, _)| member.as_ref()).collect();
         members.sort_unstable();
         if members.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -138,7 +135,8 @@ impl ZSet {
         let longest = elements.iter().map(|(member, _)| member.as_ref().len()).max();
         let is_small = elements.len() <= limits.zset_entries
             && longest.is_none_or(|longest| longest <= limits.zset_value_bytes);
-        let in_order = elements.iter().map(|(member, score)| (member.as_ref(), *score));
+        let in_order =
+            elements.iter().map(|(member, score)| (member.as_ref(), unsigned_zero(*score)));
         let shape = if is_small {
             let mut pack = Listpack::new();
             in_order.for_each(|(member, score)| packed::append(&mut pack, score, member));
