@@ -166,6 +166,12 @@ impl Card {
             + self.subscription_bytes.load(Ordering::Relaxed)
     }
 
+    /// Accounts prefixes of broadcasting mode: bytes of those that go, and of those that come.
+    pub(crate) fn tracked_prefixes(&self, before_bytes: u64, bytes: u64) {
+        // Wraps on purpose: the sum of all steps is right.
+        self.subscription_bytes.fetch_add(bytes.wrapping_sub(before_bytes), Ordering::Relaxed);
+    }
+
     /// Keeps the numbers of subscriptions and their memory.
     pub(crate) fn subscribed(&self, topic: Topic, name_bytes: usize, on: bool) {
         /// The client in the channel's list, the channel in the client's.
@@ -205,9 +211,14 @@ impl Card {
 
     /// Asks the connection to end. Its task sees it when it wakes.
     pub fn kill(&self) {
+        self.set_killed();
+        self.wake();
+    }
+
+    /// From now on the client counts as gone.
+    pub(crate) fn set_killed(&self) {
         self.set(ClientFlags::CLOSE_ASAP, true);
         self.killed.store(true, Ordering::Release); // pairs with `killed()`
-        self.wake();
     }
 
     pub fn killed(&self) -> bool {
@@ -270,7 +281,7 @@ impl Clients {
 
     pub fn remove(&self, id: u64) {
         if let Some(card) = self.cards.lock().remove(&id) {
-            card.killed.store(true, Ordering::Release); // what is on its way to it is lost
+            card.set_killed(); // what is on its way to it is lost
             self.account(&card, 0);
         }
     }

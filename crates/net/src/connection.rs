@@ -142,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut taken = 0;
         loop {
             if self.session.card.killed() {
-                return Poll::Ready(Exit::Killed);
+                return Poll::Ready(self.killed());
             }
             if self.session.card.moving() && self.at_rest() {
                 return Poll::Ready(Exit::Moved);
@@ -443,6 +443,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.check_limits(&scratch);
     }
 
+    /// Why the connection is told to end.
+    fn killed(&mut self) -> Exit {
+        let reason =
+            if self.session.card.mail_overflowed() { Exit::OutputLimit } else { Exit::Killed };
+        self.closing.take().unwrap_or(reason)
+    }
+
     /// Writes what waits in the inbox of the card: between two replies, and behind those before.
     fn take_mail(&mut self, cx: &mut Context<'_>) {
         if !self.session.card.has_mail() || self.closing.is_some() || self.job.is_some() {
@@ -452,9 +459,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         self.session.collect(reply);
-        if self.session.card.mail_overflowed()
-            || self.exceeds_output(&scratch.engine, reply.out.len())
-        {
+        if self.exceeds_output(&scratch.engine, reply.out.len()) {
             reply.out.clear();
             self.cut_off();
         }
@@ -505,6 +510,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn cut_off(&mut self) {
         self.pending.clear();
         self.closing = Some(Exit::OutputLimit);
+        self.session.card.kill();
     }
 
     fn check_limits(&mut self, scratch: &Scratch) {

@@ -112,7 +112,9 @@ fn a_slow_subscriber_is_dropped_and_harms_nobody() {
     send(&mut node, &mut quick, "SUBSCRIBE c");
     let publish = format!("PUBLISH c {}", "x".repeat(1 << 20));
     for _ in 0..40 {
-        assert_eq!(send(&mut node, &mut other, &publish), ["2"]);
+        // It counts until it is dropped.
+        let receivers = if slow.card.mail_overflowed() { "1" } else { "2" };
+        assert_eq!(send(&mut node, &mut other, &publish), [receivers]);
         assert_eq!(mail(&mut node, &mut quick).len(), 1);
         assert!(slow.card.mail_bytes() <= 32 << 20);
     }

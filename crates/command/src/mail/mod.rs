@@ -182,6 +182,7 @@ impl Card {
             inner.letters = Vec::new();
             self.inbox.bytes.store(0, Ordering::Relaxed);
             self.inbox.overflowed.store(true, Ordering::Relaxed);
+            self.set_killed();
         } else {
             inner.letters.push(letter);
             self.inbox.bytes.store(bytes, Ordering::Relaxed);

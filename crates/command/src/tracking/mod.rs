@@ -177,7 +177,10 @@ impl Tracking {
             for prefix in all {
                 let clients = table.entry(prefix.clone()).or_default();
                 clients.insert(card.id, Arc::clone(&state.tracker));
-                state.prefixes.insert(prefix);
+                let bytes = prefix_bytes(&prefix);
+                if state.prefixes.insert(prefix) {
+                    card.tracked_prefixes(0, bytes);
+                }
             }
             self.prefix_count.store(table.len(), Ordering::Relaxed);
         }
@@ -194,6 +197,7 @@ impl Tracking {
         self.trackers.write().remove(&card.id);
         self.active.fetch_sub(1, Ordering::Relaxed);
         if !state.prefixes.is_empty() {
+            card.tracked_prefixes(state.prefixes.iter().map(|one| prefix_bytes(one)).sum(), 0);
             let mut table = self.prefixes.write();
             for prefix in &state.prefixes {
                 let Some(clients) = table.get_mut(prefix) else { continue };
@@ -319,6 +323,12 @@ impl Tracking {
             send(tracker, Some(list.clone()), limits);
         }
     }
+}
+
+/// What a prefix of a client takes, here and in the table.
+fn prefix_bytes(prefix: &[u8]) -> u64 {
+    const ENTRY_BYTES: u64 = 128;
+    ENTRY_BYTES + prefix.len() as u64
 }
 
 /// The array of these keys.
