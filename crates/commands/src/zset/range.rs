@@ -255,7 +255,7 @@ impl<'a> Query<'a> {
             return Err(CommandError::ScoresOfLexRange);
         }
         let (min, max) = if backwards { (second, first) } else { (first, second) };
-        let number = |text| stdx::num::parse_i64(text).ok_or(CommandError::NotAnInteger);
+        let number = |text| num::parse_i64(text).ok_or(CommandError::NotAnInteger);
         let span = match by {
             By::Rank => Span::Ranks(number(first)?, number(second)?),
             By::Score => Span::Scores(score_range(min, max)?),
