@@ -93,7 +93,10 @@ impl Side {
         while at < bytes.len() {
             match resp::parse_reply(&bytes[at..]) {
                 Ok(Some((value, size))) => {
-                    replies.push(value);
+                    // What comes unasked, to a client that tracks keys.
+                    if !matches!(value, Value::Push(_)) {
+                        replies.push(value);
+                    }
                     at += size;
                 }
                 other => panic!("{other:?} at {at} of the replies to {}", show(requests)),

@@ -15,6 +15,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("punsubscribe", "as SUBSCRIBE"),
     ("ssubscribe", "as SUBSCRIBE"),
     ("sunsubscribe", "as SUBSCRIBE"),
+    ("monitor", "is answered by what others do, too"),
 ];
 
 /// What DEBUG is sent, since its row tells no grammar: subcommands that neither end nor stop the
