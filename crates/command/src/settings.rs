@@ -34,6 +34,8 @@ pub struct Settings {
     pub inline_commands: bool,
     /// `import-mode`: what has expired is kept until the import source deletes it.
     pub import_mode: bool,
+    /// `lazyfree-lazy-server-del`: what empties a key is told to the journal as UNLINK, not DEL.
+    pub lazy_deletion: bool,
     /// `rdb-version-check relaxed`: payloads of versions that nobody here knows are tried.
     pub rdb_relaxed: bool,
     /// Bytes of unparsed input a client may pile up.
@@ -67,6 +69,7 @@ impl Default for Settings {
             tracking_keys_max: 1_000_000,
             inline_commands: true,
             import_mode: false,
+            lazy_deletion: true,
             rdb_relaxed: false,
             query_buffer_bytes_max: 1 << 30,
             clients_bytes_max: 0,

@@ -269,8 +269,9 @@ impl KeySpec {
             BeginSearch::Index(index) => Some(index as usize),
             BeginSearch::Keyword(word, start) => {
                 let is = |at: &usize| args[*at].eq_ignore_ascii_case(word.as_bytes());
+                // The last word is no keyword: nothing comes after it.
                 if start >= 0 {
-                    (start as usize..args.len()).find(is).map(|at| at + 1)
+                    (start as usize..args.len().saturating_sub(1)).find(is).map(|at| at + 1)
                 } else {
                     let from = args.len().checked_sub(start.unsigned_abs() as usize)?;
                     (1..=from).rev().find(is).map(|at| at + 1)

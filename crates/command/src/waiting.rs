@@ -10,7 +10,9 @@
 //!
 //! The state is under a lock of its own, a leaf: of several who would answer or end it, one does.
 
-use crate::{Args, Card, CommandError, Cx, ReplyMode, Resolved, Session, TrackingState};
+use crate::{
+    Args, Card, ClientFlags, CommandError, Cx, ReplyMode, Resolved, Session, TrackingState,
+};
 use keyspace::{KeyPlace, KeyRef, Keyspace, ReadyKey, Waiter};
 use parking_lot::Mutex;
 use resp::{Out, Reply};
@@ -197,9 +199,7 @@ impl Waiting {
             return false;
         }
         let Some(out) = serve() else { return true };
-        *state = State::Answered(out);
-        drop(state);
-        self.card.wake();
+        self.settle(&mut state, State::Answered(out));
         false
     }
 
@@ -213,22 +213,27 @@ impl Waiting {
         let mut state = self.state.lock();
         let waited = matches!(*state, State::Waits);
         if waited {
-            *state = State::Ended(ending);
-            drop(state);
-            self.card.wake();
+            self.settle(&mut state, State::Ended(ending));
         }
         waited
     }
 
-    /// For the connection: writes the answer if there is one, or if the time is over. `false`: the
-    /// client still waits.
-    pub fn answer(&self, session: &mut Session, now_ms: i64, reply: &mut Reply) -> bool {
+    fn settle(&self, state: &mut State, settled: State) {
+        *state = settled;
+        self.card.set(ClientFlags::BLOCKED, false);
+        self.card.wake();
+    }
+
+    /// For the connection: if the time is over, the waiting is. Returns whether that ended it.
+    pub fn expire(&self, now_ms: i64) -> bool {
+        self.wait.until_ms.is_some_and(|until| until <= now_ms) && self.end(Ending::Timeout)
+    }
+
+    /// For the connection: writes the answer, if the waiting has ended. `false`: the client waits.
+    pub fn answer(&self, session: &mut Session, reply: &mut Reply) -> bool {
         let mut state = self.state.lock();
         if matches!(*state, State::Waits) {
-            if self.wait.until_ms.is_none_or(|until| now_ms < until) {
-                return false;
-            }
-            *state = State::Ended(Ending::Timeout);
+            return false;
         }
         let mark = reply.mark();
         match &mut *state {
@@ -244,14 +249,6 @@ impl Waiting {
             session.reply_mode = ReplyMode::On;
         }
         true
-    }
-
-    /// Whether the client was answered with an error or by nobody: what statistics count as failed.
-    pub fn ended(&self) -> Option<Ending> {
-        match *self.state.lock() {
-            State::Ended(ending) => Some(ending),
-            State::Waits | State::Answered(_) => None,
-        }
     }
 
     /// Takes the client out of the queues in which it still stands. Called without locks, after it

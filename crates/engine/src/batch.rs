@@ -518,6 +518,7 @@ impl Run<'_, '_> {
             ready: &mut self.ready,
             others: self.others,
             waits: if self.transaction.is_some() { Waits::Never } else { Waits::May(None) },
+            ended: None,
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -528,7 +529,10 @@ impl Run<'_, '_> {
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
-        let wish = cx.waits.wish();
+        let (wish, ended) = (cx.waits.wish(), cx.ended);
+        if let Some((id, ending)) = ended {
+            crate::blocking::count_ended(self.stats, id, ending);
+        }
         if engine.monitors.active() {
             self.show(request);
         }

@@ -229,6 +229,7 @@ impl Serving<'_> {
             others: Others::Run,
             in_transaction: false,
             waits: Waits::Woken(ready, None),
+            ended: None,
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -260,6 +261,8 @@ impl Engine {
     /// without locks, inside a pass; the room is enlarged as needed.
     #[cold]
     pub(crate) fn serve_gone(&self, mut serving: Serving<'_>) {
+        // What has been told of is no change of those who are served.
+        serving.record.clear();
         for ready in std::mem::take(&mut serving.record.ready) {
             let mut held = self.space.shards().one(ready.place.shard);
             serving.record.ready.push(ready);
@@ -278,18 +281,13 @@ impl Engine {
         now_ms: i64,
         reply: &mut Reply,
     ) -> bool {
-        if !waiting.answer(session, now_ms, reply) {
+        if waiting.expire(now_ms) {
+            count_ended(&worker.stats, waiting.id, Ending::Timeout);
+        }
+        if !waiting.answer(session, reply) {
             return false;
         }
         self.forget(waiting);
-        if let Some(ending) = waiting.ended() {
-            let stats = worker.stats.command(waiting.id);
-            stats.called(0, false);
-            if ending == Ending::Error {
-                stats.failed.add(1);
-                worker.stats.error("UNBLOCKED".to_owned());
-            }
-        }
         session.card.last_ms.store(now_ms, Ordering::Relaxed);
         true
     }
@@ -310,5 +308,16 @@ impl Engine {
         *card.waiting.lock() = None;
         card.set(ClientFlags::BLOCKED, false);
         card.waiting_bytes.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Counts a command whose waiting came to nothing.
+#[cold]
+pub(crate) fn count_ended(stats: &WorkerStats, id: u16, ending: Ending) {
+    let command = stats.command(id);
+    command.called(0, false);
+    if ending == Ending::Error {
+        command.failed.add(1);
+        stats.error("UNBLOCKED".to_owned());
     }
 }

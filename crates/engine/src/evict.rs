@@ -184,7 +184,7 @@ impl Engine {
         worker: &mut Worker,
         (shard, db, at): (ShardId, u32, Option<Position>),
         buckets: usize,
-        wall: fn() -> i64,
+        wall: impl Fn() -> i64,
     ) -> Swept {
         /// A slice deletes at most what its buckets hold; keys of more bytes wait for the next.
         const ROOM_BYTES: u64 = 1 << 20;
@@ -212,7 +212,7 @@ impl Engine {
         let swept = self.space.sweep(shard, db, at, buckets, now_ms, &mut record, tell);
         if !record.ready.is_empty() {
             log.active = room.active();
-            let now = Now { wall_ms: now_ms, ticks: || 0, wall, stale_ticks: u64::MAX };
+            let now = Now { wall_ms: now_ms, ticks: || 0, wall: || 0, stale_ticks: u64::MAX };
             let (engine, record, room) = (self, &mut record, &mut room);
             engine.serve_gone(Serving {
                 engine,

@@ -111,8 +111,8 @@ impl Engine {
         Plan { id, row: Some(row), name_words, words: span, keys, lock, refused: None, bytes: 0 }
     }
 
-    /// Adds the request's keys. A request whose key list cannot be found has none: its handler
-    /// will find the same fault in its arguments.
+    /// Adds the request's keys, up to the first fault in its key list: its handler will find the
+    /// same fault in its arguments.
     #[inline]
     fn find_keys<'a>(
         &self,
@@ -136,8 +136,7 @@ impl Engine {
                 }
             });
             if found.is_err() {
-                keys.truncate(first);
-                return LockPlan::Nothing;
+                break;
             }
         }
         let found = &keys[first..];

@@ -22,7 +22,9 @@ pub(crate) async fn end_pauses(server: Arc<Server>) {
     loop {
         server.pause_changed.notified().await;
         while let Some((_, left_ms)) = server.engine.pause.current(clock::now().0) {
-            tokio::time::sleep(Duration::from_millis(left_ms.clamp(1, 60_000) as u64)).await;
+            // A pause may end early, and a shorter one begin.
+            let left = Duration::from_millis(left_ms.clamp(1, 60_000) as u64);
+            tokio::time::timeout(left, server.pause_changed.notified()).await.ok();
         }
         server.clients().all().iter().for_each(|card| card.wake());
     }

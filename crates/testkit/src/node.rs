@@ -6,8 +6,9 @@ use crate::host::{self, Host};
 use command::{Card, ClientFlags, Ending, JobStep, Session, Waiting};
 use engine::{End, Engine, Now, Worker};
 use journal::{Journal, Lsn, Patience, ReadOutcome, Reader};
-use keyspace::{Keyspace, persist};
+use keyspace::{Keyspace, Position, ScanFilter, persist};
 use resp::{Limits, Progress, Reply, Requests, Stop, Value};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -279,6 +280,22 @@ impl Node {
             .map_err(|error| Fault(format!("{error} at byte {} of the file", reader.offset())))
     }
 
+    /// All streams as payloads: their digests leave out what is not an entry.
+    fn streams(&self) -> BTreeMap<(u32, Vec<u8>), Vec<u8>> {
+        let mut streams = BTreeMap::new();
+        for db in 0..self.options.databases {
+            let (all, filter) = (Position::default(), ScanFilter::default());
+            let visit = |entry: &keyspace::Entry| {
+                if entry.type_of() == types::Type::Stream {
+                    let payload = entry.value().saved().payload();
+                    streams.insert((db, entry.key().to_vec()), payload);
+                }
+            };
+            self.engine.space.scan(db, all, usize::MAX, i64::MIN, &filter, visit);
+        }
+        streams
+    }
+
     /// Saves an RDB file, loads it into an empty sibling and compares the data, moments of expiry
     /// included.
     pub fn check_reload(&self) -> Result<(), Fault> {
@@ -286,7 +303,10 @@ impl Node {
         let mut copy = self.sibling();
         copy.load(&file)?;
         let now_ms = self.now_ms();
-        let difference = self.snapshot().difference(&copy.snapshot_at(now_ms), false);
+        let mut difference = self.snapshot().difference(&copy.snapshot_at(now_ms), false);
+        if difference.is_empty() && self.streams() != copy.streams() {
+            difference = "consumer groups, producers or counts of a stream\n".into();
+        }
         if difference.is_empty() {
             return Ok(());
         }
@@ -379,6 +399,17 @@ impl Hand {
         self.engine.pubsub.leave(session);
         self.host.clients.remove(session.card.id);
         lost
+    }
+
+    /// Deletes what has expired, as the server does by the clock.
+    pub fn sweep(&mut self) {
+        const BUCKETS: usize = 1 << 16;
+        let Self { engine, worker, host, .. } = self;
+        for shard in engine.space.shards().ids() {
+            for db in 0..engine.space.databases() {
+                engine.sweep(worker, (shard, db, None), BUCKETS, || host.now_ms());
+            }
+        }
     }
 
     /// Nobody else is there who could serve the client: its time goes by.

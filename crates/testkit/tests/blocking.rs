@@ -179,6 +179,76 @@ fn each_type_has_its_waiters() {
 }
 
 #[test]
+fn readers_of_streams_wait() {
+    scene(3, |me, others| {
+        let [a, b, c] = others else { unreachable!("three clients") };
+        me.call("XADD s 1-1 f v");
+        a.wait("XREAD BLOCK 0 STREAMS s t $ $");
+        b.wait("XREAD BLOCK 0 COUNT 1 STREAMS t s 0 1-1");
+        c.wait("XREAD BLOCK 0 STREAMS s 5");
+        me.call("SET t text");
+        me.call("DEL t");
+        assert_eq!([a.served(), b.served()], ["", ""]);
+        me.call("XADD s 2-1 f v");
+        assert_eq!([a.served(), b.served(), c.served()], ["s 2-1 f v", "s 2-1 f v", ""]);
+        // All that a transaction has put in, of all streams.
+        a.wait("XREAD BLOCK 0 STREAMS s t 2-1 0");
+        for line in ["MULTI", "XADD t 7-0 a b", "XADD s 7-1 c d", "EXEC"] {
+            me.call(line);
+        }
+        assert_eq!([a.served(), c.served()], ["s 7-1 c d t 7-0 a b", "s 7-1 c d"]);
+    });
+}
+
+#[test]
+fn groups_hear_of_what_happens_to_their_streams() {
+    scene(3, |me, others| {
+        let [a, b, c] = others else { unreachable!("three clients") };
+        let create = "XGROUP CREATE s g $ MKSTREAM";
+        me.call(create);
+        a.wait("XREADGROUP GROUP g a BLOCK 0 STREAMS s >");
+        b.wait("XREADGROUP GROUP g b BLOCK 0 STREAMS s >");
+        me.call("XADD s 1-1 f v");
+        // One entry is for one consumer.
+        assert_eq!([a.served(), b.served()], ["s 1-1 f v", ""]);
+        me.call("XGROUP CREATE s other $");
+        assert_eq!(b.served(), "");
+        me.call("XGROUP DESTROY s g");
+        assert!(b.served().starts_with("NOGROUP"));
+        for (line, error) in [
+            ("DEL s", "NOGROUP"),
+            ("SET s text", "WRONGTYPE"),
+            ("RENAME s t", "NOGROUP"),
+            ("FLUSHALL", "NOGROUP"),
+            ("SWAPDB 0 1", "NOGROUP"),
+            ("MOVE s 1", "NOGROUP"),
+        ] {
+            me.call("FLUSHALL");
+            me.call(create);
+            c.wait("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+            me.call(line);
+            let served = c.served();
+            assert!(served.starts_with(error), "{line}: {served}");
+        }
+        // Expiry is such a way, too, whoever sees it first.
+        for by_command in [true, false] {
+            me.call("FLUSHALL");
+            me.call(create);
+            c.wait("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+            me.call("PEXPIRE s 10");
+            assert_eq!(c.served(), "");
+            me.hand.advance_ms(10);
+            if by_command {
+                me.call("EXISTS s");
+            } else {
+                me.hand.sweep();
+            }
+            assert!(c.served().starts_with("NOGROUP"));
+        }
+    });
+}
+
+#[test]
 fn waiting_ends() {
     scene(2, |me, others| {
         let id = others[0].session.card.id;

@@ -1,5 +1,5 @@
-//! Replays the corpus of the fuzz target `engine_stateful`, and holds its gate: every command of
-//! the table is within its reach.
+//! Replays the corpora of the fuzz targets on whole nodes, and holds the gate of `engine_stateful`:
+//! every command of the table is within its reach.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,16 +8,31 @@ use testkit::{Node, Options, START_MS, stateful};
 
 #[path = "../../../fuzz/checks/engine_stateful.rs"]
 mod engine_stateful;
+#[path = "../../../fuzz/checks/restore.rs"]
+mod restore;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "test data, not state")]
 fn corpus() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/engine_stateful");
+    replay("engine_stateful", engine_stateful::check);
+}
+
+#[test]
+fn corpus_of_payloads() {
+    replay("restore", restore::check);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "test data; which of it failed"
+)]
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut count = 0;
     for entry in folder.read_dir().expect("the corpus is in the repository") {
         let path = entry.expect("readable").path();
-        println!("{}", path.display());
-        engine_stateful::check(&std::fs::read(&path).expect("readable"));
+        eprintln!("{}", path.display());
+        check(&std::fs::read(&path).expect("readable"));
         count += 1;
     }
     assert!(count > 10, "the corpus has {count} files");

@@ -1,6 +1,6 @@
 //! Counting and finding bits. Long strings are searched outside the lock, slice by slice.
 
-use command::grammar::{block, integer, key, one_of, word};
+use command::grammar::{Argument, block, integer, key, one_of, word};
 use command::{
     Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome,
 };
@@ -9,8 +9,10 @@ use resp::Reply;
 use std::sync::Arc;
 use types::bits::{self, BitRange, Unit};
 
-const UNIT: command::grammar::Argument =
-    one_of("unit", &[word("byte", "BYTE"), word("bit", "BIT")]).optional().since("7.0.0");
+const UNIT: Argument = one_of("unit", &[word("byte", "BYTE"), word("bit", "BIT")]);
+const END: Argument =
+    block("end-unit-block", &[integer("end"), UNIT.optional().since("7.0.0")]).optional();
+const RANGE: Argument = block("range", &[integer("start"), END]).optional();
 
 pub(super) const BITCOUNT: Command = Command::data("BITCOUNT", bitcount)
     .group(Group::Bitmap)
@@ -18,10 +20,13 @@ pub(super) const BITCOUNT: Command = Command::data("BITCOUNT", bitcount)
     .arity(-2)
     .flags(Flags::READONLY)
     .keys(&[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))])
-    .args(&[key("key"), block("range", &[integer("start"), integer("end"), UNIT]).optional()])
+    .args(&[key("key"), RANGE])
     .summary("Counts the bits of a string that are set.")
     .complexity("O(N), N the bytes looked at")
-    .history(&[("7.0.0", "Added the `BYTE|BIT` option.")]);
+    .history(&[
+        ("7.0.0", "Added the `BYTE|BIT` option."),
+        ("8.0.0", "`end` is optional: without it, up to the last byte."),
+    ]);
 
 pub(super) const BITPOS: Command = Command::data("BITPOS", bitpos)
     .group(Group::Bitmap)
@@ -29,15 +34,7 @@ pub(super) const BITPOS: Command = Command::data("BITPOS", bitpos)
     .arity(-3)
     .flags(Flags::READONLY)
     .keys(&[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))])
-    .args(&[
-        key("key"),
-        integer("bit").samples(&["0", "1"]),
-        block(
-            "range",
-            &[integer("start"), block("end-unit-block", &[integer("end"), UNIT]).optional()],
-        )
-        .optional(),
-    ])
+    .args(&[key("key"), integer("bit").samples(&["0", "1"]), RANGE])
     .summary("Finds the first bit of a string that is set, or that is clear.")
     .complexity("O(N), N the bytes looked at")
     .history(&[("7.0.0", "Added the `BYTE|BIT` option.")]);
@@ -121,33 +118,49 @@ fn answer(
     None
 }
 
-fn unit(args: &mut Args<'_>) -> Result<Unit, CommandError> {
-    if args.left() == 0 || args.token("BYTE") {
-        return Ok(Unit::Byte);
+/// Which part of a string is asked for.
+struct Part {
+    start: i64,
+    end: Option<i64>,
+    unit: Unit,
+}
+
+impl Part {
+    /// The words that are left: none for the whole string.
+    fn parse(args: &mut Args<'_>) -> Result<Self, CommandError> {
+        if args.left() > 3 {
+            return Err(CommandError::Syntax);
+        }
+        let start = args.optional(Args::integer)?.unwrap_or(0);
+        // A bad unit is told before a bad end.
+        let end = args.next();
+        let unit = if args.left() == 0 || args.token("BYTE") {
+            Unit::Byte
+        } else if args.token("BIT") {
+            Unit::Bit
+        } else {
+            return Err(CommandError::Syntax);
+        };
+        let end = end.map(|word| stdx::num::parse_i64(word).ok_or(CommandError::NotAnInteger));
+        Ok(Self { start, end: end.transpose()?, unit })
     }
-    if args.token("BIT") { Ok(Unit::Bit) } else { Err(CommandError::Syntax) }
+
+    /// Its bits in a string of `len` bytes.
+    fn bits(&self, len: usize) -> Option<BitRange> {
+        BitRange::of(len, self.start, self.end, self.unit)
+    }
 }
 
 fn bitcount(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
-    let range = match args.left() {
-        0 => None,
-        2 | 3 => {
-            let (start, end) = (args.integer()?, args.integer()?);
-            Some((start, end, unit(args)?))
-        }
-        _ => return Err(CommandError::Syntax),
-    };
+    let part = Part::parse(args)?;
     let Some(value) = cx.db.string(&key)? else {
         reply.integer(0);
         return Ok(Effect::None);
     };
-    let range = match range {
-        None => BitRange::whole(value.len()),
-        // Clamping to the string would make both its first byte.
-        Some((start, end, _)) if end < start && start < 0 => None,
-        Some((start, end, unit)) => BitRange::of(value.len(), start, Some(end), unit),
-    };
+    // Clamping to the string would make both its first byte.
+    let reversed = part.end.is_some_and(|end| end < part.start && part.start < 0);
+    let range = if reversed { None } else { part.bits(value.len()) };
     *cx.later = answer(&value, range, Search::Count(0), reply);
     Ok(Effect::None)
 }
@@ -159,24 +172,15 @@ fn bitpos(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         1 => true,
         _ => return Err(CommandError::BitArgument),
     };
-    if args.left() > 3 {
-        return Err(CommandError::Syntax);
-    }
-    let start = args.optional(Args::integer)?.unwrap_or(0);
-    // A bad unit is told before a bad end.
-    let end_word = args.next();
-    let unit = unit(args)?;
-    let end = end_word
-        .map(|word| stdx::num::parse_i64(word).ok_or(CommandError::NotAnInteger))
-        .transpose()?;
+    let part = Part::parse(args)?;
     let Some(value) = cx.db.string(&key)? else {
         reply.integer(if on { -1 } else { 0 });
         return Ok(Effect::None);
     };
-    let range = BitRange::of(value.len(), start, end, unit);
+    let range = part.bits(value.len());
     // Without an end, zeros follow the string.
     let otherwise = match range {
-        Some(range) if !on && end.is_none() => range.end as i64,
+        Some(range) if !on && part.end.is_none() => range.end as i64,
         _ => -1,
     };
     *cx.later = answer(&value, range, Search::Position { on, otherwise }, reply);

@@ -7,7 +7,7 @@
 use command::grammar::{Argument, integer, key, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep};
 use command::{KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, Keyspace, SHARED_MIN, Value};
+use keyspace::{Event, KeyRef, Keyspace, SHARED_MIN, Value};
 use rdb::payload::{self, Checks};
 use resp::Reply;
 use std::sync::Arc;
@@ -166,15 +166,36 @@ fn restore(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let clock = cx.settings.access_clock;
     let bits = clock.restored(options.idle_seconds, options.frequency, cx.now_ms);
     cx.db.restore(&key, loaded, expiry, bits, Event::generic("restore"));
-    match expiry {
-        Some(at) if !options.absolute => {
-            let at = at.to_string();
-            let mut words = args.all().to_vec();
-            words[2] = at.as_bytes();
-            words.push(b"ABSTTL");
-            cx.rewrite(&words);
-            Ok(Effect::Rewrite)
-        }
-        _ => Ok(Effect::Same),
+    Ok(log(cx, args, &key, payload_is_sound(bytes, checks), expiry.filter(|_| !options.absolute)))
+}
+
+/// Whether a node that checks everything takes the payload too.
+fn payload_is_sound(bytes: &[u8], checked: Checks) -> bool {
+    checked == Checks::ALL || payload::open(bytes, Checks::ALL).is_some()
+}
+
+/// Tells the journal: as sent, but with an absolute time, and with a payload that is taken
+/// everywhere.
+fn log(
+    cx: &mut Cx<'_>,
+    args: &Args<'_>,
+    key: &KeyRef<'_>,
+    sound: bool,
+    expiry: Option<i64>,
+) -> Effect {
+    if sound && expiry.is_none() {
+        return Effect::Same;
     }
+    let mut words = args.all().to_vec();
+    let at = expiry.map(|at| at.to_string());
+    if let Some(at) = &at {
+        words[2] = at.as_bytes();
+        words.push(b"ABSTTL");
+    }
+    let own = cx.db.peek(key).filter(|_| !sound).map(|entry| entry.value().saved().payload());
+    if let Some(own) = &own {
+        words[3] = own;
+    }
+    cx.rewrite(&words);
+    Effect::Rewrite
 }

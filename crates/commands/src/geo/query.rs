@@ -184,11 +184,11 @@ impl<'a> Parts<'a> {
         match kind {
             Kind::SearchStore if args.token("STOREDIST") => query.stores_distance = true,
             Kind::Radius if args.left() > 1 && args.token("STORE") => {
-                query.target = Some(args.key()?);
+                query.target = Some(target(args)?);
                 query.stores_distance = false;
             }
             Kind::Radius if args.left() > 1 && args.token("STOREDIST") => {
-                query.target = Some(args.key()?);
+                query.target = Some(target(args)?);
                 query.stores_distance = true;
             }
             _ => return Ok(false),
@@ -279,6 +279,11 @@ impl<'a> Parts<'a> {
         }
         Ok(query)
     }
+}
+
+/// The key behind `STORE` or `STOREDIST`: the first such word is the one that RESOLVE looks at.
+fn target<'a>(args: &mut Args<'a>) -> Result<KeyRef<'a>, CommandError> {
+    args.key().map_err(|_| CommandError::Syntax)
 }
 
 /// Reads `count longitude latitude [longitude latitude ...]`.

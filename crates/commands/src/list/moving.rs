@@ -70,12 +70,8 @@ pub(super) fn shift(
     let Some(element) = element_at(list.view(), from) else { return Ok(false) };
     if source.bytes() == target.bytes() {
         reply_element(reply, element);
-        let element = element.to_vec();
         list.edit_told(
-            |list| {
-                list.pop(from, 1, limits);
-                list.push(to, iter::once(&element[..]), limits)
-            },
+            |list| list.rotate(from, to, limits),
             |_, tell| {
                 tell(pushed(to));
                 tell(popped(from));

@@ -59,7 +59,8 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if count >= set.view().len() {
         *cx.later = reply_members(reply, set.view());
         set.edit(SPOP_EVENT, |set| *set = Set::default());
-        cx.rewrite(&[b"DEL", key.bytes()]);
+        let deletion: &[u8] = if cx.settings.lazy_deletion { b"UNLINK" } else { b"DEL" };
+        cx.rewrite(&[deletion, key.bytes()]);
         return Ok(Effect::Rewrite);
     }
     let rng = &mut *cx.rng;

@@ -5,7 +5,7 @@ use super::delete::{DONE, ID_BLOCK, Ids, MISSING, REFERENCED, parse_ids, take_id
 use super::{IDS, UPDATE, XDEL_EVENT, no_group};
 use command::grammar::{integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
-use keyspace::Event;
+use keyspace::{Event, EventClass};
 use resp::Reply;
 use types::stream::{DELIVERIES_MAX, Pending, Removal, Stream, StreamId};
 
@@ -133,6 +133,9 @@ impl Count {
     }
 }
 
+/// No notification tells of it, but who waits to take entries over is to know.
+const GIVEN_BACK: Event = Event { class: EventClass::Silent, name: "xnack" };
+
 fn xnack(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let group = args.bytes()?;
@@ -158,7 +161,7 @@ fn xnack(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         }
     }
     let ids = parse_ids(words.ok_or(CommandError::XnackNoIds)?)?;
-    let given_back = guard.edit(Event::SILENT, |stream| {
+    let given_back = guard.edit(GIVEN_BACK, |stream| {
         let give_back = |log: &types::stream::Log, group: &mut types::stream::Group| {
             let mut given_back = 0;
             for id in &ids {

@@ -186,7 +186,8 @@ fn options(claim: &mut Claim<'_>, args: &mut Args<'_>) -> Result<StreamId, Comma
             return Err(CommandError::err_bytes(&[b"Unrecognized XCLAIM option '", word, b"'"]));
         }
     }
-    // A time that cannot be is taken for now. What a journal says is believed: its clock was another.
+    // A time that cannot be is taken for now. What a journal says is believed: its clock was
+    // another.
     let is_told = claim.force && claim.just_id && last_id.is_some();
     let possible = |time: &i64| *time >= 0 && (is_told || *time <= claim.now_ms);
     claim.time_ms = time_ms.filter(possible).unwrap_or(claim.now_ms);

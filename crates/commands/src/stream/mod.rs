@@ -1,10 +1,10 @@
-//! The stream family. What a stream is and how it changes: `types::stream`. Here: arguments, answers,
-//! and what the journal is told.
+//! The stream family. What a stream is and how it changes: `types::stream`. Here: arguments,
+//! answers, and what the journal is told.
 //!
 //! The journal is told outcomes. XADD is logged with the ID it made, a trim with the exact bound it
 //! came to, and what a group gets is logged entry by entry: as XCLAIM with time and count, as XACK
-//! where an entry is forgotten, as XGROUP CREATECONSUMER and XGROUP SETID for the rest. So replaying
-//! needs no clock and delivers nothing anew.
+//! where an entry is forgotten, as XGROUP CREATECONSUMER and XGROUP SETID for the rest. So
+//! replaying needs no clock and delivers nothing anew.
 //!
 //! Deliveries and acknowledgements are told to nobody ([`Event::SILENT`]).
 

@@ -1,13 +1,13 @@
 //! Reading a stream by ID: XRANGE, XREVRANGE, XLEN.
 
-use super::{IDS, READ, parse_end, parse_start, reply_entries};
+use super::{IDS, READ, parse_end, parse_start, reply_entry};
 use command::grammar::{Argument, integer, key, string};
 use command::{Args, Command, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome};
 use keyspace::Keyspace;
 use resp::Reply;
 use std::ops::RangeInclusive;
 use types::View as _;
-use types::stream::{Log, Stream, StreamId};
+use types::stream::{IdText, Log, Stream, StreamId};
 
 pub(super) const XLEN: Command = Command::data("XLEN", xlen)
     .group(Group::Stream)
@@ -86,37 +86,55 @@ fn answer(
         return Ok(Effect::None);
     }
     let log = stream.log();
-    let count = count.unwrap_or(usize::MAX);
-    let range = Range { log: log.clone(), ids, reverse, count };
-    if count.min(log.len_about(&range.ids)) > IN_PLACE_MAX {
+    let len = log.len_between(&ids).min(count.unwrap_or(usize::MAX));
+    reply.array(len);
+    let mut range = Range { log: log.clone(), ids, reverse, left: len };
+    if !range.write(reply, SLICE) {
         *cx.later = Some(Box::new(range));
-    } else {
-        range.write(reply);
     }
     Ok(Effect::None)
 }
 
-/// Longer replies are written from a clone, outside the lock.
-const IN_PLACE_MAX: usize = 1000;
+/// So many entries are written at once; the rest of a reply from a clone, outside the lock.
+const SLICE: usize = 1000;
 
+/// A reply under way.
 struct Range {
     log: Log,
     ids: RangeInclusive<StreamId>,
     reverse: bool,
-    count: usize,
+    /// Entries yet to be written.
+    left: usize,
 }
 
 impl Range {
-    fn write(&self, reply: &mut Reply) {
+    /// Writes up to `count` entries; says whether that was all.
+    fn write(&mut self, reply: &mut Reply, count: usize) -> bool {
         let ids = self.ids.clone();
         let entries = if self.reverse { self.log.range_reverse(ids) } else { self.log.range(ids) };
-        reply_entries(reply, entries.take(self.count));
+        let mut room = IdText::default();
+        let mut last = None;
+        for entry in entries.take(count.min(self.left)) {
+            reply_entry(reply, &entry, &mut room);
+            self.left -= 1;
+            last = Some(entry.id);
+        }
+        let (start, end) = (*self.ids.start(), *self.ids.end());
+        let rest = if self.reverse {
+            last.and_then(StreamId::prev).map(|end| start..=end)
+        } else {
+            last.and_then(StreamId::next).map(|start| start..=end)
+        };
+        match rest {
+            Some(ids) if self.left > 0 => self.ids = ids,
+            _ => return true,
+        }
+        false
     }
 }
 
 impl Job for Range {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
-        self.write(reply);
-        JobStep::Done
+        if self.write(reply, SLICE) { JobStep::Done } else { JobStep::More }
     }
 }

@@ -8,6 +8,7 @@ use command::{
 use keyspace::{Event, Keyspace};
 use resp::Reply;
 use std::ops::Range;
+use stdx::num;
 use types::View as _;
 use types::zset::{LexBound, LexRange, ScoreRange, ZSet, ZSetView};
 
@@ -188,7 +189,7 @@ pub(super) fn score_range(min: &[u8], max: &[u8]) -> Result<ScoreRange, CommandE
             Some((b'(', rest)) => (true, rest),
             _ => (false, text),
         };
-        let score = if number.is_empty() { Some(0.0) } else { stdx::num::parse_f64(number) };
+        let score = if number.is_empty() { Some(0.0) } else { num::parse_f64_saturating(number) };
         score.map(|score| (score, open)).ok_or(CommandError::NotAScoreRange)
     };
     let ((min, min_open), (max, max_open)) = (bound(min)?, bound(max)?);

@@ -81,8 +81,11 @@ pub(super) const PARAMS: &[Param] = &[
     flag("lazyfree-lazy-eviction", "yes", "Free evicted values in the background.")
         .idle(ALWAYS_LAZY),
     flag("lazyfree-lazy-expire", "yes", "Free expired values in the background.").idle(ALWAYS_LAZY),
-    flag("lazyfree-lazy-server-del", "yes", "Free overwritten values in the background.")
-        .idle(ALWAYS_LAZY),
+    flag(
+        "lazyfree-lazy-server-del",
+        "yes",
+        "Tell replicas and the log UNLINK, not DEL, where a command took all of a value.",
+    ),
     flag("lazyfree-lazy-user-del", "yes", "Make DEL free in the background, as UNLINK does.")
         .idle(ALWAYS_LAZY),
     flag(

@@ -17,7 +17,7 @@ pub struct Payload<'a> {
 }
 
 /// What a payload is held against.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
     /// Versions that nobody here knows are refused (`rdb-version-check strict`).
     pub version: bool,

@@ -28,7 +28,16 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     {
         return Some(value);
     }
-    parse_general(text)
+    let (value, nonzero) = parse_general(text)?;
+    let infinite = || matches!(form(text), Some(Form::Infinity));
+    let fits = if value.is_finite() { value != 0.0 || !nonzero } else { infinite() };
+    fits.then_some(value)
+}
+
+/// As [`parse_f64`], but what overflows is infinite and what vanishes is zero, as `strtod` returns
+/// them.
+pub fn parse_f64_saturating(text: &[u8]) -> Option<f64> {
+    parse_short_integer(text).filter(|_| text.len() <= 15).or_else(|| Some(parse_general(text)?.0))
 }
 
 fn parse_short_integer(text: &[u8]) -> Option<f64> {
@@ -48,11 +57,10 @@ fn parse_short_integer(text: &[u8]) -> Option<f64> {
     Some(value as f64)
 }
 
-fn parse_general(text: &[u8]) -> Option<f64> {
-    let (value, nonzero) = match form(text)? {
-        Form::Infinity => {
-            return Some(if text[0] == b'-' { f64::NEG_INFINITY } else { f64::INFINITY });
-        }
+/// The value, and whether any digit is not zero.
+fn parse_general(text: &[u8]) -> Option<(f64, bool)> {
+    Some(match form(text)? {
+        Form::Infinity => (if text[0] == b'-' { f64::NEG_INFINITY } else { f64::INFINITY }, true),
         Form::Decimal { nonzero } => {
             let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
             (value, nonzero)
@@ -62,8 +70,7 @@ fn parse_general(text: &[u8]) -> Option<f64> {
             let value = Double::from_str_r(&text, Round::NearestTiesToEven).ok()?.value;
             (f64::from_bits(value.to_bits() as u64), nonzero)
         }
-    };
-    (value.is_finite() && (value != 0.0 || !nonzero)).then_some(value)
+    })
 }
 
 /// The hexadecimal text with the exponent that `rustc_apfloat` insists on.

@@ -22,7 +22,7 @@
 mod compare;
 mod states;
 
-use command::{CommandTable, Place};
+use command::{CommandTable, Flags, Place};
 use compare::{Peer, Rule, agree, meant, rule};
 use resp::Value;
 use std::collections::btree_map::Entry;
@@ -191,17 +191,26 @@ fn generator<'t>(table: &'t CommandTable, theirs: &mut Client) -> io::Result<Gen
         let mut ours = Vec::new();
         our_tokens(entry.row.args, &mut ours);
         let is_sent = matches!(entry.row.place, Place::Data | Place::Walk);
-        for token in ours.into_iter().filter(|_| is_sent).filter(|token| !tokens.contains(*token)) {
+        for token in ours
+            .into_iter()
+            .filter(|_| is_sent)
+            .filter(|token| !tokens.contains(&token.to_ascii_uppercase()))
+        {
             options.push((entry.full_name.clone(), token));
         }
     }
     if !lacking.is_empty() {
         println!("not there: {}", lacking.iter().cloned().collect::<Vec<_>>().join(" "));
     }
+    options.extend(["xread", "xreadgroup"].map(|name| (name.to_owned(), "BLOCK")));
     let mut generator = Generator::of(table, vocabulary, |name, row| {
         let sent = matches!(row.place, Place::Data | Place::Walk)
             || ["ping", "echo", "select"].contains(&name);
-        sent && !lacking.contains(name) && !UNSENT.iter().any(|(unsent, _)| *unsent == name)
+        // Who waits holds up the comparison; how that goes is the stress test's.
+        let waits = row.flags.has(Flags::BLOCKING) && !name.starts_with("xread");
+        sent && !waits
+            && !lacking.contains(name)
+            && !UNSENT.iter().any(|(unsent, _)| *unsent == name)
     });
     for (name, token) in options {
         if !lacking.contains(&name) {
@@ -225,8 +234,9 @@ fn our_tokens(args: &[command::Argument], found: &mut Vec<&'static str>) {
 
 /// The values of all fields "token" in a reply of COMMAND DOCS.
 fn collect_tokens(docs: &Value, found: &mut BTreeSet<String>) {
-    let text =
-        |value: &Value| value.as_bytes().map(|text| String::from_utf8_lossy(text).into_owned());
+    let text = |value: &Value| {
+        value.as_bytes().map(|text| String::from_utf8_lossy(text).to_ascii_uppercase())
+    };
     match docs {
         Value::Array(items) => {
             for pair in items.windows(2) {

@@ -259,6 +259,7 @@ impl Vocabulary {
             None if choices.one_in(2) => choices.pick(&INTEGERS[..10]),
             None => choices.pick(INTEGERS),
         };
+        let number = if is_vast(name, number) { 7 } else { number };
         number.to_string().into_bytes()
     }
 
@@ -307,6 +308,16 @@ impl Vocabulary {
             4 => self.double(choices),
             _ => self.string(choices),
         }
+    }
+}
+
+/// Whether a server takes this number as it is, and makes a value or a reply of gigabytes of it:
+/// SETBIT of a far bit, a billion members at random.
+fn is_vast(name: &str, number: i64) -> bool {
+    match name {
+        "offset" => (1 << 20..=i64::from(u32::MAX)).contains(&number),
+        "count" => (i64::MIN + 1..-10_000).contains(&number),
+        _ => false,
     }
 }
 

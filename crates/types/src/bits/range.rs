@@ -15,11 +15,6 @@ pub struct BitRange {
 }
 
 impl BitRange {
-    /// All bits of `len` bytes; `None` if there are none.
-    pub fn whole(len: usize) -> Option<Self> {
-        (len > 0).then_some(Self { start: 0, end: len as u64 * 8 })
-    }
-
     /// The bits of a string of `len` bytes between `start` and `end`, both inclusive, negative from
     /// the end, clamped; `None` if that leaves none. Without `end`, up to the last.
     pub fn of(len: usize, start: i64, end: Option<i64>, unit: Unit) -> Option<Self> {

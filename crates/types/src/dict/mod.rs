@@ -134,6 +134,19 @@ impl Dict {
         is_new
     }
 
+    /// Puts a record of a key alone in, unless there is one with this key. Says whether it did.
+    pub fn add(&mut self, key: &[u8]) -> bool {
+        let hash = self.hash(key);
+        // A look first: what is there already copies nothing that is shared.
+        if self.root.get(hash, key).is_some() {
+            return false;
+        }
+        let record = Record { key, value: b"", expiry: None };
+        Node::insert(&mut self.root, 0, hash, record, self.seed, &mut self.totals);
+        self.totals.records += 1;
+        true
+    }
+
     /// Whether there was one.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let hash = self.hash(key);

@@ -17,9 +17,9 @@ fn pack(values: [u8; 4]) -> [u8; 3] {
     [a, b, c]
 }
 
-/// All registers in order.
-pub(super) fn values(packed: &[u8]) -> impl Iterator<Item = u8> + '_ {
-    packed.as_chunks::<3>().0.iter().flat_map(unpack)
+/// All registers in order, by fours.
+pub(super) fn groups(packed: &[u8]) -> impl Iterator<Item = [u8; 4]> + '_ {
+    packed.as_chunks::<3>().0.iter().map(unpack)
 }
 
 /// Writes all registers.

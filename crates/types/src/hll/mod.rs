@@ -85,8 +85,8 @@ impl<'a> Hll<'a> {
     pub fn count(self) -> Result<u64, HllError> {
         let mut histogram = [0; 64];
         if self.is_dense() {
-            for value in dense::values(self.registers()) {
-                histogram[usize::from(value)] += 1;
+            for group in dense::groups(self.registers()) {
+                group.iter().for_each(|value| histogram[usize::from(*value)] += 1);
             }
         } else {
             sparse::each(self.registers(), |run| {
@@ -117,8 +117,9 @@ impl Registers {
     /// Takes over each register of `hll` that is greater; some of them before an error.
     pub fn merge(&mut self, hll: Hll<'_>) -> Result<(), HllError> {
         if hll.is_dense() {
-            for (own, other) in self.0.iter_mut().zip(dense::values(hll.registers())) {
-                *own = (*own).max(other);
+            let (own, _) = self.0.as_chunks_mut::<4>();
+            for (own, other) in own.iter_mut().zip(dense::groups(hll.registers())) {
+                own.iter_mut().zip(other).for_each(|(own, other)| *own = (*own).max(other));
             }
             return Ok(());
         }

@@ -105,7 +105,7 @@ fn a_large_register_makes_it_dense() {
     assert_eq!(raise(&mut bytes, 16_383, 33, BYTES_MAX), Ok(true));
     assert!(Hll::parse(&bytes).unwrap().is_dense());
     assert_eq!(raise(&mut bytes, 16_383, 33, BYTES_MAX), Ok(false));
-    assert_eq!(dense::values(&bytes[HEADER..]).filter(|value| *value > 0).count(), 2);
+    assert_eq!(dense::groups(&bytes[HEADER..]).flatten().filter(|value| *value > 0).count(), 2);
 }
 
 #[test]

@@ -131,6 +131,18 @@ impl List {
         count
     }
 
+    /// Moves an element from one end to the other, or to where it was. Says whether there is one.
+    pub fn rotate(&mut self, from: End, to: End, limits: &Limits) -> bool {
+        let last = self.view().len().wrapping_sub(1);
+        let index = if from == End::Front { 0 } else { last };
+        let Some(element) = self.view().get(index).map(Element::to_vec) else { return false };
+        // The shape is looked at when the element is back.
+        self.cut(index..index + 1);
+        self.push(to, std::iter::once(&element[..]), limits);
+        self.pack_if(Fill::of(limits), Fill::is_small);
+        true
+    }
+
     /// Keeps the elements at `range` only; answers how many went.
     pub fn trim(&mut self, range: Range<usize>, limits: &Limits) -> usize {
         let len = self.view().len();
@@ -307,26 +319,22 @@ fn remove(tree: &mut Tree<Run>, text: &[u8], end: End, limit: usize, fill: Fill)
     removed
 }
 
+/// Puts an element behind the one before `index`: so what is put in at one place again and again
+/// finds the chunk that was made for the first.
 fn insert(tree: &mut Tree<Run>, index: usize, text: &[u8], fill: Fill) {
     let encoded = Encoded::of(Element::from(text));
-    tree.edit_at(index, |edit, place| {
-        if edit.chunk().is_empty() || edit.chunk().has_room(text.len(), fill) {
+    tree.edit_at(index.saturating_sub(1), |edit, place| {
+        let place = place + usize::from(index > 0);
+        if edit.chunk().has_room(text.len(), fill) {
             return edit.chunk_mut().insert(place, &encoded, fill);
         }
-        let len = edit.chunk().len();
-        // Half and half, if that makes room; else what is large parts the chunk.
-        let half = edit.chunk().half();
         let run = edit.chunk_mut();
-        let mut right = run.split_off(if len > 1 { half } else { place });
-        if len > 1 && place <= half && run.has_room(text.len(), fill) {
+        let mut right = run.split_off(place);
+        if run.has_room(text.len(), fill) {
             run.insert(place, &encoded, fill);
-        } else if len > 1 && place >= half && right.has_room(text.len(), fill) {
-            right.insert(place - half, &encoded, fill);
+        } else if right.has_room(text.len(), fill) {
+            right.insert(0, &encoded, fill);
         } else {
-            if len > 1 {
-                run.append(&right);
-                right = run.split_off(place);
-            }
             edit.put_after(Run::of(&encoded, End::Back, fill));
         }
         edit.put_after(right);

@@ -110,9 +110,8 @@ impl Run {
 
     /// Gives unused room back, if it is much: for a run that nothing is added to for now.
     pub(super) fn settle(&mut self) {
-        let used = self.body().len();
-        if self.buf.capacity() - used > used / 8 {
-            self.rebuild(used, 0);
+        if self.is_loose() {
+            self.rebuild(self.body().len(), 0);
         }
     }
 
@@ -153,19 +152,6 @@ impl Run {
         let right = Self::of_view(self.view().slice(place..self.count as usize));
         self.remove(place..self.count as usize);
         right
-    }
-
-    /// The place that has half of the bytes before it, with something on either side if there are
-    /// two elements.
-    pub(super) fn half(&self) -> usize {
-        let half = self.body().len() / 2;
-        let view = self.view();
-        let mut before = 0;
-        let place = view.iter().take_while(|element| {
-            before += element.len();
-            before <= half
-        });
-        place.count().clamp(1, (self.count as usize - 1).max(1))
     }
 
     /// See [`crate::listpack::Listpack::delete_equal`].

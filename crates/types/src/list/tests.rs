@@ -103,7 +103,13 @@ fn step(list: &mut List, model: &mut Vec<Vec<u8>>, rng: &mut Rng, limits: &Limit
             }
             assert_eq!(list.remove(&text, end, limit, limits), before - model.len());
         }
-        13 if rng.below(8) == 0 => {
+        13 if len > 0 && rng.below(3) == 0 => {
+            let to = if rng.below(2) == 0 { End::Front } else { End::Back };
+            assert!(list.rotate(end, to, limits));
+            let moved = model.remove(if end == End::Front { 0 } else { len - 1 });
+            model.insert(if to == End::Front { 0 } else { len - 1 }, moved);
+        }
+        14 if rng.below(8) == 0 => {
             let end = index + rng.below(60) as usize;
             let (start, end) = (index.min(len), end.min(len));
             assert_eq!(list.trim(index..end, limits), len - (end - start));
@@ -115,12 +121,12 @@ fn step(list: &mut List, model: &mut Vec<Vec<u8>>, rng: &mut Rng, limits: &Limit
 
 #[test]
 fn both_shapes_agree_with_a_model() {
-    for seed in 0..18 {
+    for seed in 0..12 {
         let mut rng = Rng::new(seed);
         let limits = limits([-2, -1, 3, 40, 128, 1][seed as usize % 6]);
         let (mut list, mut model) = (List::default(), Vec::new());
         let (mut copy, mut copied) = (list.clone(), Vec::new());
-        for _ in 0..250 {
+        for _ in 0..200 {
             step(&mut list, &mut model, &mut rng, &limits);
             check(&list, &model, &mut rng);
             if rng.below(10) == 0 {

@@ -90,12 +90,7 @@ impl Set {
     pub fn add<'m>(&mut self, member: impl Into<Member<'m>>, limits: &Limits) -> bool {
         let member = member.into();
         match &mut self.0 {
-            Shape::Large(dict) => {
-                let mut digits = Digits::default();
-                let text = member.text(&mut digits);
-                // PERF: a look first, so that what is there is not written again.
-                !dict.contains(text) && dict.insert(text, b"", None)
-            }
+            Shape::Large(dict) => dict.add(member.text(&mut Digits::default())),
             Shape::Ints(block) => match member.as_i64() {
                 Some(value) => {
                     let is_new = intset::insert(block, value);
@@ -237,7 +232,7 @@ impl Set {
         let mut dict = Dict::new(limits.seed);
         let mut digits = Digits::default();
         for member in self.view().iter() {
-            dict.insert(member.text(&mut digits), b"", None);
+            dict.add(member.text(&mut digits));
         }
         self.0 = Shape::Large(dict);
     }

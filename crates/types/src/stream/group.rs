@@ -223,8 +223,8 @@ impl Group {
         Some(slot)
     }
 
-    /// Removes a consumer with all it has; answers how many entries that were, or `None` if there is
-    /// no such consumer.
+    /// Removes a consumer with all it has; answers how many entries that were, or `None` if there
+    /// is no such consumer.
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let place = self.place_of(name).ok()?;
         let slot = self.by_name.remove(place);

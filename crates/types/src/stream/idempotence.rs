@@ -121,7 +121,8 @@ impl Producers {
         Producer::is_live(id, memory.horizon_ms(now_ms)).then_some(id)
     }
 
-    /// Remembers that `iid` of `pid` is the entry `id`. The caller knows that it was not remembered.
+    /// Remembers that `iid` of `pid` is the entry `id`. The caller knows that it was not
+    /// remembered.
     pub(super) fn record(&mut self, pid: &[u8], iid: &[u8], id: StreamId, memory: Memory) {
         let horizon = memory.horizon_ms(id.ms);
         self.sweep(horizon);

@@ -155,6 +155,12 @@ impl Log {
         }
     }
 
+    /// How many live entries are within these bounds.
+    pub fn len_between(&self, ids: &RangeInclusive<StreamId>) -> usize {
+        let past = ids.end().next().map_or(self.len(), |past| self.live_below(past));
+        past.saturating_sub(self.live_below(*ids.start()))
+    }
+
     /// How many live entries the nodes hold that these bounds touch; no fewer than lie within.
     pub fn len_about(&self, ids: &RangeInclusive<StreamId>) -> usize {
         let start = self.nodes.chunk_by(|master| *master <= *ids.start());

@@ -8,15 +8,15 @@
 //! ```
 //!
 //! All of it is persistent: a clone is O(1) and shares what neither side changes. A stream has one
-//! shape; it is never packed. Entries that are deleted one by one stay in their node with a flag, and
-//! trims cut nodes off whole where they can.
+//! shape; it is never packed. Entries that are deleted one by one stay in their node with a flag,
+//! and trims cut nodes off whole where they can.
 //!
-//! To save a stream: [`Stream::log`] with [`Log::nodes`] ([`Node::master`], [`Node::as_bytes`]), its
-//! IDs and counts; [`Stream::groups`] with [`Group::pending_from`], [`Group::consumers`] and
+//! To save a stream: [`Stream::log`] with [`Log::nodes`] ([`Node::master`], [`Node::as_bytes`]),
+//! its IDs and counts; [`Stream::groups`] with [`Group::pending_from`], [`Group::consumers`] and
 //! [`Consumer::pending_from`]; [`Stream::producers`]. To load one: [`Node::from_listpack`] proves a
 //! foreign node, [`Stream::from_parts`] proves that the nodes follow one another, [`Group::new`],
-//! [`Group::add_consumer`], [`Group::seen`], [`Group::active`] and [`Group::put`] make a group (first
-//! everything pending without an owner, then [`Group::give`] for each consumer's IDs),
+//! [`Group::add_consumer`], [`Group::seen`], [`Group::active`] and [`Group::put`] make a group
+//! (first everything pending without an owner, then [`Group::give`] for each consumer's IDs),
 //! [`Stream::add_group`] puts it in, [`Stream::record`] and [`Stream::set_counts`] bring back the
 //! producers.
 
@@ -98,7 +98,8 @@ impl Stream {
         Self { memory, ..Self::default() }
     }
 
-    /// A stream of nodes that were proved one by one. Their IDs must ascend, up to `last_id` at most.
+    /// A stream of nodes that were proved one by one. Their IDs must ascend, up to `last_id` at
+    /// most.
     pub fn from_parts(parts: Parts, memory: Memory) -> Result<Self, Corrupt> {
         let Parts { nodes, last_id, max_deleted_id, entries_added } = parts;
         let mut before = None;
@@ -123,8 +124,8 @@ impl Stream {
         &self.log
     }
 
-    /// Adds an entry. `id` is above the last ID ([`NewId::after`]); `words` are fields and values in
-    /// turn, with at most [`ENTRY_BYTES_MAX`] bytes.
+    /// Adds an entry. `id` is above the last ID ([`NewId::after`]); `words` are fields and values
+    /// in turn, with at most [`ENTRY_BYTES_MAX`] bytes.
     pub fn push(&mut self, id: StreamId, words: &[&[u8]], limits: &Limits) {
         debug_assert!(id > self.log.last_id && words.len().is_multiple_of(2));
         let payload = words.iter().map(|word| word.len()).sum();
@@ -158,8 +159,8 @@ impl Stream {
         Removal::Done
     }
 
-    /// Removes the oldest entries. `approximate` is given if only whole nodes need go: at most so many
-    /// entries (0: any number).
+    /// Removes the oldest entries. `approximate` is given if only whole nodes need go: at most so
+    /// many entries (0: any number).
     pub fn trim(
         &mut self,
         trim: Trim,

@@ -6,10 +6,10 @@
 //!         flags | ms | seq | k | (field, value) * k         | count     otherwise
 //! ```
 //!
-//! Each cell is an element of the listpack. `ms` and `seq` are differences to the master ID, which is
-//! that of the first entry the node had; both may be negative and wrap around. `count` is the number
-//! of elements of the entry before it, for walking backwards. A deleted entry stays, with a flag,
-//! until no live one is left; then the node goes.
+//! Each cell is an element of the listpack. `ms` and `seq` are differences to the master ID, which
+//! is that of the first entry the node had; both may be negative and wrap around. `count` is the
+//! number of elements of the entry before it, for walking backwards. A deleted entry stays, with a
+//! flag, until no live one is left; then the node goes.
 
 use super::StreamId;
 use crate::listpack::{self, Element, Listpack, Pos};
@@ -34,8 +34,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with one entry. `words` are fields and values in turn; `room` is how many bytes it will
-    /// likely grow to.
+    /// A node with one entry. `words` are fields and values in turn; `room` is how many bytes it
+    /// will likely grow to.
     pub(super) fn new(id: StreamId, words: &[&[u8]], room: usize) -> Self {
         let mut pack = Listpack::with_capacity(room);
         pack.append(1);
@@ -48,9 +48,9 @@ impl Node {
         node
     }
 
-    /// Takes over the listpack of a node from an RDB file or a DUMP payload, after proving all of it:
-    /// that it is a listpack, that its entries are whole, that the counts are right, and that the IDs
-    /// ascend. A node without a live entry is no node.
+    /// Takes over the listpack of a node from an RDB file or a DUMP payload, after proving all of
+    /// it: that it is a listpack, that its entries are whole, that the counts are right, and that
+    /// the IDs ascend. A node without a live entry is no node.
     pub fn from_listpack(master: StreamId, bytes: Vec<u8>) -> Result<Self, Corrupt> {
         listpack::validate(&bytes)?;
         let pack = Listpack::from_bytes(bytes);

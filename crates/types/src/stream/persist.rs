@@ -1,5 +1,6 @@
 //! The form of a stream in RDB files: its nodes as they are, its counts, its groups with what is
-//! pending, and, where there is such, its producers (version 4) and what was given back (version 5).
+//! pending, and, where there is such, its producers (version 4) and what was given back (version
+//! 5).
 
 use super::{Consumer, Group, Memory, Node, Parts, Pending, Slot, Stream, StreamId, StreamView};
 use crate::limits::Limits;

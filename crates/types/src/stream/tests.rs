@@ -148,6 +148,7 @@ fn entries_against_a_map() {
                         Vec::new()
                     };
                     assert_eq!(all(stream.log().range(a..=b)), expected);
+                    assert_eq!(stream.log().len_between(&(a..=b)), expected.len());
                     let mut reverse = all(stream.log().range_reverse(a..=b));
                     reverse.reverse();
                     assert_eq!(reverse, expected);

@@ -148,12 +148,17 @@ impl<C: Chunk> Tree<C> {
         Some(self.root.descend(&|node| node.pick_key(&is_before)))
     }
 
+    /// As [`Tree::chunk_by`], if the rank is of no interest.
+    pub fn find_by(&self, is_before: impl Fn(&C::Key) -> bool) -> Option<&C> {
+        (!self.is_empty()).then(|| self.root.find(&|node| node.pick_key(&is_before)))
+    }
+
     pub fn first(&self) -> Option<&C> {
-        self.chunk_by(|_| false).map(|spot| spot.chunk)
+        self.find_by(|_| false)
     }
 
     pub fn last(&self) -> Option<&C> {
-        self.chunk_by(|_| true).map(|spot| spot.chunk)
+        self.find_by(|_| true)
     }
 
     /// The chunks that hold the elements of these ranks, each with the part of it that is meant, from

@@ -157,6 +157,18 @@ impl<C: Chunk> Node<C> {
         }
     }
 
+    /// As [`Node::descend`], without its rank.
+    #[inline]
+    pub(super) fn find(&self, pick: &impl Fn(&Self) -> usize) -> &C {
+        let mut node = self;
+        loop {
+            match &node.children[pick(node)].link {
+                Link::Chunk(chunk) => return chunk,
+                Link::Node(below) => node = below,
+            }
+        }
+    }
+
     /// The children of the lowest node with the element of this rank, the index of the one that has
     /// it, and its place in that.
     pub(super) fn lowest(&self, rank: usize) -> (&[Child<C>], usize, usize) {

@@ -10,7 +10,7 @@ use crate::tree::{Chunk, Tree};
 
 /// Most entries of a chunk.
 ///
-/// PERF: measured with `zset::leaf::LEAF_BYTES_MAX`.
+/// PERF: chosen as `zset::leaf::LEAF_BYTES_MAX` is.
 const SLOTS_MAX: usize = 256;
 
 /// The part of a member's hash that is kept. Among a million members one look-up in 4,000 meets
@@ -128,8 +128,8 @@ impl Index {
     /// The scores that members of this hash have.
     #[inline]
     pub(super) fn scores(&self, hash: Hash) -> &[f64] {
-        match self.tree.chunk_by(|separator| *separator <= hash) {
-            Some(spot) => &spot.chunk.scores[spot.chunk.run(hash)],
+        match self.tree.find_by(|separator| *separator <= hash) {
+            Some(slots) => &slots.scores[slots.run(hash)],
             None => &[],
         }
     }

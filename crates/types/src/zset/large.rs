@@ -52,8 +52,8 @@ impl Large {
 
     #[inline]
     fn has(&self, score: f64, member: &[u8]) -> bool {
-        let spot = self.tree.chunk_by(|separator| separator.is_before(score, member));
-        spot.is_some_and(|spot| spot.chunk.find(score, member).is_ok())
+        let leaf = self.tree.find_by(|separator| separator.is_before(score, member));
+        leaf.is_some_and(|leaf| leaf.find(score, member).is_ok())
     }
 
     #[inline]

@@ -118,9 +118,12 @@ impl ZSet {
     /// A set of these elements, in whatever order, in the shape that their number and lengths ask
     /// for. No score is NaN. A member that comes twice is an error: the set would be broken.
     pub fn from_elements<M: AsRef<[u8]>>(
-        elements: Vec<(M, f64)>,
+        mut elements: Vec<(M, f64)>,
         limits: &Limits,
     ) -> Result<Self, Duplicate> {
+        for (_, score) in &mut elements {
+            *score = unsigned_zero(*score);
+        }
         let mut members: Vec<&[u8]> = elements.iter().map(|(member, _)| member.as_ref()).collect();
         members.sort_unstable();
         if members.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -171,6 +174,7 @@ impl ZSet {
         limits: &Limits,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Change {
+        let decide = |before: Option<f64>| decide(before).map(unsigned_zero);
         let (before, after) = match &mut self.shape {
             Shape::Large(large) => large.upsert(member, decide),
             Shape::Packed(pack) => packed::update(pack, member, decide),
@@ -261,6 +265,12 @@ pub fn sort<M: AsRef<[u8]>>(elements: &mut [(M, f64)]) {
     elements.sort_unstable_by(|(member, score), (other, other_score)| {
         leaf::compare(*score, member.as_ref(), *other_score, other.as_ref())
     });
+}
+
+/// A negative zero loses its sign, which a listpack cannot keep: in either shape, so that a value
+/// does not depend on the shapes it has been through.
+fn unsigned_zero(score: f64) -> f64 {
+    score + 0.0
 }
 
 fn owned<'a>(elements: impl Iterator<Item = (Element<'a>, f64)>) -> Vec<(Vec<u8>, f64)> {
@@ -406,8 +416,15 @@ impl<'a> ZSetView<'a> {
 
     /// The ranks of the elements with these scores. O(log n).
     pub fn ranks_by_score(self, range: &ScoreRange) -> Range<usize> {
-        let start = self.count_by_score(range.min, range.min_open);
-        let end = self.count_by_score(range.max, !range.max_open);
+        // PERF: open-ended ranges are the most frequent ones.
+        let start = match range.min {
+            f64::NEG_INFINITY if !range.min_open => 0,
+            min => self.count_by_score(min, range.min_open),
+        };
+        let end = match range.max {
+            f64::INFINITY if !range.max_open => self.len(),
+            max => self.count_by_score(max, !range.max_open),
+        };
         start..end.max(start)
     }
 

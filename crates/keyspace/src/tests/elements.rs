@@ -1,0 +1,134 @@
+//! Elements that expire while their key stays: what finds them, what is told, what is counted.
+
+use super::model::keyspace;
+use crate::{Db, Event, ExpiredElements, KeyRef, Keyspace, Record};
+use types::hash::{Hash, Ttl};
+use types::{Limits, Type, View as _};
+
+const SET: Event = Event::hash("hset");
+
+struct Bench {
+    space: Keyspace,
+    record: Record,
+    now_ms: i64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let record = Record { listening: true, ..Record::default() };
+        Self { space: keyspace(1), record, now_ms: 1000 }
+    }
+
+    fn run<R>(&mut self, command: impl FnOnce(&mut Db<'_>, &KeyRef<'_>) -> R) -> R {
+        self.record.clear();
+        let (hash, shard) = self.space.place(b"h");
+        let key = KeyRef::new(b"h", hash, shard, 0);
+        let mut held = self.space.shards().one(shard);
+        command(&mut Db::under_one(&mut held, &mut self.record, 0, self.now_ms), &key)
+    }
+
+    /// Fields 1 to `count`, each of which expires that many milliseconds from now.
+    fn fill(&mut self, count: i64, limits: &Limits) {
+        let now_ms = self.now_ms;
+        self.run(|db, key| {
+            let mut guard = db.write_or_new::<Hash>(key).unwrap();
+            for number in 1..=count {
+                guard.edit(SET, |hash| {
+                    let ttl = Ttl::At(now_ms + number);
+                    hash.set(number.to_string().as_bytes(), b"v", ttl, limits)
+                });
+            }
+        });
+    }
+
+    fn len(&mut self) -> Option<usize> {
+        self.run(|db, key| db.read::<Hash>(key).unwrap().map(|hash| hash.len()))
+    }
+
+    /// One slice of the walk: the names that went, by the log, and whether it must come again.
+    fn sweep(&mut self) -> (Vec<Vec<u8>>, bool) {
+        let shard = self.space.place(b"h").1;
+        let mut gone = Vec::new();
+        self.record.clear();
+        let swept = self.space.sweep(
+            shard,
+            0,
+            None,
+            1 << 16,
+            self.now_ms,
+            &mut self.record,
+            |_, words, _| {
+                assert_eq!(&words[..2], [b"HDEL", &b"h"[..]]);
+                gone.extend(words[2..].iter().map(|word| word.to_vec()));
+                0
+            },
+        );
+        assert_eq!(swept.elements as usize, gone.len());
+        (gone, swept.next.is_some())
+    }
+
+    fn events(&self) -> Vec<&'static str> {
+        self.record.noted.iter().map(|change| change.event.name).collect()
+    }
+}
+
+#[test]
+fn the_walk_deletes_what_is_due_and_the_key_with_the_last() {
+    for limits in [Limits::default(), Limits { hash_entries: 0, ..Limits::default() }] {
+        let mut bench = Bench::new();
+        bench.fill(3, &limits);
+        assert_eq!(bench.space.size(0).subexpiry, 1);
+        assert_eq!(bench.sweep().0.len(), 0);
+        bench.now_ms += 2;
+        let (mut gone, again) = bench.sweep();
+        gone.sort();
+        assert_eq!((gone, again), (vec![b"1".to_vec(), b"2".to_vec()], false));
+        assert_eq!(bench.events(), ["hexpired"]);
+        assert_eq!(bench.len(), Some(1));
+        bench.now_ms += 1;
+        assert_eq!(bench.sweep().0.len(), 1);
+        assert_eq!(bench.events(), ["hexpired", "del"]);
+        assert_eq!(bench.len(), None);
+        let size = bench.space.size(0);
+        assert_eq!((size.keys, size.subexpiry, size.entry_bytes), (0, 0, 0));
+        assert_eq!(bench.space.expired_elements(), 3);
+    }
+}
+
+#[test]
+fn the_walk_comes_again_to_a_value_with_much_that_is_due() {
+    let mut bench = Bench::new();
+    bench.fill(2000, &Limits::default());
+    bench.now_ms += 1999;
+    let mut slices = 0;
+    while bench.sweep().1 {
+        slices += 1;
+    }
+    assert!((2..20).contains(&slices), "{slices}");
+    assert_eq!(bench.len(), Some(1));
+}
+
+#[test]
+fn a_write_deletes_what_it_names_and_nothing_else() {
+    let mut bench = Bench::new();
+    bench.fill(3, &Limits::default());
+    bench.now_ms += 2;
+    let purge = |bench: &mut Bench, names: &[&[u8]]| {
+        bench.run(|db, key| {
+            let mut guard = db.write::<Hash>(key).unwrap().unwrap();
+            guard.purge_elements(names.iter().copied());
+            guard.exists()
+        })
+    };
+    assert!(purge(&mut bench, &[b"2", b"3", b"x", b"2"]));
+    let gone =
+        ExpiredElements { db: 0, key: b"h".to_vec(), of: Type::Hash, names: vec![b"2".into()] };
+    assert_eq!(bench.record.elements, [gone]);
+    assert!(bench.record.changes == 1 && !bench.record.changed_beyond_expiry());
+    assert_eq!(bench.len(), Some(2));
+    bench.now_ms += 1;
+    assert!(!purge(&mut bench, &[b"1", b"3"]));
+    assert_eq!(bench.events(), ["hexpired", "del"]);
+    assert!(!bench.record.changed_beyond_expiry());
+    assert_eq!(bench.len(), None);
+}
