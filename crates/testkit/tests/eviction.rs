@@ -102,15 +102,18 @@ fn what_cannot_be_evicted_is_refused() {
 #[test]
 fn nothing_goes_while_writes_are_paused() {
     let mut client = Client::new(4);
-    client.fill("allkeys-lru", "SET");
+    let limit = client.fill("allkeys-lru", "SET");
     client.send(&format!("SET more {}", "x".repeat(5000)));
+    let before = client.evicted();
     let now_ms = client.node.now_ms();
     client.node.engine.pause.start(PauseMode::Write, now_ms + 1000, now_ms);
+    let settings = (*client.node.engine.settings()).clone();
+    client.node.engine.set_settings(Settings { maxmemory: limit - 5000, ..settings });
     assert_eq!(client.send("GET more").len(), 5000 + "$5000\r\n\r\n".len());
-    assert_eq!(client.evicted(), 0);
+    assert_eq!(client.evicted(), before);
     // The node's client waits on the clock until the pause is over.
     assert_eq!(client.send("SET after 1"), b"+OK\r\n");
-    assert!(client.evicted() > 0 && client.node.now_ms() >= now_ms + 1000);
+    assert!(client.evicted() > before && client.node.now_ms() >= now_ms + 1000);
     let value = client.node.send(&mut client.session, &[b"GET", b"after"]);
     assert!(matches!(value, Some(Value::Bulk(_))), "{value:?}");
 }
