@@ -289,8 +289,9 @@ fn rank(
     }
 }
 
-/// The number that `text` spells; none is 0.
+/// The number that `text` spells, up to its first NUL, as C reads it; none is 0.
 fn number(text: &[u8]) -> Result<Rank, CommandError> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Ok(Rank::Number(0.0));
     }

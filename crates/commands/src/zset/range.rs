@@ -189,6 +189,8 @@ pub(super) fn score_range(min: &[u8], max: &[u8]) -> Result<ScoreRange, CommandE
             Some((b'(', rest)) => (true, rest),
             _ => (false, text),
         };
+        // As C reads it: spaces before a number, and an end at the first NUL.
+        let number = number.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii_start();
         let score = if number.is_empty() { Some(0.0) } else { num::parse_f64_saturating(number) };
         score.map(|score| (score, open)).ok_or(CommandError::NotAScoreRange)
     };
