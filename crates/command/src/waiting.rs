@@ -203,6 +203,15 @@ impl Waiting {
         false
     }
 
+    /// Runs `act` if the client waits on. Meanwhile nobody answers it: what comes with the answer
+    /// does not come before it.
+    pub fn meanwhile(&self, act: impl FnOnce()) {
+        let state = self.state.lock();
+        if matches!(*state, State::Waits) {
+            act();
+        }
+    }
+
     /// It was taken out of a queue.
     pub fn left_queue(&self) {
         self.queues.fetch_sub(1, Ordering::Relaxed);

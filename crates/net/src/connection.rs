@@ -458,7 +458,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let scratch = Rc::clone(&self.scratch);
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
-        self.session.collect(reply);
+        match self.waiting.clone() {
+            Some(waiting) => waiting.meanwhile(|| self.session.collect(reply)),
+            None => self.session.collect(reply),
+        }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
             reply.out.clear();
             self.cut_off();
