@@ -54,7 +54,7 @@ pub(crate) fn command(project: &Project, args: &[String]) -> Result<Command> {
 }
 
 /// The path of a peer server; builds the peers on the first call on a machine.
-fn peer(project: &Project, name: &str) -> Result<String> {
+pub(crate) fn peer(project: &Project, name: &str) -> Result<String> {
     let peers = project.shared("bench/peers").ok_or("shared suites not present")?;
     let listed = process::output(&mut Command::new(peers))?;
     listed

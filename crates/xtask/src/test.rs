@@ -32,6 +32,9 @@ const FULL: &[(&str, Step)] = &[
     ("build", |project| one(project.build_release())),
     ("clients", |project| script(project, "tests/clients/run.py")),
     ("limits", |project| script(project, "tests/limits.py")),
+    ("stress", |project| script(project, "tests/stress.py")),
+    ("dumps", |project| beside_peers(project, "tests/dumps.py")),
+    ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),
     ("differ", differ),
 ];
@@ -144,6 +147,15 @@ fn script(project: &Project, name: &str) -> Result<Outcome> {
     project.build_release()?;
     let mut command = project.python(&project.root.join(name));
     counted(command.args(["--server", &project.server()])).map(Outcome::Counted)
+}
+
+/// A script that needs the peers; they are built on the first call on a machine.
+fn beside_peers(project: &Project, name: &str) -> Result<Outcome> {
+    if let Some(skipped) = shared(project)? {
+        return Ok(skipped);
+    }
+    differ::peer(project, "valkey")?;
+    script(project, name)
 }
 
 fn shared(project: &Project) -> Result<Option<Outcome>> {

@@ -157,7 +157,7 @@ fn one_request(generator: &Generator<'_>, choices: &mut Choices<'_>) -> Request 
         units.iter().any(|unit| unit.eq_ignore_ascii_case(word))
     };
     let name = &generator.table.entry(request.id).full_name;
-    plain(name, &mut request.words, choices);
+    plain(name, &mut request.words);
     if name == "lset" {
         // Their index wraps at 32 bits in packed lists, and sets another element.
         let is_vast = |word: &Vec<u8>| {
@@ -189,13 +189,9 @@ fn one_request(generator: &Generator<'_>, choices: &mut Choices<'_>) -> Request 
 }
 
 /// Leaves out what each server does in its own way.
-fn plain(name: &str, words: &mut [Vec<u8>], choices: &mut Choices<'_>) {
+fn plain(name: &str, words: &mut [Vec<u8>]) {
     let is_walk = name.ends_with("scan") && name != "scan";
-    if is_walk
-        && words.len() > 2
-        && stdx::num::parse_u64(&words[2]).is_some()
-        && !choices.one_in(16)
-    {
+    if is_walk && words.len() > 2 && stdx::num::parse_u64(&words[2]).is_some() {
         // A cursor that nobody gave leads elsewhere in each.
         words[2] = b"0".to_vec();
     }
@@ -204,10 +200,18 @@ fn plain(name: &str, words: &mut [Vec<u8>], choices: &mut Choices<'_>) {
             // A zero has no sign here, and Redis reads no hexadecimal bounds any more.
             match &word[..] {
                 b"-0" => *word = b"0".to_vec(),
-                b"0x1p4" => *word = b"16".to_vec(),
+                word_of if word_of.starts_with(b"0x") => *word = b"16".to_vec(),
                 _ => {}
             }
         }
+    }
+    let limit = words.iter().position(|word| word.eq_ignore_ascii_case(b"LIMIT"));
+    if name.starts_with('z')
+        && let Some(offset) = limit.and_then(|at| words.get_mut(at + 1))
+        && offset.starts_with(b"-")
+    {
+        // A negative offset counts from the end in their large sets, and is nothing in small ones.
+        offset.remove(0);
     }
     if name.starts_with("sort") && words.iter().any(|word| word.eq_ignore_ascii_case(b"BY")) {
         // Elements that are equal by their patterns come in any order.
