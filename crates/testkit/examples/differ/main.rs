@@ -191,7 +191,7 @@ fn one_request(generator: &Generator<'_>, choices: &mut Choices<'_>) -> Request 
 /// Leaves out what each server does in its own way.
 fn plain(name: &str, words: &mut [Vec<u8>]) {
     let is_walk = name.ends_with("scan") && name != "scan";
-    if is_walk && words.len() > 2 && stdx::num::parse_u64(&words[2]).is_some() {
+    if is_walk && words.len() > 2 && words[2].iter().any(u8::is_ascii_digit) {
         // A cursor that nobody gave leads elsewhere in each.
         words[2] = b"0".to_vec();
     }
@@ -200,7 +200,7 @@ fn plain(name: &str, words: &mut [Vec<u8>]) {
             // A zero has no sign here, and Redis reads no hexadecimal bounds any more.
             match &word[..] {
                 b"-0" => *word = b"0".to_vec(),
-                word_of if word_of.starts_with(b"0x") => *word = b"16".to_vec(),
+                text if text.starts_with(b"0x") || text == b" 1" => *word = b"16".to_vec(),
                 _ => {}
             }
         }

@@ -9,6 +9,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("config|rewrite", "writes a file"),
     ("config|set", "sets a password or a limit that later requests then meet"),
     ("config|resetstat", "forgets what a failing test would report"),
+    ("spop", "what it takes is random, and its own tests replay it"),
     ("subscribe", "answers once for each channel, and changes what may come next"),
     ("unsubscribe", "as SUBSCRIBE"),
     ("psubscribe", "as SUBSCRIBE"),
