@@ -39,6 +39,13 @@ impl Type {
         }
     }
 
+    /// The type called `name`, in any case.
+    pub fn of_name(name: &[u8]) -> Option<Self> {
+        (0..=u8::MAX)
+            .map_while(Self::of_number)
+            .find(|of| of.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
     /// The type of `number`, as an entry keeps it.
     pub const fn of_number(number: u8) -> Option<Self> {
         Some(match number {

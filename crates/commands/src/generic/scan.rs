@@ -63,7 +63,12 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         } else if args.token("MATCH") && args.left() > 0 {
             filter.pattern = filter_of(args.bytes()?);
         } else if args.token("TYPE") && args.left() > 0 {
-            filter.kind = Some(args.bytes()?.to_ascii_lowercase());
+            let name = args.bytes()?;
+            let Some(kind) = types::Type::of_name(name) else {
+                let name = String::from_utf8_lossy(name);
+                return Err(CommandError::err(format_args!("unknown type name '{name}'")));
+            };
+            filter.kind = Some(kind.name().into());
         } else {
             return Err(CommandError::Syntax);
         }

@@ -221,10 +221,10 @@ const MEANT: &[Meant] = &[
         reason: "SET in Redis and MSETEX in Valkey keep, and count, a key whose moment has passed",
     },
     Meant {
-        peer: Some(Peer::Valkey),
+        peer: Some(Peer::Redis),
         row: "scan",
-        ours: "",
-        theirs: "(error) ERR unknown type name",
+        ours: "(error) ERR unknown type name",
+        theirs: "",
         reason: "Valkey refuses a TYPE that does not exist; Redis finds nothing",
     },
     Meant {
