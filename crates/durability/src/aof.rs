@@ -1,0 +1,1 @@
+//! The append-only file: a base, incremental files, and the manifest that names them.

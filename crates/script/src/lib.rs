@@ -1,0 +1,1 @@
+//! Scripts: a Lua machine per worker behind one small interface, with limits, and the libraries that Redis offers.
