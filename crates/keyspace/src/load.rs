@@ -185,11 +185,11 @@ impl<'a> Loader<'a> {
 
     fn put(&mut self, shard: &mut crate::Shard, group: &mut Vec<Staged>) -> Result<(), Error> {
         for Staged { db, hash, entry, .. } in group.drain(..) {
-            let name = || String::from_utf8_lossy(&self.key).into_owned();
-            if !shard.load(db, hash, entry, self.options.replace, &mut self.record) {
-                let text = format!("RDB has duplicated key '{}' in DB {db}", name());
-                return Err(Error::Unsupported(text.into()));
-            }
+            let put = shard.load(db, hash, entry, self.options.replace, &mut self.record);
+            put.map_err(|entry| {
+                let name = String::from_utf8_lossy(entry.key()).into_owned();
+                Error::Unsupported(format!("RDB has duplicated key '{name}' in DB {db}").into())
+            })?;
         }
         Ok(())
     }

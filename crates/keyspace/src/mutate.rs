@@ -43,7 +43,7 @@ impl Shard {
     }
 
     /// Puts an entry of a file where its key belongs, in the place of what is there if `replace`.
-    /// `false`: the key is there, and stays as it was. No event: nobody is served yet, or the whole
+    /// Else it comes back, and what is there stays. No event: nobody is served yet, or the whole
     /// data set changes at once.
     pub(crate) fn load(
         &mut self,
@@ -52,17 +52,17 @@ impl Shard {
         entry: Entry,
         replace: bool,
         record: &mut Record,
-    ) -> bool {
+    ) -> Result<(), Entry> {
         let table = &self.database_mut(index).table;
         if table.find(hash, entry.key()).is_some() {
             if !replace {
-                return false;
+                return Err(entry);
             }
             let old = self.take(index, hash, entry.key(), record);
             old.into_iter().for_each(|old| record.discard(old));
         }
         self.add(index, hash, entry, record);
-        true
+        Ok(())
     }
 
     /// Takes the entry away.
