@@ -195,9 +195,7 @@ impl Engine {
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
                 stop = end;
-                if !run.record.met.is_empty() {
-                    run.expire_met(&mut worker.participant);
-                }
+                run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
                 } else {

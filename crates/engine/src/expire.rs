@@ -9,8 +9,15 @@ use lock::Participant;
 
 impl Run<'_, '_> {
     /// Deletes, through the log, what the last command has met expired. Called without locks or pass.
-    #[cold]
+    #[inline]
     pub(crate) fn expire_met(&mut self, participant: &mut Participant) {
+        if !self.record.met.is_empty() {
+            self.expire_some(participant);
+        }
+    }
+
+    #[cold]
+    fn expire_some(&mut self, participant: &mut Participant) {
         let met = std::mem::take(&mut self.record.met);
         let pass = participant.enter();
         // A pause that began meanwhile has closed the gate, and counts on nothing going on.
