@@ -14,6 +14,7 @@ mod blocking;
 mod condition;
 mod evict;
 mod execute;
+mod expire;
 mod histogram;
 mod ledger;
 mod notify;
