@@ -1,5 +1,5 @@
-use super::{Header, Meta, Next, Versions, next, skip_key, write_aux, write_database, write_end};
 use super::write_key;
+use super::{Header, Meta, Next, Versions, next, skip_key, write_aux, write_database, write_end};
 use crate::opcode::value;
 use crate::{Error, Reader, Writer};
 use proptest::prelude::*;

@@ -99,7 +99,10 @@ pub(crate) fn load_file(
         Ok(opened) => opened,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(format!("Fatal error: can't open the RDB file {}: {error}", path.display()));
+            return Err(format!(
+                "Fatal error: can't open the RDB file {}: {error}",
+                path.display()
+            ));
         }
     };
     let loading = &server.persistence.loading;
