@@ -26,11 +26,13 @@ mod interest;
 mod key;
 mod mutate;
 pub mod persist;
+mod reach;
 mod record;
 mod shard;
 mod space;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod waiters;
 mod watchers;
 
@@ -44,9 +46,13 @@ pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::Swept;
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
+pub use reach::Stalled;
 pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
-pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
+pub use space::{
+    Disposal, HeldAll, HeldAsMet, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size,
+};
+pub use undo::Undo;
 pub use waiters::{KeyPlace, ReadyKey, Waiter, missing_shards};
 pub use watchers::{Watch, WatchedKey};
 
