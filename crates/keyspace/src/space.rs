@@ -30,7 +30,7 @@ pub struct Keyspace {
     beyond_bytes: AtomicI64,
     /// When that was, in milliseconds since 1970.
     sampled_ms: AtomicI64,
-    pub(crate) snapshot: crate::snapshot::Slot,
+    pub(crate) snapshot: Arc<crate::snapshot::Shared>,
 }
 
 /// Takes garbage to a thread that frees it.
@@ -120,7 +120,7 @@ impl Keyspace {
             interest,
             beyond_bytes: AtomicI64::new(0),
             sampled_ms: AtomicI64::new(0),
-            snapshot: crate::snapshot::Slot::default(),
+            snapshot: Arc::default(),
         }
     }
 
@@ -241,7 +241,7 @@ impl Keyspace {
             if let Some(database) = shard.database(db).filter(|database| !database.is_empty()) {
                 for _ in 0..BUCKETS_MAX {
                     let Some(here) = next else { break };
-                    next = database.table.scan(here, |entry| {
+                    next = database.table().scan(here, |entry| {
                         seen += 1;
                         if !entry.expired(now_ms) && filter.passes(entry) {
                             visit(entry);
@@ -286,7 +286,7 @@ impl Keyspace {
             // Others delete meanwhile: the counts may no longer add up to what was drawn from.
             let Some(id) = id else { continue };
             let shard = self.shards.one(id);
-            let entry = shard.database(db).and_then(|database| database.table.random(rng.u64()));
+            let entry = shard.database(db).and_then(|database| database.table().random(rng.u64()));
             if let Some(entry) = entry
                 && !entry.expired(now_ms)
             {

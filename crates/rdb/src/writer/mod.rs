@@ -79,6 +79,20 @@ impl<'a> Writer<'a> {
         self.buf
     }
 
+    /// Bytes in memory.
+    pub fn buffered(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Moves what was written into memory behind `out`; offset and checksum begin anew.
+    pub fn take(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            std::mem::swap(out, &mut self.buf);
+        } else {
+            out.append(&mut self.buf);
+        }
+    }
+
     fn flush(&mut self) {
         let Some(sink) = &mut self.sink else { return };
         if self.error.is_none() {
