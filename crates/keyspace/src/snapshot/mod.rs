@@ -312,3 +312,10 @@ impl Drop for Snapshot {
         }
     }
 }
+
+/// It is read by a thread of its own.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Snapshot>();
+    is_send::<Prepared>();
+};

@@ -3,7 +3,7 @@
 use crate::{Error, crc64, lzf};
 
 /// Where a writer puts its bytes block by block.
-pub trait Sink {
+pub trait Sink: Send {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
 }
 
