@@ -186,7 +186,7 @@ impl<'a> Db<'a> {
         let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let found = shard.databases.get_mut(index as usize).and_then(|db| {
-            let at = db.table.find(key.hash(), key.bytes())?;
+            let at = db.table().find(key.hash(), key.bytes())?;
             Some((db, at))
         });
         let Some((db, at)) = found else {
@@ -195,7 +195,7 @@ impl<'a> Db<'a> {
             return None;
         };
         let (expired, bits) = {
-            let entry = db.table.get(at);
+            let entry = db.table().get(at);
             (entry.expired(horizon_ms), entry.clock())
         };
         if expired {
@@ -207,10 +207,10 @@ impl<'a> Db<'a> {
         if touch {
             let touched = clock.touched(bits, now_ms, || random);
             if touched != bits {
-                db.table.get_mut(at).set_clock(touched);
+                db.touch(at, touched);
             }
         }
-        Some(db.table.get(at))
+        Some(db.table().get(at))
     }
 
     /// The live entry of `key` in this or another database, without counting or touching.
@@ -218,7 +218,7 @@ impl<'a> Db<'a> {
         let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let db = shard.databases.get(index as usize)?;
-        let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
+        let entry = db.table().get(db.table().find(key.hash(), key.bytes())?);
         if entry.expired(horizon_ms) {
             self.record.stale.push(Stale { db: index, key: key.bytes().to_vec(), missed: false });
             return None;

@@ -59,7 +59,7 @@ impl Keyspace {
         if let Some(database) = held.database(db) {
             for _ in 0..buckets {
                 let Some(here) = at else { break };
-                at = database.table.scan(here, |entry| {
+                at = database.table().scan(here, |entry| {
                     swept.seen += 1;
                     if entry.expired(now_ms) {
                         gone.push(entry.key().to_vec());

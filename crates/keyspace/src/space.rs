@@ -32,7 +32,7 @@ pub struct Keyspace {
     beyond_bytes: AtomicI64,
     /// When that was, in milliseconds since 1970.
     sampled_ms: AtomicI64,
-    pub(crate) snapshot: crate::snapshot::Slot,
+    pub(crate) snapshot: Arc<crate::snapshot::Shared>,
 }
 
 /// Takes garbage to a thread that frees it.
@@ -123,7 +123,7 @@ impl Keyspace {
             overdue: crate::reach::Overdue::default(),
             beyond_bytes: AtomicI64::new(0),
             sampled_ms: AtomicI64::new(0),
-            snapshot: crate::snapshot::Slot::default(),
+            snapshot: Arc::default(),
         }
     }
 
@@ -262,7 +262,7 @@ impl Keyspace {
                 next = Some(at);
                 for _ in 0..BUCKETS_MAX {
                     let Some(here) = next else { break };
-                    next = database.table.scan(here, |entry| {
+                    next = database.table().scan(here, |entry| {
                         seen += 1;
                         if filter.passes(entry) {
                             visit(entry);
@@ -328,7 +328,7 @@ impl Keyspace {
             let Some(id) = id else { continue };
             let (mut chosen, random) = (None, rng.u64());
             access(id, &mut |shard| {
-                let entry = shard.database(db).and_then(|database| database.table.random(random));
+                let entry = shard.database(db).and_then(|database| database.table().random(random));
                 match entry {
                     Some(entry) if entry.expired(now_ms) => met.push((db, entry.key().to_vec())),
                     Some(entry) => chosen = Some(entry.key().to_vec()),

@@ -28,8 +28,8 @@ impl Undo {
         }
         let mut entries = Vec::new();
         for (index, database) in (0..).zip(&held.look(key.shard()).databases) {
-            if let Some(at) = database.table.find(key.hash(), key.bytes()) {
-                entries.push((index, database.table.get(at).copied(key.bytes())));
+            if let Some(at) = database.table().find(key.hash(), key.bytes()) {
+                entries.push((index, database.table().get(at).copied(key.bytes())));
             }
         }
         self.kept.insert(key.bytes().into(), entries);
