@@ -195,9 +195,15 @@ pub fn write_aux(writer: &mut Writer<'_>, name: &[u8], text: &[u8]) {
     writer.string(text);
 }
 
-pub fn write_database(writer: &mut Writer<'_>, index: u32, keys: u64, expires: u64) {
+/// Says which database the keys that follow are in.
+pub fn select_database(writer: &mut Writer<'_>, index: u32) {
     writer.u8(op::SELECTDB);
     writer.length(u64::from(index));
+}
+
+/// The same, with how many keys there will be in it.
+pub fn write_database(writer: &mut Writer<'_>, index: u32, keys: u64, expires: u64) {
+    select_database(writer, index);
     writer.u8(op::RESIZEDB);
     writer.length(keys);
     writer.length(expires);
