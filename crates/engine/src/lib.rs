@@ -14,6 +14,7 @@ mod blocking;
 mod evict;
 mod execute;
 mod histogram;
+mod history;
 mod ledger;
 mod notify;
 mod pause;
@@ -30,6 +31,7 @@ pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
 pub use blocking::Deadlines;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
+pub use history::{Backlog, History, hex40};
 pub use ledger::Ledger;
 pub use pause::Pause;
 pub use reply_gate::ReplyGate;
@@ -55,6 +57,8 @@ pub struct Engine {
     pub stats: Stats,
     pub pause: Pause,
     pub reply_gate: ReplyGate,
+    /// The name of the log, and what is kept of it.
+    pub history: History,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
     /// When clients that wait give up.
@@ -99,6 +103,7 @@ impl Engine {
             stats,
             pause: Pause::default(),
             reply_gate: ReplyGate::default(),
+            history: History::default(),
             pubsub,
             deadlines: Deadlines::default(),
             tracking,

@@ -42,6 +42,8 @@ pub struct Writer {
     seen: u64,
     /// Reservations that were not filled yet; the slot is published while there are some.
     pending: u32,
+    /// Something was appended since the last nudge.
+    news: bool,
     /// Numbers the rooms: only the newest is valid.
     rooms: u64,
 }
@@ -98,7 +100,7 @@ impl Drop for Reserved {
 
 impl Writer {
     pub(crate) fn new(journal: Arc<Journal>, index: usize) -> Self {
-        Self { journal, index, grant: 0, seen: 0, pending: 0, rooms: 0 }
+        Self { journal, index, grant: 0, seen: 0, pending: 0, news: false, rooms: 0 }
     }
 
     #[inline]
@@ -201,6 +203,7 @@ impl Writer {
             slot.store(begin, Ordering::Release);
         }
         self.pending += 1;
+        self.news = true;
 
         let used = end.0 - begin;
         room.left -= used;
@@ -248,10 +251,12 @@ impl Writer {
         }
     }
 
-    /// Wakes sleeping readers. Once per batch in which something was appended, without locks.
+    /// Wakes sleeping readers if this writer has appended something. Once per batch, without locks.
     #[inline]
-    pub fn nudge(&self) {
-        self.journal.nudge();
+    pub fn nudge(&mut self) {
+        if std::mem::take(&mut self.news) {
+            self.journal.nudge();
+        }
     }
 
     #[inline]

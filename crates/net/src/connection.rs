@@ -14,10 +14,11 @@
 //! they read.
 
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
+use durability::replica_feed::{Feed, Over, Step};
 use engine::{End, Large, Now};
 use resp::{Limits, Out, Progress, Reply, Stop};
-use runtime::clock;
+use runtime::{clock, log_notice as notice};
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -64,6 +65,10 @@ pub(crate) enum Exit {
     QueryLimit,
     /// The peer broke the protocol.
     Protocol(resp::ProtocolError),
+    /// What it was fed by the log is over.
+    Fed(Over),
+    /// A replica asked for something that is answered.
+    AnswerToReplica,
     Io(io::Error),
     /// To be served by another worker.
     Moved,
@@ -81,6 +86,8 @@ pub(crate) struct Connection<S> {
     /// Replies that the kernel has not taken.
     pending: Out,
     job: Option<Box<dyn Job>>,
+    /// What the log sends; requests are served beside.
+    feed: Option<Feed>,
     /// The last request waits for a key. Whoever serves it wakes the task, or the server when its
     /// time is over.
     waiting: Option<Arc<Waiting>>,
@@ -105,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept_whole: false,
             pending: Out::default(),
             job: None,
+            feed: None,
             waiting: None,
             paused: false,
             closing: None,
@@ -117,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && !self.is_held()
+        self.kept.is_empty() && self.pending.is_empty() && !self.is_held() && self.feed.is_none()
     }
 
     /// Whether requests must wait for what is under way.
@@ -132,6 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             engine.abandon(&waiting);
         }
         engine.leave(&mut self.session);
+        self.feed = None;
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -161,6 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             if self.closing.is_some() {
                 return self.wind_up();
+            }
+            if let Err(exit) = self.go_on_feeding(cx) {
+                return Poll::Ready(exit);
             }
             if self.job.is_some() {
                 self.work(cx);
@@ -211,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.
     fn wind_up(&mut self) -> Poll<Exit> {
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() && self.feed.is_none() {
             self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
             return Poll::Pending;
         }
@@ -378,8 +390,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.kept_whole = true;
                 self.session.card.set(ClientFlags::BLOCKED, true);
             }
+            ServeEnd::Feed(kind) => {
+                let engine = Arc::clone(&self.scratch.engine);
+                // It hears of nothing else any more.
+                engine.leave(&mut self.session);
+                let card = Arc::clone(&self.session.card);
+                notice!("Replica {} asks for synchronization", name(&card));
+                self.feed = Some(Feed::new(engine, card, kind, wall_ms()));
+                self.kept_whole = true;
+            }
             ServeEnd::Close(exit) => self.closing = Some(exit),
         }
+    }
+
+    /// Sends what the log has for a replica, as far as the peer takes it.
+    fn go_on_feeding(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        /// Bytes that are asked of the feed at a time.
+        const SLICE_BYTES: usize = 128 << 10;
+        let Some(feed) = &mut self.feed else { return Ok(()) };
+        let now_ms = wall_ms();
+        let mut over = None;
+        if self.pending.len() >= JOB_PENDING_MAX {
+            // The socket wakes us when it takes more, the server's clock when it does not.
+            over = feed.hold(now_ms);
+        } else {
+            let before = self.pending.len();
+            let mut made = Out::default();
+            let state = &mut *self.scratch.state.borrow_mut();
+            match feed.step(&mut state.worker.rng, now_ms, SLICE_BYTES, cx.waker(), &mut made) {
+                Step::More => cx.waker().wake_by_ref(),
+                Step::Wait => {}
+                Step::Over(why) => over = Some(why),
+            }
+            state.worker.stats.net_repl_out_bytes.add(made.len() as u64);
+            self.pending.append(&mut made);
+            debug_assert!(self.pending.len() >= before, "a feed only adds");
+        }
+        if let Some(over) = over {
+            return Err(Exit::Fed(over));
+        }
+        self.write_pending(cx).map_err(Exit::Io)
     }
 
     /// Whether CLIENT PAUSE holds the connection back; notes that it does not any more.
@@ -424,7 +474,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
         let made = out.len();
-        if made > 0 && self.exceeds_output(&scratch.engine, made) {
+        if made > 0 && self.feed.is_some() {
+            out.clear();
+            self.pending.clear();
+            self.closing = Some(Exit::AnswerToReplica);
+        } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
             out.clear();
             self.cut_off();
         }
@@ -553,6 +607,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if sent == 0 {
                 break;
             }
+            if let Some(feed) = &mut self.feed {
+                feed.taken(wall_ms());
+            }
             self.pending.advance(sent);
             self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
             if self.closing.is_some() {
@@ -609,6 +666,7 @@ enum ServeEnd {
     Later(Box<dyn Job>),
     Wait(Arc<Waiting>),
     Paused,
+    Feed(Sync),
     Close(Exit),
 }
 
@@ -652,6 +710,7 @@ impl Serving<'_> {
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
+                    End::Feed(kind) => Some(ServeEnd::Feed(kind)),
                     End::Close => Some(ServeEnd::Close(Exit::Closed)),
                 };
                 if let Some(end) = end {
@@ -726,6 +785,7 @@ impl Serving<'_> {
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,
+            End::Feed(kind) => ServeEnd::Feed(kind),
             End::Close => ServeEnd::Close(Exit::Closed),
         };
         Outcome { used: 0, end }
@@ -761,6 +821,14 @@ fn clock_readings() -> Now {
         ticks: clock::ticks,
         wall: wall_ms,
         stale_ticks: clock::ticks_per_milli(),
+    }
+}
+
+/// How a replica is named in the log.
+fn name(card: &command::Card) -> String {
+    match card.replica().port.load(Relaxed) {
+        0 => format!("client id #{}", card.id),
+        port => format!("{}:{port}", card.replica_address()),
     }
 }
 

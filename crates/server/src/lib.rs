@@ -14,6 +14,7 @@ mod disposal;
 mod info;
 mod node;
 mod promises;
+mod replication;
 mod settings;
 mod start;
 

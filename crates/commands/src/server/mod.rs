@@ -17,6 +17,7 @@ mod lolwut;
 mod memory;
 mod module;
 mod monitor;
+mod replication;
 #[cfg(test)]
 mod tests;
 
@@ -35,9 +36,14 @@ pub(crate) const COMMANDS: &[Command] = &[
     memory::MEMORY,
     module::MODULE,
     monitor::MONITOR,
+    replication::PSYNC,
+    replication::REPLCONF,
+    replication::REPLICAOF,
     information::ROLE,
     information::SHUTDOWN,
+    replication::SLAVEOF,
     command_log::SLOWLOG,
+    replication::SYNC,
     information::TIME,
 ];
 
