@@ -13,12 +13,14 @@
 //! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
 //! they read.
 
+mod feed;
+
 use crate::scratch::{INPUT_BYTES, Scratch, State};
 use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
-use durability::replica_feed::{Feed, Over, Step};
+use durability::replica_feed::{Feed, Over};
 use engine::{End, Large, Now};
 use resp::{Limits, Out, Progress, Reply, Stop};
-use runtime::{clock, log_notice as notice};
+use runtime::clock;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -133,6 +135,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.job.is_some() || self.paused || self.waiting.is_some()
     }
 
+    /// Writes what waits, and what the log has for a replica.
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.write_pending(cx).map_err(Exit::Io)?;
+        if self.feed.is_some() && self.closing.is_none() { self.go_on_feeding(cx) } else { Ok(()) }
+    }
+
     /// The end: takes the client out of what others know it by.
     pub(crate) fn leave(&mut self) {
         let engine = &self.scratch.engine;
@@ -156,8 +164,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.card.moving() && self.at_rest() {
                 return Poll::Ready(Exit::Moved);
             }
-            if let Err(error) = self.write_pending(cx) {
-                return Poll::Ready(Exit::Io(error));
+            if let Err(exit) = self.send_on(cx) {
+                return Poll::Ready(exit);
             }
             self.take_mail(cx);
             if self.session.card.takes_trim() {
@@ -170,9 +178,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             if self.closing.is_some() {
                 return self.wind_up();
-            }
-            if let Err(exit) = self.go_on_feeding(cx) {
-                return Poll::Ready(exit);
             }
             if self.job.is_some() {
                 self.work(cx);
@@ -391,45 +396,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.session.card.set(ClientFlags::BLOCKED, true);
             }
             ServeEnd::Feed(kind) => {
-                let engine = Arc::clone(&self.scratch.engine);
-                // It hears of nothing else any more.
-                engine.leave(&mut self.session);
-                let card = Arc::clone(&self.session.card);
-                notice!("Replica {} asks for synchronization", name(&card));
-                self.feed = Some(Feed::new(engine, card, kind, wall_ms()));
+                self.begin_feed(kind);
                 self.kept_whole = true;
             }
             ServeEnd::Close(exit) => self.closing = Some(exit),
         }
-    }
-
-    /// Sends what the log has for a replica, as far as the peer takes it.
-    fn go_on_feeding(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
-        /// Bytes that are asked of the feed at a time.
-        const SLICE_BYTES: usize = 128 << 10;
-        let Some(feed) = &mut self.feed else { return Ok(()) };
-        let now_ms = wall_ms();
-        let mut over = None;
-        if self.pending.len() >= JOB_PENDING_MAX {
-            // The socket wakes us when it takes more, the server's clock when it does not.
-            over = feed.hold(now_ms);
-        } else {
-            let before = self.pending.len();
-            let mut made = Out::default();
-            let state = &mut *self.scratch.state.borrow_mut();
-            match feed.step(&mut state.worker.rng, now_ms, SLICE_BYTES, cx.waker(), &mut made) {
-                Step::More => cx.waker().wake_by_ref(),
-                Step::Wait => {}
-                Step::Over(why) => over = Some(why),
-            }
-            state.worker.stats.net_repl_out_bytes.add(made.len() as u64);
-            self.pending.append(&mut made);
-            debug_assert!(self.pending.len() >= before, "a feed only adds");
-        }
-        if let Some(over) = over {
-            return Err(Exit::Fed(over));
-        }
-        self.write_pending(cx).map_err(Exit::Io)
     }
 
     /// Whether CLIENT PAUSE holds the connection back; notes that it does not any more.
@@ -821,14 +792,6 @@ fn clock_readings() -> Now {
         ticks: clock::ticks,
         wall: wall_ms,
         stale_ticks: clock::ticks_per_milli(),
-    }
-}
-
-/// How a replica is named in the log.
-fn name(card: &command::Card) -> String {
-    match card.replica().port.load(Relaxed) {
-        0 => format!("client id #{}", card.id),
-        port => format!("{}:{port}", card.replica_address()),
     }
 }
 
