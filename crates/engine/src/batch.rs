@@ -197,6 +197,7 @@ impl Engine {
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
                 stop = end;
+                run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
                 } else {

@@ -13,6 +13,7 @@ mod batch;
 mod blocking;
 mod evict;
 mod execute;
+mod expire;
 mod histogram;
 mod history;
 mod ledger;

@@ -291,7 +291,7 @@ impl Node {
                     streams.insert((db, entry.key().to_vec()), payload);
                 }
             };
-            self.engine.space.scan(db, all, usize::MAX, i64::MIN, &filter, visit);
+            self.engine.space.scan(db, all, usize::MAX, &filter, visit);
         }
         streams
     }
