@@ -42,6 +42,12 @@ pub struct Settings {
     pub query_buffer_bytes_max: u64,
     /// Bytes that all normal clients may take together (`maxmemory-clients`); 0 means no limit.
     pub clients_bytes_max: u64,
+    /// Bytes of the log kept for replicas that come back (`repl-backlog-size`).
+    pub backlog_bytes: u64,
+    /// `repl-timeout`, in milliseconds.
+    pub replica_timeout_ms: i64,
+    /// `rdbcompression`.
+    pub rdb_compression: bool,
     /// How much clients may leave unread (`client-output-buffer-limit`).
     pub output: OutputLimits,
     /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
@@ -73,6 +79,9 @@ impl Default for Settings {
             rdb_relaxed: false,
             query_buffer_bytes_max: 1 << 30,
             clients_bytes_max: 0,
+            backlog_bytes: 64 << 20,
+            replica_timeout_ms: 60_000,
+            rdb_compression: true,
             output: OutputLimits::default(),
             debug_command: 0,
             command_log: crate::LogLimits::default(),

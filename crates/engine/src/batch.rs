@@ -12,7 +12,7 @@ use crate::worker::Scratch;
 use crate::{Engine, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
-    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Waiting, Waits,
+    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync, Waiting, Waits,
 };
 use journal::{Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
@@ -35,6 +35,8 @@ pub enum End {
     Wait(Arc<Waiting>),
     /// The next request is held back by CLIENT PAUSE.
     Paused,
+    /// From here on the connection is fed by the log; the rest is executed beside.
+    Feed(Sync),
     /// The connection closes after what is queued; the rest is not executed.
     Close,
 }
@@ -742,6 +744,9 @@ impl Run<'_, '_> {
         if self.session.close_after_reply {
             return Some(self.close());
         }
+        if let Some(kind) = self.session.feed.take() {
+            return Some(End::Feed(kind));
+        }
         later.map(End::Later)
     }
 
@@ -763,6 +768,7 @@ impl Run<'_, '_> {
         stats.most_commands.raise(done as u64);
         stats.keyspace_hits.add(std::mem::take(&mut self.record.hits));
         stats.keyspace_misses.add(std::mem::take(&mut self.record.misses));
+        self.writer.nudge();
         if !self.record.garbage.is_empty() {
             self.engine.space.dispose(&mut self.record.garbage);
         }

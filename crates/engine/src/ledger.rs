@@ -21,7 +21,7 @@ pub struct Ledger<'a> {
 pub(crate) struct Composed {
     bytes: Vec<u8>,
     commands: u32,
-    /// The database in which the record begins, and must end.
+    /// The database in which the record begins.
     db: u32,
     /// The database that is selected behind what is there.
     selected: u32,
@@ -65,25 +65,21 @@ impl Composed {
         }
     }
 
-    /// Appends the record, framed by MULTI and EXEC if it is several commands. `None` if it is empty.
-    pub(crate) fn write(mut self, writer: &mut Writer, room: &mut Room) -> Option<Lsn> {
-        const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-        const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
-        if self.commands == 0 {
-            return None;
-        }
-        self.select(self.db);
-        let bytes =
-            (MULTI.len() + self.bytes.len() + EXEC.len()) as u64 + journal::SELECT_BYTES_MAX;
+    /// Appends the record, a transaction if it is several commands. `None` if it is empty.
+    pub(crate) fn write(self, writer: &mut Writer, room: &mut Room) -> Option<Lsn> {
+        let frame = match self.commands {
+            0 => return None,
+            1 => Frame::new(self.db),
+            _ => Frame::transaction(self.db),
+        };
+        let around = journal::TRANSACTION_BYTES + journal::SELECT_BYTES_MAX;
+        let bytes = self.bytes.len() as u64 + around;
         if bytes > room.left_bytes() {
             // What a command does may be longer than what it says. Only memory can be short.
             let enlarged = writer.extend(room, bytes, 1);
             assert!(enlarged.is_ok(), "the journal has no memory for {bytes} bytes of effects");
         }
-        let frame = Frame::new(self.db);
-        let parts: &[&[u8]] =
-            if self.commands > 1 { &[MULTI, &self.bytes, EXEC] } else { &[&self.bytes] };
-        Some(writer.append(room, frame, parts))
+        Some(writer.append(room, frame.ending_in(self.selected), &[&self.bytes]))
     }
 }
 

@@ -16,6 +16,7 @@ mod evict;
 mod execute;
 mod expire;
 mod histogram;
+mod history;
 mod ledger;
 mod notify;
 mod pause;
@@ -33,6 +34,7 @@ pub use blocking::Deadlines;
 pub use condition::Condition;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
+pub use history::{Backlog, History, hex40};
 pub use ledger::Ledger;
 pub use pause::Pause;
 pub use reply_gate::ReplyGate;
@@ -60,6 +62,8 @@ pub struct Engine {
     /// What keeps the server from some commands.
     pub condition: Condition,
     pub reply_gate: ReplyGate,
+    /// The name of the log, and what is kept of it.
+    pub history: History,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
     /// When clients that wait give up.
@@ -105,6 +109,7 @@ impl Engine {
             pause: Pause::default(),
             condition: Condition::default(),
             reply_gate: ReplyGate::default(),
+            history: History::default(),
             pubsub,
             deadlines: Deadlines::default(),
             tracking,

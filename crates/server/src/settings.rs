@@ -22,6 +22,9 @@ const LAZY_DELETION: ParamId = id("lazyfree-lazy-server-del");
 const RDB_VERSION: ParamId = id("rdb-version-check");
 const CLIENTS: ParamId = id("maxmemory-clients");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
+const BACKLOG: ParamId = id("repl-backlog-size");
+const REPLICA_TIMEOUT: ParamId = id("repl-timeout");
+const COMPRESSION: ParamId = id("rdbcompression");
 const DEBUG: ParamId = id("enable-debug-command");
 
 /// From where on commands are logged; -1 is never.
@@ -88,6 +91,9 @@ pub(crate) fn settings(config: &Config) -> Settings {
         rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         clients_bytes_max: clients_bytes_max(config),
         query_buffer_bytes_max: config.uint(QUERY_LIMIT),
+        backlog_bytes: config.uint(BACKLOG),
+        replica_timeout_ms: config.int(REPLICA_TIMEOUT).saturating_mul(1000),
+        rdb_compression: config.yes(COMPRESSION),
         output: OutputLimits { normal, replica, pubsub },
         debug_command: match config.word(DEBUG) {
             "yes" => 2,

@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 use stdx::hash::Seed;
+use stdx::rng::Rng;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
@@ -330,6 +331,8 @@ fn build(
     }));
     let count = threads(&server.config.lock());
     let seed = u64::from_le_bytes(random().map_err(entropy)?);
+    let own = u64::from_le_bytes(random().map_err(entropy)?);
+    engine.history.rename(&mut Rng::new(own));
     let pool = Pool::start(engine, Arc::clone(&server) as Arc<dyn net::Admission>, count, seed)
         .map_err(|error| format!("Can't start the workers: {error}"))?;
     let first = server.pool.set(pool).is_ok();

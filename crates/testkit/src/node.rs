@@ -495,6 +495,11 @@ impl Hand {
                             .map_or(1, |(_, left)| left);
                         self.advance_ms(left.max(1));
                     }
+                    // Nobody here reads what such a connection is sent.
+                    End::Feed(_) => {
+                        used = requests.end_of(served.done);
+                        whole = false;
+                    }
                     End::Close => session.close_after_reply = true,
                 }
             }

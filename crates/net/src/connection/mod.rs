@@ -13,8 +13,11 @@
 //! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
 //! they read.
 
+mod feed;
+
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
+use durability::replica_feed::{Feed, Over};
 use engine::{End, Large, Now};
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
@@ -64,6 +67,10 @@ pub(crate) enum Exit {
     QueryLimit,
     /// The peer broke the protocol.
     Protocol(resp::ProtocolError),
+    /// What it was fed by the log is over.
+    Fed(Over),
+    /// A replica asked for something that is answered.
+    AnswerToReplica,
     Io(io::Error),
     /// To be served by another worker.
     Moved,
@@ -81,6 +88,8 @@ pub(crate) struct Connection<S> {
     /// Replies that the kernel has not taken.
     pending: Out,
     job: Option<Box<dyn Job>>,
+    /// What the log sends; requests are served beside.
+    feed: Option<Feed>,
     /// The last request waits for a key. Whoever serves it wakes the task, or the server when its
     /// time is over.
     waiting: Option<Arc<Waiting>>,
@@ -105,6 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept_whole: false,
             pending: Out::default(),
             job: None,
+            feed: None,
             waiting: None,
             paused: false,
             closing: None,
@@ -117,12 +127,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && !self.is_held()
+        self.kept.is_empty() && self.pending.is_empty() && !self.is_held() && self.feed.is_none()
     }
 
     /// Whether requests must wait for what is under way.
     fn is_held(&self) -> bool {
         self.job.is_some() || self.paused || self.waiting.is_some()
+    }
+
+    /// Writes what waits, and what the log has for a replica.
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.write_pending(cx).map_err(Exit::Io)?;
+        if self.feed.is_some() && self.closing.is_none() { self.go_on_feeding(cx) } else { Ok(()) }
     }
 
     /// The end: takes the client out of what others know it by.
@@ -132,6 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             engine.abandon(&waiting);
         }
         engine.leave(&mut self.session);
+        self.feed = None;
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -147,8 +164,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.card.moving() && self.at_rest() {
                 return Poll::Ready(Exit::Moved);
             }
-            if let Err(error) = self.write_pending(cx) {
-                return Poll::Ready(Exit::Io(error));
+            if let Err(exit) = self.send_on(cx) {
+                return Poll::Ready(exit);
             }
             self.take_mail(cx);
             if self.session.card.takes_trim() {
@@ -211,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.
     fn wind_up(&mut self) -> Poll<Exit> {
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() && self.feed.is_none() {
             self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
             return Poll::Pending;
         }
@@ -378,6 +395,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.kept_whole = true;
                 self.session.card.set(ClientFlags::BLOCKED, true);
             }
+            ServeEnd::Feed(kind) => {
+                self.begin_feed(kind);
+                self.kept_whole = true;
+            }
             ServeEnd::Close(exit) => self.closing = Some(exit),
         }
     }
@@ -424,7 +445,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
         let made = out.len();
-        if made > 0 && self.exceeds_output(&scratch.engine, made) {
+        if made > 0 && self.feed.is_some() {
+            out.clear();
+            self.pending.clear();
+            self.closing = Some(Exit::AnswerToReplica);
+        } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
             out.clear();
             self.cut_off();
         }
@@ -553,6 +578,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if sent == 0 {
                 break;
             }
+            if let Some(feed) = &mut self.feed {
+                feed.taken(wall_ms());
+            }
             self.pending.advance(sent);
             self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
             if self.closing.is_some() {
@@ -609,6 +637,7 @@ enum ServeEnd {
     Later(Box<dyn Job>),
     Wait(Arc<Waiting>),
     Paused,
+    Feed(Sync),
     Close(Exit),
 }
 
@@ -652,6 +681,7 @@ impl Serving<'_> {
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
+                    End::Feed(kind) => Some(ServeEnd::Feed(kind)),
                     End::Close => Some(ServeEnd::Close(Exit::Closed)),
                 };
                 if let Some(end) = end {
@@ -726,6 +756,7 @@ impl Serving<'_> {
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,
+            End::Feed(kind) => ServeEnd::Feed(kind),
             End::Close => ServeEnd::Close(Exit::Closed),
         };
         Outcome { used: 0, end }
