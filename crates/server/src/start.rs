@@ -13,7 +13,7 @@ use journal::{Journal, Lsn};
 use keyspace::Keyspace;
 use net::{Listeners, Pool};
 use parking_lot::Mutex;
-use runtime::process::{self, banner, crash, daemon, limits, signal, title};
+use runtime::process::{self, banner, code, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use socket2::Socket;
 use std::ffi::OsString;
@@ -219,6 +219,7 @@ fn start(
     signal::install().map_err(fail("Can't install signal handlers"))?;
     let maxclients = config.uint(id("maxclients")) as u32;
     let mut config = config;
+    code::populate();
     let Some(reached) = limits::raise_open_files(maxclients) else {
         return Err("There are too few file descriptors.".into());
     };
