@@ -11,6 +11,7 @@
 
 mod batch;
 mod blocking;
+mod command_log;
 mod evict;
 mod execute;
 mod expire;

@@ -240,11 +240,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { worker, reply, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         let engine = &scratch.engine;
-        if !engine.resume(worker, &mut self.session, waiting, wall_ms(), reply) {
+        if !engine.resume(worker, &mut self.session, waiting, clock_readings(), reply) {
             return false;
         }
         if self.exceeds_output(engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
         self.send(cx, &mut reply.out, worker);
@@ -411,7 +411,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.job = None;
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
         self.pending.append(&mut reply.out);
@@ -425,7 +425,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let out = &mut reply.out;
         let made = out.len();
         if made > 0 && self.exceeds_output(&scratch.engine, made) {
-            out.clear();
+            *out = Out::default();
             self.cut_off();
         }
         self.send(cx, out, worker);
@@ -463,7 +463,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => self.session.collect(reply),
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
         self.send(cx, &mut reply.out, worker);
