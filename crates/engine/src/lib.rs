@@ -21,6 +21,7 @@ mod notify;
 mod pause;
 mod reply_gate;
 mod resolve;
+mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use ledger::Ledger;
 pub use pause::Pause;
 pub use reply_gate::ReplyGate;
 pub use resolve::{KeyList, key_list};
+pub use snapshot::{Cut, SnapshotError};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 

@@ -28,6 +28,7 @@ mod mutate;
 pub mod persist;
 mod record;
 mod shard;
+mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub use key::KeyRef;
 pub use mutate::ExpiryChange;
 pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
+pub use snapshot::{Busy, Snapshot, SnapshotOptions, Totals};
 pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
 pub use waiters::{KeyPlace, ReadyKey, Waiter, missing_shards};
 pub use watchers::{Watch, WatchedKey};

@@ -30,6 +30,7 @@ pub struct Keyspace {
     beyond_bytes: AtomicI64,
     /// When that was, in milliseconds since 1970.
     sampled_ms: AtomicI64,
+    pub(crate) snapshot: crate::snapshot::Slot,
 }
 
 /// Takes garbage to a thread that frees it.
@@ -119,6 +120,7 @@ impl Keyspace {
             interest,
             beyond_bytes: AtomicI64::new(0),
             sampled_ms: AtomicI64::new(0),
+            snapshot: crate::snapshot::Slot::default(),
         }
     }
 
