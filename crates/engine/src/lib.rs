@@ -11,6 +11,7 @@
 
 mod batch;
 mod blocking;
+mod command_log;
 mod condition;
 mod evict;
 mod execute;

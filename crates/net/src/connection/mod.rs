@@ -257,11 +257,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { worker, reply, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         let engine = &scratch.engine;
-        if !engine.resume(worker, &mut self.session, waiting, wall_ms(), reply) {
+        if !engine.resume(worker, &mut self.session, waiting, clock_readings(), reply) {
             return false;
         }
         if self.exceeds_output(engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
         self.send(cx, &mut reply.out, worker);
@@ -432,7 +432,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.job = None;
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
         self.pending.append(&mut reply.out);
@@ -450,7 +450,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.pending.clear();
             self.closing = Some(Exit::AnswerToReplica);
         } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
-            out.clear();
+            *out = Out::default();
             self.cut_off();
         }
         self.send(cx, out, worker);
@@ -488,7 +488,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => self.session.collect(reply),
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
         self.send(cx, &mut reply.out, worker);
