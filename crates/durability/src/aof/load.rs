@@ -82,7 +82,7 @@ impl Loader<'_> {
             let ending = one.records(begin)?;
             if let Some(damage) = &ending.damage {
                 let size = sizes.get(at).copied().unwrap_or(0);
-                self.judge(damage, &name, size, last)?;
+                judge(self.options, damage, &name, size, last)?;
                 loaded.remarks.append(&mut remarks(damage, &name));
                 cut(files, part, damage.valid_bytes)
                     .map_err(|error| Fault::io("Cutting off the end of", &name, &error))?;
@@ -94,34 +94,6 @@ impl Loader<'_> {
         }
         loaded.remarks.append(&mut replay.remarks);
         Ok(loaded)
-    }
-
-    /// Whether the end of a damaged file may be cut off.
-    fn judge(&self, damage: &Damage, name: &str, size: u64, last: bool) -> Result<(), Fault> {
-        let Damage { valid_bytes, offset, reason, cut_off, torn } = *damage;
-        let tail = size.saturating_sub(valid_bytes);
-        let small = cut_off || tail <= self.options.corrupt_tail_bytes_max;
-        if torn && last && self.options.truncated && small {
-            return Ok(());
-        }
-        let what = match cut_off {
-            true => "Unexpected end of file reading",
-            false => "Bad file format reading",
-        };
-        let why = if !torn {
-            "This is not what a crash leaves: more follows that was safe on disk."
-        } else if !last {
-            "It is not the last file of the set."
-        } else if !self.options.truncated {
-            "The end may be dropped: set 'aof-load-truncated' to yes, and start the server again."
-        } else {
-            "More than 'aof-load-corrupt-tail-max-size' allows would be dropped."
-        };
-        Err(Fault(format!(
-            "{what} the append only file {name}: {reason}, at offset {offset}; valid up to offset \
-             {valid_bytes} of {size}. {why} Make a backup of the files, then look at them with \
-             'almagre check-aof', which can drop the end of the last one with --fix."
-        )))
     }
 }
 
@@ -141,6 +113,40 @@ impl Loaded {
         Ok(writer)
     }
 }
+
+    /// Whether the end of a damaged file may be cut off.
+    fn judge(
+        options: LoadOptions,
+        damage: &Damage,
+        name: &str,
+        size: u64,
+        last: bool,
+    ) -> Result<(), Fault> {
+        let Damage { valid_bytes, offset, reason, cut_off, torn } = *damage;
+        let tail = size.saturating_sub(valid_bytes);
+        let small = cut_off || tail <= options.corrupt_tail_bytes_max;
+        if torn && last && options.truncated && small {
+            return Ok(());
+        }
+        let what = match cut_off {
+            true => "Unexpected end of file reading",
+            false => "Bad file format reading",
+        };
+        let why = if !torn {
+            "This is not what a crash leaves: more follows that was safe on disk."
+        } else if !last {
+            "It is not the last file of the set."
+        } else if !options.truncated {
+            "The end may be dropped: set 'aof-load-truncated' to yes, and start the server again."
+        } else {
+            "More than 'aof-load-corrupt-tail-max-size' allows would be dropped."
+        };
+        Err(Fault(format!(
+            "{what} the append only file {name}: {reason}, at offset {offset}; valid up to offset \
+             {valid_bytes} of {size}. {why} Make a backup of the files, then look at them with \
+             'almagre check-aof', which can drop the end of the last one with --fix."
+        )))
+    }
 
 fn sizes(files: &Files, manifest: &Manifest) -> Result<Vec<u64>, Fault> {
     let size = |part: &Part| {

@@ -363,10 +363,10 @@ impl<'a> Rest<'a> {
             let head = rest.get(begin..).unwrap_or_default();
             let head = head.get(..LINE_BYTES_MAX).unwrap_or(head);
             let end = head.iter().position(|&byte| byte == b'\n');
+            let check = end.and_then(|end| parse_check(head.get(..=end)?));
             if end.is_none() && head.len() < LINE_BYTES_MAX && self.fill()? {
                 continue;
             }
-            let check = end.and_then(|end| parse_check(head.get(..=end)?));
             self.at += begin + MARK.len();
             if check.is_some() {
                 return Ok(check);
