@@ -195,6 +195,7 @@ impl Engine {
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
                 stop = end;
+                run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
                 } else {
@@ -570,6 +571,10 @@ impl Run<'_, '_> {
         if self.session.only_listens() && !row.flags.has(Flags::WHILE_SUBSCRIBED) {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
+        }
+        let queued = self.session.transaction.as_deref();
+        if let Some(error) = self.engine.condition.refuses(row, queued) {
+            return Err(error);
         }
         if self.engine.space.out_of_memory(self.settings.maxmemory) && self.takes_memory(row) {
             return self.under_pressure();

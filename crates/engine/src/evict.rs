@@ -280,7 +280,12 @@ impl Engine {
 }
 
 /// Tells the journal that a key was deleted; answers the record's end, 0 without readers.
-fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, words: &[&[u8]]) -> u64 {
+pub(crate) fn append_deletion(
+    writer: &mut Writer,
+    room: &mut Room,
+    db: u32,
+    words: &[&[u8]],
+) -> u64 {
     if !room.active() {
         return 0;
     }

@@ -11,8 +11,10 @@
 
 mod batch;
 mod blocking;
+mod condition;
 mod evict;
 mod execute;
+mod expire;
 mod histogram;
 mod ledger;
 mod notify;
@@ -28,6 +30,7 @@ mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
 pub use blocking::Deadlines;
+pub use condition::Condition;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use ledger::Ledger;
@@ -54,6 +57,8 @@ pub struct Engine {
     pub table: CommandTable,
     pub stats: Stats,
     pub pause: Pause,
+    /// What keeps the server from some commands.
+    pub condition: Condition,
     pub reply_gate: ReplyGate,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
@@ -98,6 +103,7 @@ impl Engine {
             table,
             stats,
             pause: Pause::default(),
+            condition: Condition::default(),
             reply_gate: ReplyGate::default(),
             pubsub,
             deadlines: Deadlines::default(),

@@ -24,6 +24,7 @@ mod evict;
 mod expire;
 mod interest;
 mod key;
+mod load;
 mod mutate;
 pub mod persist;
 mod record;

@@ -218,15 +218,14 @@ impl Keyspace {
         size
     }
 
-    /// Visits the live keys in some buckets at `from` and on; about `count` entries are looked at.
-    /// `None` when the end was reached. Every key that is there throughout a whole walk is visited
-    /// at least once, whatever happens to the tables meanwhile.
+    /// Visits the keys in some buckets at `from` and on, the expired too; about `count` entries are
+    /// looked at. `None` when the end was reached. Every key that is there throughout a whole walk
+    /// is visited at least once, whatever happens to the tables meanwhile.
     pub fn scan(
         &self,
         db: u32,
         from: Position,
         count: usize,
-        now_ms: i64,
         filter: &ScanFilter,
         mut visit: impl FnMut(&Entry),
     ) -> Option<Position> {
@@ -243,7 +242,7 @@ impl Keyspace {
                     let Some(here) = next else { break };
                     next = database.table.scan(here, |entry| {
                         seen += 1;
-                        if !entry.expired(now_ms) && filter.passes(entry) {
+                        if filter.passes(entry) {
                             visit(entry);
                         }
                     });
@@ -266,8 +265,15 @@ impl Keyspace {
         }
     }
 
-    /// A key of the database, chosen at random; `None` if it has no live key.
-    pub fn random_key(&self, db: u32, rng: &mut Rng, now_ms: i64) -> Option<Vec<u8>> {
+    /// A key of the database, chosen at random; `None` if it has no live key. What is met expired
+    /// goes to `met`.
+    pub fn random_key(
+        &self,
+        db: u32,
+        rng: &mut Rng,
+        now_ms: i64,
+        met: &mut Vec<(u32, Vec<u8>)>,
+    ) -> Option<Vec<u8>> {
         /// Expired keys met before the search gives up choosing and takes the first live one.
         const TRIES: u32 = 100;
         for _ in 0..TRIES {
@@ -287,17 +293,19 @@ impl Keyspace {
             let Some(id) = id else { continue };
             let shard = self.shards.one(id);
             let entry = shard.database(db).and_then(|database| database.table.random(rng.u64()));
-            if let Some(entry) = entry
-                && !entry.expired(now_ms)
-            {
-                return Some(entry.key().to_vec());
+            match entry {
+                Some(entry) if entry.expired(now_ms) => met.push((db, entry.key().to_vec())),
+                Some(entry) => return Some(entry.key().to_vec()),
+                None => {}
             }
         }
         let mut found = None;
         let mut at = Some(Position::default());
         while let (Some(from), None) = (at, &found) {
-            at = self.scan(db, from, 1, now_ms, &ScanFilter::default(), |entry| {
-                found.get_or_insert_with(|| entry.key().to_vec());
+            at = self.scan(db, from, 1, &ScanFilter::default(), |entry| {
+                if !entry.expired(now_ms) {
+                    found.get_or_insert_with(|| entry.key().to_vec());
+                }
             });
         }
         found

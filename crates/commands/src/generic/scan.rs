@@ -75,10 +75,15 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let mut names = Words::default();
     let count = count.min(SCAN_COUNT_MAX);
-    let (from, db) = (Position(cursor), cx.db.index());
-    let next = cx
-        .space
-        .scan(db, from, count, cx.db.horizon_ms(), &filter, |entry| names.push(entry.key()));
+    let (from, db, horizon_ms) = (Position(cursor), cx.db.index(), cx.db.horizon_ms());
+    let met = &mut cx.db.record_mut().met;
+    let next = cx.space.scan(db, from, count, &filter, |entry| {
+        if entry.expired(horizon_ms) {
+            met.push((db, entry.key().to_vec()));
+        } else {
+            names.push(entry.key());
+        }
+    });
     reply.array(2);
     let mut text = Vec::new();
     stdx::num::write_u64(&mut text, next.map_or(0, |position| position.0));
@@ -99,9 +104,13 @@ struct KeysJob {
 
 impl Job for KeysJob {
     fn step(&mut self, space: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
-        let names = &mut self.names;
-        let visit = |entry: &keyspace::Entry| names.push(entry.key());
-        match space.scan(self.db, self.at, KEYS_SLICE, self.horizon_ms, &self.filter, visit) {
+        let (names, horizon_ms) = (&mut self.names, self.horizon_ms);
+        let visit = |entry: &keyspace::Entry| {
+            if !entry.expired(horizon_ms) {
+                names.push(entry.key());
+            }
+        };
+        match space.scan(self.db, self.at, KEYS_SLICE, &self.filter, visit) {
             Some(next) => {
                 self.at = next;
                 JobStep::More
@@ -122,7 +131,8 @@ fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, _: &mut Reply) -> Outcome {
 }
 
 fn randomkey(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let key = cx.space.random_key(cx.db.index(), cx.rng, cx.db.horizon_ms());
+    let (db, horizon_ms) = (cx.db.index(), cx.db.horizon_ms());
+    let key = cx.space.random_key(db, cx.rng, horizon_ms, &mut cx.db.record_mut().met);
     reply.bulk_or_null(key.as_deref());
     Ok(Effect::None)
 }

@@ -285,7 +285,9 @@ impl Pair {
             assert_eq!((size.keys, size.expires), (keys, expires));
             assert_eq!((size.entry_bytes, size.table_bytes), (entry_bytes, table_bytes));
             total += entry_bytes + table_bytes;
-            let random = self.space.random_key(db, rng, self.now_ms);
+            let mut met = Vec::new();
+            let random = self.space.random_key(db, rng, self.now_ms, &mut met);
+            assert!(met.iter().all(|(db, key)| !self.lives(*db, key)));
             let any = self.model.keys().any(|at| at.0 == db && self.lives(db, &at.1));
             assert_eq!(random.is_some(), any);
             assert!(random.is_none_or(|key| self.lives(db, &key)));
@@ -367,7 +369,7 @@ fn a_walk_misses_nothing_that_stays() {
         let mut seen = BTreeSet::new();
         let mut guests = 0usize;
         while let Some(from) = at {
-            at = space.scan(0, from, 10, 0, &ScanFilter::default(), |entry| {
+            at = space.scan(0, from, 10, &ScanFilter::default(), |entry| {
                 seen.insert(entry.key().to_vec());
             });
             if rng.below(2) == 0 {
