@@ -34,6 +34,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// It brings what a log says: nothing that refuses a client's commands refuses its.
+    pub replays: bool,
     /// Close once what is queued has been written.
     pub close_after_reply: bool,
     /// What is queued since MULTI.
@@ -60,6 +62,7 @@ impl Session {
             known: authenticated,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            replays: false,
             close_after_reply: false,
             transaction: None,
             watched: Vec::new(),

@@ -9,12 +9,12 @@ use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
-use crate::{Engine, Worker, WorkerStats};
+use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
     Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Waiting, Waits,
 };
-use journal::{Room, Writer};
+use journal::{Lsn, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
@@ -44,6 +44,8 @@ pub struct Served {
     /// How many of the requests were executed.
     pub done: usize,
     pub end: End,
+    /// What the replies depend on: they may leave when [`crate::ReplyGate::open`] says so.
+    pub lsn: Lsn,
 }
 
 /// A request with one word that is owned already.
@@ -135,7 +137,7 @@ impl Engine {
             reply.error(error.text());
             worker.stats.error(error.code());
         }
-        Served { done: plans.len(), end: End::Done }
+        Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
     fn run(
@@ -179,6 +181,8 @@ impl Engine {
             transaction: None,
             others: Others::Run,
             uncounted: 0,
+            gated: self.reply_gate.level() == Level::Fsync,
+            lsn: Lsn(0),
         };
         run.log.active = run.room.active();
         let mut done = 0;
@@ -203,11 +207,13 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
+                let lsn = run.lsn;
                 run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
-                return Served { done: done + rest.done, ..rest };
+                return Served { done: done + rest.done, lsn, ..rest };
             }
         }
+        let lsn = run.lsn;
         run.settle(plans, done);
         let changed = worker.refresh(self);
         if (changed || worker.settings.eviction.is_some())
@@ -218,7 +224,7 @@ impl Engine {
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
-        Served { done, end: stop.unwrap_or(End::Done) }
+        Served { done, end: stop.unwrap_or(End::Done), lsn }
     }
 }
 
@@ -341,6 +347,10 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) others: Others,
     /// Commands that ran beside the requests (in EXEC), less requests that were only queued.
     pub(crate) uncounted: i64,
+    /// Whether replies wait for what they depend on to be safe.
+    gated: bool,
+    /// The last change that a reply of the batch may show.
+    lsn: Lsn,
 }
 
 /// What is known of memory for the next command that takes some.
@@ -531,6 +541,9 @@ impl Run<'_, '_> {
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
         let (wish, ended) = (cx.waits.wish(), cx.ended);
+        if self.gated {
+            self.depend(request, locked);
+        }
         if let Some((id, ending)) = ended {
             crate::blocking::count_ended(self.stats, id, ending);
         }
@@ -546,6 +559,27 @@ impl Run<'_, '_> {
             self.serve_ready(locked, now_ms);
         }
         wish.map(|wait| self.park(request, wait, locked))
+    }
+
+    /// Notes what the reply of a command may show. A shard knows its last change; without locks it may
+    /// be any.
+    #[cold]
+    fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
+        let lsn = match locked {
+            Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
+            Locked::Nothing => self.engine.journal.tail(),
+            Locked::One(shard) => Lsn(shard.lsn),
+            Locked::Many(shards) => {
+                let mut last = 0;
+                shards.each(&mut |shard| last = last.max(shard.lsn));
+                Lsn(last)
+            }
+        };
+        self.depend_on(lsn);
+    }
+
+    pub(crate) fn depend_on(&mut self, lsn: Lsn) {
+        self.lsn = self.lsn.max(lsn);
     }
 
     /// Shows a command that has run to who monitors.
@@ -571,6 +605,9 @@ impl Run<'_, '_> {
         if self.session.only_listens() && !row.flags.has(Flags::WHILE_SUBSCRIBED) {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
+        }
+        if self.session.replays {
+            return Ok(());
         }
         let queued = self.session.transaction.as_deref();
         if let Some(error) = self.engine.condition.refuses(row, queued) {

@@ -17,6 +17,7 @@ use engine::{End, Engine, Now, Worker};
 use journal::{Journal, Lsn, Watermark};
 use resp::{Limits, Progress as Parsing, Reply, Requests, Value};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,7 +50,7 @@ pub struct Loaded {
 }
 
 /// Reads the snapshot at the beginning of a file; returns where it ends.
-pub type Base<'a> = dyn FnMut(&dyn DiskFile, &str) -> Result<u64, String> + 'a;
+pub type Base<'a> = dyn FnMut(&Path) -> Result<u64, String> + 'a;
 
 /// Loads a set into an engine that nobody else uses.
 pub struct Loader<'a> {
@@ -77,6 +78,7 @@ impl Loader<'_> {
                 progress: self.progress,
                 file: &*file,
                 name: &name,
+                path: &files.path(&part.name),
             };
             let begin = one.snapshot(&mut self.base)?;
             let ending = one.records(begin)?;
@@ -180,6 +182,7 @@ struct One<'a, 'e> {
     progress: &'a Progress,
     file: &'a dyn DiskFile,
     name: &'a str,
+    path: &'a Path,
 }
 
 impl One<'_, '_> {
@@ -194,7 +197,7 @@ impl One<'_, '_> {
         if !head.starts_with(b"REDIS") && head != *b"VALKEY" {
             return Ok(0);
         }
-        let end = base(self.file, self.name)
+        let end = base(self.path)
             .map_err(|error| Fault(format!("Error reading the RDB base file {}: {error}", self.name)))?;
         self.progress.bytes.fetch_add(end, Ordering::Relaxed);
         Ok(end)
@@ -239,6 +242,7 @@ impl<'e> Replay<'e> {
         card.set(ClientFlags::LOCAL, true);
         let mut session = Session::new(card, true);
         session.no_touch = true;
+        session.replays = true;
         Self {
             engine,
             worker,

@@ -23,7 +23,7 @@ pub mod annotation;
 mod files;
 mod load;
 mod manifest;
-//mod rewrite;
+mod rewrite;
 mod scan;
 mod writer;
 
@@ -32,9 +32,9 @@ mod tests;
 
 //pub use check::{Check, CheckOptions};
 pub use files::{Files, Found};
-pub use load::{LoadOptions, Loaded, Loader, Progress};
+pub use load::{Base, LoadOptions, Loaded, Loader, Progress};
 pub use manifest::{Kind, Manifest, Part};
-//pub use rewrite::{Limiter, Plain, Rewrite};
+pub use rewrite::{Between, Form, Limiter, Unwritten, write_base};
 pub use scan::{Damage, Scanner};
 pub use writer::{Fsync, Moment, Next, Policy, State, Status, Switch, Writer};
 

@@ -25,11 +25,13 @@ use journal::{Journal, Lsn, Patience, ReadOutcome, Reader, Watermark};
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::Waker;
 
 /// Written at a time: the records of several batches of several clients.
 const WRITE_BYTES: usize = 1 << 20;
+/// Less than that can wait for more.
+const SOON_BYTES: u64 = 256 << 10;
 /// How far the file may be behind before writers wait.
 const LAG_BYTES_MAX: u64 = 64 << 20;
 /// Between two attempts at a full disk.
@@ -85,12 +87,12 @@ pub struct Status {
     pub size_bytes: AtomicU64,
     /// The same after the last rewrite.
     pub base_bytes: AtomicU64,
-    /// Of what was written and is not synced, by moment, or 0.
-    pub unsynced_since: AtomicU64,
+    /// The journal's position that is written.
+    pub written: AtomicU64,
+    /// Since when a sync is under way, in monotonic microseconds; 0: none is.
+    pub syncing_since: AtomicU64,
+    /// Failed writes and syncs.
     pub failures: AtomicU64,
-    /// Syncs for which writers had to wait.
-    pub delayed: AtomicU64,
-    pub unsynced: AtomicBool,
     /// The last failure, for people.
     error: Mutex<String>,
 }
@@ -116,6 +118,8 @@ impl Status {
 pub enum Next {
     /// At once.
     Now,
+    /// Soon: there was little, and more is worth more.
+    Soon,
     /// When the journal has more, or in so many microseconds.
     Later(Option<u64>),
 }
@@ -309,7 +313,7 @@ impl Writer {
 
     fn go(&mut self, now: Moment) -> Result<Next, Failure> {
         self.switch_at_cut()?;
-        let mut wrote = false;
+        let (mut wrote, begin) = (false, self.written);
         if self.take(now) {
             self.write(now)?;
             wrote = true;
@@ -318,7 +322,8 @@ impl Writer {
         if wrote && self.policy.fsync != Fsync::Always {
             // More may be there: a sync would let it wait.
             self.sync_if_due(now)?;
-            return Ok(Next::Now);
+            let much = self.written.0.saturating_sub(begin.0) >= SOON_BYTES;
+            return Ok(if much { Next::Now } else { Next::Soon });
         }
         if wrote && self.buf.is_empty() && self.journal.safe() > self.written {
             // What came meanwhile is synced with it.
@@ -431,11 +436,12 @@ impl Writer {
     fn sync(&mut self) -> Result<(), Failure> {
         let Some(target) = &mut self.target else { return Ok(()) };
         if target.synced < target.size {
-            self.status.unsynced.store(true, Ordering::Release);
-            target.file.sync_data().map_err(Failure::lost)?;
+            self.status.syncing_since.store(self.synced_at.max(1), Ordering::Release);
+            let synced = target.file.sync_data();
+            self.status.syncing_since.store(0, Ordering::Release);
+            synced.map_err(Failure::lost)?;
             target.synced = target.size;
         }
-        self.status.unsynced.store(false, Ordering::Release);
         if target.listed && self.status.state() == State::Good {
             self.durable.advance(self.written);
         }
@@ -487,6 +493,7 @@ impl Writer {
     }
 
     /// Notes a failure, and what it means.
+    #[cold]
     fn fail(&mut self, failure: &Failure, now: Moment) {
         self.status.failures.fetch_add(1, Ordering::Relaxed);
         *self.status.error.lock() = reason(&failure.error);
@@ -515,6 +522,7 @@ impl Writer {
         let current = self.target.as_ref().map_or(0, |target| target.size);
         let size = self.older_bytes.saturating_add(current);
         self.status.size_bytes.store(size, Ordering::Relaxed);
+        self.status.written.store(self.written.0, Ordering::Relaxed);
     }
 }
 
@@ -566,8 +574,9 @@ impl Writer {
 
     fn switch_at_cut(&mut self) -> Result<(), Failure> {
         let is_there = self.prepared.as_ref().is_some_and(|prepared| {
-            prepared.cut.is_some_and(|cut| cut <= self.written) && self.buf.is_empty()
+            prepared.cut.is_some_and(|cut| cut <= self.written)
         });
+        let is_there = is_there && self.buf.is_empty() && self.is_whole;
         if !is_there {
             return Ok(());
         }
