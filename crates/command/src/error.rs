@@ -298,6 +298,13 @@ impl CommandError {
         Self::Text(format!("MISCONF Errors writing to the AOF file: {error}").into_bytes().into())
     }
 
+    /// A write is applied and visible, and not known to be on disk; `error`: why it may never be.
+    pub fn unconfirmed(error: Option<&str>) -> Self {
+        let why = error.unwrap_or("the disk takes too long");
+        let text = format!("MISCONF The command was executed but is not confirmed on disk: {why}");
+        Self::Text(text.into_bytes().into())
+    }
+
     /// A RESP2 client that is subscribed sends `command` ("get", "client|list").
     pub fn while_subscribed(command: &str) -> Self {
         Self::err(format_args!(

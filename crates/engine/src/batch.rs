@@ -10,12 +10,12 @@ use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
-use crate::{Engine, Worker, WorkerStats};
+use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
     Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync, Waiting, Waits,
 };
-use journal::{Room, Writer};
+use journal::{Lsn, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
@@ -47,6 +47,8 @@ pub struct Served {
     /// How many of the requests were executed.
     pub done: usize,
     pub end: End,
+    /// What the replies depend on: they may leave when [`crate::ReplyGate::open`] says so.
+    pub lsn: Lsn,
 }
 
 /// A request with one word that is owned already.
@@ -138,7 +140,7 @@ impl Engine {
             reply.error(error.text());
             worker.stats.error(error.code());
         }
-        Served { done: plans.len(), end: End::Done }
+        Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
     fn run(
@@ -182,6 +184,8 @@ impl Engine {
             transaction: None,
             others: Others::Run,
             uncounted: 0,
+            gated: self.reply_gate.level() == Level::Fsync,
+            lsn: Lsn(0),
         };
         run.log.active = run.room.active();
         let mut done = 0;
@@ -206,11 +210,13 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
+                let lsn = run.lsn;
                 run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
-                return Served { done: done + rest.done, ..rest };
+                return Served { done: done + rest.done, lsn, ..rest };
             }
         }
+        let lsn = run.lsn;
         run.settle(plans, done);
         let changed = worker.refresh(self);
         if (changed || worker.settings.eviction.is_some())
@@ -221,7 +227,7 @@ impl Engine {
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
-        Served { done, end: stop.unwrap_or(End::Done) }
+        Served { done, end: stop.unwrap_or(End::Done), lsn }
     }
 }
 
@@ -344,6 +350,10 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) others: Others,
     /// Commands that ran beside the requests (in EXEC), less requests that were only queued or wait.
     pub(crate) uncounted: i64,
+    /// Whether replies wait for what they depend on to be safe.
+    gated: bool,
+    /// The last change that a reply of the batch may show.
+    lsn: Lsn,
 }
 
 /// What is known of memory for the next command that takes some.
@@ -534,6 +544,9 @@ impl Run<'_, '_> {
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
         let wish = cx.waits.wish();
+        if self.gated {
+            self.depend(request, locked);
+        }
         if engine.monitors.active() {
             self.show(request);
         }
@@ -549,6 +562,27 @@ impl Run<'_, '_> {
         let ticks = (self.now.ticks)();
         let taken = ticks.saturating_sub(std::mem::replace(&mut self.ticks, ticks));
         Some(self.park(request, wait, taken, locked))
+    }
+
+    /// Notes what the reply of a command may show. A shard knows its last change; without locks it may
+    /// be any.
+    #[cold]
+    fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
+        let lsn = match locked {
+            Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
+            Locked::Nothing => self.engine.journal.tail(),
+            Locked::One(shard) => Lsn(shard.lsn),
+            Locked::Many(shards) => {
+                let mut last = 0;
+                shards.each(&mut |shard| last = last.max(shard.lsn));
+                Lsn(last)
+            }
+        };
+        self.depend_on(lsn);
+    }
+
+    pub(crate) fn depend_on(&mut self, lsn: Lsn) {
+        self.lsn = self.lsn.max(lsn);
     }
 
     /// Shows a command that has run to who monitors.
@@ -574,6 +608,9 @@ impl Run<'_, '_> {
         if self.session.only_listens() && !row.flags.has(Flags::WHILE_SUBSCRIBED) {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
+        }
+        if self.session.replays {
+            return Ok(());
         }
         let queued = self.session.transaction.as_deref();
         if let Some(error) = self.engine.condition.refuses(row, queued) {

@@ -38,7 +38,7 @@ pub use histogram::Histogram;
 pub use history::{Backlog, History, hex40};
 pub use ledger::Ledger;
 pub use pause::Pause;
-pub use reply_gate::ReplyGate;
+pub use reply_gate::{Level, ReplyGate};
 pub use resolve::{KeyList, key_list};
 pub use snapshot::{Cut, SnapshotError};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};

@@ -4,6 +4,7 @@
 use crate::node::Server;
 use command::{ClientFlags, Node, PauseMode, REDIS_VERSION, VERSION};
 use config::{ParamId, id};
+use durability::aof;
 use engine::Histogram;
 use runtime::{clock, sysinfo};
 use std::fmt::Write;
@@ -250,6 +251,10 @@ fn persistence(server: &Server, out: &mut String) {
     let (done, total) = if current.is_some() { (done, total) } else { (0, 0) };
     let percent = if total == 0 { 0.0 } else { done as f64 * 100.0 / total as f64 };
     let load = &server.persistence.loading;
+    let (log, journal) = (&server.persistence.log, &server.engine.journal);
+    let rewriting = log.rewriting.lock();
+    let wanted = rewriting.wanted;
+    let fails = matches!(log.status.state(), aof::State::Full | aof::State::Lost);
     head(out, "Persistence");
     fields! { out,
         "loading" = u8::from(loading);
@@ -270,18 +275,29 @@ fn persistence(server: &Server, out: &mut String) {
         "rdb_last_cow_size" = 0;
         "rdb_last_load_keys_expired" = load.keys_expired.load(Relaxed);
         "rdb_last_load_keys_loaded" = load.keys_loaded.load(Relaxed);
-        "aof_enabled" = 0;
-        "aof_rewrite_in_progress" = 0;
-        "aof_rewrite_scheduled" = 0;
-        "aof_last_rewrite_time_sec" = -1;
-        "aof_current_rewrite_time_sec" = -1;
-        "aof_last_bgrewrite_status" = "ok";
-        "aof_rewrites" = 0;
-        "aof_rewrites_consecutive_failures" = 0;
-        "aof_last_write_status" = "ok";
+        "aof_enabled" = u8::from(log.is_on());
+        "aof_rewrite_in_progress" = u8::from(rewriting.running.is_some() || wanted && current.is_none());
+        "aof_rewrite_scheduled" = u8::from(wanted && current.is_some());
+        "aof_last_rewrite_time_sec" = rewriting.last_took_seconds.unwrap_or(-1);
+        "aof_current_rewrite_time_sec" = rewriting.running.as_ref().map_or(-1, |running| now - running.started_seconds);
+        "aof_last_bgrewrite_status" = if rewriting.last_succeeded { "ok" } else { "err" };
+        "aof_rewrites" = rewriting.count;
+        "aof_rewrites_consecutive_failures" = rewriting.failures;
+        "aof_last_write_status" = if fails { "err" } else { "ok" };
         "aof_last_cow_size" = 0;
         "module_fork_in_progress" = 0;
         "module_fork_last_cow_size" = 0;
+    }
+    if log.is_on() {
+        let waiting = journal.tail().0.saturating_sub(log.status.written.load(Relaxed));
+        fields! { out,
+            "aof_current_size" = log.status.size_bytes.load(Relaxed);
+            "aof_base_size" = log.status.base_bytes.load(Relaxed);
+            "aof_pending_rewrite" = u8::from(wanted);
+            "aof_buffer_length" = waiting;
+            "aof_pending_bio_fsync" = u8::from(log.status.syncing_since.load(Relaxed) > 0);
+            "aof_delayed_fsync" = log.delayed.load(Relaxed);
+        }
     }
     if loading {
         progress(load, now, out);

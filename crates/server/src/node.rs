@@ -180,6 +180,23 @@ impl Node for Server {
         persistence::bgsave(self, how)
     }
 
+    fn rewrite_log(&self, in_transaction: bool) -> Result<&'static str, CommandError> {
+        persistence::log::rewrite(self, in_transaction)
+    }
+
+    fn load_log(&self, others: Others) -> Result<(), CommandError> {
+        persistence::reload_log(self, others)
+    }
+
+    fn delay_log(&self, micros: u64) {
+        self.persistence.log.write_delay.store(micros, Ordering::Relaxed);
+    }
+
+    fn synced(&self) -> Option<u64> {
+        let durable = &self.engine.reply_gate.durable;
+        self.persistence.log.is_on().then(|| durable.value().0)
+    }
+
     fn last_save_seconds(&self) -> i64 {
         self.persistence.snapshot.lock().last_save_seconds
     }

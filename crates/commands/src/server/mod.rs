@@ -27,6 +27,7 @@ use command::{Command, Flags, Group, Handler};
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     acl::ACL,
+    save::BGREWRITEAOF,
     save::BGSAVE,
     command_list::COMMAND,
     command_log::COMMANDLOG,
