@@ -572,6 +572,10 @@ impl Run<'_, '_> {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
         }
+        let queued = self.session.transaction.as_deref();
+        if let Some(error) = self.engine.condition.refuses(row, queued) {
+            return Err(error);
+        }
         if self.engine.space.out_of_memory(self.settings.maxmemory) && self.takes_memory(row) {
             return self.under_pressure();
         }

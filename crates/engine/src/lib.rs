@@ -11,6 +11,7 @@
 
 mod batch;
 mod blocking;
+mod condition;
 mod evict;
 mod execute;
 mod expire;
@@ -29,6 +30,7 @@ mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
 pub use blocking::Deadlines;
+pub use condition::Condition;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use ledger::Ledger;
@@ -55,6 +57,8 @@ pub struct Engine {
     pub table: CommandTable,
     pub stats: Stats,
     pub pause: Pause,
+    /// What keeps the server from some commands.
+    pub condition: Condition,
     pub reply_gate: ReplyGate,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
@@ -99,6 +103,7 @@ impl Engine {
             table,
             stats,
             pause: Pause::default(),
+            condition: Condition::default(),
             reply_gate: ReplyGate::default(),
             pubsub,
             deadlines: Deadlines::default(),

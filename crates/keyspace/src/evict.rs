@@ -136,7 +136,7 @@ impl Evictor {
             let volatile = count.expires.load(Ordering::Relaxed).max(1);
             visits = visits.saturating_mul((keys / volatile).max(1)).min(VISITS_MAX);
         }
-        let shard = space.shards().one(id);
+        let Ok(shard) = space.reach_one(id) else { return };
         let Some(database) = shard.database(db) else { return };
         let pool = &mut self.pool;
         if search.policy.rank == Rank::Random {
@@ -166,7 +166,7 @@ impl Evictor {
             let (id, db, _) = self.parts[(begin + idx) % self.parts.len()];
             let mut at = Some(space.begin_of(id));
             while let Some(from) = at {
-                let shard = space.shards().one(id);
+                let Ok(shard) = space.reach_one(id) else { break };
                 let Some(database) = shard.database(db) else { break };
                 let pool = &mut self.pool;
                 at = database.table().scan_slice(from, SLICE_BUCKETS, |entry| {
@@ -244,7 +244,7 @@ impl Keyspace {
         log: impl FnOnce(u32, &[u8]) -> u64,
     ) -> bool {
         let Candidate { score, db, hash, ref key } = *candidate;
-        let mut held = self.shards().one(self.shards().of_hash(hash));
+        let Ok(mut held) = self.reach_one(self.shards().of_hash(hash)) else { return false };
         let score_now = held.database(db).and_then(|database| {
             let entry = database.table().get(database.table().find(hash, key)?);
             search.policy.score(&entry, search.clock, search.now_ms)

@@ -42,6 +42,29 @@ impl Shard {
         self.account_table(index, table_bytes);
     }
 
+    /// Puts an entry of a file where its key belongs, in the place of what is there if `replace`.
+    /// Else it comes back, and what is there stays. No event: nobody is served yet, or the whole
+    /// data set changes at once.
+    pub(crate) fn load(
+        &mut self,
+        index: u32,
+        hash: u64,
+        entry: Entry,
+        replace: bool,
+        record: &mut Record,
+    ) -> Result<(), Entry> {
+        let table = self.database_mut(index).table();
+        if table.find(hash, entry.key()).is_some() {
+            if !replace {
+                return Err(entry);
+            }
+            let old = self.take(index, hash, entry.key(), record);
+            old.into_iter().for_each(|old| record.discard(old));
+        }
+        self.add(index, hash, entry, record);
+        Ok(())
+    }
+
     /// Takes the entry away.
     pub(crate) fn take(
         &mut self,

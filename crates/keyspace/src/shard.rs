@@ -223,6 +223,13 @@ impl Shard {
         self.databases.get(index as usize)
     }
 
+    /// Starts to load the bucket of a key.
+    pub(crate) fn prefetch(&self, index: u32, hash: u64) {
+        if let Some(database) = self.database(index) {
+            database.table.prefetch_bucket(hash);
+        }
+    }
+
     /// The database, made if it has never been written to.
     #[inline]
     pub(crate) fn database_mut(&mut self, index: u32) -> &mut Database {

@@ -46,6 +46,10 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
             Ok(())
         }
         "dir" => enter_dir(config),
+        "save" | "stop-writes-on-bgsave-error" => {
+            crate::persistence::judge(server, config);
+            Ok(())
+        }
         "appendonly" if config.yes(id("appendonly")) => {
             Err("nothing is kept on disk by this version, so no append only file either".into())
         }

@@ -94,6 +94,7 @@ impl Cron {
             if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
                 self.sample_rates();
             }
+            crate::persistence::tick(&self.server);
             self.server.clients().evict();
             let settings = self.server.engine.settings();
             self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);

@@ -274,13 +274,12 @@ impl Node {
         let options = persist::LoadOptions {
             limits: &settings.limits,
             clock: settings.access_clock,
-            now_ms: i64::MIN,
+            now_ms: self.now_ms(),
+            horizon_ms: i64::MIN,
             replace: false,
         };
-        let space = &self.engine.space;
         let mut reader = rdb::Reader::new(file);
-        let mut record = keyspace::Record::default();
-        persist::load_all(&mut reader, space, &mut space.hold_all(), &mut record, options)
+        persist::load_all(&mut reader, &self.engine.space, options)
             .map_err(|error| Fault(format!("{error} at byte {} of the file", reader.offset())))
     }
 

@@ -17,6 +17,7 @@ mod lolwut;
 mod memory;
 mod module;
 mod monitor;
+mod save;
 #[cfg(test)]
 mod tests;
 
@@ -25,17 +26,20 @@ use command::{Command, Flags, Group, Handler};
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     acl::ACL,
+    save::BGSAVE,
     command_list::COMMAND,
     command_log::COMMANDLOG,
     config::CONFIG,
     debug::DEBUG,
     information::INFO,
+    save::LASTSAVE,
     latency::LATENCY,
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
     monitor::MONITOR,
     information::ROLE,
+    save::SAVE,
     information::SHUTDOWN,
     command_log::SLOWLOG,
     information::TIME,
