@@ -50,7 +50,7 @@ pub use replica::{Contents, Replica, ReplicaState, Sync};
 pub use resolved::Resolved;
 pub use row::{Command, Flags, Group, Handler, Locks, Place, Secrets, Version};
 pub use session::{ReplyMode, Session};
-pub use settings::{Settings, limits};
+pub use settings::{Settings, deletion, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
 pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};

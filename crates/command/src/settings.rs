@@ -36,6 +36,10 @@ pub struct Settings {
     pub inline_commands: bool,
     /// `import-mode`: what has expired is kept until the import source deletes it.
     pub import_mode: bool,
+    /// `lazyfree-lazy-expire`: what expired is told to the journal as UNLINK, not DEL.
+    pub lazy_expire: bool,
+    /// `lazyfree-lazy-eviction`: the same of what is evicted.
+    pub lazy_eviction: bool,
     /// `lazyfree-lazy-server-del`: what empties a key is told to the journal as UNLINK, not DEL.
     pub lazy_deletion: bool,
     /// `rdb-version-check relaxed`: payloads of versions that nobody here knows are tried.
@@ -78,6 +82,8 @@ impl Default for Settings {
             durability_timeout_ms: 5000,
             inline_commands: true,
             import_mode: false,
+            lazy_expire: true,
+            lazy_eviction: true,
             lazy_deletion: true,
             rdb_relaxed: false,
             query_buffer_bytes_max: 1 << 30,
@@ -91,6 +97,12 @@ impl Default for Settings {
             limits: types::Limits::default(),
         }
     }
+}
+
+/// The command by which the journal is told that a key went of itself. Nothing is freed in the
+/// foreground here, whatever it is called.
+pub fn deletion(lazy: bool) -> &'static [u8] {
+    if lazy { b"UNLINK" } else { b"DEL" }
 }
 
 /// Where collections change shape, by `config`. The seed is the engine's to put in.

@@ -1,8 +1,7 @@
 //! The way of effects to the journal: what happened becomes one record, composed of commands.
 
 use crate::WorkerStats;
-use crate::execute::logged_as_sent;
-use command::{Changed, CommandError, Cx, Outcome, Resolved};
+use command::{Changed, CommandError, Cx, Effect, Outcome, Resolved, deletion};
 use journal::{Frame, Lsn, Room, Writer};
 
 /// Where effects go: room that was secured before any lock, and what counts.
@@ -46,7 +45,7 @@ impl Composed {
         }
         for (db, key) in &cx.db.record().expired {
             self.select(*db);
-            resp::write_command(&mut self.bytes, &[b"DEL", key]);
+            resp::write_command(&mut self.bytes, &[deletion(cx.settings.lazy_expire), key]);
             self.commands += 1;
         }
         for gone in &cx.db.record().elements {
@@ -54,7 +53,7 @@ impl Composed {
             resp::write_command(&mut self.bytes, &gone.command());
             self.commands += 1;
         }
-        if logged_as_sent(outcome) && cx.db.record().changed_beyond_expiry() {
+        if as_sent(cx, outcome) {
             self.select(cx.db.index());
             resp::write_command(&mut self.bytes, request.args);
             self.commands += 1;
@@ -83,13 +82,22 @@ impl Composed {
     }
 }
 
+/// Whether the handler's own words are what the log is told.
+fn as_sent(cx: &Cx<'_>, outcome: &Outcome) -> bool {
+    match outcome {
+        Ok(Effect::Same) => cx.db.record().changed_beyond_expiry(),
+        Ok(Effect::Relay) => true,
+        _ => false,
+    }
+}
+
 impl Ledger<'_> {
     /// Appends one command's effect, as a record of its own or to that of the transaction.
     pub(crate) fn append(&mut self, cx: &mut Cx<'_>, request: &Resolved<'_>, outcome: &Outcome) {
         let record = cx.db.record();
-        let as_sent = logged_as_sent(outcome) && record.changed_beyond_expiry();
-        let commands = if as_sent { 1 } else { cx.log.commands };
-        self.stats.changes.add(record.expired.len() as u64 + u64::from(commands));
+        let changed = u64::from(as_sent(cx, outcome) && record.changed_beyond_expiry());
+        let commands = changed.max(u64::from(cx.log.commands));
+        self.stats.changes.add(record.expired.len() as u64 + commands);
         if !self.room.active() {
             return;
         }

@@ -18,6 +18,8 @@ const TRACKING_KEYS: ParamId = id("tracking-table-max-keys");
 const EVENTS: ParamId = id("notify-keyspace-events");
 const INLINE: ParamId = id("inline-commands");
 const IMPORT: ParamId = id("import-mode");
+const LAZY_EXPIRE: ParamId = id("lazyfree-lazy-expire");
+const LAZY_EVICTION: ParamId = id("lazyfree-lazy-eviction");
 const LAZY_DELETION: ParamId = id("lazyfree-lazy-server-del");
 const RDB_VERSION: ParamId = id("rdb-version-check");
 const CLIENTS: ParamId = id("maxmemory-clients");
@@ -88,6 +90,8 @@ pub(crate) fn settings(config: &Config) -> Settings {
         durability_timeout_ms: config.uint(id("durability-timeout")),
         inline_commands: config.yes(INLINE),
         import_mode: config.yes(IMPORT),
+        lazy_expire: config.yes(LAZY_EXPIRE),
+        lazy_eviction: config.yes(LAZY_EVICTION),
         lazy_deletion: config.yes(LAZY_DELETION),
         rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         clients_bytes_max: clients_bytes_max(config),

@@ -109,10 +109,17 @@ fn rewrite_fields(cx: &mut Cx<'_>, head: &[&[u8]], fields: &[&[u8]]) {
     cx.rewrite(&words);
 }
 
-/// Tells the journal that fields got an expiry.
-fn rewrite_expiry(cx: &mut Cx<'_>, key: &KeyRef<'_>, at: i64, fields: &[&[u8]]) {
+/// Tells the journal that fields got an expiry; `condition` is one that held, or nothing.
+fn rewrite_expiry(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    at: i64,
+    condition: &[&[u8]],
+    fields: &[&[u8]],
+) {
     let at = at.to_string();
-    rewrite_fields(cx, &[b"HPEXPIREAT", key.bytes(), at.as_bytes()], fields);
+    let words = [&[b"HPEXPIREAT", key.bytes(), at.as_bytes()], condition].concat();
+    rewrite_fields(cx, &words, fields);
 }
 
 /// Tells the journal that fields were deleted.

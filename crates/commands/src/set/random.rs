@@ -4,7 +4,8 @@ use super::{MembersJob, READ, SLICE, reply_members};
 use crate::element::reply_element;
 use command::grammar::{integer, key};
 use command::{
-    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome,
+    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec,
+    Outcome, deletion,
 };
 use keyspace::{Event, KeyRef, Keyspace};
 use resp::Reply;
@@ -60,8 +61,7 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if count >= set.view().len() {
         *cx.later = reply_members(reply, set.view());
         set.edit(SPOP_EVENT, |set| *set = Set::default());
-        let deletion: &[u8] = if cx.settings.lazy_deletion { b"UNLINK" } else { b"DEL" };
-        cx.rewrite(&[deletion, key.bytes()]);
+        cx.rewrite(&[deletion(cx.settings.lazy_deletion), key.bytes()]);
         return Ok(Effect::Rewrite);
     }
     let rng = &mut *cx.rng;
