@@ -135,21 +135,25 @@ impl<'a> Db<'a> {
         &'g mut self,
         key: &'g KeyRef<'_>,
     ) -> Result<WriteGuard<'g, 'a, T>, WrongType> {
-        self.purge(key);
         let (now_ms, clock, touch, random) = (self.now_ms, self.clock, self.touch, self.random);
-        let index = self.index as usize;
+        let (index, horizon_ms) = (self.index, self.horizon_ms);
         let mut at = None;
-        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index)
+        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index as usize)
             && let Some(found) = db.table.find(key.hash(), key.bytes())
         {
             let mut entry = db.table.get_mut(found);
-            view_of::<T>(entry.value())?;
-            if touch {
-                let touched = clock.touched(entry.clock(), now_ms, || random);
-                entry.set_clock(touched);
+            if entry.expired(horizon_ms) {
+                drop(entry);
+                self.expire_now(index, key);
+            } else {
+                view_of::<T>(entry.value())?;
+                if touch {
+                    let touched = clock.touched(entry.clock(), now_ms, || random);
+                    entry.set_clock(touched);
+                }
+                drop(entry);
+                at = Some(found);
             }
-            drop(entry);
-            at = Some(found);
         }
         Ok(WriteGuard { db: self, key, at, of: PhantomData })
     }

@@ -1,7 +1,7 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
-use crate::Entry;
 use crate::interest::{Interest, InterestCounts};
+use crate::{Entry, KeyRef, Value};
 use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -187,6 +187,16 @@ impl Shard {
     }
 
     #[inline]
+    /// Starts the loads that a search for each of these elements of the collection at `key` will
+    /// wait for.
+    pub fn prefetch_elements(&self, index: u32, key: &KeyRef<'_>, names: &[&[u8]]) {
+        let Some(table) = self.database(index).map(Database::table) else { return };
+        let entry = table.find(key.hash(), key.bytes()).map(|at| table.get(at));
+        if let Some(Value::Boxed(any)) = entry.as_deref().map(Entry::value) {
+            any.prefetch(names);
+        }
+    }
+
     pub fn database(&self, index: u32) -> Option<&Database> {
         self.databases.get(index as usize)
     }
