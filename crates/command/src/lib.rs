@@ -43,7 +43,7 @@ pub use grammar::{Argument, ArgumentKind};
 pub use help::help;
 pub use mail::{Letter, OutputLimits};
 pub use monitor::Monitors;
-pub use node::{Node, Bgsave, PauseMode, ReloadRequest, ShutdownRequest};
+pub use node::{Bgsave, Node, PauseMode, ReloadRequest, ShutdownRequest};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use resolved::Resolved;
 pub use row::{Command, Flags, Group, Handler, Locks, Place, Secrets, Version};

@@ -800,6 +800,7 @@ impl Run<'_, '_> {
         stats.most_commands.raise(done as u64);
         stats.keyspace_hits.add(std::mem::take(&mut self.record.hits));
         stats.keyspace_misses.add(std::mem::take(&mut self.record.misses));
+        self.writer.nudge();
         if !self.record.garbage.is_empty() {
             self.engine.space.dispose(&mut self.record.garbage);
         }

@@ -122,6 +122,7 @@ impl Engine {
     pub fn evict(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
         let verdict = self.evict_some(hand, settings);
         self.broadcast(hand.broadcast, settings);
+        hand.writer.nudge();
         self.space.dispose(&mut hand.record.garbage);
         self.pressure.exceeds(verdict != Evicting::Done, hand.now.wall_ms);
         verdict
@@ -229,6 +230,7 @@ impl Engine {
         }
         self.broadcast(broadcast, settings);
         drop(pass);
+        writer.nudge();
         stats.expired_keys.add(swept.expired);
         self.space.dispose(&mut record.garbage);
         swept

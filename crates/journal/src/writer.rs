@@ -244,7 +244,9 @@ impl Writer {
     /// Wakes sleeping readers. Once per batch in which something was appended, without locks.
     #[inline]
     pub fn nudge(&self) {
-        self.journal.nudge();
+        if self.seen & 1 == 1 {
+            self.journal.nudge();
+        }
     }
 
     #[inline]

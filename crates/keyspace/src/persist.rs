@@ -6,7 +6,7 @@
 use crate::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, KeyRef, NewValue, Value};
 use rdb::Writer;
 use rdb::file::{self, Header, Meta};
-use types::persist::{Loaded, Saved};
+use types::persist::{Loaded, Saved, Saving};
 
 pub use crate::load::{LoadCounts, LoadOptions, LoadOutcome, Loader, load_all};
 
@@ -23,6 +23,15 @@ impl<'a> Value<'a> {
             Value::Packed(packed) => Saved::Packed(*packed),
             Value::Boxed(any) => Saved::Any(any),
         }
+    }
+}
+
+/// The value as one to be written in slices, if it is large: a count of it, not a copy.
+pub(crate) fn large(value: &Value<'_>) -> Option<Saving> {
+    match value {
+        Value::Shared(shared) => Saving::of_text(shared),
+        Value::Boxed(any) => Saving::of_any(any),
+        Value::Int(_) | Value::Inline(_) | Value::Packed(_) => None,
     }
 }
 
@@ -69,6 +78,17 @@ impl Db<'_> {
 /// Writes one key: what stands before it, its type, its name, its value. `access` says which access
 /// bits go with it, if any do.
 pub fn save_entry(out: &mut Writer<'_>, entry: &Entry, access: Option<AccessClock>, now_ms: i64) {
+    save_key(out, entry, access, now_ms);
+    entry.value().saved().save(out);
+}
+
+/// Writes what stands before the value.
+pub(crate) fn save_key(
+    out: &mut Writer<'_>,
+    entry: &Entry,
+    access: Option<AccessClock>,
+    now_ms: i64,
+) {
     let mut meta = Meta { expiry: entry.expiry(), ..Meta::default() };
     match access {
         None => {}
@@ -80,10 +100,7 @@ pub fn save_entry(out: &mut Writer<'_>, entry: &Entry, access: Option<AccessCloc
             meta.frequency = u8::try_from(clock.frequency(entry.clock(), now_ms)).ok();
         }
     }
-    let value = entry.value();
-    let saved = value.saved();
-    file::write_key(out, saved.kind(), entry.key(), meta);
-    saved.save(out);
+    file::write_key(out, entry.value().saved().kind(), entry.key(), meta);
 }
 
 /// Writes a whole file under all locks. `aux` are names and values for its head.

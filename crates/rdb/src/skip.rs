@@ -16,7 +16,9 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
         | value::HASH_LISTPACK
         | value::ZSET_LISTPACK
         | value::SET_LISTPACK => reader.skip_string(),
-        value::LIST | value::SET | value::LIST_QUICKLIST => each(reader, |reader| reader.skip_string()),
+        value::LIST | value::SET | value::LIST_QUICKLIST => {
+            each(reader, |reader| reader.skip_string())
+        }
         value::LIST_QUICKLIST_2 => each(reader, |reader| {
             reader.length()?;
             reader.skip_string()

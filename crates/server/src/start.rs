@@ -23,11 +23,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
-use stdx::hash::Seed;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
+use stdx::hash::Seed;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
 
 const BUILD: banner::Build<'_> =
@@ -412,7 +412,8 @@ async fn serve_until_told(
 /// The data set cannot be loaded: to serve without it, or to write over it, would be worse.
 fn cannot_load(error: &str) -> ExitCode {
     log_warning!("{error}");
-    log_warning!("Fatal error loading the DB, check server logs. Exiting.");
+    log_warning!("Terminating server after rdb file reading failure.");
+    log_warning!("Fatal error loading the DB: {error}. Exiting.");
     process::leave(1)
 }
 
@@ -435,7 +436,10 @@ enum Either<A, B> {
 }
 
 /// Whichever is ready first.
-async fn either<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> Either<A, B> {
+async fn either<A, B>(
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> Either<A, B> {
     let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
     std::future::poll_fn(|cx| {
         if let Poll::Ready(value) = first.as_mut().poll(cx) {

@@ -2,8 +2,8 @@
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
 use command::{CommandError, Cx, ReloadRequest};
-use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
 use keyspace::Value;
+use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
 use resp::Reply;
 use types::digest::Digest;
 use types::{Collection as _, View as _};

@@ -12,10 +12,7 @@ pub(super) const BGSAVE: Command = node("BGSAVE", bgsave, -1)
     .flags(SNAPSHOT)
     .args(&[one_of(
         "operation",
-        &[
-            word("schedule", "SCHEDULE").since("3.2.2"),
-            word("cancel", "CANCEL").since("8.1.0"),
-        ],
+        &[word("schedule", "SCHEDULE").since("3.2.2"), word("cancel", "CANCEL").since("8.1.0")],
     )
     .optional()])
     .summary("Saves the data set as of now to disk, while the server goes on.")

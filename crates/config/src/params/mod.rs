@@ -39,8 +39,7 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 const BUILT: &[&str] = &["availability-zone"];
 
 const NO_ACL: &str = "there is one user yet, and no access control lists";
-const NO_DISK: &str = "nothing is kept on disk yet";
-const NO_WAIT: &str = "nothing is saved or replicated yet, so a shutdown waits for nothing";
+const NO_REPLICAS: &str = "there are no replicas yet";
 const NOT_PINNED: &str = "threads are not pinned to processors";
 
 /// Single rows that have no effect yet, and why. Take a row out when its effect is there.
@@ -58,16 +57,15 @@ const UNBUILT: &[(&str, &str)] = &[
     ("jemalloc-bg-thread", "the allocator returns memory as it was built to"),
     ("key-memory-histograms", "the distributions are not kept yet"),
     ("latency-monitor-threshold", "latency events are not recorded yet"),
-    ("loading-process-events-interval-bytes", NO_DISK),
+    ("loading-process-events-interval-bytes", "clients are looked after while others load"),
     ("lua-enable-deprecated-api", "there are no scripts yet"),
     ("max-new-connections-per-cycle", "new connections are taken between the turns of others"),
     ("max-new-tls-connections-per-cycle", "there is no TLS yet"),
     ("maxmemory-clients", "the memory of clients is not bounded together yet"),
+    ("rdb-del-sync-files", NO_REPLICAS),
     ("sentinel", "there is no Sentinel yet"),
     ("server-cpulist", NOT_PINNED),
-    ("shutdown-on-sigint", NO_WAIT),
-    ("shutdown-on-sigterm", NO_WAIT),
-    ("shutdown-timeout", NO_WAIT),
+    ("shutdown-timeout", NO_REPLICAS),
     ("socket-mark-id", "packets are not marked"),
     ("user", NO_ACL),
 ];

@@ -9,9 +9,9 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr;
-use std::path::Path;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use libc::c_int;

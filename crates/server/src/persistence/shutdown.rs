@@ -14,11 +14,7 @@ pub(crate) struct CannotStop;
 
 /// Makes everything ready for the end of the process, and calls `leave` while nobody writes any
 /// more. Returns only if that cannot be; then all goes on.
-pub(crate) fn stop(
-    server: &Server,
-    request: ShutdownRequest,
-    leave: impl FnOnce(),
-) -> CannotStop {
+pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce()) -> CannotStop {
     if server.stopping.swap(true, Ordering::AcqRel) {
         return CannotStop;
     }

@@ -207,8 +207,8 @@ fn run(server: &Server, mut begun: Begun) -> Result<(), Failure> {
     let outcome = write(server, &mut begun);
     drop(begun.snapshot);
     let mut state = server.persistence.snapshot.lock();
-    let running = state.running.take();
-    if let Some(Running { started_seconds, background: true, .. }) = running {
+    let running = state.running.take().filter(|running| running.background);
+    if let Some(Running { started_seconds, .. }) = running {
         state.last_took_seconds = Some((seconds() - started_seconds).max(0));
     }
     match &outcome {
@@ -221,7 +221,8 @@ fn run(server: &Server, mut begun: Begun) -> Result<(), Failure> {
         }
         Err(Failure::Cancelled) => {}
         Err(Failure::Io(error)) => {
-            state.last_succeeded = false;
+            // Whoever saves in the foreground is told.
+            state.last_succeeded &= running.is_none();
             log_warning!("{error}");
         }
     }

@@ -1,8 +1,9 @@
 //! The form of a hash in RDB files: its listpack, or fields and values, with expiries where there
 //! are any. A block of triples none of which expires is written as pairs, which older servers know.
 
-use super::{Hash, HashView, Ttl};
+use super::{Hash, HashView, Shape, Ttl};
 use crate::collection::{Collection as _, View as _};
+use crate::dict::Pieces;
 use crate::limits::Limits;
 use crate::listpack::{Digits, Listpack};
 use crate::persist::Persist;
@@ -60,11 +61,54 @@ fn save_fields(hash: HashView<'_>, first: Option<i64>, out: &mut Writer<'_>) {
     let (mut name, mut value) = (Digits::default(), Digits::default());
     for field in hash.iter() {
         if let Some(first) = first {
-            let behind = |at: i64| at.saturating_sub(first).saturating_add(1);
-            out.length(field.expiry.map_or(0, behind).cast_unsigned());
+            save_expiry(field.expiry, first, out);
         }
         out.string(field.name.text(&mut name));
         out.string(field.value.text(&mut value));
+    }
+}
+
+fn save_expiry(expiry: Option<i64>, first: i64, out: &mut Writer<'_>) {
+    let behind = |at: i64| at.saturating_sub(first).saturating_add(1);
+    out.length(expiry.map_or(0, behind).cast_unsigned());
+}
+
+/// A large hash on its way into a file.
+pub(crate) struct Saving {
+    /// The earliest expiry, if fields have one.
+    first: Option<i64>,
+    len: Option<usize>,
+    pieces: Pieces,
+}
+
+impl Saving {
+    /// `None`: it is packed.
+    pub(crate) fn new(hash: Hash) -> Option<Self> {
+        let Shape::Large(dict) = hash.0 else { return None };
+        let first = || dict.iter().filter_map(|record| record.expiry).min().unwrap_or(0);
+        let first = (dict.expiring() > 0).then(first);
+        Some(Self { first, len: Some(dict.len()), pieces: dict.into_pieces() })
+    }
+
+    /// Writes on until `end`; returns whether there is more.
+    pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        if let Some(len) = self.len.take() {
+            if let Some(first) = self.first {
+                out.millis(first);
+            }
+            out.length(len as u64);
+        }
+        while out.offset() < end {
+            let Some(piece) = self.pieces.next() else { return false };
+            for record in piece.records() {
+                if let Some(first) = self.first {
+                    save_expiry(record.expiry, first, out);
+                }
+                out.string(record.key);
+                out.string(record.value);
+            }
+        }
+        true
     }
 }
 

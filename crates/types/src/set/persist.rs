@@ -1,7 +1,8 @@
 //! The form of a set in RDB files: its packed block, or its members.
 
-use super::{LISTPACK, Member, Set, SetView};
+use super::{LISTPACK, Member, Set, SetView, Shape};
 use crate::collection::{Collection as _, View as _};
+use crate::dict::Pieces;
 use crate::limits::Limits;
 use crate::listpack::{Digits, Listpack};
 use crate::persist::{Persist, element, has_duplicates};
@@ -29,6 +30,34 @@ impl Persist for SetView<'_> {
                 }
             }
         }
+    }
+}
+
+/// A large set on its way into a file.
+pub(crate) struct Saving {
+    len: Option<usize>,
+    pieces: Pieces,
+}
+
+impl Saving {
+    /// `None`: it is packed.
+    pub(crate) fn new(set: Set) -> Option<Self> {
+        match set.0 {
+            Shape::Ints(_) | Shape::List(_) => None,
+            Shape::Large(dict) => Some(Self { len: Some(dict.len()), pieces: dict.into_pieces() }),
+        }
+    }
+
+    /// Writes on until `end`; returns whether there is more.
+    pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        if let Some(len) = self.len.take() {
+            out.length(len as u64);
+        }
+        while out.offset() < end {
+            let Some(piece) = self.pieces.next() else { return false };
+            piece.records().for_each(|record| out.string(record.key));
+        }
+        true
     }
 }
 

@@ -1,11 +1,13 @@
 //! The form of a sorted set in RDB files: its listpack, or members and scores, the greatest first.
 
+use super::leaf::{self, Leaf};
 use super::packed::PackedIter;
-use super::{ViewShape, ZSet, ZSetView, leaf};
+use super::{Shape, ViewShape, ZSet, ZSetView};
 use crate::collection::{Collection as _, View as _};
 use crate::limits::Limits;
 use crate::listpack::{Digits, Listpack};
 use crate::persist::{Persist, has_duplicates};
+use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value;
 use rdb::{Error, Item, Reader, Writer, listpack, ziplist};
 
@@ -27,6 +29,41 @@ impl Persist for ZSetView<'_> {
             out.string(member.text(&mut digits));
             out.double(score);
         }
+    }
+}
+
+/// A large sorted set on its way into a file, the greatest first. What finds members by name is let
+/// go at once.
+pub(crate) struct Saving {
+    tree: Tree<Leaf>,
+    begun: bool,
+}
+
+impl Saving {
+    /// `None`: it is packed.
+    pub(crate) fn new(zset: ZSet) -> Option<Self> {
+        match zset.shape {
+            Shape::Packed(_) => None,
+            Shape::Large(large) => Some(Self { tree: large.into_tree(), begun: false }),
+        }
+    }
+
+    /// Writes on until `end`; returns whether there is more.
+    pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        if !self.begun {
+            out.length(self.tree.len() as u64);
+            self.begun = true;
+        }
+        while out.offset() < end {
+            let Some(leaf) = self.tree.last() else { return false };
+            for at in (0..leaf.len()).rev() {
+                out.string(leaf.member(at));
+                out.double(leaf.score(at));
+            }
+            let rest = self.tree.len() - leaf.len();
+            self.tree.remove(rest..usize::MAX, 0);
+        }
+        !self.tree.is_empty()
     }
 }
 
