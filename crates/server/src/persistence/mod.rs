@@ -9,11 +9,14 @@
 //! The state machines are in `durability`; here are their threads, clocks and log lines.
 
 mod functions;
+pub(crate) mod log;
+mod log_load;
 mod rules;
 mod shutdown;
 mod snapshot_load;
 mod snapshot_save;
 
+pub(crate) use log_load::reload as reload_log;
 pub(crate) use rules::tick;
 pub(crate) use shutdown::stop;
 pub(crate) use snapshot_load::reload;
@@ -31,6 +34,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Persistence {
     pub loading: Loading,
+    pub log: log::Log,
     /// The snapshot that is being written, and those that were.
     pub snapshot: Mutex<snapshot_save::State>,
     pub saving: snapshot_save::Progress,
@@ -61,6 +65,8 @@ pub(crate) struct Loading {
     pub started_ms: AtomicI64,
     pub total_bytes: AtomicU64,
     pub loaded_bytes: AtomicU64,
+    /// The same of the append-only file.
+    pub log: std::sync::Arc<durability::aof::Progress>,
     /// What the file says of the memory that its keys took.
     pub file_used_memory: AtomicU64,
     /// Of the last load that was done.
@@ -103,7 +109,7 @@ fn remove_orphans() {
 pub(crate) fn load(server: &Server) -> Result<(), String> {
     remove_orphans();
     if server.config.lock().yes(id("appendonly")) {
-        return Err("the append-only file cannot be loaded yet".into());
+        return log_load::load(server);
     }
     snapshot_load::load(server)
 }

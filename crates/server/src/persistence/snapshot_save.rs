@@ -361,16 +361,20 @@ pub(super) fn wait_until_idle(server: &Server) {
 
 /// `rdb-key-save-delay`: a pause after each key, for tests that look at a save under way.
 #[derive(Clone, Copy)]
-struct Delay(i64);
+pub(super) struct Delay(i64);
 
 impl Delay {
+    pub(super) fn of(server: &Server) -> Self {
+        Self(server.int(id("rdb-key-save-delay")))
+    }
+
     fn is_some(self) -> bool {
         self.0 != 0
     }
 
     /// Waits as long as so many keys ask for, if nobody cancels.
     #[expect(clippy::disallowed_methods, reason = "the parameter asks for it")]
-    fn wait(self, keys: u64, cancelled: &AtomicBool) {
+    pub(super) fn wait(self, keys: u64, cancelled: &AtomicBool) {
         const SLICE_MICROS: u64 = 10_000;
         let mut left = match u64::try_from(self.0) {
             Ok(each) => keys.saturating_mul(each),

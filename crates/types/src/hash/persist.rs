@@ -15,7 +15,7 @@ impl Persist for HashView<'_> {
         if self.expiring() > 0 && dialect == Dialect::Valkey9 {
             return value::HASH_2;
         }
-        match (self.as_listpack().is_some(), self.expiring() > 0) {
+        match (self.is_packed(), self.expiring() > 0) {
             (true, false) => value::HASH_LISTPACK,
             (true, true) => value::HASH_LISTPACK_EX,
             (false, false) => value::HASH,
@@ -36,12 +36,12 @@ impl Persist for HashView<'_> {
             }
             value::HASH_LISTPACK_EX => {
                 out.millis(self.earliest_expiry().unwrap_or(0));
-                if let Some((_, view)) = self.as_listpack() {
-                    out.string(Listpack::of_view(view).as_bytes());
+                if let Some((_, pack)) = self.to_listpack() {
+                    out.string(pack.as_bytes());
                 }
             }
-            value::HASH_LISTPACK => match self.as_listpack() {
-                Some((0, view)) => out.string(Listpack::of_view(view).as_bytes()),
+            value::HASH_LISTPACK => match self.to_listpack() {
+                Some((0, pack)) => out.string(pack.as_bytes()),
                 _ => out.string(pairs_of(self).as_bytes()),
             },
             kind => {
@@ -245,7 +245,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// The block as it is, if ours would be written so; else its elements.
+    /// The elements as they stand, if ours would be written so; else one by one.
     fn listpack(&mut self, block: &[u8], expiring: bool) -> Result<(), Error> {
         let mut items = listpack::items(block)?;
         for item in &mut items {
@@ -254,7 +254,7 @@ impl Load<'_> {
         if !items.is_canonical() {
             return self.items(listpack::items(block)?, expiring);
         }
-        let hash = Hash::from_listpack(u8::from(expiring), block.to_vec(), self.limits);
+        let hash = Hash::from_listpack(u8::from(expiring), block, self.limits);
         self.hash = hash.map_err(|_| Error::Corrupt("Hash listpack integrity check failed."))?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The form of a stream in RDB files: its nodes as they are, its counts, its groups with what is
+//! The form of a stream in RDB files: its nodes as listpacks, its counts, its groups with what is
 //! pending, and, where there is such, its producers (version 4) and what was given back (version
 //! 5).
 
@@ -51,7 +51,7 @@ impl Persist for StreamView<'_> {
 
 fn save_node(node: &Node, out: &mut Writer<'_>) {
     out.string(&node.master().to_be_bytes());
-    out.string(node.as_bytes());
+    out.string(node.to_listpack().as_bytes());
 }
 
 /// What follows the nodes, of which this is the number of entries and the first of them.
@@ -172,8 +172,7 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, _: &Limits) -> Result<Stre
         let master = reader.string()?.try_into();
         let master = master
             .map_err(|_| Error::Corrupt("Stream node key entry is not the size of a stream ID"))?;
-        let bytes = reader.string_vec()?;
-        let node = Node::from_listpack(StreamId::from_be_bytes(master), bytes);
+        let node = Node::from_listpack(StreamId::from_be_bytes(master), reader.string()?);
         nodes.push(node.map_err(|_| Error::Corrupt("Stream listpack integrity check failed."))?);
     }
     let len = reader.length()?;
