@@ -1,8 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{
-    CommandTable, Ending, Monitors, Node, PubSub, Session, Settings, Tracking, Waits, deletion,
-};
+use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking, Waits, deletion};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -41,8 +39,6 @@ pub struct Cx<'a> {
     pub others: Others,
     /// Whether the command may wait, or has waited.
     pub waits: Waits<'a>,
-    /// Another client's command that this one has ended: the position of its row, and how.
-    pub ended: Option<(u16, Ending)>,
 }
 
 /// What the other workers do while a command runs.

@@ -44,7 +44,7 @@ pub use grammar::{Argument, ArgumentKind};
 pub use help::help;
 pub use mail::{Letter, OutputLimits};
 pub use monitor::Monitors;
-pub use node::{Node, PauseMode, ShutdownRequest};
+pub use node::{Bgsave, Node, PauseMode, ReloadRequest, ShutdownRequest};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use replica::{Contents, Replica, ReplicaState, Sync};
 pub use resolved::Resolved;
@@ -55,7 +55,7 @@ pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
 pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
-pub use waiting::{Ending, Wait, Waiting, Waits, Wanted};
+pub use waiting::{Ending, Wait, WaitOutcome, Waiting, Waits, Wanted};
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.
 pub const REDIS_VERSION: &str = "8.4.0";

@@ -34,6 +34,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// It brings what a log says: nothing that refuses a client's commands refuses its.
+    pub replays: bool,
     /// Close once what is queued has been written.
     pub close_after_reply: bool,
     /// From the command under way on, the connection is fed by the log.
@@ -62,6 +64,7 @@ impl Session {
             known: authenticated,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            replays: false,
             close_after_reply: false,
             feed: None,
             transaction: None,

@@ -30,6 +30,8 @@ pub struct Settings {
     pub notify_events: u32,
     /// Keys of the tracking table (`tracking-table-max-keys`); 0 means no limit.
     pub tracking_keys_max: u64,
+    /// `durability-timeout`: how long a reply waits for the disk.
+    pub durability_timeout_ms: u64,
     /// `inline-commands`.
     pub inline_commands: bool,
     /// `import-mode`: what has expired is kept until the import source deletes it.
@@ -77,6 +79,7 @@ impl Default for Settings {
             password_required: false,
             notify_events: 0,
             tracking_keys_max: 1_000_000,
+            durability_timeout_ms: 5000,
             inline_commands: true,
             import_mode: false,
             lazy_expire: true,

@@ -11,6 +11,8 @@
 
 mod batch;
 mod blocking;
+mod command_log;
+mod condition;
 mod evict;
 mod execute;
 mod expire;
@@ -30,12 +32,13 @@ mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
 pub use blocking::Deadlines;
+pub use condition::Condition;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
 pub use history::{Backlog, History, hex40};
 pub use ledger::Ledger;
 pub use pause::Pause;
-pub use reply_gate::ReplyGate;
+pub use reply_gate::{Level, ReplyGate};
 pub use resolve::{KeyList, key_list};
 pub use snapshot::{Cut, SnapshotError};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
@@ -57,6 +60,8 @@ pub struct Engine {
     pub table: CommandTable,
     pub stats: Stats,
     pub pause: Pause,
+    /// What keeps the server from some commands.
+    pub condition: Condition,
     pub reply_gate: ReplyGate,
     /// The name of the log, and what is kept of it.
     pub history: History,
@@ -103,6 +108,7 @@ impl Engine {
             table,
             stats,
             pause: Pause::default(),
+            condition: Condition::default(),
             reply_gate: ReplyGate::default(),
             history: History::default(),
             pubsub,

@@ -53,8 +53,11 @@ impl Keyspace {
         record: &mut Record,
         mut log: impl FnMut(u32, Gone<'_>, &mut Record) -> u64,
     ) -> Swept {
-        let mut held = self.shards().one(shard);
         let mut swept = Swept::default();
+        let Ok(mut held) = self.reach_one(shard) else {
+            // A script holds it: the next walk comes by again.
+            return swept;
+        };
         let begin = self.begin_of(shard);
         let start = from.map_or(begin, |position| position.hash().max(begin));
         let mut at = Some(start);
@@ -63,7 +66,7 @@ impl Keyspace {
         if let Some(database) = held.database(db) {
             for _ in 0..buckets {
                 let Some(here) = at else { break };
-                at = database.table.scan(here, |entry| {
+                at = database.table().scan(here, |entry| {
                     swept.seen += 1;
                     if entry.expired(now_ms) {
                         gone.push(entry.key().to_vec());

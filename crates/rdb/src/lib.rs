@@ -32,6 +32,7 @@ pub mod module;
 pub mod opcode;
 pub mod payload;
 mod reader;
+mod skip;
 mod writer;
 pub mod ziplist;
 pub mod zipmap;

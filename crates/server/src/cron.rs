@@ -103,6 +103,7 @@ impl Cron {
             if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
                 self.sample_rates();
             }
+            crate::persistence::tick(&self.server);
             self.keeper.tick(&self.server, &mut self.worker);
             self.server.clients().evict();
             let settings = self.server.engine.settings();

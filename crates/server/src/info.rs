@@ -4,6 +4,7 @@
 use crate::node::Server;
 use command::{ClientFlags, Node, PauseMode, REDIS_VERSION, VERSION};
 use config::{ParamId, id};
+use durability::aof;
 use engine::Histogram;
 use runtime::{clock, sysinfo};
 use std::fmt::Write;
@@ -239,38 +240,83 @@ fn clients_bytes(server: &Server) -> u64 {
 }
 
 fn persistence(server: &Server, out: &mut String) {
+    let now = clock::now().0.div_euclid(1000);
+    let loading = server.engine.condition.is_loading();
+    let (done, total) = {
+        let saving = &server.persistence.saving;
+        (saving.keys_done.load(Relaxed), saving.keys_total.load(Relaxed))
+    };
+    let state = server.persistence.snapshot.lock();
+    let current = state.running.as_ref().filter(|running| running.background);
+    let (done, total) = if current.is_some() { (done, total) } else { (0, 0) };
+    let percent = if total == 0 { 0.0 } else { done as f64 * 100.0 / total as f64 };
+    let load = &server.persistence.loading;
+    let (log, journal) = (&server.persistence.log, &server.engine.journal);
+    let rewriting = log.rewriting.lock();
+    let wanted = rewriting.wanted;
+    let fails = matches!(log.status.state(), aof::State::Full | aof::State::Lost);
     head(out, "Persistence");
     fields! { out,
-        "loading" = 0;
+        "loading" = u8::from(loading);
         "async_loading" = 0;
         "current_cow_peak" = 0;
         "current_cow_size" = 0;
         "current_cow_size_age" = 0;
-        "current_fork_perc" = "0.00";
-        "current_save_keys_processed" = 0;
-        "current_save_keys_total" = 0;
-        "rdb_changes_since_last_save" = server.engine.stats.total().changes;
-        "rdb_bgsave_in_progress" = 0;
-        "rdb_last_save_time" = 0;
-        "rdb_last_bgsave_status" = "ok";
-        "rdb_last_bgsave_time_sec" = -1;
-        "rdb_current_bgsave_time_sec" = -1;
-        "rdb_saves" = 0;
+        "current_fork_perc" = format_args!("{percent:.2}");
+        "current_save_keys_processed" = done;
+        "current_save_keys_total" = total;
+        "rdb_changes_since_last_save" = server.persistence.unsaved_changes(server);
+        "rdb_bgsave_in_progress" = u8::from(current.is_some());
+        "rdb_last_save_time" = state.last_save_seconds;
+        "rdb_last_bgsave_status" = if state.last_succeeded { "ok" } else { "err" };
+        "rdb_last_bgsave_time_sec" = state.last_took_seconds.unwrap_or(-1);
+        "rdb_current_bgsave_time_sec" = current.map_or(-1, |running| now - running.started_seconds);
+        "rdb_saves" = state.saves;
         "rdb_last_cow_size" = 0;
-        "rdb_last_load_keys_expired" = 0;
-        "rdb_last_load_keys_loaded" = 0;
-        "aof_enabled" = 0;
-        "aof_rewrite_in_progress" = 0;
-        "aof_rewrite_scheduled" = 0;
-        "aof_last_rewrite_time_sec" = -1;
-        "aof_current_rewrite_time_sec" = -1;
-        "aof_last_bgrewrite_status" = "ok";
-        "aof_rewrites" = 0;
-        "aof_rewrites_consecutive_failures" = 0;
-        "aof_last_write_status" = "ok";
+        "rdb_last_load_keys_expired" = load.keys_expired.load(Relaxed);
+        "rdb_last_load_keys_loaded" = load.keys_loaded.load(Relaxed);
+        "aof_enabled" = u8::from(log.is_on());
+        "aof_rewrite_in_progress" = u8::from(rewriting.running.is_some() || wanted && current.is_none());
+        "aof_rewrite_scheduled" = u8::from(wanted && current.is_some());
+        "aof_last_rewrite_time_sec" = rewriting.last_took_seconds.unwrap_or(-1);
+        "aof_current_rewrite_time_sec" = rewriting.running.as_ref().map_or(-1, |running| now - running.started_seconds);
+        "aof_last_bgrewrite_status" = if rewriting.last_succeeded { "ok" } else { "err" };
+        "aof_rewrites" = rewriting.count;
+        "aof_rewrites_consecutive_failures" = rewriting.failures;
+        "aof_last_write_status" = if fails { "err" } else { "ok" };
         "aof_last_cow_size" = 0;
         "module_fork_in_progress" = 0;
         "module_fork_last_cow_size" = 0;
+    }
+    if log.is_on() {
+        let waiting = journal.tail().0.saturating_sub(log.status.written.load(Relaxed));
+        fields! { out,
+            "aof_current_size" = log.status.size_bytes.load(Relaxed);
+            "aof_base_size" = log.status.base_bytes.load(Relaxed);
+            "aof_pending_rewrite" = u8::from(wanted);
+            "aof_buffer_length" = waiting;
+            "aof_pending_bio_fsync" = u8::from(log.status.syncing_since.load(Relaxed) > 0);
+            "aof_delayed_fsync" = log.delayed.load(Relaxed);
+        }
+    }
+    if loading {
+        progress(load, now, out);
+    }
+}
+
+/// How far the load is that is under way.
+fn progress(load: &crate::persistence::Loading, now: i64, out: &mut String) {
+    let started = load.started_ms.load(Relaxed).div_euclid(1000);
+    let (done, total) = (load.loaded_bytes.load(Relaxed), load.total_bytes.load(Relaxed).max(1));
+    let elapsed = now.saturating_sub(started).max(0) as u64;
+    let left = total.saturating_sub(done);
+    fields! { out,
+        "loading_start_time" = started;
+        "loading_total_bytes" = total;
+        "loading_rdb_used_mem" = load.file_used_memory.load(Relaxed);
+        "loading_loaded_bytes" = done;
+        "loading_loaded_perc" = format_args!("{:.2}", done as f64 * 100.0 / total as f64);
+        "loading_eta_seconds" = elapsed.saturating_mul(left).checked_div(done).unwrap_or(1);
     }
 }
 

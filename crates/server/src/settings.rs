@@ -87,6 +87,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         password_required: !config.bytes(PASSWORD).is_empty(),
         notify_events: config.bits(EVENTS),
         tracking_keys_max: config.uint(TRACKING_KEYS),
+        durability_timeout_ms: config.uint(id("durability-timeout")),
         inline_commands: config.yes(INLINE),
         import_mode: config.yes(IMPORT),
         lazy_expire: config.yes(LAZY_EXPIRE),

@@ -2,8 +2,9 @@
 
 use super::{
     FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE, count_passed, fields, moment,
-    reply_element, rewrite_deletion, rewrite_expiry, rewrite_fields,
+    rewrite_deletion, rewrite_expiry, rewrite_fields,
 };
+use crate::element::reply_element;
 use command::grammar::{integer, key, one_of, unix_time, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use resp::Reply;

@@ -19,8 +19,6 @@ mod walk;
 use command::grammar::{Argument, block, integer, string};
 use command::{Args, Command, CommandError, Cx, KeyFlags, KeySpec};
 use keyspace::{Event, KeyRef};
-use resp::Reply;
-use types::listpack::Element;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
@@ -99,14 +97,6 @@ fn moment(args: &mut Args<'_>, unit_ms: i64, base_ms: i64) -> Result<i64, Comman
     let at = number.checked_mul(unit_ms).and_then(|span| span.checked_add(base_ms));
     at.filter(|at| *at <= EXPIRY_MAX_MS)
         .ok_or_else(|| CommandError::invalid_expire(args.spec().name))
-}
-
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
 }
 
 /// Tells the journal `head`, the number of fields, and the fields; nothing if there are none.

@@ -18,6 +18,7 @@ mod memory;
 mod module;
 mod monitor;
 mod replication;
+mod save;
 #[cfg(test)]
 mod tests;
 
@@ -26,11 +27,14 @@ use command::{Command, Flags, Group, Handler};
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     acl::ACL,
+    save::BGREWRITEAOF,
+    save::BGSAVE,
     command_list::COMMAND,
     command_log::COMMANDLOG,
     config::CONFIG,
     debug::DEBUG,
     information::INFO,
+    save::LASTSAVE,
     latency::LATENCY,
     lolwut::LOLWUT,
     memory::MEMORY,
@@ -40,6 +44,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     replication::REPLCONF,
     replication::REPLICAOF,
     information::ROLE,
+    save::SAVE,
     information::SHUTDOWN,
     replication::SLAVEOF,
     command_log::SLOWLOG,

@@ -20,6 +20,8 @@ pub(super) const PARAMS: &[Param] = &[
         "Corrupt end of an AOF that is cut off at load.",
     )
     .of(Source::Redis),
+    flag("aof-annotations", "yes", "Put checksums into the AOF, in lines that others skip.")
+        .of(Source::Almagre),
     flag("aof-load-truncated", "yes", "Load an AOF whose last command is incomplete."),
     flag("aof-rewrite-incremental-fsync", "yes", "Sync a new base every few megabytes."),
     flag("aof-timestamp-enabled", "no", "Note the time in the AOF, to load it up to an instant."),

@@ -15,10 +15,12 @@
 
 mod feed;
 
+use crate::held::Held;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
 use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
 use durability::replica_feed::{Feed, Over};
-use engine::{End, Large, Now};
+use engine::{End, Large, Level, Now};
+use journal::Lsn;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
 use std::future::Future;
@@ -87,6 +89,10 @@ pub(crate) struct Connection<S> {
     kept_whole: bool,
     /// Replies that the kernel has not taken.
     pending: Out,
+    /// Replies behind those, which wait for the disk.
+    held: Option<Box<Held>>,
+    /// What replies under way depend on.
+    lsn: Lsn,
     job: Option<Box<dyn Job>>,
     /// What the log sends; requests are served beside.
     feed: Option<Feed>,
@@ -113,6 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept: Vec::new(),
             kept_whole: false,
             pending: Out::default(),
+            held: None,
+            lsn: Lsn(0),
             job: None,
             feed: None,
             waiting: None,
@@ -127,7 +135,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && !self.is_held() && self.feed.is_none()
+        self.kept.is_empty() && self.unsent() == 0 && !self.is_held() && self.feed.is_none()
+    }
+
+    /// Bytes of replies that are still here.
+    fn unsent(&self) -> usize {
+        self.pending.len() + self.held.as_ref().map_or(0, |held| held.len())
     }
 
     /// Whether requests must wait for what is under way.
@@ -163,6 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             if self.session.card.moving() && self.at_rest() {
                 return Poll::Ready(Exit::Moved);
+            }
+            if self.held.is_some() {
+                self.release_held(cx);
             }
             if let Err(exit) = self.send_on(cx) {
                 return Poll::Ready(exit);
@@ -228,7 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.
     fn wind_up(&mut self) -> Poll<Exit> {
-        if !self.pending.is_empty() && self.feed.is_none() {
+        if self.unsent() > 0 && self.feed.is_none() {
             self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
             return Poll::Pending;
         }
@@ -257,13 +273,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { worker, reply, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         let engine = &scratch.engine;
-        if !engine.resume(worker, &mut self.session, waiting, wall_ms(), reply) {
+        if !engine.resume(worker, &mut self.session, waiting, clock_readings(), reply) {
             return false;
         }
         if self.exceeds_output(engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
+        self.depend_on_all();
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         true
@@ -352,7 +369,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn publish_buffers(&self) {
         let card = &self.session.card;
         let parsed = self.progress.parsed_bytes().min(self.kept.len());
-        card.output_bytes.store(self.pending.len() as u64, Relaxed);
+        card.output_bytes.store(self.unsent() as u64, Relaxed);
         card.query_bytes.store((self.kept.len() - parsed) as u64, Relaxed);
         card.query_free_bytes.store((self.kept.capacity() - self.kept.len()) as u64, Relaxed);
         card.argv_bytes.store((parsed + self.progress.heap_bytes()) as u64, Relaxed);
@@ -379,6 +396,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes over how serving ended.
     fn adopt(&mut self, outcome: Outcome) {
+        self.lsn = self.lsn.max(outcome.lsn);
         match outcome.end {
             ServeEnd::Need => {}
             ServeEnd::Turn => self.kept_whole = true,
@@ -415,7 +433,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does one slice of the long job, then lets the worker's other clients go first. A client that
     /// does not read what there is waits for its own sake.
     fn work(&mut self, cx: &mut Context<'_>) {
-        if self.pending.len() >= JOB_PENDING_MAX {
+        if self.unsent() >= JOB_PENDING_MAX {
             // The socket wakes us when it takes more.
             return;
         }
@@ -432,10 +450,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.job = None;
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
-        self.pending.append(&mut reply.out);
+        self.depend_on_all();
+        if !self.hold(&mut reply.out) {
+            self.pending.append(&mut reply.out);
+        }
         cx.waker().wake_by_ref();
     }
 
@@ -450,7 +471,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.pending.clear();
             self.closing = Some(Exit::AnswerToReplica);
         } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
-            out.clear();
+            *out = Out::default();
             self.cut_off();
         }
         self.send(cx, out, worker);
@@ -488,9 +509,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => self.session.collect(reply),
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
+        self.depend_on_all();
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         self.check_limits(&scratch);
@@ -499,6 +521,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Offers `out` to the kernel if nothing is before it, and keeps what is not taken.
     fn send(&mut self, cx: &mut Context<'_>, out: &mut Out, worker: &engine::Worker) {
         let made = out.len();
+        let held = made > 0 && self.hold(out);
+        if held {
+            self.release_held(cx);
+        }
         if self.pending.is_empty() && !out.is_empty() {
             let sent = write(&mut self.stream, cx, out);
             match sent {
@@ -509,6 +535,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if matches!(self.closing, Some(Exit::Io(_))) {
             out.clear();
             self.pending.clear();
+            self.held = None;
         } else if !out.is_empty() {
             self.pending.append(out);
         }
@@ -520,9 +547,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// What is to be sent may show anything that has happened.
+    fn depend_on_all(&mut self) {
+        let engine = &self.scratch.engine;
+        if engine.reply_gate.level() != Level::Memory {
+            self.lsn = self.lsn.max(engine.journal.tail());
+        }
+    }
+
+    /// Keeps `out` back, if it or what is before it must wait for the disk.
+    fn hold(&mut self, out: &mut Out) -> bool {
+        let lsn = std::mem::take(&mut self.lsn);
+        if self.held.is_none() && (lsn == Lsn(0) || self.scratch.engine.reply_gate.open(lsn)) {
+            return false;
+        }
+        self.held.get_or_insert_default().push(lsn, out, wall_ms());
+        true
+    }
+
+    /// Lets go of replies that need not wait any more; what has waited too long becomes errors.
+    #[cold]
+    fn release_held(&mut self, cx: &Context<'_>) {
+        let scratch = Rc::clone(&self.scratch);
+        let Some(held) = &mut self.held else { return };
+        let (engine, now_ms) = (&scratch.engine, wall_ms());
+        held.release(engine, cx, now_ms, &mut self.pending);
+        if !held.is_empty() {
+            let timeout_ms = engine.settings().durability_timeout_ms;
+            let reason = engine.condition.unconfirmed();
+            let protocol = self.session.wire();
+            held.give_up(timeout_ms, now_ms, &reason, protocol, &mut self.pending);
+        }
+        if held.is_empty() {
+            self.held = None;
+        }
+    }
+
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
     fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
-        let mut output = self.pending.len().saturating_add(made) as u64;
+        let mut output = self.unsent().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
         }
@@ -537,18 +600,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ends the connection, and what was to be sent with it.
     fn cut_off(&mut self) {
         self.pending.clear();
+        self.held = None;
         self.closing = Some(Exit::OutputLimit);
         self.session.card.kill();
     }
 
     fn check_limits(&mut self, scratch: &Scratch) {
         let queued_bytes = self.session.card.multi_bytes.load(Relaxed);
-        if self.pending.is_empty() && self.kept.is_empty() && queued_bytes == 0 {
+        if self.unsent() == 0 && self.kept.is_empty() && queued_bytes == 0 {
             self.soft_since_ms = None;
             return;
         }
         let settings = scratch.engine.settings();
-        let output = self.pending.len() as u64;
+        let output = self.unsent() as u64;
         let input_max = if self.session.authenticated {
             settings.query_buffer_bytes_max
         } else {
@@ -582,7 +646,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 feed.taken(wall_ms());
             }
             self.pending.advance(sent);
-            self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
+            self.session.card.output_bytes.store(self.unsent() as u64, Relaxed);
             if self.closing.is_some() {
                 self.session.card.last_ms.store(wall_ms(), Relaxed);
             }
@@ -645,6 +709,8 @@ struct Outcome {
     /// Bytes of input that are done with.
     used: usize,
     end: ServeEnd,
+    /// What the replies depend on.
+    lsn: Lsn,
 }
 
 /// What serving needs besides the connection's own buffers.
@@ -659,7 +725,7 @@ struct Serving<'a> {
 impl Serving<'_> {
     /// Parses and executes all whole requests of `input`, which begins where `progress` says.
     fn serve(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
-        let mut used = 0;
+        let (mut used, mut lsn) = (0, Lsn(0));
         let mut turn_ends = None;
         self.reply.protocol = self.session.wire();
         loop {
@@ -676,6 +742,7 @@ impl Serving<'_> {
                     now,
                     self.reply,
                 );
+                lsn = lsn.max(served.lsn);
                 let end = match served.end {
                     End::Done => None,
                     End::Later(job) => Some(ServeEnd::Later(job)),
@@ -686,7 +753,7 @@ impl Serving<'_> {
                 };
                 if let Some(end) = end {
                     used += self.requests.end_of(served.done);
-                    return Outcome { used, end };
+                    return Outcome { used, end, lsn };
                 }
             }
             used += parsed.consumed;
@@ -697,11 +764,15 @@ impl Serving<'_> {
                         now.saturating_add(clock::ticks_per_milli().saturating_mul(TURN_MS))
                     });
                     if now > ends || self.reply.out.len() >= REPLY_BYTES_PER_TURN {
-                        return Outcome { used, end: ServeEnd::Turn };
+                        return Outcome { used, end: ServeEnd::Turn, lsn };
                     }
                 }
-                Stop::Drained | Stop::Partial => return Outcome { used, end: ServeEnd::Need },
-                Stop::Error(error) => return self.protocol_error(error, input.len()),
+                Stop::Drained | Stop::Partial => {
+                    return Outcome { used, end: ServeEnd::Need, lsn };
+                }
+                Stop::Error(error) => {
+                    return Outcome { lsn, ..self.protocol_error(error, input.len()) };
+                }
             }
         }
     }
@@ -714,7 +785,7 @@ impl Serving<'_> {
         let Some(request) = self.requests.get(0, input) else {
             return match parsed.stop {
                 Stop::Error(error) => self.protocol_error(error, input.len()),
-                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need },
+                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need, lsn: Lsn(0) },
             };
         };
         let base = input.as_ptr().addr();
@@ -759,7 +830,7 @@ impl Serving<'_> {
             End::Feed(kind) => ServeEnd::Feed(kind),
             End::Close => ServeEnd::Close(Exit::Closed),
         };
-        Outcome { used: 0, end }
+        Outcome { used: 0, end, lsn: served.lsn }
     }
 
     /// Parses from the start what was parsed without being executed.
@@ -781,7 +852,7 @@ impl Serving<'_> {
     fn protocol_error(&mut self, error: resp::ProtocolError, len: usize) -> Outcome {
         self.reply.protocol_error(&error);
         self.worker.stats.error("ERR".to_owned());
-        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)) }
+        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)), lsn: Lsn(0) }
     }
 }
 

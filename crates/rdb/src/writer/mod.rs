@@ -3,7 +3,7 @@
 use crate::{Error, crc64, lzf};
 
 /// Where a writer puts its bytes block by block.
-pub trait Sink {
+pub trait Sink: Send {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
 }
 
@@ -77,6 +77,20 @@ impl<'a> Writer<'a> {
     /// What was written into memory.
     pub fn into_bytes(self) -> Vec<u8> {
         self.buf
+    }
+
+    /// Bytes in memory.
+    pub fn buffered(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Moves what was written into memory behind `out`; offset and checksum begin anew.
+    pub fn take(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            std::mem::swap(out, &mut self.buf);
+        } else {
+            out.append(&mut self.buf);
+        }
     }
 
     fn flush(&mut self) {

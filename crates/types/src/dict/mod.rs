@@ -38,7 +38,7 @@ use std::sync::Arc;
 use stdx::hash::{Seed, sip13};
 use stdx::rng::Rng;
 
-pub use iter::Iter;
+pub use iter::{Iter, Piece, Pieces};
 use node::Node;
 pub use record::Record;
 
@@ -174,6 +174,12 @@ impl Dict {
     /// All records, in an order that means nothing.
     pub fn iter(&self) -> Iter<'_> {
         Iter::new(&self.root)
+    }
+
+    /// Takes the table apart, in the order of [`Dict::iter`]: a piece is freed with its item, unless
+    /// a clone shares it.
+    pub fn into_pieces(self) -> Pieces {
+        Pieces::new(self.root)
     }
 
     /// A record at random, each equally likely.

@@ -79,6 +79,11 @@ impl Node {
         self.children.iter().map(Child::earliest).fold(None, earlier)
     }
 
+    /// The children; only the node is copied if it is shared.
+    pub(super) fn into_children(this: Arc<Self>) -> Vec<Child> {
+        Arc::try_unwrap(this).map_or_else(|this| this.children.clone(), |this| this.children)
+    }
+
     pub(super) fn children(&self) -> &[Child] {
         &self.children
     }

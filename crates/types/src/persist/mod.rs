@@ -13,6 +13,12 @@ use crate::{hash, list, set, stream, zset};
 use rdb::opcode::{VALKEY_MIN, value};
 use rdb::{Error, Item, Reader, Writer, module};
 
+mod saving;
+#[cfg(test)]
+mod tests;
+
+pub use saving::Saving;
+
 /// How a collection is written.
 pub(crate) trait Persist: View {
     /// The type that stands before the value.
@@ -139,6 +145,3 @@ pub(crate) fn has_duplicates(mut elements: Vec<Item<'_>>) -> bool {
     elements.sort_unstable();
     elements.windows(2).any(|pair| pair[0] == pair[1])
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! Values of every type and shape written and read back; forms that only others wrote; broken ones.
 
-use super::{Loaded, Saved, load, load_payload};
+use super::{Loaded, Saved, Saving, load, load_payload};
 use crate::collection::{Any, Collection};
 use crate::digest::Digest;
 use crate::hash::{Hash, Ttl};
@@ -31,6 +31,7 @@ fn there_and_back(any: &Any, limits: &Limits) -> Any {
     assert_eq!(back.type_of(), any.type_of());
     assert_eq!(back.len(), any.len());
     assert_eq!(digest(&back), digest(any));
+    in_slices(any);
     let again = Saved::Any(&back).payload();
     match Saved::Any(any).kind() {
         // In the order of a table.
@@ -38,6 +39,20 @@ fn there_and_back(any: &Any, limits: &Limits) -> Any {
         _ => assert_eq!(again, bytes, "the same bytes when it is written again"),
     }
     back
+}
+
+/// Writes in slices what is large, from a clone while the other changes: the same bytes as at once.
+fn in_slices(any: &Any) {
+    let mut whole = Writer::new();
+    Saved::Any(any).save(&mut whole);
+    let (Some(mut saving), mut changing) = (Saving::of_any(any), any.clone()) else {
+        return assert!(any.as_packed().is_some());
+    };
+    let mut out = Writer::new();
+    while saving.step(&mut out, 30) {
+        changing.expire(i64::MAX, 1, &mut |_| {});
+    }
+    assert_eq!(out.into_bytes(), whole.into_bytes());
 }
 
 /// Reads a body of this type.
