@@ -416,7 +416,8 @@ async fn serve_until_told(
 /// The data set cannot be loaded: to serve without it, or to write over it, would be worse.
 fn cannot_load(error: &str) -> ExitCode {
     log_warning!("{error}");
-    log_warning!("Fatal error loading the DB, check server logs. Exiting.");
+    log_warning!("Terminating server after rdb file reading failure.");
+    log_warning!("Fatal error loading the DB: {error}. Exiting.");
     process::leave(1)
 }
 

@@ -164,7 +164,7 @@ impl Plain<'_> {
                     self.select(db);
                     self.entry(&key, &value, meta)?;
                 }
-                Next::End => return Ok(()),
+                Next::End { .. } => return Ok(()),
                 _ => {}
             }
         }

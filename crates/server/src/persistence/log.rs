@@ -17,7 +17,6 @@ use durability::aof::{
     Files, Form, Found, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten,
     Writer, write_base,
 };
-use durability::rdb_file::Image;
 use engine::{Level, SnapshotError};
 use keyspace::Snapshot;
 use parking_lot::Mutex;
@@ -303,14 +302,13 @@ struct Begun {
 /// Makes the next file, and cuts. `None`: another snapshot is under way.
 fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let log = &server.persistence.log;
-    let (options, rdb, incremental, checksum, timestamps) = {
+    let (options, rdb, incremental, timestamps) = {
         let config = server.config.lock();
         let yes = |name| config.yes(name);
         (
             snapshot_save::options(&config, clock::now().0),
             yes(id("aof-use-rdb-preamble")),
             yes(id("aof-rewrite-incremental-fsync")),
-            yes(id("rdbchecksum")),
             yes(id("aof-timestamp-enabled")),
         )
     };
@@ -320,7 +318,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     writer.prepare().map_err(|error| error.to_string())?;
     let cut =
         server.engine.begin_snapshot(options, command::Others::Run, |cut| writer.cut(cut.lsn));
-    let snapshot = match cut {
+    let mut snapshot = match cut {
         Ok(snapshot) => snapshot,
         Err(error) => {
             writer.abandon();
@@ -329,14 +327,8 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     };
     let (files, part) = (writer.files().clone(), writer.next_base(rdb));
     drop(guard);
-    let running = Running {
-        started_seconds: clock::now().0.div_euclid(1000),
-        cancelled: Arc::clone(&cancelled),
-    };
-    log.rewriting.lock().running = Some(running);
     let form = if rdb {
-        let head = snapshot_save::head(server, snapshot.totals(), true);
-        Form::Rdb(Image::new(&head, checksum))
+        Form::Rdb(snapshot_save::image(server, &mut snapshot, true)?)
     } else {
         Form::Commands {
             seconds: timestamps.then(|| clock::now().0.div_euclid(1000)),
@@ -344,6 +336,11 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
             limits: server.engine.settings().limits,
         }
     };
+    let running = Running {
+        started_seconds: clock::now().0.div_euclid(1000),
+        cancelled: Arc::clone(&cancelled),
+    };
+    log.rewriting.lock().running = Some(running);
     Ok(Some(Begun { files, part, form, snapshot, incremental, cancelled }))
 }
 

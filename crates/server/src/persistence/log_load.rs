@@ -7,7 +7,7 @@ use command::{CommandError, Node, Others};
 use config::id;
 use disk::RealDisk;
 use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
-use durability::rdb_file::{FileSource, Frames, Image};
+use durability::rdb_file::{FileSource, Frames};
 use engine::Worker;
 use keyspace::{Db, Record};
 use rdb::file::Versions;
@@ -65,13 +65,12 @@ fn go_on_at(server: &Server, loaded: &Loaded) {
 fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let failed = |error: std::io::Error| format!("Can't create the append-only file: {error}");
     let log = &server.persistence.log;
-    let (policy, options, rdb, checksum) = {
+    let (policy, options, rdb) = {
         let config = server.config.lock();
         (
             policy(server, &config),
             super::snapshot_save::options(&config, clock::now().0),
             config.yes(id("aof-use-rdb-preamble")),
-            config.yes(id("rdbchecksum")),
         )
     };
     let engine = &server.engine;
@@ -84,8 +83,7 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
         .map_err(|error| error.to_string())?;
     let part = writer.next_base(rdb);
     let form = if rdb {
-        let head = super::snapshot_save::head(server, snapshot.totals(), true);
-        Form::Rdb(Image::new(&head, checksum))
+        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, true)?)
     } else {
         let limits = engine.settings().limits;
         Form::Commands { seconds: None, functions: Vec::new(), limits }

@@ -8,10 +8,13 @@ use crate::limits::Limits;
 use crate::listpack::{Digits, Listpack};
 use crate::persist::Persist;
 use rdb::opcode::value;
-use rdb::{Error, Item, Reader, Writer, listpack, ziplist, zipmap};
+use rdb::{Dialect, Error, Item, Reader, Writer, listpack, ziplist, zipmap};
 
 impl Persist for HashView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, dialect: Dialect) -> u8 {
+        if self.expiring() > 0 && dialect == Dialect::Valkey9 {
+            return value::HASH_2;
+        }
         match (self.is_packed(), self.expiring() > 0) {
             (true, false) => value::HASH_LISTPACK,
             (true, true) => value::HASH_LISTPACK_EX,
@@ -21,7 +24,16 @@ impl Persist for HashView<'_> {
     }
 
     fn save(self, out: &mut Writer<'_>) {
-        match self.kind() {
+        match self.kind(out.dialect()) {
+            value::HASH_2 => {
+                out.length(self.len() as u64);
+                let (mut name, mut text) = (Digits::default(), Digits::default());
+                for field in self.iter() {
+                    out.string(field.name.text(&mut name));
+                    out.string(field.value.text(&mut text));
+                    out.millis(field.expiry.unwrap_or(NEVER));
+                }
+            }
             value::HASH_LISTPACK_EX => {
                 out.millis(self.earliest_expiry().unwrap_or(0));
                 if let Some((_, pack)) = self.to_listpack() {
@@ -41,6 +53,9 @@ impl Persist for HashView<'_> {
         }
     }
 }
+
+/// The expiry of a field that has none, in Valkey's form.
+const NEVER: i64 = -1;
 
 fn pairs_of(hash: HashView<'_>) -> Listpack {
     let mut pack = Listpack::new();
@@ -92,8 +107,9 @@ impl Saving {
 
     /// Writes on until `end`; returns whether there is more.
     pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        let for_valkey = out.dialect() == Dialect::Valkey9;
         if let Some(len) = self.len.take() {
-            if let Some(first) = self.first {
+            if let Some(first) = self.first.filter(|_| !for_valkey) {
                 out.millis(first);
             }
             out.length(len as u64);
@@ -101,11 +117,14 @@ impl Saving {
         while out.offset() < end {
             let Some(piece) = self.pieces.next() else { return false };
             for record in piece.records() {
-                if let Some(first) = self.first {
+                if let Some(first) = self.first.filter(|_| !for_valkey) {
                     save_expiry(record.expiry, first, out);
                 }
                 out.string(record.key);
                 out.string(record.value);
+                if self.first.is_some() && for_valkey {
+                    out.millis(record.expiry.unwrap_or(NEVER));
+                }
             }
         }
         true
@@ -159,7 +178,7 @@ pub(crate) fn load_valkey(reader: &mut Reader<'_>, limits: &Limits) -> Result<Ha
         text.clear();
         reader.string_into(&mut name)?;
         reader.string_into(&mut text)?;
-        let expiry = Some(reader.millis()?).filter(|at| *at != -1);
+        let expiry = Some(reader.millis()?).filter(|at| *at != NEVER);
         load.set(&name, &text, expiry)?;
     }
     load.end()

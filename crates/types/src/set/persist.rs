@@ -7,22 +7,24 @@ use crate::limits::Limits;
 use crate::listpack::Digits;
 use crate::persist::{Persist, element, has_duplicates};
 use rdb::opcode::value;
-use rdb::{Error, Item, Reader, Writer, listpack};
+use rdb::{Dialect, Error, Item, Reader, Writer, listpack};
 
 impl Persist for SetView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, dialect: Dialect) -> u8 {
         match self {
             Self::Ints(_) => value::SET_INTSET,
-            Self::List(_) => value::SET_LISTPACK,
-            Self::Large(_) => value::SET,
+            Self::List(_) if dialect != Dialect::Redis70 => value::SET_LISTPACK,
+            Self::List(_) | Self::Large(_) => value::SET,
         }
     }
 
     fn save(self, out: &mut Writer<'_>) {
         match self {
             Self::Ints(ints) => out.string(&ints.to_redis()),
-            Self::List(list) => out.string(list.to_listpack().as_bytes()),
-            Self::Large(_) => {
+            Self::List(list) if out.dialect() != Dialect::Redis70 => {
+                out.string(list.to_listpack().as_bytes());
+            }
+            Self::List(_) | Self::Large(_) => {
                 let mut digits = Digits::default();
                 out.length(self.len() as u64);
                 for member in self.iter() {

@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::persist::Persist;
 use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value;
-use rdb::{Error, Reader, Writer};
+use rdb::{Dialect, Error, Reader, Writer};
 
 /// As a count of entries read, that it cannot be told.
 const UNKNOWN: u64 = u64::MAX;
@@ -23,11 +23,14 @@ impl Stream {
 }
 
 impl Persist for StreamView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, dialect: Dialect) -> u8 {
+        // What old readers cannot keep they shall refuse rather than lose.
         if self.groups().any(|group| group.unowned_len() > 0) {
             value::STREAM_LISTPACKS_5
         } else if self.has_memory() {
             value::STREAM_LISTPACKS_4
+        } else if dialect == Dialect::Redis70 {
+            value::STREAM_LISTPACKS_2
         } else {
             value::STREAM_LISTPACKS_3
         }
@@ -37,7 +40,12 @@ impl Persist for StreamView<'_> {
         let log = self.stream().log();
         out.length(log.nodes_len() as u64);
         log.nodes().for_each(|node| save_node(node, out));
-        save_behind_nodes(self.stream(), self.kind(), (log.len(), log.first_entry_id()), out);
+        save_behind_nodes(
+            self.stream(),
+            self.kind(out.dialect()),
+            (log.len(), log.first_entry_id()),
+            out,
+        );
     }
 }
 
@@ -73,18 +81,16 @@ pub(crate) struct Saving {
     nodes: Tree<Node>,
     nodes_len: Option<usize>,
     entries: (usize, Option<StreamId>),
-    kind: u8,
     /// Without its nodes.
     rest: Stream,
 }
 
 impl Saving {
     pub(crate) fn new(mut stream: Stream) -> Self {
-        let kind = stream.view().kind();
         let entries = (stream.log.len(), stream.log.first_entry_id());
         let nodes_len = Some(stream.log.nodes_len());
         let nodes = std::mem::take(&mut stream.log.nodes);
-        Self { nodes, nodes_len, entries, kind, rest: stream }
+        Self { nodes, nodes_len, entries, rest: stream }
     }
 
     /// Writes on until `end`; returns whether there is more.
@@ -94,7 +100,8 @@ impl Saving {
         }
         while out.offset() < end {
             let Some(node) = self.nodes.first() else {
-                save_behind_nodes(&self.rest, self.kind, self.entries, out);
+                let kind = self.rest.view().kind(out.dialect());
+                save_behind_nodes(&self.rest, kind, self.entries, out);
                 return false;
             };
             save_node(node, out);
@@ -124,7 +131,9 @@ fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
     for (_, consumer) in group.consumers() {
         out.string(consumer.name());
         out.millis(consumer.seen_ms);
-        out.millis(consumer.active_ms);
+        if kind >= value::STREAM_LISTPACKS_3 {
+            out.millis(consumer.active_ms);
+        }
         out.length(consumer.pending_len() as u64);
         for id in consumer.pending_from(StreamId::MIN) {
             out.raw(&id.to_be_bytes());

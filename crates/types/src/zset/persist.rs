@@ -10,10 +10,10 @@ use crate::listpack::Digits;
 use crate::persist::{Persist, element, has_duplicates};
 use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value;
-use rdb::{Error, Item, Reader, Writer, listpack, ziplist};
+use rdb::{Dialect, Error, Item, Reader, Writer, listpack, ziplist};
 
 impl Persist for ZSetView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, _: Dialect) -> u8 {
         match self.shape {
             ViewShape::Packed(_) => value::ZSET_LISTPACK,
             ViewShape::Large(_) => value::ZSET_2,
