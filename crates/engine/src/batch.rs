@@ -417,6 +417,10 @@ impl Run<'_, '_> {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
         let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
         let mut held = self.engine.space.shards().one(shard);
+        if run > 1 {
+            let (db, run) = (self.session.db, &plans[..run]);
+            self.engine.prefetch_elements(&held, db, run, self.keys, self.words);
+        }
         for (done, plan) in plans[..run].iter().enumerate() {
             if held.reaches_beyond() && !self.missing(plan, &mut *held).is_empty() {
                 drop(held);

@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
+mod ahead;
 mod batch;
 mod blocking;
 mod command_log;
@@ -85,6 +86,8 @@ pub struct Engine {
     pub pressure: Pressure,
     /// By row: see [`batch::writes_floats`].
     pub(crate) writes_floats: Vec<bool>,
+    /// By row: see [`ahead::Names::of`].
+    names: Vec<Option<ahead::Names>>,
     settings: RwLock<Arc<Settings>>,
     settings_generation: AtomicU64,
     node: OnceLock<Arc<dyn Node>>,
@@ -100,6 +103,7 @@ impl Engine {
         let stats = Stats::new(table.len());
         let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
         let writes_floats = writes_floats.collect();
+        let names = table.entries().map(|(_, entry)| ahead::Names::of(entry.row)).collect();
         let pubsub = PubSub::new(space.seed());
         let tracking = Tracking::new(space.shards().count(), space.seed());
         Self {
@@ -121,6 +125,7 @@ impl Engine {
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             writes_floats,
+            names,
             settings: RwLock::new(Arc::new(Settings::default())),
             settings_generation: AtomicU64::new(0),
             node: OnceLock::new(),

@@ -584,11 +584,9 @@ impl Writer {
         self.seal()?;
         // What follows must not be durable before it.
         self.sync()?;
-        if let (Some(old), Some(prepared)) = (self.target.take(), self.prepared.take()) {
+        let next = self.prepared.take().map(|prepared| prepared.target);
+        if let Some(old) = std::mem::replace(&mut self.target, next) {
             self.older_bytes = self.older_bytes.saturating_add(old.size);
-            self.target = Some(prepared.target);
-        } else if let Some(prepared) = self.prepared.take() {
-            self.target = Some(prepared.target);
         }
         self.second = 0;
         self.publish();

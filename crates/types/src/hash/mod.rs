@@ -298,6 +298,12 @@ impl Collection for Hash {
         }
     }
 
+    fn prefetch(&self, names: &[&[u8]]) {
+        if let Shape::Large(dict) = &self.0 {
+            dict.prefetch(names);
+        }
+    }
+
     fn heap_bytes(&self) -> usize {
         match &self.0 {
             Shape::Packed(pack) | Shape::Expiring(pack) => pack.heap_bytes(),

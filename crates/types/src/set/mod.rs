@@ -280,6 +280,12 @@ impl Collection for Set {
         }
     }
 
+    fn prefetch(&self, names: &[&[u8]]) {
+        if let Shape::Large(dict) = &self.0 {
+            dict.prefetch(names);
+        }
+    }
+
     fn heap_bytes(&self) -> usize {
         match &self.0 {
             Shape::Ints(block) => block.capacity(),
