@@ -179,7 +179,7 @@ fn who_lags_or_is_silent_is_given_up() {
     let mut bench = Bench::new(Sync::Plain, |_| {});
     let mut settings = (*bench.node.engine.settings()).clone();
     (settings.backlog_bytes, settings.rdb_compression) = (100, false);
-    settings.output.replica.hard_bytes = 170;
+    settings.output.replica.hard_bytes = 200;
     bench.node.engine.set_settings(settings);
     bench.run();
     bench.send(&[b"SET", b"key", &[b'x'; 120]]);
