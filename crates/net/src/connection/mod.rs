@@ -187,11 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.card.takes_trim() {
                 self.trim();
             }
-            if self.soft_since_ms.is_some() && self.closing.is_none() {
-                // Woken by the clock, most likely: the soft limit is one of time.
-                let scratch = Rc::clone(&self.scratch);
-                self.check_limits(&scratch);
-            }
+            self.check_soft_limit();
             if self.closing.is_some() {
                 return self.wind_up();
             }
@@ -603,6 +599,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.held = None;
         self.closing = Some(Exit::OutputLimit);
         self.session.card.kill();
+    }
+
+    /// Whoever is over the soft limit was woken by the clock, most likely: it is a limit of time.
+    fn check_soft_limit(&mut self) {
+        if self.soft_since_ms.is_some() && self.closing.is_none() {
+            let scratch = Rc::clone(&self.scratch);
+            self.check_limits(&scratch);
+        }
     }
 
     fn check_limits(&mut self, scratch: &Scratch) {
