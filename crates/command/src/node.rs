@@ -80,6 +80,18 @@ pub trait Node: Send + Sync {
     /// BGSAVE: what became of it.
     fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError>;
 
+    /// BGREWRITEAOF: what became of it.
+    fn rewrite_log(&self, in_transaction: bool) -> Result<&'static str, CommandError>;
+
+    /// DEBUG LOADAOF: what the append-only file holds takes the place of the data.
+    fn load_log(&self, others: Others) -> Result<(), CommandError>;
+
+    /// DEBUG AOF-FLUSH-SLEEP: so many microseconds pass before each write of the append-only file.
+    fn delay_log(&self, micros: u64);
+
+    /// Up to where the journal is safe on disk; `None`: there is no append-only file.
+    fn synced(&self) -> Option<u64>;
+
     /// When the data was last saved, in seconds since 1970.
     fn last_save_seconds(&self) -> i64;
 
@@ -143,6 +155,9 @@ pub trait Node: Send + Sync {
 
     /// 40 hexadecimal digits that name this run of the server.
     fn run_id(&self) -> &str;
+
+    /// Behind the last byte of the log: the replication offset.
+    fn log_offset(&self) -> u64;
 
     /// Names of the commands called so far with their counts are the server's; this resets none.
     fn uptime_seconds(&self) -> u64;

@@ -48,6 +48,12 @@ impl Condition {
         self.set(LOG_FAILED, error.is_some());
     }
 
+    /// What a client is told whose writes are not safe on disk in time.
+    pub fn unconfirmed(&self) -> CommandError {
+        let failed = self.bits.load(Ordering::Acquire) & LOG_FAILED != 0;
+        CommandError::unconfirmed(failed.then(|| Arc::clone(&self.log_error.read())).as_deref())
+    }
+
     /// Why `row`, or EXEC of what is `queued`, is not executed now.
     #[inline]
     pub(crate) fn refuses(

@@ -54,6 +54,8 @@ struct Staged {
 
 /// So many keys are kept before they are put in place.
 const STAGED_MAX: usize = 2048;
+/// So many names of empty keys are remembered.
+const NAMES_MAX: usize = 10;
 /// So many keys ahead, the bucket is asked for.
 const AHEAD: usize = 8;
 
@@ -70,6 +72,7 @@ pub struct Loader<'a> {
     key: Vec<u8>,
     keep: Vec<u8>,
     counts: LoadCounts,
+    empty: Vec<Vec<u8>>,
 }
 
 impl<'a> Loader<'a> {
@@ -85,12 +88,18 @@ impl<'a> Loader<'a> {
             key: Vec::new(),
             keep: Vec::new(),
             counts: LoadCounts::default(),
+            empty: Vec::new(),
         }
     }
 
     /// What has been read so far, what is still staged included.
     pub fn counts(&self) -> LoadCounts {
         self.counts
+    }
+
+    /// Names of keys that were left out since nothing was in them; the first few.
+    pub fn empty_names(&self) -> &[Vec<u8>] {
+        &self.empty
     }
 
     /// The database that the next key is for, unless the file says otherwise.
@@ -129,6 +138,9 @@ impl<'a> Loader<'a> {
         let entry = match self.entry(of, meta, reader) {
             Err(Error::EmptyKey) => {
                 self.counts.empty += 1;
+                if self.empty.len() < NAMES_MAX {
+                    self.empty.push(self.key.clone());
+                }
                 return Ok(());
             }
             entry => entry?,
@@ -209,7 +221,7 @@ pub fn load_all(
         match loader.item(reader)? {
             Some(Next::Aux { name, value }) => outcome.aux.push((name, value)),
             Some(Next::Function(source)) => outcome.functions.push(source),
-            Some(Next::End) => break,
+            Some(Next::End { .. }) => break,
             _ => {}
         }
     }

@@ -50,8 +50,15 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
             crate::persistence::judge(server, config);
             Ok(())
         }
-        "appendonly" if config.yes(id("appendonly")) => {
-            Err("nothing is kept on disk by this version, so no append only file either".into())
+        "appendonly" => crate::persistence::log::apply_appendonly(server, config),
+        "appendfsync"
+        | "write-durability"
+        | "no-appendfsync-on-rewrite"
+        | "aof-timestamp-enabled"
+        | "aof-annotations"
+        | "aof-disable-auto-gc" => {
+            crate::persistence::log::apply_policy(server, config);
+            Ok(())
         }
         "tls-port" if config.uint(id("tls-port")) != 0 => {
             Err("this version does not speak TLS".into())

@@ -17,6 +17,7 @@ mod lolwut;
 mod memory;
 mod module;
 mod monitor;
+mod replication;
 mod save;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use command::{Command, Flags, Group, Handler};
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     acl::ACL,
+    save::BGREWRITEAOF,
     save::BGSAVE,
     command_list::COMMAND,
     command_log::COMMANDLOG,
@@ -38,10 +40,15 @@ pub(crate) const COMMANDS: &[Command] = &[
     memory::MEMORY,
     module::MODULE,
     monitor::MONITOR,
+    replication::PSYNC,
+    replication::REPLCONF,
+    replication::REPLICAOF,
     information::ROLE,
     save::SAVE,
     information::SHUTDOWN,
+    replication::SLAVEOF,
     command_log::SLOWLOG,
+    replication::SYNC,
     information::TIME,
 ];
 

@@ -1,4 +1,4 @@
-//! Snapshots on demand: SAVE, BGSAVE, LASTSAVE.
+//! Snapshots on demand: SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF.
 
 use super::{CALM, node};
 use command::grammar::{one_of, word};
@@ -17,6 +17,11 @@ pub(super) const BGSAVE: Command = node("BGSAVE", bgsave, -1)
     .optional()])
     .summary("Saves the data set as of now to disk, while the server goes on.")
     .history(&[("3.2.2", "The option SCHEDULE."), ("8.1.0", "The option CANCEL.")]);
+
+pub(super) const BGREWRITEAOF: Command = node("BGREWRITEAOF", bgrewriteaof, 1)
+    .since("1.0.0")
+    .flags(SNAPSHOT)
+    .summary("Rewrites the append-only file as short as may be, while the server goes on.");
 
 pub(super) const LASTSAVE: Command = node("LASTSAVE", lastsave, 1)
     .since("1.0.0")
@@ -40,6 +45,11 @@ fn bgsave(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     // All of a transaction is in a snapshot, or nothing.
     let how = if cx.in_transaction && how != Bgsave::Cancel { Bgsave::Later } else { how };
     reply.simple(cx.node.bgsave(how)?);
+    Ok(Effect::None)
+}
+
+fn bgrewriteaof(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    reply.simple(cx.node.rewrite_log(cx.in_transaction)?);
     Ok(Effect::None)
 }
 

@@ -39,7 +39,6 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 const BUILT: &[&str] = &["availability-zone"];
 
 const NO_ACL: &str = "there is one user yet, and no access control lists";
-const NO_LOG: &str = "there is no append-only file yet";
 const NO_REPLICAS: &str = "there are no replicas yet";
 const NOT_PINNED: &str = "threads are not pinned to processors";
 
@@ -48,24 +47,11 @@ const UNBUILT: &[(&str, &str)] = &[
     ("acl-pubsub-default", NO_ACL),
     ("aclfile", NO_ACL),
     ("acllog-max-len", NO_ACL),
-    ("aof-disable-auto-gc", NO_LOG),
-    ("aof-load-corrupt-tail-max-size", NO_LOG),
-    ("aof-load-truncated", NO_LOG),
-    ("aof-rewrite-incremental-fsync", NO_LOG),
-    ("aof-timestamp-enabled", NO_LOG),
-    ("aof-use-rdb-preamble", NO_LOG),
-    ("appenddirname", NO_LOG),
-    ("appendfilename", NO_LOG),
-    ("appendfsync", NO_LOG),
-    ("appendonly", NO_LOG),
-    ("auto-aof-rewrite-min-size", NO_LOG),
-    ("auto-aof-rewrite-percentage", NO_LOG),
     ("bind-source-addr", "the server opens no connections yet"),
     ("bio-cpulist", NOT_PINNED),
     ("busy-reply-threshold", "there are no scripts yet"),
     ("client-default-resp", "a connection begins with RESP2"),
     ("debug-context", "crash reports do not repeat it yet"),
-    ("durability-timeout", NO_LOG),
     ("enable-debug-assert", "debug builds check invariants, others do not"),
     ("ignore-warnings", "no warning about the system stops the start"),
     ("jemalloc-bg-thread", "the allocator returns memory as it was built to"),
@@ -76,15 +62,13 @@ const UNBUILT: &[(&str, &str)] = &[
     ("max-new-connections-per-cycle", "new connections are taken between the turns of others"),
     ("max-new-tls-connections-per-cycle", "there is no TLS yet"),
     ("maxmemory-clients", "the memory of clients is not bounded together yet"),
-    ("no-appendfsync-on-rewrite", NO_LOG),
-    ("propagation-error-behavior", NO_LOG),
+    ("propagation-error-behavior", NO_REPLICAS),
     ("rdb-del-sync-files", NO_REPLICAS),
     ("sentinel", "there is no Sentinel yet"),
     ("server-cpulist", NOT_PINNED),
     ("shutdown-timeout", NO_REPLICAS),
     ("socket-mark-id", "packets are not marked"),
     ("user", NO_ACL),
-    ("write-durability", NO_LOG),
 ];
 
 /// Both lists name rows that exist.

@@ -224,7 +224,7 @@ impl<'a> Frames<'a> {
             self.fill(wanted)?;
             match self.look()? {
                 Found::Keys(whole) => return Ok(Event::Keys(self.batch(whole))),
-                Found::Other(Next::End, size) => return self.end(size),
+                Found::Other(Next::End { .. }, size) => return self.end(size),
                 Found::Other(next, size) => {
                     self.done(size);
                     match next {

@@ -12,10 +12,12 @@
 //! loads empties the databases or ends. Memory is bounded by a batch for each thread and some that
 //! wait; a value too long for a batch is read bit by bit as it comes.
 
+mod check;
 mod load;
 mod save;
 #[cfg(test)]
 mod tests;
 
+pub use check::{Checked, Fault, check};
 pub use load::{Batch, Event, FileSource, Frames, LoadError, load};
 pub use save::{Body, Head, Image, Saving};

@@ -91,8 +91,10 @@ pub enum Next {
         of: u8,
         meta: Meta,
     },
-    /// The end; its checksum is right, if there is one and the reader makes some.
-    End,
+    /// The end. `checked`: its checksum is right; else there is none, or the reader makes none.
+    End {
+        checked: bool,
+    },
 }
 
 /// Reads up to the next of what matters; what modules and clusters left is passed over.
@@ -128,8 +130,7 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
                 module::skip_parts(reader)?;
             }
             op::EOF => {
-                end(reader, version)?;
-                return Ok(Next::End);
+                return end(reader, version).map(|checked| Next::End { checked });
             }
             of if of <= value::STREAM_LISTPACKS_5 => {
                 return Ok(Next::Key { of, meta });
@@ -156,17 +157,17 @@ fn skip_slot_import(reader: &mut Reader<'_>) -> Result<(), Error> {
 }
 
 /// Versions from 5 on end in a checksum; 0 says that none was made.
-fn end(reader: &mut Reader<'_>, version: u16) -> Result<(), Error> {
+fn end(reader: &mut Reader<'_>, version: u16) -> Result<bool, Error> {
     let computed = reader.checksum();
     if version < 5 {
-        return Ok(());
+        return Ok(false);
     }
     let written = u64::from_le_bytes(reader.array()?);
     match computed {
         Some(computed) if written != 0 && written != computed => {
             Err(Error::Corrupt("RDB CRC error"))
         }
-        _ => Ok(()),
+        _ => Ok(computed.is_some() && written != 0),
     }
 }
 

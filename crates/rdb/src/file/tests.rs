@@ -29,7 +29,7 @@ fn a_file_and_back() {
     assert_eq!(next(), Next::Key { of: value::STRING, meta: META });
     assert_eq!(reader.string(), Ok(&b"key"[..]));
     assert_eq!(reader.string(), Ok(&b"text"[..]));
-    assert_eq!(super::next(&mut reader, 11), Ok(Next::End));
+    assert_eq!(super::next(&mut reader, 11), Ok(Next::End { checked: true }));
 }
 
 fn read_all(bytes: &[u8]) -> Result<(), Error> {
@@ -38,7 +38,7 @@ fn read_all(bytes: &[u8]) -> Result<(), Error> {
     loop {
         match next(&mut reader, version)? {
             Next::Key { of, .. } => skip_key(of, version, &mut reader)?,
-            Next::End => return Ok(()),
+            Next::End { .. } => return Ok(()),
             _ => {}
         }
     }

@@ -10,6 +10,7 @@ const RETRY_SECONDS: i64 = 5;
 
 /// Begins the snapshot that is due, if one is.
 pub(crate) fn tick(server: &Server) {
+    super::log::tick(server);
     let emptied = server.persistence.emptied.swap(false, Ordering::AcqRel);
     let points = server.config.lock().save_points().to_vec();
     let now = clock::now().0.div_euclid(1000);

@@ -22,12 +22,21 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce
     let mut participant = server.engine.space.epochs().register().ok();
     // No write is under way once the gate is closed, and none begins.
     let closed = participant.as_mut().map(Participant::close);
-    if prepare(server, request) || request.force {
+    if prepare(server, request) & flush(server) || request.force {
         leave();
     }
     drop(closed);
     server.stopping.store(false, Ordering::Release);
     CannotStop
+}
+
+/// Brings the append-only file to disk. `false`: it could not be.
+fn flush(server: &Server) -> bool {
+    let flushed = super::log::flush(server);
+    if let Err(error) = &flushed {
+        log_warning!("Fail to fsync the AOF file: {error}. Can't exit.");
+    }
+    flushed.is_ok()
 }
 
 /// Saves what is to be saved. `false`: it could not be.

@@ -156,7 +156,7 @@ pub(crate) fn load_frames(
                 if let Err(error) = done {
                     failure.lock().get_or_insert(error);
                 }
-                add(&mut counts.lock(), loader.counts());
+                account(&mut counts.lock(), &loader);
             });
         }
         let mut reader = ReadingThread { server, failed: &failure, delay: Delay::of(server) };
@@ -169,11 +169,16 @@ pub(crate) fn load_frames(
     }
     outcome?;
     let mut counts = counts.into_inner();
-    add(&mut counts, loader.counts());
+    account(&mut counts, &loader);
     Ok(counts)
 }
 
-fn add(sum: &mut LoadCounts, one: LoadCounts) {
+/// Adds what one of those who load has done.
+fn account(sum: &mut LoadCounts, loader: &Loader<'_>) {
+    for name in loader.empty_names() {
+        log_notice!("Loading RDB: skipping empty key: {}", String::from_utf8_lossy(name));
+    }
+    let one = loader.counts();
     sum.keys += one.keys;
     sum.expired += one.expired;
     sum.empty += one.empty;

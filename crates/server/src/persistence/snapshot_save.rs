@@ -9,6 +9,7 @@ use disk::RealDisk;
 use durability::rdb_file::{Head, Image, Saving};
 use engine::SnapshotError;
 use keyspace::{Snapshot, SnapshotOptions, Totals};
+use rdb::Dialect;
 use runtime::process::signal;
 use runtime::{clock, log_notice, log_warning};
 use std::sync::Arc;
@@ -79,13 +80,38 @@ fn seconds() -> i64 {
     clock::now().0.div_euclid(1000)
 }
 
-/// What is written before the data.
-pub(crate) fn head(server: &Server, totals: Totals, aof_base: bool) -> Head {
-    /// The oldest that all who read our files know, and that of fields that expire.
-    const PLAIN: u16 = 11;
-    const FIELD_EXPIRY: u16 = 12;
+/// The version of a file, and what is in it, as `rdb-format` says: the oldest that its readers know
+/// and that carries the data.
+fn format(config: &Config, totals: Totals) -> Result<(u16, Dialect), String> {
+    Ok(match (config.word(id("rdb-format")), totals.subexpiry) {
+        ("redis-7.0", 0) => (10, Dialect::Redis70),
+        ("redis-7.0", _) => {
+            return Err("rdb-format redis-7.0 cannot carry fields of hashes that expire".into());
+        }
+        ("valkey-9.0", _) => (80, Dialect::Valkey9),
+        (_, 0) => (11, Dialect::Common),
+        _ => (12, Dialect::Common),
+    })
+}
+
+/// The file of a snapshot that nobody has read from yet. `aof_base`: a log goes on where it ends.
+pub(crate) fn image(
+    server: &Server,
+    snapshot: &mut Snapshot,
+    aof_base: bool,
+) -> Result<Image, String> {
+    let (format, checksum) = {
+        let config = server.config.lock();
+        (format(&config, snapshot.totals()), config.yes(id("rdbchecksum")))
+    };
+    let (version, dialect) = format?;
+    snapshot.set_dialect(dialect);
+    Ok(Image::new(&head(server, version, aof_base), checksum))
+}
+
+fn head(server: &Server, version: u16, aof_base: bool) -> Head {
     Head {
-        version: if totals.subexpiry > 0 { FIELD_EXPIRY } else { PLAIN },
+        version,
         aux: vec![
             ("redis-ver", command::REDIS_VERSION.to_owned()),
             ("redis-bits", usize::BITS.to_string()),
@@ -148,18 +174,16 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Com
 /// Writes the file, and puts it in its place.
 fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
     let (path, temp) = (snapshot_path(server), temp_path());
-    let (checksum, incremental, delay) = {
+    let (incremental, delay) = {
         let config = server.config.lock();
-        let yes = |name| config.yes(name);
         let delay = Delay(config.int(id("rdb-key-save-delay")));
-        (yes(id("rdbchecksum")), yes(id("rdb-save-incremental-fsync")), delay)
+        (config.yes(id("rdb-save-incremental-fsync")), delay)
     };
     let failed = |what: &'static str| {
         let path = path.display().to_string();
         move |error: std::io::Error| Failure::Io(format!("{what} {path}: {error}"))
     };
-    let totals = begun.snapshot.totals();
-    let image = Image::new(&head(server, totals, false), checksum);
+    let image = image(server, &mut begun.snapshot, false).map_err(Failure::Io)?;
     let mut saving = Saving::begin(&RealDisk, &path, &temp, image, incremental)
         .map_err(failed("Failed opening the temp RDB file for"))?;
     signal::set_temporary_file(Some(&temp));
@@ -207,8 +231,8 @@ fn run(server: &Server, mut begun: Begun) -> Result<(), Failure> {
     let outcome = write(server, &mut begun);
     drop(begun.snapshot);
     let mut state = server.persistence.snapshot.lock();
-    let running = state.running.take();
-    if let Some(Running { started_seconds, background: true, .. }) = running {
+    let running = state.running.take().filter(|running| running.background);
+    if let Some(Running { started_seconds, .. }) = running {
         state.last_took_seconds = Some((seconds() - started_seconds).max(0));
     }
     match &outcome {
@@ -221,7 +245,8 @@ fn run(server: &Server, mut begun: Begun) -> Result<(), Failure> {
         }
         Err(Failure::Cancelled) => {}
         Err(Failure::Io(error)) => {
-            state.last_succeeded = false;
+            // Whoever saves in the foreground is told.
+            state.last_succeeded &= running.is_none();
             log_warning!("{error}");
         }
     }
@@ -336,16 +361,20 @@ pub(super) fn wait_until_idle(server: &Server) {
 
 /// `rdb-key-save-delay`: a pause after each key, for tests that look at a save under way.
 #[derive(Clone, Copy)]
-struct Delay(i64);
+pub(super) struct Delay(i64);
 
 impl Delay {
+    pub(super) fn of(server: &Server) -> Self {
+        Self(server.int(id("rdb-key-save-delay")))
+    }
+
     fn is_some(self) -> bool {
         self.0 != 0
     }
 
     /// Waits as long as so many keys ask for, if nobody cancels.
     #[expect(clippy::disallowed_methods, reason = "the parameter asks for it")]
-    fn wait(self, keys: u64, cancelled: &AtomicBool) {
+    pub(super) fn wait(self, keys: u64, cancelled: &AtomicBool) {
         const SLICE_MICROS: u64 = 10_000;
         let mut left = match u64::try_from(self.0) {
             Ok(each) => keys.saturating_mul(each),
