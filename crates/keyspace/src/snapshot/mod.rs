@@ -150,7 +150,7 @@ impl Keyspace {
     /// up; if so, `waker` is called when it has. Called between commands, without locks.
     #[inline]
     pub fn rests(&self, waker: &Waker) -> bool {
-        self.snapshot.rest(waker)
+        self.snapshot.rest(waker, || self.accounted_bytes())
     }
 
     /// Lets all go on who rest: at intervals, so that a reader whose disk hangs stops nobody.

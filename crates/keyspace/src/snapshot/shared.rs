@@ -70,10 +70,12 @@ impl Handed {
 
 /// The walk pauses while so much waits for the reader: a millisecond's work or two.
 const WALK_BYTES: u64 = 1 << 20;
-/// Writers rest when so much waits.
+/// Writers rest when so much waits, or a sixteenth of all data if that is more.
 const LAG_BYTES: u64 = 8 << 20;
-/// For so long the reader waits for helpers before it walks itself.
-const PATIENCE: Duration = Duration::from_millis(2);
+const LAG_SHARE: u64 = 16;
+/// How long the reader waits for the queue to fill, and how often before it walks itself.
+const PAUSE: Duration = Duration::from_micros(500);
+const PAUSES_MAX: u32 = 8;
 
 /// The only snapshot there can be, as writers, helpers and the reader see it.
 #[derive(Default)]
@@ -84,8 +86,9 @@ pub(crate) struct Shared {
     /// Bytes in the queue.
     queued_bytes: AtomicU64,
     queue: Mutex<VecDeque<Batch>>,
-    /// Something has come into the queue.
-    came: Condvar,
+    /// On which the reader waits. Nobody notifies it: whoever wakes a thread while it holds a shard
+    /// may be put aside by the kernel in favor of that.
+    pause: Condvar,
     handed: Mutex<Vec<Handed>>,
     helpers: AtomicUsize,
     /// Helpers that have nothing to do.
@@ -155,8 +158,6 @@ impl Shared {
         } else {
             queue.push_back(batch);
         }
-        drop(queue);
-        self.came.notify_one();
     }
 
     pub(super) fn hand_over(&self, handed: Handed) {
@@ -192,8 +193,11 @@ impl Shared {
         }
         wake(&self.idle);
         let mut queue = self.queue.lock();
-        if queue.is_empty() {
-            self.came.wait_for(&mut queue, PATIENCE);
+        for _ in 0..PAUSES_MAX {
+            if !queue.is_empty() {
+                return true;
+            }
+            self.pause.wait_for(&mut queue, PAUSE);
         }
         !queue.is_empty()
     }
@@ -224,16 +228,20 @@ impl Shared {
         wake(&self.idle);
     }
 
-    /// Whether a writer should rest; if so, `waker` is called when it may go on.
+    /// Whether a writer should rest; if so, `waker` is called when it may go on. `data_bytes`: of all
+    /// data.
     #[inline]
-    pub(super) fn rest(&self, waker: &Waker) -> bool {
-        self.queued_bytes() > LAG_BYTES && self.rest_in_list(waker)
+    pub(super) fn rest(&self, waker: &Waker, data_bytes: impl FnOnce() -> u64) -> bool {
+        self.queued_bytes() > LAG_BYTES && self.rest_in_list(waker, data_bytes())
     }
 
     #[cold]
-    fn rest_in_list(&self, waker: &Waker) -> bool {
-        add(&self.resting, waker);
-        self.queued_bytes() > LAG_BYTES
+    fn rest_in_list(&self, waker: &Waker, data_bytes: u64) -> bool {
+        let is_behind = || self.queued_bytes() > LAG_BYTES.max(data_bytes / LAG_SHARE);
+        if is_behind() {
+            add(&self.resting, waker);
+        }
+        is_behind()
     }
 
     pub(super) fn wake_resting(&self) {
