@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Ending, Monitors, Node, PubSub, Session, Settings, Tracking, Waits};
+use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking, Waits, deletion};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -39,8 +39,6 @@ pub struct Cx<'a> {
     pub others: Others,
     /// Whether the command may wait, or has waited.
     pub waits: Waits<'a>,
-    /// Another client's command that this one has ended: the position of its row, and how.
-    pub ended: Option<(u16, Ending)>,
 }
 
 /// What the other workers do while a command runs.
@@ -112,7 +110,7 @@ impl Cx<'_> {
         let deleted = self.db.delete(key, Event::EXPIRED);
         if deleted {
             self.space.count_expired(1, self.now_ms);
-            self.rewrite(&[b"UNLINK", key.bytes()]);
+            self.rewrite(&[deletion(self.settings.lazy_expire), key.bytes()]);
         }
         deleted
     }

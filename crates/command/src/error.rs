@@ -61,6 +61,14 @@ errors! {
     InvalidDbIndex = "ERR invalid DB index";
     InvalidFirstDbIndex = "ERR invalid first DB index";
     InvalidSecondDbIndex = "ERR invalid second DB index";
+    ReplicaofByReplica = "ERR Command is not valid when client is a replica.";
+    InvalidMasterPort = "ERR Invalid master port";
+    NoReplica = "ERR this version cannot be a replica";
+    ResetReplica = "ERR can only reset normal connections";
+    SyncPending = "ERR SYNC and PSYNC are invalid with pending output";
+    SyncFilterNeedsEof = "ERR Filtered replica requires EOF capability";
+    FailoverAtPrimary = "ERR PSYNC FAILOVER can't be sent to a master.";
+    FilterMissing = "ERR Missing rdb-filter-only values";
     SameObject = "ERR source and destination objects are the same";
     /// A number that the C type `int` does not hold.
     NotAnInt = "ERR value is out of range, value must between -2147483648 and 2147483647";

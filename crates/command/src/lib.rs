@@ -21,6 +21,7 @@ mod mail;
 mod monitor;
 mod node;
 mod pubsub;
+mod replica;
 mod resolved;
 mod row;
 pub mod scan;
@@ -45,15 +46,16 @@ pub use mail::{Letter, OutputLimits};
 pub use monitor::Monitors;
 pub use node::{Bgsave, Node, PauseMode, ReloadRequest, ShutdownRequest};
 pub use pubsub::{PubSub, Subscriptions, Topic};
+pub use replica::{Contents, Replica, ReplicaState, Sync};
 pub use resolved::Resolved;
 pub use row::{Command, Flags, Group, Handler, Locks, Place, Secrets, Version};
 pub use session::{ReplyMode, Session};
-pub use settings::{Settings, limits};
+pub use settings::{Settings, deletion, limits};
 pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
 pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
-pub use waiting::{Ending, Wait, Waiting, Waits, Wanted};
+pub use waiting::{Ending, Wait, WaitOutcome, Waiting, Waits, Wanted};
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.
 pub const REDIS_VERSION: &str = "8.4.0";

@@ -156,6 +156,9 @@ pub trait Node: Send + Sync {
     /// 40 hexadecimal digits that name this run of the server.
     fn run_id(&self) -> &str;
 
+    /// Behind the last byte of the log: the replication offset.
+    fn log_offset(&self) -> u64;
+
     /// Names of the commands called so far with their counts are the server's; this resets none.
     fn uptime_seconds(&self) -> u64;
 }

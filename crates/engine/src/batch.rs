@@ -5,6 +5,7 @@
 //! the data commands of a batch; commands of the node leave it first, so that they may close the
 //! write gate themselves.
 
+use crate::command_log::Cost;
 use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
@@ -12,7 +13,7 @@ use crate::worker::Scratch;
 use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
-    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Waiting, Waits,
+    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync, Waiting, Waits,
 };
 use journal::{Lsn, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
@@ -35,6 +36,8 @@ pub enum End {
     Wait(Arc<Waiting>),
     /// The next request is held back by CLIENT PAUSE.
     Paused,
+    /// From here on the connection is fed by the log; the rest is executed beside.
+    Feed(Sync),
     /// The connection closes after what is queued; the rest is not executed.
     Close,
 }
@@ -345,7 +348,7 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) broadcast: &'f mut Changed,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
-    /// Commands that ran beside the requests (in EXEC), less requests that were only queued.
+    /// Commands that ran beside the requests (in EXEC), less requests that were only queued or wait.
     pub(crate) uncounted: i64,
     /// Whether replies wait for what they depend on to be safe.
     gated: bool,
@@ -414,6 +417,10 @@ impl Run<'_, '_> {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
         let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
         let mut held = self.engine.space.shards().one(shard);
+        if run > 1 {
+            let (db, run) = (self.session.db, &plans[..run]);
+            self.engine.prefetch_elements(&held, db, run, self.keys, self.words);
+        }
         for (done, plan) in plans[..run].iter().enumerate() {
             if held.reaches_beyond() && !self.missing(plan, &mut *held).is_empty() {
                 drop(held);
@@ -484,6 +491,7 @@ impl Run<'_, '_> {
         let request = plan.resolved(row, self.words, self.keys);
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         if let Some(waiting) = self.call(&request, plan.bytes, &mut locked, now_ms, &mut later) {
+            self.uncounted -= 1;
             return (1, Some(End::Wait(waiting)));
         }
         if !is_of_client(&request) {
@@ -529,7 +537,6 @@ impl Run<'_, '_> {
             ready: &mut self.ready,
             others: self.others,
             waits: if self.transaction.is_some() { Waits::Never } else { Waits::May(None) },
-            ended: None,
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -540,12 +547,9 @@ impl Run<'_, '_> {
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
-        let (wish, ended) = (cx.waits.wish(), cx.ended);
+        let wish = cx.waits.wish();
         if self.gated {
             self.depend(request, locked);
-        }
-        if let Some((id, ending)) = ended {
-            crate::blocking::count_ended(self.stats, id, ending);
         }
         if engine.monitors.active() {
             self.show(request);
@@ -553,12 +557,15 @@ impl Run<'_, '_> {
         if wish.is_none() {
             let ticks = self.count(request.id, succeeded);
             let reply_bytes = self.reply.out.len().saturating_sub(written);
-            self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+            self.note_if_outstanding(request, Cost { bytes, ticks, reply_bytes });
         }
         if !self.record.ready.is_empty() && self.transaction.is_none() {
             self.serve_ready(locked, now_ms);
         }
-        wish.map(|wait| self.park(request, wait, locked))
+        let wait = wish?;
+        let ticks = (self.now.ticks)();
+        let taken = ticks.saturating_sub(std::mem::replace(&mut self.ticks, ticks));
+        Some(self.park(request, wait, taken, locked))
     }
 
     /// Notes what the reply of a command may show. A shard knows its last change; without locks it may
@@ -717,44 +724,9 @@ impl Run<'_, '_> {
 
     /// Puts the command into the log of commands if it took long or was large.
     #[inline]
-    pub(crate) fn note_if_outstanding(
-        &self,
-        request: &Resolved<'_>,
-        bytes: usize,
-        ticks: u64,
-        reply_bytes: usize,
-    ) {
-        let limits = &self.settings.command_log;
-        let reaches = |limit: command::LogLimit, value: u64| {
-            limit.threshold.is_some_and(|threshold| value >= threshold)
-        };
-        let slow_ticks = limits
-            .slow
-            .threshold
-            .map_or(u64::MAX, |micros| micros.saturating_mul(self.now.stale_ticks) / 1000);
-        if ticks >= slow_ticks
-            || reaches(limits.large_request, bytes as u64)
-            || reaches(limits.large_reply, reply_bytes as u64)
-        {
-            self.note(request, bytes, ticks, reply_bytes);
-        }
-    }
-
-    #[cold]
-    fn note(&self, request: &Resolved<'_>, bytes: usize, ticks: u64, reply_bytes: usize) {
-        let (row, words) = (request.spec, request.args);
-        use command::LogKind::{LargeReply, LargeRequest, Slow};
-        if row.flags.has(Flags::SKIP_SLOWLOG) {
-            return;
-        }
-        let micros = ticks.saturating_mul(1000) / self.now.stale_ticks.max(1);
-        let client = (&*self.session.card, self.now.wall_ms);
-        for (kind, value) in
-            [(Slow, micros), (LargeRequest, bytes as u64), (LargeReply, reply_bytes as u64)]
-        {
-            let limits = &self.settings.command_log;
-            self.engine.command_log.note(kind, value, limits, (row, words), client);
-        }
+    pub(crate) fn note_if_outstanding(&self, request: &Resolved<'_>, cost: Cost) {
+        let client = (&*self.session.card, self.now);
+        self.engine.note_if_outstanding(self.settings, request, cost, client);
     }
 
     /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
@@ -778,6 +750,9 @@ impl Run<'_, '_> {
         }
         if self.session.close_after_reply {
             return Some(self.close());
+        }
+        if let Some(kind) = self.session.feed.take() {
+            return Some(End::Feed(kind));
         }
         later.map(End::Later)
     }

@@ -135,20 +135,23 @@ impl<'a> Db<'a> {
         &'g mut self,
         key: &'g KeyRef<'_>,
     ) -> Result<WriteGuard<'g, 'a, T>, WrongType> {
-        self.purge(key);
         let (now_ms, clock, touch, random) = (self.now_ms, self.clock, self.touch, self.random);
-        let index = self.index as usize;
+        let (index, horizon_ms) = (self.index, self.horizon_ms);
         let mut at = None;
-        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index)
+        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index as usize)
             && let Some(found) = db.table().find(key.hash(), key.bytes())
         {
             let entry = db.table().get(found);
-            view_of::<T>(entry.value())?;
-            if touch {
-                let touched = clock.touched(entry.clock(), now_ms, || random);
-                db.touch(found, touched);
+            if entry.expired(horizon_ms) {
+                self.expire_now(index, key);
+            } else {
+                view_of::<T>(entry.value())?;
+                if touch {
+                    let touched = clock.touched(entry.clock(), now_ms, || random);
+                    db.touch(found, touched);
+                }
+                at = Some(found);
             }
-            at = Some(found);
         }
         Ok(WriteGuard { db: self, key, at, of: PhantomData })
     }

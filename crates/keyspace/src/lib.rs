@@ -45,7 +45,7 @@ pub use elements::ExpiredElements;
 pub use entry::{Entry, NewValue, PACKED_INLINE_MAX, SHARED_MIN, Shared, Value};
 pub use event::{Event, EventClass};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
-pub use expire::Swept;
+pub use expire::{Gone, Swept};
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
 pub use reach::Stalled;

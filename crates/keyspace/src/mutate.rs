@@ -126,7 +126,7 @@ impl Db<'_> {
         }
     }
 
-    fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
+    pub(crate) fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
         if let Some(entry) =
             locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
         {

@@ -100,7 +100,8 @@ pub(crate) fn save_key(
             meta.frequency = u8::try_from(clock.frequency(entry.clock(), now_ms)).ok();
         }
     }
-    file::write_key(out, entry.value().saved().kind(), entry.key(), meta);
+    let kind = entry.value().saved().kind(out.dialect());
+    file::write_key(out, kind, entry.key(), meta);
 }
 
 /// Writes a whole file under all locks. `aux` are names and values for its head.

@@ -2,7 +2,7 @@
 
 use crate::interest::{Interest, InterestCounts};
 use crate::snapshot::Part;
-use crate::{Entry, Garbage};
+use crate::{Entry, Garbage, KeyRef, Value};
 use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -219,6 +219,16 @@ impl Shard {
     }
 
     #[inline]
+    /// Starts the loads that a search for each of these elements of the collection at `key` will
+    /// wait for.
+    pub fn prefetch_elements(&self, index: u32, key: &KeyRef<'_>, names: &[&[u8]]) {
+        let Some(table) = self.database(index).map(Database::table) else { return };
+        let entry = table.find(key.hash(), key.bytes()).map(|at| table.get(at));
+        if let Some(Value::Boxed(any)) = entry.as_deref().map(Entry::value) {
+            any.prefetch(names);
+        }
+    }
+
     pub fn database(&self, index: u32) -> Option<&Database> {
         self.databases.get(index as usize)
     }

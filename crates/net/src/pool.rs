@@ -4,6 +4,7 @@
 use crate::connection::{Connection, Exit};
 use crate::scratch::Scratch;
 use command::{Card, Session};
+use durability::replica_feed::Over;
 use engine::Engine;
 use parking_lot::Mutex;
 use resp::ProtocolError;
@@ -217,7 +218,9 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
     let exit = registered.unwrap_or_else(Exit::Io);
     report(&card, &exit);
     match exit {
-        Exit::OutputLimit => stats.output_buffer_disconnections.add(1),
+        Exit::OutputLimit | Exit::Fed(Over::OutputLimit) => {
+            stats.output_buffer_disconnections.add(1)
+        }
         Exit::QueryLimit => stats.query_buffer_disconnections.add(1),
         _ => {}
     }
@@ -233,6 +236,17 @@ fn report(card: &Card, exit: &Exit) {
         Exit::Killed => verbose!("Client killed id={id} addr={addr}"),
         Exit::OutputLimit => {
             warning!("Client id={id} addr={addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::OutputLimit) => {
+            warning!("Replica {addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::Timeout) => warning!("Disconnecting timedout replica: {addr}"),
+        Exit::Fed(Over::SnapshotTooLarge) => warning!(
+            "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
+             it has not said that it takes one of unknown length (REPLCONF capa eof)."
+        ),
+        Exit::AnswerToReplica => {
+            warning!("Replica {addr} sent a command that has an answer, disconnecting it");
         }
         Exit::QueryLimit => {
             warning!("Closing client that reached max query buffer length: id={id} addr={addr}");

@@ -39,7 +39,7 @@ pub mod zipmap;
 
 pub use error::Error;
 pub use reader::{Reader, Source};
-pub use writer::{Sink, Writer};
+pub use writer::{Dialect, Sink, Writer};
 
 /// An element of a packed block. Its order is any that equal elements agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

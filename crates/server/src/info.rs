@@ -21,7 +21,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("persistence", true, persistence),
     ("stats", true, stats),
     ("debug", false, debug),
-    ("replication", true, replication),
+    ("replication", true, crate::replication::info),
     ("cpu", true, cpu),
     ("modules", true, modules),
     ("commandstats", false, commandstats),
@@ -49,11 +49,11 @@ pub(crate) fn info(server: &Server, names: &[String]) -> String {
     text
 }
 
-fn head(out: &mut String, title: &str) {
+pub(crate) fn head(out: &mut String, title: &str) {
     line(out, format_args!("# {title}"));
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _infallible = out.write_fmt(text);
     out.push_str("\r\n");
@@ -61,9 +61,10 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 macro_rules! fields {
     ($out:expr, $($name:literal = $value:expr;)*) => {
-        { $(line($out, format_args!(concat!($name, ":{}"), $value));)* }
+        { $($crate::info::line($out, format_args!(concat!($name, ":{}"), $value));)* }
     };
 }
+pub(crate) use fields;
 
 fn server(server: &Server, out: &mut String) {
     const PORT: ParamId = id("port");
@@ -219,7 +220,7 @@ fn memory(server: &Server, out: &mut String) {
         "mem_fragmentation_ratio" = format_args!("{:.2}", ratio(rss, used));
         "mem_fragmentation_bytes" = rss as i64 - used as i64;
         "mem_not_counted_for_evict" = crate::start::not_counted_for_evict(&server.engine.journal);
-        "mem_replication_backlog" = 0;
+        "mem_replication_backlog" = crate::replication::backlog_bytes(server);
         "mem_total_replication_buffers" = 0;
         "mem_replica_full_sync_buffer" = 0;
         "mem_clients_slaves" = 0;
@@ -334,15 +335,15 @@ fn stats(server: &Server, out: &mut String) {
         "total_net_input_bytes" = total.net_in_bytes;
         "total_net_output_bytes" = total.net_out_bytes;
         "total_net_repl_input_bytes" = 0;
-        "total_net_repl_output_bytes" = 0;
+        "total_net_repl_output_bytes" = total.net_repl_out_bytes;
         "instantaneous_input_kbps" = format_args!("{:.2}", kilobytes(samples.input_bytes_per_second.load(Relaxed)));
         "instantaneous_output_kbps" = format_args!("{:.2}", kilobytes(samples.output_bytes_per_second.load(Relaxed)));
         "instantaneous_input_repl_kbps" = "0.00";
         "instantaneous_output_repl_kbps" = "0.00";
         "rejected_connections" = samples.rejected_connections.load(Relaxed);
-        "sync_full" = 0;
+        "sync_full" = server.engine.history.full.load(Relaxed);
         "sync_partial_ok" = 0;
-        "sync_partial_err" = 0;
+        "sync_partial_err" = server.engine.history.partial_refused.load(Relaxed);
         "expired_subkeys" = server.engine.space.expired_elements();
         "expired_keys" = server.engine.space.expired_keys();
         "expired_stale_perc" = format_args!("{stale:.2}");
@@ -405,25 +406,6 @@ fn debug(server: &Server, out: &mut String) {
         "eventloop_duration_cron_sum" = clock::ticks_to_micros(total.cron_ticks);
         "eventloop_duration_max" = clock::ticks_to_micros(total.longest_ticks);
         "eventloop_cmd_per_cycle_max" = total.most_commands;
-    }
-}
-
-fn replication(server: &Server, out: &mut String) {
-    let offset = server.engine.journal.tail().0;
-    head(out, "Replication");
-    fields! { out,
-        "role" = "master";
-        "connected_slaves" = 0;
-        "replicas_waiting_psync" = 0;
-        "master_failover_state" = "no-failover";
-        "master_replid" = server.run_id;
-        "master_replid2" = "0".repeat(40);
-        "master_repl_offset" = offset;
-        "second_repl_offset" = -1;
-        "repl_backlog_active" = 0;
-        "repl_backlog_size" = server.int(id("repl-backlog-size"));
-        "repl_backlog_first_byte_offset" = 0;
-        "repl_backlog_histlen" = 0;
     }
 }
 

@@ -16,6 +16,7 @@ mod info;
 mod node;
 mod persistence;
 mod promises;
+mod replication;
 mod settings;
 mod start;
 

@@ -129,6 +129,7 @@ impl Node for Server {
             Ok(_) => {
                 self.clients.limit_bytes(settings.clients_bytes_max);
                 self.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
+                self.engine.history.resize(settings.backlog_bytes);
                 self.engine.set_settings(settings);
                 Ok(())
             }
@@ -150,6 +151,8 @@ impl Node for Server {
         self.engine.space.reset_stats();
         self.engine.pressure.reset();
         self.clients.reset_stats();
+        self.engine.history.full.store(0, Ordering::Relaxed);
+        self.engine.history.partial_refused.store(0, Ordering::Relaxed);
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
         self.samples.connections.store(0, Ordering::Relaxed);
         self.samples.expire_micros.store(0, Ordering::Relaxed);
@@ -328,6 +331,10 @@ impl Node for Server {
 
     fn run_id(&self) -> &str {
         &self.run_id
+    }
+
+    fn log_offset(&self) -> u64 {
+        self.engine.journal.tail().0
     }
 
     fn uptime_seconds(&self) -> u64 {

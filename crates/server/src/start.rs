@@ -13,7 +13,7 @@ use journal::{Journal, Lsn};
 use keyspace::Keyspace;
 use net::{Listeners, Pool};
 use parking_lot::Mutex;
-use runtime::process::{self, banner, crash, daemon, limits, signal, title};
+use runtime::process::{self, banner, code, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use socket2::Socket;
 use std::ffi::OsString;
@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 use stdx::hash::Seed;
+use stdx::rng::Rng;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
@@ -218,6 +219,7 @@ fn start(
     signal::install().map_err(fail("Can't install signal handlers"))?;
     let maxclients = config.uint(id("maxclients")) as u32;
     let mut config = config;
+    code::populate();
     let Some(reached) = limits::raise_open_files(maxclients) else {
         return Err("There are too few file descriptors.".into());
     };
@@ -330,6 +332,8 @@ fn build(
     }));
     let count = threads(&server.config.lock());
     let seed = u64::from_le_bytes(random().map_err(entropy)?);
+    let own = u64::from_le_bytes(random().map_err(entropy)?);
+    engine.history.rename(&mut Rng::new(own));
     let pool = Pool::start(engine, Arc::clone(&server) as Arc<dyn net::Admission>, count, seed)
         .map_err(|error| format!("Can't start the workers: {error}"))?;
     let first = server.pool.set(pool).is_ok();

@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use crate::bucket::{SLOTS, TAG_SHIFT, TAGS, prefetch, tag_of};
+use crate::bucket::{LINE, SLOTS, TAG_SHIFT, TAGS, tag_of};
 use crate::directory::{Directory, tag_at};
 use crate::item::{Borrowed, Item, address};
 use crate::segment::Segment;
 use crate::table::Table;
+use stdx::prefetch::prefetch;
 
 /// Only so many high bits of a cursor are ever set: a caller may drop the `64 - CURSOR_BITS` low
 /// ones.
@@ -101,7 +102,12 @@ impl<T: Item, H> Table<T, H> {
             }
         };
         if begin < end {
-            walk(&mut |word| prefetch(address(word).as_ptr().addr()));
+            // PERF: whoever visits many items copies them; most take two lines.
+            walk(&mut |word| {
+                let item = address(word).as_ptr().addr();
+                prefetch(item);
+                prefetch(item + LINE);
+            });
         }
         walk(&mut |word| {
             // SAFETY: a slot in use of a borrowed table.

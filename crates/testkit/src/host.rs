@@ -269,6 +269,10 @@ impl Node for Host {
         "0123456789abcdef0123456789abcdef01234567"
     }
 
+    fn log_offset(&self) -> u64 {
+        0
+    }
+
     fn uptime_seconds(&self) -> u64 {
         self.now_ms().saturating_sub(self.started_ms).max(0) as u64 / 1000
     }

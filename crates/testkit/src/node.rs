@@ -60,7 +60,7 @@ pub struct Node {
 
 /// A worker of a node, which may be on a thread of its own.
 pub struct Hand {
-    engine: Arc<Engine>,
+    pub engine: Arc<Engine>,
     host: Arc<Host>,
     worker: Worker,
     requests: Requests,
@@ -387,8 +387,8 @@ impl Hand {
     pub fn resume(&mut self, session: &mut Session) -> Option<Value> {
         let waiting = session.card.waiting.lock().clone()?;
         self.reply.protocol = session.wire();
-        let now_ms = self.host.now_ms();
-        if !self.engine.resume(&self.worker, session, &waiting, now_ms, &mut self.reply) {
+        let now = now(self.host.now_ms());
+        if !self.engine.resume(&self.worker, session, &waiting, now, &mut self.reply) {
             return None;
         }
         let bytes = self.reply.out.to_vec();
@@ -435,8 +435,8 @@ impl Hand {
                 waiting.end(Ending::Timeout);
             }
         }
-        let now_ms = self.host.now_ms();
-        self.engine.resume(&self.worker, session, waiting, now_ms, &mut self.reply);
+        let now = now(self.host.now_ms());
+        self.engine.resume(&self.worker, session, waiting, now, &mut self.reply);
     }
 
     fn serve(
@@ -494,6 +494,11 @@ impl Hand {
                             .current(self.host.now_ms())
                             .map_or(1, |(_, left)| left);
                         self.advance_ms(left.max(1));
+                    }
+                    // Nobody here reads what such a connection is sent.
+                    End::Feed(_) => {
+                        used = requests.end_of(served.done);
+                        whole = false;
                     }
                     End::Close => session.close_after_reply = true,
                 }

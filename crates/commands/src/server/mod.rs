@@ -17,6 +17,7 @@ mod lolwut;
 mod memory;
 mod module;
 mod monitor;
+mod replication;
 mod save;
 #[cfg(test)]
 mod tests;
@@ -39,10 +40,15 @@ pub(crate) const COMMANDS: &[Command] = &[
     memory::MEMORY,
     module::MODULE,
     monitor::MONITOR,
+    replication::PSYNC,
+    replication::REPLCONF,
+    replication::REPLICAOF,
     information::ROLE,
     save::SAVE,
     information::SHUTDOWN,
+    replication::SLAVEOF,
     command_log::SLOWLOG,
+    replication::SYNC,
     information::TIME,
 ];
 

@@ -62,6 +62,7 @@ const UNBUILT: &[(&str, &str)] = &[
     ("max-new-connections-per-cycle", "new connections are taken between the turns of others"),
     ("max-new-tls-connections-per-cycle", "there is no TLS yet"),
     ("maxmemory-clients", "the memory of clients is not bounded together yet"),
+    ("propagation-error-behavior", NO_REPLICAS),
     ("rdb-del-sync-files", NO_REPLICAS),
     ("sentinel", "there is no Sentinel yet"),
     ("server-cpulist", NOT_PINNED),

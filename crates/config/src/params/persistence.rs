@@ -6,6 +6,7 @@ use crate::value;
 const FSYNC: &[(&str, u32)] = &[("everysec", 2), ("always", 1), ("no", 0)];
 const ON_ERROR: &[(&str, u32)] = &[("ignore", 0), ("panic", 1), ("panic-on-replicas", 2)];
 const RDB_VERSION: &[(&str, u32)] = &[("strict", 0), ("relaxed", 1)];
+const FORMAT: &[(&str, u32)] = &[("common", 0), ("redis-7.0", 1), ("valkey-9.0", 2)];
 const DURABILITY: &[(&str, u32)] =
     &[("async", 0), ("fsync", 1), ("quorum", 2), ("quorum-fsync", 3)];
 const NO_BACKUP: &str = "there is no BACKUP command";
@@ -86,6 +87,13 @@ pub(super) const PARAMS: &[Param] = &[
         "What happens when a replicated or logged command fails.",
     ),
     flag("rdb-del-sync-files", "no", "Delete RDB files that were only made for replication."),
+    choice(
+        "rdb-format",
+        FORMAT,
+        "common",
+        "Who loads RDB files: Redis from 7.2 and Valkey; Redis from 7.0; Valkey from 9.0, with fields that expire.",
+    )
+    .of(Source::Almagre),
     flag("rdb-save-incremental-fsync", "yes", "Sync an RDB file every few megabytes."),
     choice(
         "rdb-version-check",

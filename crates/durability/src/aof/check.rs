@@ -3,9 +3,8 @@
 
 use super::manifest::Manifest;
 use super::scan::{Damage, Frame, Scanner, annotation_at, command};
-use crate::rdb_file::{Event, FileSource, Frames};
+use crate::rdb_file::{self, FileSource};
 use disk::{Disk, DiskFile, Open};
-use rdb::file::Versions;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -18,6 +17,8 @@ pub struct CheckOptions {
     pub fix: bool,
     /// Cuts off what the last file has from after that moment, in seconds since 1970.
     pub timestamp: Option<i64>,
+    /// Milliseconds since 1970: what of a snapshot has expired.
+    pub now_ms: i64,
 }
 
 /// The check of one path.
@@ -253,17 +254,24 @@ impl Check<'_> {
             return Ok(Some(0));
         }
         let (mut source, _) = FileSource::open(self.disk, path)?;
-        match walk(&mut source) {
-            Ok(end) => {
-                writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
-                Ok(Some(end))
+        let out = &mut *self.out;
+        let mut told = Ok(());
+        let mut say = |offset: u64, line: String| {
+            if told.is_ok() {
+                told = writeln!(out, "[offset {offset}] {line}");
             }
-            Err(error) => {
-                writeln!(self.out, "{error}")?;
-                writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
-                Ok(None)
+        };
+        let (checked, outcome) = rdb_file::check(&mut source, self.options.now_ms, &mut say);
+        told?;
+        if let Err(fault) = outcome {
+            for line in fault.lines(checked.offset).iter().chain(&checked.lines()) {
+                writeln!(self.out, "{line}")?;
             }
+            writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
+            return Ok(None);
         }
+        writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
+        Ok(Some(checked.offset))
     }
 
     fn read(&self, file: &dyn DiskFile, begin: u64, lines: &mut Lines) -> io::Result<Read> {
@@ -310,17 +318,4 @@ fn names_files(file: &dyn DiskFile, size: u64) -> io::Result<bool> {
     disk::read_exact_at(file, &mut head, 0)?;
     let mut lines = head.split(|&byte| byte == b'\n');
     Ok(lines.find(|line| !line.starts_with(b"#")).is_some_and(|line| line.starts_with(b"file")))
-}
-
-/// Goes over all of a snapshot; returns where it ends.
-fn walk(source: &mut FileSource) -> Result<u64, String> {
-    let mut frames =
-        Frames::begin(source, Versions::Known, true).map_err(|error| error.to_string())?;
-    loop {
-        match frames.next().map_err(|error| error.to_string())? {
-            Event::End { .. } => return Ok(frames.offset()),
-            Event::Large => frames.skip_large().map_err(|error| error.to_string())?,
-            _ => {}
-        }
-    }
 }

@@ -72,7 +72,8 @@ impl Loader<'_> {
         for (at, part) in parts.iter().enumerate() {
             let last = sizes.iter().skip(at + 1).all(|size| *size == 0);
             let name = String::from_utf8_lossy(&part.name).into_owned();
-            let file = files.read(&part.name).map_err(|error| Fault::io("Opening", &name, &error))?;
+            let file =
+                files.read(&part.name).map_err(|error| Fault::io("Opening", &name, &error))?;
             let mut one = One {
                 replay: &mut replay,
                 progress: self.progress,
@@ -116,39 +117,39 @@ impl Loaded {
     }
 }
 
-    /// Whether the end of a damaged file may be cut off.
-    fn judge(
-        options: LoadOptions,
-        damage: &Damage,
-        name: &str,
-        size: u64,
-        last: bool,
-    ) -> Result<(), Fault> {
-        let Damage { valid_bytes, offset, reason, cut_off, torn } = *damage;
-        let tail = size.saturating_sub(valid_bytes);
-        let small = cut_off || tail <= options.corrupt_tail_bytes_max;
-        if torn && last && options.truncated && small {
-            return Ok(());
-        }
-        let what = match cut_off {
-            true => "Unexpected end of file reading",
-            false => "Bad file format reading",
-        };
-        let why = if !torn {
-            "This is not what a crash leaves: more follows that was safe on disk."
-        } else if !last {
-            "It is not the last file of the set."
-        } else if !options.truncated {
-            "The end may be dropped: set 'aof-load-truncated' to yes, and start the server again."
-        } else {
-            "More than 'aof-load-corrupt-tail-max-size' allows would be dropped."
-        };
-        Err(Fault(format!(
-            "{what} the append only file {name}: {reason}, at offset {offset}; valid up to offset \
+/// Whether the end of a damaged file may be cut off.
+fn judge(
+    options: LoadOptions,
+    damage: &Damage,
+    name: &str,
+    size: u64,
+    last: bool,
+) -> Result<(), Fault> {
+    let Damage { valid_bytes, offset, reason, cut_off, torn } = *damage;
+    let tail = size.saturating_sub(valid_bytes);
+    let small = cut_off || tail <= options.corrupt_tail_bytes_max;
+    if torn && last && options.truncated && small {
+        return Ok(());
+    }
+    let what = match cut_off {
+        true => "Unexpected end of file reading",
+        false => "Bad file format reading",
+    };
+    let why = if !torn {
+        "This is not what a crash leaves: more follows that was safe on disk."
+    } else if !last {
+        "It is not the last file of the set."
+    } else if !options.truncated {
+        "The end may be dropped: set 'aof-load-truncated' to yes, and start the server again."
+    } else {
+        "More than 'aof-load-corrupt-tail-max-size' allows would be dropped."
+    };
+    Err(Fault(format!(
+        "{what} the append only file {name}: {reason}, at offset {offset}; valid up to offset \
              {valid_bytes} of {size}. {why} Make a backup of the files, then look at them with \
              'almagre check-aof', which can drop the end of the last one with --fix."
-        )))
-    }
+    )))
+}
 
 fn sizes(files: &Files, manifest: &Manifest) -> Result<Vec<u64>, Fault> {
     let size = |part: &Part| {
@@ -197,8 +198,9 @@ impl One<'_, '_> {
         if !head.starts_with(b"REDIS") && head != *b"VALKEY" {
             return Ok(0);
         }
-        let end = base(self.path)
-            .map_err(|error| Fault(format!("Error reading the RDB base file {}: {error}", self.name)))?;
+        let end = base(self.path).map_err(|error| {
+            Fault(format!("Error reading the RDB base file {}: {error}", self.name))
+        })?;
         self.progress.bytes.fetch_add(end, Ordering::Relaxed);
         Ok(end)
     }
@@ -256,7 +258,8 @@ impl<'e> Replay<'e> {
 
     /// Applies whole records. An error has its place.
     fn apply(&mut self, records: &[u8]) -> Result<(), (usize, String)> {
-        let limits = Limits { bulk_bytes_max: u64::from(u32::MAX), inline: false, ..Limits::default() };
+        let limits =
+            Limits { bulk_bytes_max: u64::from(u32::MAX), inline: false, ..Limits::default() };
         let mut at = 0;
         while let Some(rest) = records.get(at..).filter(|rest| !rest.is_empty()) {
             if let Some((len, _)) = annotation_at(rest) {
@@ -298,7 +301,7 @@ impl<'e> Replay<'e> {
                 while job.step(space, 0, &mut self.reply) == JobStep::More {}
             }
             End::Wait(waiting) => self.engine.abandon(&waiting),
-            End::Done | End::Paused | End::Close => {}
+            End::Done | End::Paused | End::Feed(_) | End::Close => {}
         }
         // Whatever held it back or closed it holds for nobody here.
         self.session.close_after_reply = false;
@@ -339,8 +342,13 @@ impl<'e> Replay<'e> {
 
 /// Whether an error means that the file needs another server.
 fn is_unknown(text: &str) -> bool {
-    ["ERR unknown command", "ERR unknown subcommand", "ERR wrong number of arguments", "ERR DB index"]
-        .iter()
-        .any(|prefix| text.starts_with(prefix))
+    [
+        "ERR unknown command",
+        "ERR unknown subcommand",
+        "ERR wrong number of arguments",
+        "ERR DB index",
+    ]
+    .iter()
+    .any(|prefix| text.starts_with(prefix))
         || text.starts_with("EXECABORT")
 }

@@ -19,7 +19,11 @@ use types::persist::{Loaded, Saved};
 pub enum Form {
     Rdb(Image),
     /// Begins with a `#TS` line of these seconds, if they are given, and with these libraries of functions.
-    Commands { seconds: Option<i64>, functions: Vec<Vec<u8>>, limits: types::Limits },
+    Commands {
+        seconds: Option<i64>,
+        functions: Vec<Vec<u8>>,
+        limits: types::Limits,
+    },
 }
 
 /// Asked after each part whether to go on.
@@ -145,11 +149,7 @@ impl Plain<'_> {
         Ok(size)
     }
 
-    fn entries(
-        &mut self,
-        body: &mut Body<'_>,
-        limits: &types::Limits,
-    ) -> Result<(), Unwritten> {
+    fn entries(&mut self, body: &mut Body<'_>, limits: &types::Limits) -> Result<(), Unwritten> {
         /// Of the newest types that snapshots hold.
         const VERSION: u16 = rdb::opcode::REDIS_MAX;
         let mut reader = Reader::streaming(body).without_checksum();
@@ -226,8 +226,7 @@ impl Plain<'_> {
         for field in hash.iter() {
             if let Some(at) = field.expiry {
                 let (name, at) = (text(field.name), at.to_string());
-                let words: [&[u8]; 6] =
-                    [b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", b"1", &name];
+                let words: [&[u8]; 6] = [b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", b"1", &name];
                 self.command(&words)?;
             }
         }

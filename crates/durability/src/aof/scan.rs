@@ -260,13 +260,9 @@ impl<'a> Scanner<'a> {
         let gone = self.given;
         self.buf.drain(..gone);
         self.base = self.offset(gone);
-        for mark in [
-            &mut self.given,
-            &mut self.sealed,
-            &mut self.whole,
-            &mut self.at,
-            &mut self.summed,
-        ] {
+        for mark in
+            [&mut self.given, &mut self.sealed, &mut self.whole, &mut self.at, &mut self.summed]
+        {
             *mark = mark.saturating_sub(gone);
         }
         let more = self.buf.len().saturating_sub(self.at).max(READ_BYTES);

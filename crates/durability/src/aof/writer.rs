@@ -583,9 +583,10 @@ impl Writer {
     }
 
     fn switch_at_cut(&mut self) -> Result<(), Failure> {
-        let is_there = self.prepared.as_ref().is_some_and(|prepared| {
-            prepared.cut.is_some_and(|cut| cut <= self.written)
-        });
+        let is_there = self
+            .prepared
+            .as_ref()
+            .is_some_and(|prepared| prepared.cut.is_some_and(|cut| cut <= self.written));
         let is_there = is_there && self.buf.is_empty() && self.is_whole;
         if !is_there {
             return Ok(());

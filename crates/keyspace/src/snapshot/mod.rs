@@ -28,7 +28,7 @@ use crate::{AccessClock, Entry, HeldShards, Keyspace, persist};
 use cells::Cells;
 use lock::ShardId;
 pub(crate) use part::Part;
-use rdb::{Writer, file};
+use rdb::{Dialect, Writer, file};
 pub(crate) use shared::Shared;
 use shared::{Batch, Handed};
 use std::fmt;
@@ -194,6 +194,11 @@ impl Snapshot {
     /// What there was at the cut.
     pub fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// What is read from here on is for these readers.
+    pub fn set_dialect(&mut self, dialect: Dialect) {
+        self.writer.set_dialect(dialect);
     }
 
     /// How many of the keys have been read.

@@ -7,6 +7,19 @@ pub trait Sink: Send {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
 }
 
+/// For whom a file is written, where one form does not suit all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// The oldest form that carries the value. Redis from 7.2 on and Valkey load it, as far as they
+    /// have such values.
+    #[default]
+    Common,
+    /// What Redis 7.0 has, too. When a consumer of a stream was last active is left out.
+    Redis70,
+    /// What Valkey from 9.0 on has: fields that expire in its own form.
+    Valkey9,
+}
+
 /// A block goes to the sink when it has this many bytes.
 const BLOCK: usize = 64 << 10;
 /// Shorter strings cannot win by LZF.
@@ -26,6 +39,7 @@ pub struct Writer<'a> {
     crc: u64,
     sent: u64,
     compressor: Option<lzf::Compressor>,
+    dialect: Dialect,
 }
 
 impl Default for Writer<'_> {
@@ -44,6 +58,7 @@ impl<'a> Writer<'a> {
             crc: 0,
             sent: 0,
             compressor: Some(lzf::Compressor::default()),
+            dialect: Dialect::Common,
         }
     }
 
@@ -56,6 +71,15 @@ impl<'a> Writer<'a> {
     pub fn without_compression(mut self) -> Self {
         self.compressor = None;
         self
+    }
+
+    /// What follows is written for these readers.
+    pub fn set_dialect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Bytes written so far.

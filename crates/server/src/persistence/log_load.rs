@@ -7,7 +7,7 @@ use command::{CommandError, Node, Others};
 use config::id;
 use disk::RealDisk;
 use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
-use durability::rdb_file::{FileSource, Frames, Image};
+use durability::rdb_file::{FileSource, Frames};
 use engine::Worker;
 use keyspace::{Db, Record};
 use rdb::file::Versions;
@@ -65,13 +65,12 @@ fn go_on_at(server: &Server, loaded: &Loaded) {
 fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let failed = |error: std::io::Error| format!("Can't create the append-only file: {error}");
     let log = &server.persistence.log;
-    let (policy, options, rdb, checksum) = {
+    let (policy, options, rdb) = {
         let config = server.config.lock();
         (
             policy(server, &config),
             super::snapshot_save::options(&config, clock::now().0),
             config.yes(id("aof-use-rdb-preamble")),
-            config.yes(id("rdbchecksum")),
         )
     };
     let engine = &server.engine;
@@ -84,8 +83,7 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
         .map_err(|error| error.to_string())?;
     let part = writer.next_base(rdb);
     let form = if rdb {
-        let head = super::snapshot_save::head(server, snapshot.totals(), true);
-        Form::Rdb(Image::new(&head, checksum))
+        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, true)?)
     } else {
         let limits = engine.settings().limits;
         Form::Commands { seconds: None, functions: Vec::new(), limits }
@@ -117,7 +115,8 @@ fn load_set(
     let progress = Arc::clone(&server.persistence.loading.log);
     progress.bytes.store(0, Ordering::Relaxed);
     let mut base = |path: &Path| load_base(server, path);
-    let loader = Loader { engine, worker: &mut worker, base: &mut base, progress: &progress, options };
+    let loader =
+        Loader { engine, worker: &mut worker, base: &mut base, progress: &progress, options };
     let loaded = loader.load(files, manifest).map_err(|fault| fault.0)?;
     loaded.remarks.iter().for_each(|remark| log_warning!("{remark}"));
     Ok(loaded)
@@ -125,8 +124,7 @@ fn load_set(
 
 /// Loads the snapshot at the beginning of a file; returns where it ends.
 fn load_base(server: &Server, path: &Path) -> Result<u64, String> {
-    let (mut source, _) =
-        FileSource::open(&RealDisk, path).map_err(|error| error.to_string())?;
+    let (mut source, _) = FileSource::open(&RealDisk, path).map_err(|error| error.to_string())?;
     let relaxed = server.engine.settings().rdb_relaxed;
     let versions = if relaxed { Versions::Any } else { Versions::Known };
     let checksum = server.config.lock().yes(id("rdbchecksum")) && !server.skips_checksums();

@@ -24,8 +24,10 @@ pub(crate) use snapshot_save::{bgsave, judge, save};
 
 use crate::node::Server;
 use config::id;
+use disk::{Disk as _, RealDisk};
 use parking_lot::{Condvar, Mutex};
-use std::path::PathBuf;
+use runtime::{log_notice, log_warning};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// What INFO says of it, and what the rules go by.
@@ -82,12 +84,30 @@ fn temp_path() -> PathBuf {
     PathBuf::from(format!("temp-{}.rdb", std::process::id()))
 }
 
+/// Removes what processes left that were ended while they saved.
+fn remove_orphans() {
+    for name in RealDisk.list(Path::new(".")).unwrap_or_default() {
+        let pid = name.to_str().and_then(|name| name.strip_prefix("temp-")?.strip_suffix(".rdb"));
+        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+        // Another server may save into the same folder.
+        let lives = RealDisk.metadata(&Path::new("/proc").join(pid.to_string())).is_ok();
+        if lives && pid != std::process::id() {
+            continue;
+        }
+        match RealDisk.remove(Path::new(&name)) {
+            Ok(()) => log_notice!("Removed {}, which was never finished", name.display()),
+            Err(error) => log_warning!("Cannot remove {}: {error}", name.display()),
+        }
+    }
+}
+
 /// Loads the data set at the start of the server, on a thread of its own. Commands that need data
 /// are refused meanwhile.
 ///
 /// # Errors
 /// A line for the log. The server must not go on: what is there is not the data set.
 pub(crate) fn load(server: &Server) -> Result<(), String> {
+    remove_orphans();
     if server.config.lock().yes(id("appendonly")) {
         return log_load::load(server);
     }

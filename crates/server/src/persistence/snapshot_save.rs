@@ -9,6 +9,7 @@ use disk::RealDisk;
 use durability::rdb_file::{Head, Image, Saving};
 use engine::SnapshotError;
 use keyspace::{Snapshot, SnapshotOptions, Totals};
+use rdb::Dialect;
 use runtime::process::signal;
 use runtime::{clock, log_notice, log_warning};
 use std::sync::Arc;
@@ -79,13 +80,38 @@ fn seconds() -> i64 {
     clock::now().0.div_euclid(1000)
 }
 
-/// What is written before the data.
-pub(crate) fn head(server: &Server, totals: Totals, aof_base: bool) -> Head {
-    /// The oldest that all who read our files know, and that of fields that expire.
-    const PLAIN: u16 = 11;
-    const FIELD_EXPIRY: u16 = 12;
+/// The version of a file, and what is in it, as `rdb-format` says: the oldest that its readers know
+/// and that carries the data.
+fn format(config: &Config, totals: Totals) -> Result<(u16, Dialect), String> {
+    Ok(match (config.word(id("rdb-format")), totals.subexpiry) {
+        ("redis-7.0", 0) => (10, Dialect::Redis70),
+        ("redis-7.0", _) => {
+            return Err("rdb-format redis-7.0 cannot carry fields of hashes that expire".into());
+        }
+        ("valkey-9.0", _) => (80, Dialect::Valkey9),
+        (_, 0) => (11, Dialect::Common),
+        _ => (12, Dialect::Common),
+    })
+}
+
+/// The file of a snapshot that nobody has read from yet. `aof_base`: a log goes on where it ends.
+pub(crate) fn image(
+    server: &Server,
+    snapshot: &mut Snapshot,
+    aof_base: bool,
+) -> Result<Image, String> {
+    let (format, checksum) = {
+        let config = server.config.lock();
+        (format(&config, snapshot.totals()), config.yes(id("rdbchecksum")))
+    };
+    let (version, dialect) = format?;
+    snapshot.set_dialect(dialect);
+    Ok(Image::new(&head(server, version, aof_base), checksum))
+}
+
+fn head(server: &Server, version: u16, aof_base: bool) -> Head {
     Head {
-        version: if totals.subexpiry > 0 { FIELD_EXPIRY } else { PLAIN },
+        version,
         aux: vec![
             ("redis-ver", command::REDIS_VERSION.to_owned()),
             ("redis-bits", usize::BITS.to_string()),
@@ -148,18 +174,16 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Com
 /// Writes the file, and puts it in its place.
 fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
     let (path, temp) = (snapshot_path(server), temp_path());
-    let (checksum, incremental, delay) = {
+    let (incremental, delay) = {
         let config = server.config.lock();
-        let yes = |name| config.yes(name);
         let delay = Delay(config.int(id("rdb-key-save-delay")));
-        (yes(id("rdbchecksum")), yes(id("rdb-save-incremental-fsync")), delay)
+        (config.yes(id("rdb-save-incremental-fsync")), delay)
     };
     let failed = |what: &'static str| {
         let path = path.display().to_string();
         move |error: std::io::Error| Failure::Io(format!("{what} {path}: {error}"))
     };
-    let totals = begun.snapshot.totals();
-    let image = Image::new(&head(server, totals, false), checksum);
+    let image = image(server, &mut begun.snapshot, false).map_err(Failure::Io)?;
     let mut saving = Saving::begin(&RealDisk, &path, &temp, image, incremental)
         .map_err(failed("Failed opening the temp RDB file for"))?;
     signal::set_temporary_file(Some(&temp));

@@ -9,13 +9,13 @@ use crate::listpack::{self, Element, Listpack};
 use crate::persist::{Persist, element};
 use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value::{self, NODE_PACKED, NODE_PLAIN};
-use rdb::{Error, Reader, Writer, ziplist};
+use rdb::{Dialect, Error, Reader, Writer, ziplist};
 
 /// A chunk of one text longer than this is written as that text.
 const PLAIN_BYTES_MIN: usize = 8 << 10;
 
 impl Persist for ListView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, _: Dialect) -> u8 {
         value::LIST_QUICKLIST_2
     }
 

@@ -1,4 +1,4 @@
-//! The form of a stream in RDB files: its nodes as they are, its counts, its groups with what is
+//! The form of a stream in RDB files: its nodes as listpacks, its counts, its groups with what is
 //! pending, and, where there is such, its producers (version 4) and what was given back (version
 //! 5).
 
@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::persist::Persist;
 use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value;
-use rdb::{Error, Reader, Writer};
+use rdb::{Dialect, Error, Reader, Writer};
 
 /// As a count of entries read, that it cannot be told.
 const UNKNOWN: u64 = u64::MAX;
@@ -23,11 +23,14 @@ impl Stream {
 }
 
 impl Persist for StreamView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, dialect: Dialect) -> u8 {
+        // What old readers cannot keep they shall refuse rather than lose.
         if self.groups().any(|group| group.unowned_len() > 0) {
             value::STREAM_LISTPACKS_5
         } else if self.has_memory() {
             value::STREAM_LISTPACKS_4
+        } else if dialect == Dialect::Redis70 {
+            value::STREAM_LISTPACKS_2
         } else {
             value::STREAM_LISTPACKS_3
         }
@@ -37,13 +40,18 @@ impl Persist for StreamView<'_> {
         let log = self.stream().log();
         out.length(log.nodes_len() as u64);
         log.nodes().for_each(|node| save_node(node, out));
-        save_behind_nodes(self.stream(), self.kind(), (log.len(), log.first_entry_id()), out);
+        save_behind_nodes(
+            self.stream(),
+            self.kind(out.dialect()),
+            (log.len(), log.first_entry_id()),
+            out,
+        );
     }
 }
 
 fn save_node(node: &Node, out: &mut Writer<'_>) {
     out.string(&node.master().to_be_bytes());
-    out.string(node.as_bytes());
+    out.string(node.to_listpack().as_bytes());
 }
 
 /// What follows the nodes, of which this is the number of entries and the first of them.
@@ -73,18 +81,16 @@ pub(crate) struct Saving {
     nodes: Tree<Node>,
     nodes_len: Option<usize>,
     entries: (usize, Option<StreamId>),
-    kind: u8,
     /// Without its nodes.
     rest: Stream,
 }
 
 impl Saving {
     pub(crate) fn new(mut stream: Stream) -> Self {
-        let kind = stream.view().kind();
         let entries = (stream.log.len(), stream.log.first_entry_id());
         let nodes_len = Some(stream.log.nodes_len());
         let nodes = std::mem::take(&mut stream.log.nodes);
-        Self { nodes, nodes_len, entries, kind, rest: stream }
+        Self { nodes, nodes_len, entries, rest: stream }
     }
 
     /// Writes on until `end`; returns whether there is more.
@@ -94,7 +100,8 @@ impl Saving {
         }
         while out.offset() < end {
             let Some(node) = self.nodes.first() else {
-                save_behind_nodes(&self.rest, self.kind, self.entries, out);
+                let kind = self.rest.view().kind(out.dialect());
+                save_behind_nodes(&self.rest, kind, self.entries, out);
                 return false;
             };
             save_node(node, out);
@@ -124,7 +131,9 @@ fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
     for (_, consumer) in group.consumers() {
         out.string(consumer.name());
         out.millis(consumer.seen_ms);
-        out.millis(consumer.active_ms);
+        if kind >= value::STREAM_LISTPACKS_3 {
+            out.millis(consumer.active_ms);
+        }
         out.length(consumer.pending_len() as u64);
         for id in consumer.pending_from(StreamId::MIN) {
             out.raw(&id.to_be_bytes());
@@ -163,8 +172,7 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, _: &Limits) -> Result<Stre
         let master = reader.string()?.try_into();
         let master = master
             .map_err(|_| Error::Corrupt("Stream node key entry is not the size of a stream ID"))?;
-        let bytes = reader.string_vec()?;
-        let node = Node::from_listpack(StreamId::from_be_bytes(master), bytes);
+        let node = Node::from_listpack(StreamId::from_be_bytes(master), reader.string()?);
         nodes.push(node.map_err(|_| Error::Corrupt("Stream listpack integrity check failed."))?);
     }
     let len = reader.length()?;

@@ -4,15 +4,16 @@ use super::leaf::{self, Leaf};
 use super::packed::PackedIter;
 use super::{Shape, ViewShape, ZSet, ZSetView};
 use crate::collection::{Collection as _, View as _};
+use crate::lean::Lean;
 use crate::limits::Limits;
-use crate::listpack::{Digits, Listpack};
-use crate::persist::{Persist, has_duplicates};
+use crate::listpack::Digits;
+use crate::persist::{Persist, element, has_duplicates};
 use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value;
-use rdb::{Error, Item, Reader, Writer, listpack, ziplist};
+use rdb::{Dialect, Error, Item, Reader, Writer, listpack, ziplist};
 
 impl Persist for ZSetView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, _: Dialect) -> u8 {
         match self.shape {
             ViewShape::Packed(_) => value::ZSET_LISTPACK,
             ViewShape::Large(_) => value::ZSET_2,
@@ -21,7 +22,7 @@ impl Persist for ZSetView<'_> {
 
     fn save(self, out: &mut Writer<'_>) {
         if let ViewShape::Packed(view) = self.shape {
-            return out.string(Listpack::of_view(view).as_bytes());
+            return out.string(view.to_listpack().as_bytes());
         }
         let mut digits = Digits::default();
         out.length(self.len() as u64);
@@ -126,16 +127,19 @@ fn pairs<'a>(
     Ok(())
 }
 
-/// The block as it is, if ours would be written so: within the limits, in order. `None`: it is to
-/// be built anew.
+/// The elements as they stand, if ours would be written so: within the limits, in order. `None`:
+/// the set is to be built anew.
 fn of_listpack(block: &[u8], limits: &Limits) -> Result<Option<ZSet>, Error> {
     let mut items = listpack::items(block)?;
     let mut members = Vec::new();
+    let mut pack = Lean::with_capacity(block.len());
     while let Some(member) = items.next() {
         let member = member?;
         let last =
             items.next().ok_or(Error::Corrupt("Zset listpack integrity check failed."))??;
         score(last)?;
+        pack.append(element(member));
+        pack.append(element(last));
         if matches!(member, Item::Bytes(text) if text.len() > limits.zset_value_bytes) {
             return Ok(None);
         }
@@ -148,7 +152,7 @@ fn of_listpack(block: &[u8], limits: &Limits) -> Result<Option<ZSet>, Error> {
     if has_duplicates(members) {
         return Err(Error::Corrupt("Duplicate zset fields detected"));
     }
-    let zset = ZSet::from_packed(0, block.to_vec());
+    let zset = ZSet::from_packed(0, pack.into_bytes());
     let ViewShape::Packed(view) = zset.view().shape else { return Ok(None) };
     let (mut digits, mut before_digits) = (Digits::default(), Digits::default());
     let (from_first, from_second) = (PackedIter::new(view, 0..len), PackedIter::new(view, 1..len));

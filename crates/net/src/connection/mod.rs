@@ -13,9 +13,12 @@
 //! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
 //! they read.
 
+mod feed;
+
 use crate::held::Held;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
+use durability::replica_feed::{Feed, Over};
 use engine::{End, Large, Level, Now};
 use journal::Lsn;
 use resp::{Limits, Out, Progress, Reply, Stop};
@@ -66,6 +69,10 @@ pub(crate) enum Exit {
     QueryLimit,
     /// The peer broke the protocol.
     Protocol(resp::ProtocolError),
+    /// What it was fed by the log is over.
+    Fed(Over),
+    /// A replica asked for something that is answered.
+    AnswerToReplica,
     Io(io::Error),
     /// To be served by another worker.
     Moved,
@@ -87,6 +94,8 @@ pub(crate) struct Connection<S> {
     /// What replies under way depend on.
     lsn: Lsn,
     job: Option<Box<dyn Job>>,
+    /// What the log sends; requests are served beside.
+    feed: Option<Feed>,
     /// The last request waits for a key. Whoever serves it wakes the task, or the server when its
     /// time is over.
     waiting: Option<Arc<Waiting>>,
@@ -113,6 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             held: None,
             lsn: Lsn(0),
             job: None,
+            feed: None,
             waiting: None,
             paused: false,
             closing: None,
@@ -125,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.unsent() == 0 && !self.is_held()
+        self.kept.is_empty() && self.unsent() == 0 && !self.is_held() && self.feed.is_none()
     }
 
     /// Bytes of replies that are still here.
@@ -138,6 +148,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.job.is_some() || self.paused || self.waiting.is_some()
     }
 
+    /// Writes what waits, and what the log has for a replica.
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.write_pending(cx).map_err(Exit::Io)?;
+        if self.feed.is_some() && self.closing.is_none() { self.go_on_feeding(cx) } else { Ok(()) }
+    }
+
     /// The end: takes the client out of what others know it by.
     pub(crate) fn leave(&mut self) {
         let engine = &self.scratch.engine;
@@ -145,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             engine.abandon(&waiting);
         }
         engine.leave(&mut self.session);
+        self.feed = None;
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -163,8 +180,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.held.is_some() {
                 self.release_held(cx);
             }
-            if let Err(error) = self.write_pending(cx) {
-                return Poll::Ready(Exit::Io(error));
+            if let Err(exit) = self.send_on(cx) {
+                return Poll::Ready(exit);
             }
             self.take_mail(cx);
             if self.session.card.takes_trim() {
@@ -227,7 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.
     fn wind_up(&mut self) -> Poll<Exit> {
-        if self.unsent() > 0 {
+        if self.unsent() > 0 && self.feed.is_none() {
             self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
             return Poll::Pending;
         }
@@ -256,11 +273,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { worker, reply, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         let engine = &scratch.engine;
-        if !engine.resume(worker, &mut self.session, waiting, wall_ms(), reply) {
+        if !engine.resume(worker, &mut self.session, waiting, clock_readings(), reply) {
             return false;
         }
         if self.exceeds_output(engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
         self.depend_on_all();
@@ -396,6 +413,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.kept_whole = true;
                 self.session.card.set(ClientFlags::BLOCKED, true);
             }
+            ServeEnd::Feed(kind) => {
+                self.begin_feed(kind);
+                self.kept_whole = true;
+            }
             ServeEnd::Close(exit) => self.closing = Some(exit),
         }
     }
@@ -429,7 +450,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.job = None;
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
         self.depend_on_all();
@@ -445,8 +466,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
         let made = out.len();
-        if made > 0 && self.exceeds_output(&scratch.engine, made) {
+        if made > 0 && self.feed.is_some() {
             out.clear();
+            self.pending.clear();
+            self.closing = Some(Exit::AnswerToReplica);
+        } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
+            *out = Out::default();
             self.cut_off();
         }
         self.send(cx, out, worker);
@@ -484,7 +509,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => self.session.collect(reply),
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
         self.depend_on_all();
@@ -617,6 +642,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if sent == 0 {
                 break;
             }
+            if let Some(feed) = &mut self.feed {
+                feed.taken(wall_ms());
+            }
             self.pending.advance(sent);
             self.session.card.output_bytes.store(self.unsent() as u64, Relaxed);
             if self.closing.is_some() {
@@ -673,6 +701,7 @@ enum ServeEnd {
     Later(Box<dyn Job>),
     Wait(Arc<Waiting>),
     Paused,
+    Feed(Sync),
     Close(Exit),
 }
 
@@ -719,6 +748,7 @@ impl Serving<'_> {
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
+                    End::Feed(kind) => Some(ServeEnd::Feed(kind)),
                     End::Close => Some(ServeEnd::Close(Exit::Closed)),
                 };
                 if let Some(end) = end {
@@ -797,6 +827,7 @@ impl Serving<'_> {
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,
+            End::Feed(kind) => ServeEnd::Feed(kind),
             End::Close => ServeEnd::Close(Exit::Closed),
         };
         Outcome { used: 0, end, lsn: served.lsn }
