@@ -17,7 +17,6 @@ use durability::aof::{
     Files, Form, Found, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten,
     Writer, write_base,
 };
-use durability::rdb_file::Image;
 use engine::{Level, SnapshotError};
 use keyspace::{Snapshot, SnapshotOptions};
 use parking_lot::{Condvar, Mutex};
@@ -303,7 +302,6 @@ struct Wanted {
     files: Files,
     rdb: bool,
     incremental: bool,
-    checksum: bool,
     timestamps: bool,
 }
 
@@ -315,7 +313,6 @@ impl Wanted {
             files: files(config),
             rdb: yes(id("aof-use-rdb-preamble")),
             incremental: yes(id("aof-rewrite-incremental-fsync")),
-            checksum: yes(id("rdbchecksum")),
             timestamps: yes(id("aof-timestamp-enabled")),
         }
     }
@@ -346,7 +343,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         }
     });
     drop(closed);
-    let snapshot = match cut {
+    let mut snapshot = match cut {
         Ok(snapshot) => snapshot,
         Err(SnapshotError::Busy) => return Ok(None),
         Err(error) => return Err(error.to_string()),
@@ -354,6 +351,15 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let part = match guard.as_ref() {
         Some(writer) => writer.next_base(wanted.rdb),
         None => wanted.files.next_base(wanted.rdb).map_err(|fault| fault.0)?,
+    };
+    let form = match form(server, &wanted, &mut snapshot) {
+        Ok(form) => form,
+        Err(error) => {
+            if let Some(writer) = guard.as_mut() {
+                writer.abandon();
+            }
+            return Err(error);
+        }
     };
     let cancelled = Arc::new(AtomicBool::new(false));
     let started_seconds = clock::now().0.div_euclid(1000);
@@ -365,21 +371,19 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         rewriting.count += 1;
     }
     drop(guard);
-    let form = form(server, &wanted, snapshot.totals());
     let Wanted { files, incremental, .. } = wanted;
     Ok(Some(Begun { files, part, form, snapshot, incremental, cancelled }))
 }
 
-fn form(server: &Server, wanted: &Wanted, totals: keyspace::Totals) -> Form {
+fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
     if wanted.rdb {
-        let head = snapshot_save::head(server, totals, true);
-        return Form::Rdb(Image::new(&head, wanted.checksum));
+        return snapshot_save::image(server, snapshot, true).map(Form::Rdb);
     }
-    Form::Commands {
+    Ok(Form::Commands {
         seconds: wanted.timestamps.then(|| clock::now().0.div_euclid(1000)),
         functions: super::functions::sources(server),
         limits: server.engine.settings().limits,
-    }
+    })
 }
 
 fn spawn_rewrite(server: &Server, begun: Begun) {
