@@ -6,11 +6,13 @@ use crate::scratch::Scratch;
 use command::{Card, Session};
 use durability::replica_feed::Over;
 use engine::Engine;
+use keyspace::Helper;
 use parking_lot::Mutex;
 use resp::ProtocolError;
 use runtime::log::Limiter;
 use runtime::process::crash;
 use runtime::{log_verbose as verbose, log_warning as warning};
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -151,6 +153,7 @@ async fn serve_mailbox(
         return warning!("Worker {id} does not start: there are too many threads");
     };
     let scratch = Rc::new(scratch);
+    tokio::task::spawn_local(help(Helper::new(&pool.engine.space, id)));
     while let Some(incoming) = mailbox.recv().await {
         let (pool, scratch, connections) =
             (Arc::clone(&pool), Rc::clone(&scratch), Arc::clone(&connections));
@@ -160,6 +163,19 @@ async fn serve_mailbox(
             serve_one(&pool, scratch, incoming).await;
             connections.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// Walks over the tables for a snapshot, a little at a time, and lets clients go first.
+async fn help(mut helper: Helper) {
+    /// Some 20 microseconds.
+    const STEPS: usize = 3;
+    loop {
+        poll_fn(|cx| helper.poll(cx.waker())).await;
+        for _ in 0..STEPS {
+            helper.step();
+        }
+        tokio::task::yield_now().await;
     }
 }
 

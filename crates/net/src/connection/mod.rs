@@ -104,8 +104,9 @@ pub(crate) struct Connection<S> {
     closing: Option<Exit>,
     /// Milliseconds since 1970 since when the soft output limit is exceeded.
     soft_since_ms: Option<i64>,
-    /// Ticks when the last read had come in.
+    /// Ticks when the last read had come in, and the worker's count of changes then.
     began: u64,
+    began_changes: u64,
     scratch: Rc<Scratch>,
     registered: bool,
 }
@@ -128,6 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             closing: None,
             soft_since_ms: None,
             began: 0,
+            began_changes: 0,
             scratch,
             registered: false,
         }
@@ -209,7 +211,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let input = std::mem::take(&mut self.kept);
                 self.progress = Progress::default();
                 self.serve_kept(input);
-                self.after_serving(cx);
+                if self.after_serving(cx) {
+                    return Poll::Pending;
+                }
                 if self.kept_whole && !self.is_held() {
                     // The worker's other clients come first.
                     cx.waker().wake_by_ref();
@@ -226,7 +230,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(len) => len,
                 Err(error) => return Poll::Ready(Exit::Io(error)),
             };
-            self.after_serving(cx);
+            if self.after_serving(cx) {
+                return Poll::Pending;
+            }
             taken += len;
             let receives = self.progress.wanted().is_some_and(|wanted| wanted >= INPUT_BYTES);
             let full = len == INPUT_BYTES && !(receives && taken < INPUT_BYTES_PER_TURN);
@@ -306,6 +312,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Ok(0));
         }
         self.began = clock::ticks();
+        self.began_changes = worker.stats.changes.get();
         worker.stats.reads.add(1);
         worker.stats.net_in_bytes.add(len as u64);
         let card = &self.session.card;
@@ -377,6 +384,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.began = clock::ticks();
         let scratch = Rc::clone(&self.scratch);
         let State { worker, requests, reply, .. } = &mut *scratch.state.borrow_mut();
+        self.began_changes = worker.stats.changes.get();
         let mut serving = Serving {
             engine: &scratch.engine,
             worker,
@@ -457,7 +465,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Writes the worker's reply buffer, keeps what the kernel did not take, and settles accounts.
-    fn after_serving(&mut self, cx: &mut Context<'_>) {
+    /// Returns whether the connection rests, as it changed more than a snapshot's reader can take.
+    fn after_serving(&mut self, cx: &mut Context<'_>) -> bool {
         let scratch = Rc::clone(&self.scratch);
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
@@ -483,6 +492,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         worker.stats.longest_ticks.raise(busy);
         self.publish_buffers();
         self.check_limits(&scratch);
+        worker.stats.changes.get() != self.began_changes && scratch.engine.space.rests(cx.waker())
     }
 
     /// Why the connection is told to end.
