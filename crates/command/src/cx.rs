@@ -1,6 +1,9 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Ending, Monitors, Node, PubSub, Session, Settings, Tracking, Waits};
+use crate::{
+    Clock, CommandTable, Ending, Functions, Machine, Monitors, News, Node, PubSub, Scripts,
+    Session, Settings, Tracking, Waits,
+};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -20,6 +23,16 @@ pub struct Cx<'a> {
     /// Who may have which keys in a memory of its own.
     pub tracking: &'a Tracking,
     pub monitors: &'a Monitors,
+    /// Scripts that may be called by their SHA.
+    pub scripts: &'a Scripts,
+    /// Libraries of functions.
+    pub functions: &'a Functions,
+    /// The worker's Lua machine; without its inside while a script runs.
+    pub machine: &'a mut Machine,
+    /// For how long a text may run that is loaded.
+    pub clock: Clock,
+    /// Called by a script: what others are told of goes here. Use [`Cx::publish`].
+    pub news: Option<&'a mut Vec<News>>,
     /// Whether the command is part of a transaction, so that its reply is part of another.
     pub in_transaction: bool,
     /// The command table, for introspection.

@@ -1,4 +1,4 @@
-//! The loop of one connection, as one hand-written future.
+//! The loop of one connection, as one hand-written `poll`.
 //!
 //! ```text
 //!            ┌──────────── input left over ◄──────────┐
@@ -13,13 +13,14 @@
 //! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
 //! they read.
 
+use crate::here::Socket;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
 use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
-use engine::{End, Large, Now};
+use engine::{End, Engine, Large, Now};
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
-use std::future::Future;
-use std::io::{self, IoSlice};
+use socket2::SockRef;
+use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -134,7 +135,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         engine.leave(&mut self.session);
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+    /// Polls the connection to its end.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         if !self.registered {
             self.session.card.set_waker(cx.waker());
             self.registered = true;
@@ -288,6 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
@@ -301,6 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
@@ -353,6 +357,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             requests,
             reply,
             session: &mut self.session,
+            meanwhile: false,
         };
         let outcome = serving.serve(&mut self.progress, &input);
         input.drain(..outcome.used);
@@ -496,7 +501,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
-    fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
+    fn exceeds_output(&self, engine: &Engine, made: usize) -> bool {
         let mut output = self.pending.len().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
@@ -592,12 +597,66 @@ fn write<S: AsyncWrite + Unpin>(
     Ok(total)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
-    type Output = Exit;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.advance(cx)
+impl<S: Socket> Connection<S> {
+    /// Serves what can be served while a script runs for too long on this thread: reads and writes
+    /// past the reactor, and leaves to the task whatever else there is to do.
+    pub(crate) fn attend(&mut self, state: &mut State) {
+        if self.closing.is_some() || self.is_held() || self.session.card.killed() {
+            return;
+        }
+        let mut came = std::mem::take(&mut self.kept_whole);
+        if came {
+            self.progress = Progress::default();
+        }
+        if self.pending.len() < JOB_PENDING_MAX {
+            match (&*SockRef::from(&self.stream)).read(&mut state.input) {
+                Ok(0) => self.closing = Some(Exit::Closed),
+                Ok(len) => {
+                    self.keep(&state.input[..len]);
+                    came = true;
+                }
+                Err(error) if would_wait(&error) => {}
+                Err(error) => self.closing = Some(Exit::Io(error)),
+            }
+        }
+        if came {
+            self.serve_meanwhile(state);
+        }
+        if !self.pending.is_empty() {
+            self.write_past();
+        }
+        if self.closing.is_some() || !self.pending.is_empty() {
+            self.session.card.wake();
+        }
     }
+
+    fn serve_meanwhile(&mut self, State { worker, requests, reply, .. }: &mut State) {
+        let scratch = Rc::clone(&self.scratch);
+        let (engine, session) = (&scratch.engine, &mut self.session);
+        let mut serving = Serving { engine, worker, requests, reply, session, meanwhile: true };
+        let outcome = serving.serve(&mut self.progress, &self.kept);
+        self.kept.drain(..outcome.used);
+        let closing = self.closing.take();
+        self.adopt(outcome);
+        self.closing = self.closing.take().or(closing);
+        self.pending.append(&mut reply.out);
+        self.publish_buffers();
+        self.check_limits(&scratch);
+    }
+
+    fn write_past(&mut self) {
+        let mut slices = [IoSlice::new(&[]); 64];
+        let count = self.pending.slices(&mut slices);
+        match (&*SockRef::from(&self.stream)).write_vectored(&slices[..count]) {
+            Ok(len) => self.pending.advance(len),
+            Err(error) if would_wait(&error) => {}
+            Err(error) => self.closing = Some(Exit::Io(error)),
+        }
+    }
+}
+
+fn would_wait(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// How a stretch of input ended.
@@ -620,11 +679,13 @@ struct Outcome {
 
 /// What serving needs besides the connection's own buffers.
 struct Serving<'a> {
-    engine: &'a engine::Engine,
+    engine: &'a Engine,
     worker: &'a mut engine::Worker,
     requests: &'a mut resp::Requests,
     reply: &'a mut Reply,
     session: &'a mut Session,
+    /// A script runs for too long on this thread.
+    meanwhile: bool,
 }
 
 impl Serving<'_> {
@@ -639,7 +700,9 @@ impl Serving<'_> {
             let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
             if !self.requests.is_empty() {
                 let now = clock_readings();
-                let served = self.engine.serve(
+                let serve = if self.meanwhile { Engine::serve_meanwhile } else { Engine::serve };
+                let served = serve(
+                    self.engine,
                     self.worker,
                     self.session,
                     self.requests,

@@ -412,7 +412,9 @@ fn shut_down(server: &Server) -> ExitCode {
     let mut participant = server.engine.space.epochs().register().ok();
     // No write is under way once the gate is closed, and none begins. It stays closed to the end of
     // the process: `leave` drops nothing.
-    let _closed = participant.as_mut().map(|participant| participant.close());
+    // A script that runs for too long is not waited for.
+    let space = &server.engine.space;
+    let _closed = participant.as_mut().map(|participant| space.reach_gate(participant));
     let path = server.config.lock().text(id("unixsocket"));
     if !path.is_empty()
         && let Err(error) = disk::RealDisk.remove(Path::new(&path))
