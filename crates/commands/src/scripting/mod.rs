@@ -12,9 +12,9 @@ use command::{Command, Flags, Group, Handler};
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     eval::EVAL,
-    eval::EVAL_RO,
     eval::EVALSHA,
     eval::EVALSHA_RO,
+    eval::EVAL_RO,
     eval::FCALL,
     eval::FCALL_RO,
     function::FUNCTION,
