@@ -1,8 +1,8 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
 use crate::{
-    Clock, CommandTable, Ending, Functions, Machine, Monitors, News, Node, PubSub, Scripts,
-    Session, Settings, Tracking, Waits,
+    Clock, CommandTable, Functions, Machine, Monitors, News, Node, PubSub, Scripts, Session,
+    Settings, Tracking, Waits, deletion,
 };
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
@@ -52,8 +52,6 @@ pub struct Cx<'a> {
     pub others: Others,
     /// Whether the command may wait, or has waited.
     pub waits: Waits<'a>,
-    /// Another client's command that this one has ended: the position of its row, and how.
-    pub ended: Option<(u16, Ending)>,
 }
 
 /// What the other workers do while a command runs.
@@ -125,7 +123,7 @@ impl Cx<'_> {
         let deleted = self.db.delete(key, Event::EXPIRED);
         if deleted {
             self.space.count_expired(1, self.now_ms);
-            self.rewrite(&[b"UNLINK", key.bytes()]);
+            self.rewrite(&[deletion(self.settings.lazy_expire), key.bytes()]);
         }
         deleted
     }

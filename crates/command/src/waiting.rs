@@ -98,6 +98,13 @@ pub enum Ending {
     Gone,
 }
 
+/// How the waiting came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitOutcome {
+    Answered,
+    Ended(Ending),
+}
+
 #[derive(Debug)]
 enum State {
     Waits,
@@ -118,6 +125,10 @@ pub struct Waiting {
     no_touch: bool,
     tracking: Option<Box<TrackingState>>,
     pub wait: Wait,
+    /// Words of the request that mean something else by now, as they were sent.
+    sent: Box<[(usize, Box<[u8]>)]>,
+    /// What finding nothing took.
+    pub ticks: u64,
     /// Where it is queued.
     places: Box<[KeyPlace]>,
     /// Keys that serving it needs besides.
@@ -137,8 +148,9 @@ impl Waiter for Waiting {
 }
 
 impl Waiting {
-    /// What the client sent, and for which of its keys it waits.
-    pub fn new(session: &Session, request: &Resolved<'_>, wait: Wait) -> Arc<Self> {
+    /// What the client sent, and for which of its keys it waits, after it took `ticks` to find that
+    /// it must.
+    pub fn new(session: &Session, request: &Resolved<'_>, wait: Wait, ticks: u64) -> Arc<Self> {
         let (queued, beyond) = request.keys.split_at(wait.keys.min(request.keys.len()));
         let mut places: Vec<KeyPlace> = Vec::with_capacity(queued.len());
         for key in queued {
@@ -148,9 +160,10 @@ impl Waiting {
             }
         }
         let mut words: Vec<Box<[u8]>> = request.args.iter().map(|word| (*word).into()).collect();
-        for (at, meant) in &wait.meant {
-            words[*at] = meant[..].into();
-        }
+        let mean = |(at, meant): &(usize, Vec<u8>)| {
+            (*at, std::mem::replace(&mut words[*at], meant[..].into()))
+        };
+        let sent = wait.meant.iter().map(mean).collect();
         Arc::new(Self {
             state: Mutex::new(State::Waits),
             card: Arc::clone(&session.card),
@@ -161,10 +174,21 @@ impl Waiting {
             no_touch: session.no_touch,
             tracking: session.tracking.clone(),
             wait,
+            sent,
+            ticks,
             queues: AtomicUsize::new(places.len()),
             places: places.into(),
             beyond: beyond.iter().map(KeyPlace::of).collect(),
         })
+    }
+
+    /// The words of the request as the client sent them.
+    pub fn sent(&self) -> Vec<&[u8]> {
+        let mut words: Vec<&[u8]> = self.words.iter().map(|word| &**word).collect();
+        for (at, sent) in &self.sent {
+            words[*at] = sent;
+        }
+        words
     }
 
     /// The keys it waits for, each once.
@@ -233,31 +257,40 @@ impl Waiting {
         self.card.wake();
     }
 
-    /// For the connection: if the time is over, the waiting is. Returns whether that ended it.
-    pub fn expire(&self, now_ms: i64) -> bool {
-        self.wait.until_ms.is_some_and(|until| until <= now_ms) && self.end(Ending::Timeout)
+    /// For the connection: if the time is over, the waiting is.
+    pub fn expire(&self, now_ms: i64) {
+        if self.wait.until_ms.is_some_and(|until| until <= now_ms) {
+            self.end(Ending::Timeout);
+        }
     }
 
-    /// For the connection: writes the answer, if the waiting has ended. `false`: the client waits.
-    pub fn answer(&self, session: &mut Session, reply: &mut Reply) -> bool {
+    /// For the connection: writes the answer, if the waiting is over, and says how. `None`: the
+    /// client waits.
+    pub fn answer(&self, session: &mut Session, reply: &mut Reply) -> Option<WaitOutcome> {
         let mut state = self.state.lock();
-        if matches!(*state, State::Waits) {
-            return false;
-        }
         let mark = reply.mark();
-        match &mut *state {
-            State::Waits | State::Ended(Ending::Gone) => {}
-            State::Answered(out) => reply.out.append(out),
-            State::Ended(Ending::Timeout) => reply.null_array(),
-            State::Ended(Ending::Error) => reply.error(CommandError::Unblocked.text()),
-        }
+        let outcome = match &mut *state {
+            State::Waits => return None,
+            State::Answered(out) => {
+                reply.out.append(out);
+                WaitOutcome::Answered
+            }
+            State::Ended(ending) => {
+                match ending {
+                    Ending::Timeout => reply.null_array(),
+                    Ending::Error => reply.error(CommandError::Unblocked.text()),
+                    Ending::Gone => {}
+                }
+                WaitOutcome::Ended(*ending)
+            }
+        };
         if session.reply_mode != ReplyMode::On {
             reply.truncate(mark);
         }
         if session.reply_mode != ReplyMode::Off {
             session.reply_mode = ReplyMode::On;
         }
-        true
+        Some(outcome)
     }
 
     /// Takes the client out of the queues in which it still stands. Called without locks, after it

@@ -5,18 +5,19 @@
 //! the data commands of a batch; commands of the node leave it first, so that they may close the
 //! write gate themselves.
 
+use crate::command_log::Cost;
 use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
 use crate::union::{Union, writes};
 use crate::worker::Scratch;
-use crate::{Engine, Worker, WorkerStats};
+use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, Clock, CommandError, Cx, Flags, Group, Job,
-    Machine, News, Others, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Waiting,
-    Waits,
+    Machine, News, Others, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync,
+    Waiting, Waits,
 };
-use journal::{Room, Writer};
+use journal::{Lsn, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
@@ -37,6 +38,8 @@ pub enum End {
     Wait(Arc<Waiting>),
     /// The next request is held back by CLIENT PAUSE.
     Paused,
+    /// From here on the connection is fed by the log; the rest is executed beside.
+    Feed(Sync),
     /// The connection closes after what is queued; the rest is not executed.
     Close,
 }
@@ -46,6 +49,8 @@ pub struct Served {
     /// How many of the requests were executed.
     pub done: usize,
     pub end: End,
+    /// What the replies depend on: they may leave when [`crate::ReplyGate::open`] says so.
+    pub lsn: Lsn,
 }
 
 /// A request with one word that is owned already.
@@ -153,7 +158,7 @@ impl Engine {
             reply.error(error.text());
             worker.stats.error(error.code());
         }
-        Served { done: plans.len(), end: End::Done }
+        Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
     fn run(
@@ -201,6 +206,8 @@ impl Engine {
             uncounted: 0,
             machine: &mut worker.machine,
             news: None,
+            gated: self.reply_gate.level() == Level::Fsync,
+            lsn: Lsn(0),
         };
         run.log.active = run.room.active();
         let mut done = 0;
@@ -221,6 +228,7 @@ impl Engine {
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
                 stop = end;
+                run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
                 } else {
@@ -228,11 +236,13 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
+                let lsn = run.lsn;
                 run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
-                return Served { done: done + rest.done, ..rest };
+                return Served { done: done + rest.done, lsn, ..rest };
             }
         }
+        let lsn = run.lsn;
         run.settle(plans, done);
         let changed = worker.refresh(self);
         if !meanwhile
@@ -244,7 +254,7 @@ impl Engine {
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
-        Served { done, end: stop.unwrap_or(End::Done) }
+        Served { done, end: stop.unwrap_or(End::Done), lsn }
     }
 }
 
@@ -362,11 +372,15 @@ pub(crate) struct Run<'f, 'a> {
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
     /// Commands that ran beside the requests (in EXEC and scripts), less requests that were only
-    /// queued.
+    /// queued or wait.
     pub(crate) uncounted: i64,
     pub(crate) machine: &'f mut Machine,
     /// While a script runs: what others are to be told when it has ended.
     pub(crate) news: Option<Vec<News>>,
+    /// Whether replies wait for what they depend on to be safe.
+    gated: bool,
+    /// The last change that a reply of the batch may show.
+    lsn: Lsn,
 }
 
 /// What is known of memory for the next command that takes some.
@@ -432,6 +446,10 @@ impl Run<'_, '_> {
         let Ok(mut held) = self.engine.space.reach_one(shard) else {
             return self.refuse_busy(&plans[0]);
         };
+        if run > 1 {
+            let (db, run) = (self.session.db, &plans[..run]);
+            self.engine.prefetch_elements(&held, db, run, self.keys, self.words);
+        }
         for (done, plan) in plans[..run].iter().enumerate() {
             if held.reaches_beyond() && writes(plan) {
                 let missing = missing_shards(&mut *held, &self.keys[plan.keys.clone()]);
@@ -500,6 +518,7 @@ impl Run<'_, '_> {
         let request = plan.resolved(row, self.words, self.keys);
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         if let Some(waiting) = self.call(&request, plan.bytes, &mut locked, now_ms, &mut later) {
+            self.uncounted -= 1;
             return (1, Some(End::Wait(waiting)));
         }
         if !is_of_client(&request) {
@@ -551,7 +570,6 @@ impl Run<'_, '_> {
             ready: &mut self.ready,
             others: self.others,
             waits: if self.transaction.is_some() { Waits::Never } else { Waits::May(None) },
-            ended: None,
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -562,9 +580,9 @@ impl Run<'_, '_> {
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
-        let (wish, ended) = (cx.waits.wish(), cx.ended);
-        if let Some((id, ending)) = ended {
-            crate::blocking::count_ended(self.stats, id, ending);
+        let wish = cx.waits.wish();
+        if self.gated {
+            self.depend(request, locked);
         }
         if engine.monitors.active() {
             self.show(request);
@@ -572,12 +590,36 @@ impl Run<'_, '_> {
         if wish.is_none() {
             let ticks = self.count(request.id, succeeded);
             let reply_bytes = self.reply.out.len().saturating_sub(written);
-            self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+            self.note_if_outstanding(request, Cost { bytes, ticks, reply_bytes });
         }
         if !self.record.ready.is_empty() && self.transaction.is_none() {
             self.serve_ready(locked, now_ms);
         }
-        wish.map(|wait| self.park(request, wait, locked))
+        let wait = wish?;
+        let ticks = (self.now.ticks)();
+        let taken = ticks.saturating_sub(std::mem::replace(&mut self.ticks, ticks));
+        Some(self.park(request, wait, taken, locked))
+    }
+
+    /// Notes what the reply of a command may show. A shard knows its last change; without locks it may
+    /// be any.
+    #[cold]
+    fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
+        let lsn = match locked {
+            Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
+            Locked::Nothing => self.engine.journal.tail(),
+            Locked::One(shard) => Lsn(shard.lsn),
+            Locked::Many(shards) => {
+                let mut last = 0;
+                shards.each(&mut |shard| last = last.max(shard.lsn));
+                Lsn(last)
+            }
+        };
+        self.depend_on(lsn);
+    }
+
+    pub(crate) fn depend_on(&mut self, lsn: Lsn) {
+        self.lsn = self.lsn.max(lsn);
     }
 
     /// Shows a command that has run to who monitors.
@@ -607,6 +649,13 @@ impl Run<'_, '_> {
         }
         if self.engine.space.is_stalled() && self.is_busy(row) {
             return Err(self.engine.scripts.overdue.error());
+        }
+        if self.session.replays {
+            return Ok(());
+        }
+        let queued = self.session.transaction.as_deref();
+        if let Some(error) = self.engine.condition.refuses(row, queued) {
+            return Err(error);
         }
         if self.engine.space.out_of_memory(self.settings.maxmemory) && self.takes_memory(row) {
             return self.under_pressure();
@@ -720,44 +769,9 @@ impl Run<'_, '_> {
 
     /// Puts the command into the log of commands if it took long or was large.
     #[inline]
-    pub(crate) fn note_if_outstanding(
-        &self,
-        request: &Resolved<'_>,
-        bytes: usize,
-        ticks: u64,
-        reply_bytes: usize,
-    ) {
-        let limits = &self.settings.command_log;
-        let reaches = |limit: command::LogLimit, value: u64| {
-            limit.threshold.is_some_and(|threshold| value >= threshold)
-        };
-        let slow_ticks = limits
-            .slow
-            .threshold
-            .map_or(u64::MAX, |micros| micros.saturating_mul(self.now.stale_ticks) / 1000);
-        if ticks >= slow_ticks
-            || reaches(limits.large_request, bytes as u64)
-            || reaches(limits.large_reply, reply_bytes as u64)
-        {
-            self.note(request, bytes, ticks, reply_bytes);
-        }
-    }
-
-    #[cold]
-    fn note(&self, request: &Resolved<'_>, bytes: usize, ticks: u64, reply_bytes: usize) {
-        let (row, words) = (request.spec, request.args);
-        use command::LogKind::{LargeReply, LargeRequest, Slow};
-        if row.flags.has(Flags::SKIP_SLOWLOG) {
-            return;
-        }
-        let micros = ticks.saturating_mul(1000) / self.now.stale_ticks.max(1);
-        let client = (&*self.session.card, self.now.wall_ms);
-        for (kind, value) in
-            [(Slow, micros), (LargeRequest, bytes as u64), (LargeReply, reply_bytes as u64)]
-        {
-            let limits = &self.settings.command_log;
-            self.engine.command_log.note(kind, value, limits, (row, words), client);
-        }
+    pub(crate) fn note_if_outstanding(&self, request: &Resolved<'_>, cost: Cost) {
+        let client = (&*self.session.card, self.now);
+        self.engine.note_if_outstanding(self.settings, request, cost, client);
     }
 
     /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
@@ -782,6 +796,9 @@ impl Run<'_, '_> {
         if self.session.close_after_reply {
             return Some(self.close());
         }
+        if let Some(kind) = self.session.feed.take() {
+            return Some(End::Feed(kind));
+        }
         later.map(End::Later)
     }
 
@@ -803,6 +820,7 @@ impl Run<'_, '_> {
         stats.most_commands.raise(done as u64);
         stats.keyspace_hits.add(std::mem::take(&mut self.record.hits));
         stats.keyspace_misses.add(std::mem::take(&mut self.record.misses));
+        self.writer.nudge();
         if !self.record.garbage.is_empty() {
             self.engine.space.dispose(&mut self.record.garbage);
         }

@@ -10,10 +10,11 @@
 //! needs that key's shard, and those of who waits there ([`keyspace::missing_shards`]).
 
 use crate::batch::{Locked, Now, Run};
+use crate::command_log::Cost;
 use crate::{Engine, Ledger, Worker, WorkerStats};
 use command::{
     Card, Changed, ClientFlags, Clock, Cx, Ending, JobStep, Machine, Others, Ready, Resolved,
-    Rewrites, Session, Settings, Wait, Waiting, Waits, Wanted,
+    Rewrites, Session, Settings, Wait, WaitOutcome, Waiting, Waits, Wanted,
 };
 use journal::{Room, Writer};
 use keyspace::{ReadyKey, Record, Waiter};
@@ -105,9 +106,10 @@ impl Run<'_, '_> {
         &mut self,
         request: &Resolved<'_>,
         wait: Wait,
+        ticks: u64,
         locked: &mut Locked<'_>,
     ) -> Arc<Waiting> {
-        let waiting = Waiting::new(self.session, request, wait);
+        let waiting = Waiting::new(self.session, request, wait, ticks);
         let mut db = locked.db(self.record, self.session.db, self.now.wall_ms);
         let keys = &request.keys[..waiting.wait.keys.min(request.keys.len())];
         for (at, key) in keys.iter().enumerate() {
@@ -234,7 +236,6 @@ impl Serving<'_> {
             others: Others::Run,
             in_transaction: false,
             waits: Waits::Woken(ready, None),
-            ended: None,
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -253,10 +254,13 @@ impl Serving<'_> {
             while job.step(&engine.space, now_ms, &mut reply) == JobStep::More {}
         }
         let stats = self.stats.command(request.id);
-        let ticks = (self.now.ticks)().saturating_sub(began);
+        let ticks = waiting.ticks.saturating_add((self.now.ticks)().saturating_sub(began));
         stats.called(ticks, self.settings.latency_tracking);
         stats.failed.add(u64::from(!succeeded));
         self.stats.commands_processed.add(1);
+        let cost = Cost { bytes: plan.bytes, ticks, reply_bytes: reply.out.len() };
+        let request = Resolved { args: &waiting.sent(), ..request };
+        engine.note_if_outstanding(self.settings, &request, cost, (&waiting.card, self.now));
         Some(std::mem::take(&mut reply.out))
     }
 }
@@ -286,18 +290,38 @@ impl Engine {
         worker: &Worker,
         session: &mut Session,
         waiting: &Arc<Waiting>,
-        now_ms: i64,
+        now: Now,
         reply: &mut Reply,
     ) -> bool {
-        if waiting.expire(now_ms) {
-            count_ended(&worker.stats, waiting.id, Ending::Timeout);
-        }
-        if !waiting.answer(session, reply) {
-            return false;
+        waiting.expire(now.wall_ms);
+        let Some(outcome) = waiting.answer(session, reply) else { return false };
+        if let WaitOutcome::Ended(ending) = outcome {
+            self.count_ended(worker, waiting, ending, now);
         }
         self.forget(waiting);
-        session.card.last_ms.store(now_ms, Ordering::Relaxed);
+        let card = &session.card;
+        card.last_ms.store(now.wall_ms, Ordering::Relaxed);
+        card.commands.store(card.commands.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         true
+    }
+
+    /// Counts a command whose waiting came to nothing. As in Valkey, one that CLIENT UNBLOCK ended
+    /// with an error counts as rejected.
+    #[cold]
+    fn count_ended(&self, worker: &Worker, waiting: &Waiting, ending: Ending, now: Now) {
+        let command = worker.stats.command(waiting.id);
+        command.called(waiting.ticks, worker.settings.latency_tracking);
+        worker.stats.commands_processed.add(1);
+        if ending == Ending::Error {
+            command.rejected.add(1);
+            worker.stats.error("UNBLOCKED".to_owned());
+        }
+        let (words, mut keys) = (waiting.sent(), Vec::new());
+        let plan = self.resolve(&words, 0, &mut keys, &mut None);
+        let Some(row) = plan.row else { return };
+        let request = plan.resolved(row, &words, &keys);
+        let cost = Cost { bytes: 0, ticks: waiting.ticks, reply_bytes: 0 };
+        self.note_if_outstanding(&worker.settings, &request, cost, (&waiting.card, now));
     }
 
     /// The connection of a client that waits has ended.
@@ -316,16 +340,5 @@ impl Engine {
         *card.waiting.lock() = None;
         card.set(ClientFlags::BLOCKED, false);
         card.waiting_bytes.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Counts a command whose waiting came to nothing.
-#[cold]
-pub(crate) fn count_ended(stats: &WorkerStats, id: u16, ending: Ending) {
-    let command = stats.command(id);
-    command.called(0, false);
-    if ending == Ending::Error {
-        command.failed.add(1);
-        stats.error("UNBLOCKED".to_owned());
     }
 }

@@ -17,6 +17,7 @@
 
 use crate::Engine;
 use crate::batch::{Locked, Memory, Ran, Run};
+use crate::command_log::Cost;
 use crate::ledger::Composed;
 use crate::notify::Happened;
 use crate::resolve::Plan;
@@ -170,7 +171,7 @@ impl Run<'_, '_> {
         self.ticks = started;
         let ticks = self.count(request.id, succeeded);
         let reply_bytes = self.reply.out.since(start).map_or(0, <[u8]>::len);
-        self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+        self.note_if_outstanding(request, Cost { bytes, ticks, reply_bytes });
         self.stats.machine_bytes.set(self.machine.memory_bytes() as u64);
     }
 
@@ -455,6 +456,10 @@ impl Stage<'_, '_, '_, '_> {
         let writes = row.flags.has(Flags::WRITE);
         if self.call.only_reads() && (writes || row.flags.has(Flags::MAY_REPLICATE)) {
             return Err(CommandError::ScriptReadOnly);
+        }
+        if writes && !self.wrote && !self.run.session.replays {
+            let refused = self.run.engine.condition.refuses(row, None);
+            refused.map_or(Ok(()), Err)?;
         }
         let refuses = self.out_of_memory && !self.wrote && self.call.takes_memory();
         if refuses && row.flags.has(Flags::DENYOOM) {

@@ -186,7 +186,7 @@ impl<'a> Db<'a> {
         let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let found = shard.databases.get_mut(index as usize).and_then(|db| {
-            let at = db.table.find(key.hash(), key.bytes())?;
+            let at = db.table().find(key.hash(), key.bytes())?;
             Some((db, at))
         });
         let Some((db, at)) = found else {
@@ -195,7 +195,7 @@ impl<'a> Db<'a> {
             return None;
         };
         let (expired, bits) = {
-            let entry = db.table.get(at);
+            let entry = db.table().get(at);
             (entry.expired(horizon_ms), entry.clock())
         };
         if expired {
@@ -207,10 +207,10 @@ impl<'a> Db<'a> {
         if touch {
             let touched = clock.touched(bits, now_ms, || random);
             if touched != bits {
-                db.table.get_mut(at).set_clock(touched);
+                db.touch(at, touched);
             }
         }
-        Some(db.table.get(at))
+        Some(db.table().get(at))
     }
 
     /// The live entry of `key` in this or another database, without counting or touching.
@@ -218,7 +218,7 @@ impl<'a> Db<'a> {
         let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let db = shard.databases.get(index as usize)?;
-        let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
+        let entry = db.table().get(db.table().find(key.hash(), key.bytes())?);
         if entry.expired(horizon_ms) {
             self.record.stale.push(Stale { db: index, key: key.bytes().to_vec(), missed: false });
             return None;
@@ -277,13 +277,19 @@ impl<'a> Db<'a> {
         visit: impl FnMut(&Entry),
     ) -> Result<Option<Position>, Stalled> {
         let access = |id, look: &mut dyn FnMut(&Shard)| self.look(space, id, look);
-        space.scan_by(access, self.index, from, count, self.horizon_ms, filter, visit)
+        space.scan_by(access, self.index, from, count, filter, visit)
     }
 
-    /// A key of the selected database, chosen at random; `None` if it has no live key.
-    pub fn random_key(&self, space: &Keyspace, rng: &mut Rng) -> Result<Option<Vec<u8>>, Stalled> {
+    /// A key of the selected database, chosen at random; `None` if it has no live key. What is met
+    /// expired goes to `met`.
+    pub fn random_key(
+        &self,
+        space: &Keyspace,
+        rng: &mut Rng,
+        met: &mut Vec<(u32, Vec<u8>)>,
+    ) -> Result<Option<Vec<u8>>, Stalled> {
         let access = |id, look: &mut dyn FnMut(&Shard)| self.look(space, id, look);
-        space.random_key_by(access, self.index, rng, self.horizon_ms)
+        space.random_key_by(access, self.index, rng, self.horizon_ms, met)
     }
 
     /// Whether the command runs under locks.

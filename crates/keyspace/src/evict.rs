@@ -142,14 +142,14 @@ impl Evictor {
         if search.policy.rank == Rank::Random {
             // Neighbors would do for a comparison, but the first of a bucket is not a fair draw.
             for _ in 0..RANDOM_TRIES {
-                let Some(entry) = database.table.random(rng.u64()) else { return };
+                let Some(entry) = database.table().random(rng.u64()) else { return };
                 if offer(pool, search, db, &entry, |key| shard.hash(key)) {
                     return;
                 }
             }
         }
         let mut left = samples;
-        database.table.sample(rng.u64(), visits as usize, |entry| {
+        database.table().sample(rng.u64(), visits as usize, |entry| {
             if left > 0 && offer(pool, search, db, entry, |key| shard.hash(key)) {
                 left -= 1;
             }
@@ -169,7 +169,7 @@ impl Evictor {
                 let Ok(shard) = space.reach_one(id) else { break };
                 let Some(database) = shard.database(db) else { break };
                 let pool = &mut self.pool;
-                at = database.table.scan_slice(from, SLICE_BUCKETS, |entry| {
+                at = database.table().scan_slice(from, SLICE_BUCKETS, |entry| {
                     offer(pool, search, db, entry, |key| shard.hash(key));
                 });
                 if !self.pool.is_empty() {
@@ -246,7 +246,7 @@ impl Keyspace {
         let Candidate { score, db, hash, ref key } = *candidate;
         let Ok(mut held) = self.reach_one(self.shards().of_hash(hash)) else { return false };
         let score_now = held.database(db).and_then(|database| {
-            let entry = database.table.get(database.table.find(hash, key)?);
+            let entry = database.table().get(database.table().find(hash, key)?);
             search.policy.score(&entry, search.clock, search.now_ms)
         });
         if score_now.is_none_or(|now| now < score) {

@@ -88,6 +88,9 @@ pub struct Record {
     pub listening: bool,
     /// Keys that a read found expired.
     pub stale: Vec<Stale>,
+    /// Keys that a walk, which holds no shard, has met expired, with their databases: they are
+    /// deleted once it is over.
+    pub met: Vec<(u32, Vec<u8>)>,
     /// Keys that a write found expired and deleted: they go to the log before its effect.
     pub expired: Vec<(u32, Vec<u8>)>,
     /// Elements that a write found expired and deleted: they go to the log before its effect, too.

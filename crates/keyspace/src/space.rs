@@ -32,6 +32,7 @@ pub struct Keyspace {
     beyond_bytes: AtomicI64,
     /// When that was, in milliseconds since 1970.
     sampled_ms: AtomicI64,
+    pub(crate) snapshot: Arc<crate::snapshot::Shared>,
 }
 
 /// Takes garbage to a thread that frees it.
@@ -122,6 +123,7 @@ impl Keyspace {
             overdue: crate::reach::Overdue::default(),
             beyond_bytes: AtomicI64::new(0),
             sampled_ms: AtomicI64::new(0),
+            snapshot: Arc::default(),
         }
     }
 
@@ -219,15 +221,14 @@ impl Keyspace {
         size
     }
 
-    /// Visits the live keys in some buckets at `from` and on; about `count` entries are looked at.
-    /// `None` when the end was reached. Every key that is there throughout a whole walk is visited
-    /// at least once, whatever happens to the tables meanwhile.
+    /// Visits the keys in some buckets at `from` and on, the expired too; about `count` entries are
+    /// looked at. `None` when the end was reached. Every key that is there throughout a whole walk
+    /// is visited at least once, whatever happens to the tables meanwhile.
     pub fn scan(
         &self,
         db: u32,
         from: Position,
         count: usize,
-        now_ms: i64,
         filter: &ScanFilter,
         visit: impl FnMut(&Entry),
     ) -> Option<Position> {
@@ -235,7 +236,7 @@ impl Keyspace {
             look(&self.shards.one(id));
             Ok(())
         };
-        self.scan_by(free, db, from, count, now_ms, filter, visit).expect("it waits")
+        self.scan_by(free, db, from, count, filter, visit).expect("it waits")
     }
 
     /// The same, up to a shard that a script holds for too long; an error if it is the first.
@@ -244,7 +245,6 @@ impl Keyspace {
         db: u32,
         from: Position,
         count: usize,
-        now_ms: i64,
         filter: &ScanFilter,
         visit: impl FnMut(&Entry),
     ) -> Result<Option<Position>, Stalled> {
@@ -252,18 +252,16 @@ impl Keyspace {
             look(&*self.reach_one(id)?);
             Ok(())
         };
-        self.scan_by(soon, db, from, count, now_ms, filter, visit)
+        self.scan_by(soon, db, from, count, filter, visit)
     }
 
     /// The same, where shards are looked at by `access`.
-    #[expect(clippy::too_many_arguments, reason = "a place, a budget, and what to do")]
     pub(crate) fn scan_by(
         &self,
         access: impl Fn(ShardId, &mut dyn FnMut(&Shard)) -> Result<(), Stalled>,
         db: u32,
         from: Position,
         count: usize,
-        now_ms: i64,
         filter: &ScanFilter,
         mut visit: impl FnMut(&Entry),
     ) -> Result<Option<Position>, Stalled> {
@@ -280,9 +278,9 @@ impl Keyspace {
                 next = Some(at);
                 for _ in 0..BUCKETS_MAX {
                     let Some(here) = next else { break };
-                    next = database.table.scan(here, |entry| {
+                    next = database.table().scan(here, |entry| {
                         seen += 1;
-                        if !entry.expired(now_ms) && filter.passes(entry) {
+                        if filter.passes(entry) {
                             visit(entry);
                         }
                     });
@@ -306,13 +304,20 @@ impl Keyspace {
         }
     }
 
-    /// A key of the database, chosen at random; `None` if it has no live key.
-    pub fn random_key(&self, db: u32, rng: &mut Rng, now_ms: i64) -> Option<Vec<u8>> {
+    /// A key of the database, chosen at random; `None` if it has no live key. What is met expired
+    /// goes to `met`.
+    pub fn random_key(
+        &self,
+        db: u32,
+        rng: &mut Rng,
+        now_ms: i64,
+        met: &mut Vec<(u32, Vec<u8>)>,
+    ) -> Option<Vec<u8>> {
         let free = |id, look: &mut dyn FnMut(&Shard)| {
             look(&self.shards.one(id));
             Ok(())
         };
-        self.random_key_by(free, db, rng, now_ms).expect("it waits")
+        self.random_key_by(free, db, rng, now_ms, met).expect("it waits")
     }
 
     /// The same, where shards are looked at by `access`.
@@ -322,6 +327,7 @@ impl Keyspace {
         db: u32,
         rng: &mut Rng,
         now_ms: i64,
+        met: &mut Vec<(u32, Vec<u8>)>,
     ) -> Result<Option<Vec<u8>>, Stalled> {
         /// Expired keys met before the search gives up choosing and takes the first live one.
         const TRIES: u32 = 100;
@@ -342,9 +348,12 @@ impl Keyspace {
             let Some(id) = id else { continue };
             let (mut chosen, random) = (None, rng.u64());
             access(id, &mut |shard| {
-                let entry = shard.database(db).and_then(|database| database.table.random(random));
-                let entry = entry.filter(|entry| !entry.expired(now_ms));
-                chosen = entry.map(|entry| entry.key().to_vec());
+                let entry = shard.database(db).and_then(|database| database.table().random(random));
+                match entry {
+                    Some(entry) if entry.expired(now_ms) => met.push((db, entry.key().to_vec())),
+                    Some(entry) => chosen = Some(entry.key().to_vec()),
+                    None => {}
+                }
             })?;
             if chosen.is_some() {
                 return Ok(chosen);
@@ -353,8 +362,10 @@ impl Keyspace {
         let mut found = None;
         let mut at = Some(Position::default());
         while let (Some(from), None) = (at, &found) {
-            at = self.scan_by(access, db, from, 1, now_ms, &ScanFilter::default(), |entry| {
-                found.get_or_insert_with(|| entry.key().to_vec());
+            at = self.scan_by(access, db, from, 1, &ScanFilter::default(), |entry| {
+                if !entry.expired(now_ms) {
+                    found.get_or_insert_with(|| entry.key().to_vec());
+                }
             })?;
         }
         Ok(found)

@@ -30,8 +30,8 @@ impl Undo {
         }
         let mut entries = Vec::new();
         for (index, database) in (0..).zip(&held.look(key.shard()).databases) {
-            if let Some(at) = database.table.find(key.hash(), key.bytes()) {
-                let entry = database.table.get(at);
+            if let Some(at) = database.table().find(key.hash(), key.bytes()) {
+                let entry = database.table().get(at);
                 if entry.is_shared() {
                     return false;
                 }

@@ -125,7 +125,7 @@ impl Db<'_> {
         let horizon_ms = self.horizon_ms;
         let shard = held(&mut self.held, ready.place.shard);
         let hash = shard.hash(&ready.place.key);
-        let table = &shard.database(ready.db)?.table;
+        let table = shard.database(ready.db)?.table();
         let entry = table.get(table.find(hash, &ready.place.key)?);
         (!entry.expired(horizon_ms)).then(|| entry.type_of())
     }

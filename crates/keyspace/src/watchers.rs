@@ -160,7 +160,7 @@ impl Db<'_> {
 impl Shard {
     /// When a key expires. Outer `None`: it is not there at all.
     fn expiry_of(&self, db: u32, hash: u64, key: &[u8]) -> Option<Option<i64>> {
-        let table = &self.database(db)?.table;
+        let table = self.database(db)?.table();
         Some(table.get(table.find(hash, key)?).expiry())
     }
 

@@ -5,6 +5,7 @@ use crate::connection::{Connection, Exit};
 use crate::here::{Here, Socket, Tables};
 use crate::scratch::Scratch;
 use command::{Card, Session};
+use durability::replica_feed::Over;
 use engine::Engine;
 use parking_lot::Mutex;
 use resp::ProtocolError;
@@ -211,7 +212,7 @@ impl Here {
         let Ok(connection) = Rc::try_unwrap(connection).map(RefCell::into_inner) else {
             unreachable!("the task is the connection's only owner");
         };
-        let (mut connection, exit) = (connection, exit);
+        let mut connection = connection;
         if !matches!(exit, Exit::Moved) {
             connection.leave();
             return self.ended(&card, exit);
@@ -232,7 +233,9 @@ impl Here {
     fn ended(&self, card: &Card, exit: Exit) {
         report(card, &exit);
         match exit {
-            Exit::OutputLimit => self.stats.output_buffer_disconnections.add(1),
+            Exit::OutputLimit | Exit::Fed(Over::OutputLimit) => {
+                self.stats.output_buffer_disconnections.add(1);
+            }
             Exit::QueryLimit => self.stats.query_buffer_disconnections.add(1),
             _ => {}
         }
@@ -250,6 +253,17 @@ fn report(card: &Card, exit: &Exit) {
         Exit::Killed => verbose!("Client killed id={id} addr={addr}"),
         Exit::OutputLimit => {
             warning!("Client id={id} addr={addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::OutputLimit) => {
+            warning!("Replica {addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::Timeout) => warning!("Disconnecting timedout replica: {addr}"),
+        Exit::Fed(Over::SnapshotTooLarge) => warning!(
+            "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
+             it has not said that it takes one of unknown length (REPLCONF capa eof)."
+        ),
+        Exit::AnswerToReplica => {
+            warning!("Replica {addr} sent a command that has an answer, disconnecting it");
         }
         Exit::QueryLimit => {
             warning!("Closing client that reached max query buffer length: id={id} addr={addr}");

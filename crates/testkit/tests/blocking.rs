@@ -248,6 +248,44 @@ fn groups_hear_of_what_happens_to_their_streams() {
     });
 }
 
+/// A command counts, for its client and in all statistics, when its waiting is over; the log of
+/// commands has it then, in the words that were sent.
+#[test]
+fn what_waits_counts_when_it_ends() {
+    scene(1, |me, others| {
+        let other = &mut others[0];
+        let id = other.session.card.id;
+        let commands = |other: &Client| other.session.card.commands.load(Ordering::Relaxed);
+        let slow = |me: &Client| {
+            let entries = me.hand.engine.command_log.newest(command::LogKind::Slow, usize::MAX);
+            let lines = entries.iter().map(|entry| entry.words.join(&b' '));
+            lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect::<Vec<_>>()
+        };
+        let count = |me: &Client, line: &str| slow(me).iter().filter(|one| *one == line).count();
+        let mut settings = command::Settings::clone(&me.hand.engine.settings());
+        settings.command_log.slow.threshold = Some(0);
+        me.hand.engine.set_settings(settings);
+        other.wait("BLPOP k 0");
+        assert_eq!(commands(other), 0);
+        assert_eq!(count(me, "BLPOP k 0"), 0);
+        me.call("RPUSH k v");
+        assert_eq!(count(me, "BLPOP k 0"), 1);
+        assert_eq!((other.served().as_str(), commands(other)), ("k v", 1));
+        other.wait("XREAD BLOCK 0 STREAMS s $");
+        me.call("XADD s 1-1 f v");
+        assert_eq!(count(me, "XREAD BLOCK 0 STREAMS s $"), 1);
+        assert!(other.served().starts_with("s 1-1"));
+        other.wait("BLPOP k 0");
+        me.call(&format!("CLIENT UNBLOCK {id} ERROR"));
+        assert!(other.served().starts_with("UNBLOCKED") && commands(other) == 3);
+        assert_eq!(count(me, "BLPOP k 0"), 2);
+        let engine = &me.hand.engine;
+        let id = engine.table.find(b"BLPOP").expect("a command");
+        let stats = engine.stats.command(id);
+        assert_eq!((stats.calls, stats.rejected, stats.failed), (2, 1, 0));
+    });
+}
+
 #[test]
 fn waiting_ends() {
     scene(2, |me, others| {

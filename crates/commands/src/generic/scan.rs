@@ -75,9 +75,17 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let mut names = Words::default();
     let count = count.min(SCAN_COUNT_MAX);
-    let visit = |entry: &keyspace::Entry| names.push(entry.key());
-    let next = cx.db.scan(cx.space, Position(cursor), count, &filter, visit);
+    let (db, horizon_ms) = (cx.db.index(), cx.db.horizon_ms());
+    let mut met = Vec::new();
+    let next = cx.db.scan(cx.space, Position(cursor), count, &filter, |entry| {
+        if entry.expired(horizon_ms) {
+            met.push((db, entry.key().to_vec()));
+        } else {
+            names.push(entry.key());
+        }
+    });
     let next = next.map_err(|_| cx.scripts.overdue.error())?;
+    cx.db.record_mut().met.append(&mut met);
     reply.array(2);
     let mut text = Vec::new();
     stdx::num::write_u64(&mut text, next.map_or(0, |position| position.0));
@@ -98,9 +106,13 @@ struct KeysJob {
 
 impl Job for KeysJob {
     fn step(&mut self, space: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
-        let names = &mut self.names;
-        let visit = |entry: &keyspace::Entry| names.push(entry.key());
-        match space.scan_soon(self.db, self.at, KEYS_SLICE, self.horizon_ms, &self.filter, visit) {
+        let (names, horizon_ms) = (&mut self.names, self.horizon_ms);
+        let visit = |entry: &keyspace::Entry| {
+            if !entry.expired(horizon_ms) {
+                names.push(entry.key());
+            }
+        };
+        match space.scan_soon(self.db, self.at, KEYS_SLICE, &self.filter, visit) {
             Ok(Some(next)) => {
                 self.at = next;
                 JobStep::More
@@ -119,8 +131,12 @@ fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let filter = ScanFilter { pattern: filter_of(args.bytes()?), kind: None };
     if cx.db.holds_any() {
         // A script, which sees the keyspace as it is at this moment.
-        let mut names = Words::default();
-        let visit = |entry: &keyspace::Entry| names.push(entry.key());
+        let (mut names, horizon_ms) = (Words::default(), cx.db.horizon_ms());
+        let visit = |entry: &keyspace::Entry| {
+            if !entry.expired(horizon_ms) {
+                names.push(entry.key());
+            }
+        };
         let walked = cx.db.scan(cx.space, Position::default(), usize::MAX, &filter, visit);
         walked.map_err(|_| cx.scripts.overdue.error())?;
         names.reply(reply);
@@ -132,8 +148,10 @@ fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 }
 
 fn randomkey(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let key = cx.db.random_key(cx.space, cx.rng);
+    let mut met = Vec::new();
+    let key = cx.db.random_key(cx.space, cx.rng, &mut met);
     let key = key.map_err(|_| cx.scripts.overdue.error())?;
+    cx.db.record_mut().met.append(&mut met);
     reply.bulk_or_null(key.as_deref());
     Ok(Effect::None)
 }

@@ -100,6 +100,17 @@ impl Condition {
         found.map_or(Self::Always, |(_, condition)| *condition)
     }
 
+    /// As it is sent.
+    fn word(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Always => &[],
+            Self::Absent => &[b"NX"],
+            Self::Present => &[b"XX"],
+            Self::Later => &[b"GT"],
+            Self::Earlier => &[b"LT"],
+        }
+    }
+
     fn holds(self, old: Option<i64>, new: i64) -> bool {
         match self {
             Self::Always => true,
@@ -167,7 +178,7 @@ fn expire_from(
         count_passed(cx, changed.len());
         rewrite_deletion(cx, &key, &changed);
     } else {
-        rewrite_expiry(cx, &key, at, &changed);
+        rewrite_expiry(cx, &key, at, condition.word(), &changed);
     }
     Ok(Effect::Rewrite)
 }

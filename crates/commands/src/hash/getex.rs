@@ -2,8 +2,9 @@
 
 use super::{
     FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE, count_passed, fields, moment,
-    reply_element, rewrite_deletion, rewrite_expiry, rewrite_fields,
+    rewrite_deletion, rewrite_expiry, rewrite_fields,
 };
+use crate::element::reply_element;
 use command::grammar::{integer, key, one_of, unix_time, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use resp::Reply;
@@ -134,7 +135,7 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     match change {
         Change::Nothing => {}
         Change::Persist => rewrite_fields(cx, &[b"HPERSIST", key.bytes()], &changed),
-        Change::At(at) => rewrite_expiry(cx, &key, at, &changed),
+        Change::At(at) => rewrite_expiry(cx, &key, at, &[], &changed),
         Change::Delete => {
             count_passed(cx, changed.len());
             rewrite_deletion(cx, &key, &changed);
@@ -154,6 +155,8 @@ fn hgetdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     };
     hash.purge_elements(fields.iter().copied());
     let deleted = hash.edit(HDEL_EVENT, |hash| answer(hash, fields, reply, Change::Delete));
-    rewrite_deletion(cx, &key, &deleted);
+    if !deleted.is_empty() {
+        rewrite_deletion(cx, &key, fields);
+    }
     Ok(Effect::Rewrite)
 }

@@ -19,8 +19,6 @@ mod walk;
 use command::grammar::{Argument, block, integer, string};
 use command::{Args, Command, CommandError, Cx, KeyFlags, KeySpec};
 use keyspace::{Event, KeyRef};
-use resp::Reply;
-use types::listpack::Element;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
@@ -101,14 +99,6 @@ fn moment(args: &mut Args<'_>, unit_ms: i64, base_ms: i64) -> Result<i64, Comman
         .ok_or_else(|| CommandError::invalid_expire(args.spec().name))
 }
 
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
-}
-
 /// Tells the journal `head`, the number of fields, and the fields; nothing if there are none.
 fn rewrite_fields(cx: &mut Cx<'_>, head: &[&[u8]], fields: &[&[u8]]) {
     if fields.is_empty() {
@@ -119,10 +109,17 @@ fn rewrite_fields(cx: &mut Cx<'_>, head: &[&[u8]], fields: &[&[u8]]) {
     cx.rewrite(&words);
 }
 
-/// Tells the journal that fields got an expiry.
-fn rewrite_expiry(cx: &mut Cx<'_>, key: &KeyRef<'_>, at: i64, fields: &[&[u8]]) {
+/// Tells the journal that fields got an expiry; `condition` is one that held, or nothing.
+fn rewrite_expiry(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    at: i64,
+    condition: &[&[u8]],
+    fields: &[&[u8]],
+) {
     let at = at.to_string();
-    rewrite_fields(cx, &[b"HPEXPIREAT", key.bytes(), at.as_bytes()], fields);
+    let words = [&[b"HPEXPIREAT", key.bytes(), at.as_bytes()], condition].concat();
+    rewrite_fields(cx, &words, fields);
 }
 
 /// Tells the journal that fields were deleted.

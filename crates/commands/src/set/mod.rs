@@ -9,10 +9,11 @@ mod combine;
 mod random;
 mod read;
 
+use crate::element::reply_element;
 use command::{Command, Job, JobStep, KeyFlags, KeySpec};
 use keyspace::{Event, Keyspace};
 use resp::Reply;
-use types::set::{Member, Set, SetView};
+use types::set::{Set, SetView};
 use types::{Collection as _, View as _};
 
 /// The rows of the family.
@@ -47,19 +48,11 @@ const SREM_EVENT: Event = Event::set("srem");
 /// Members that are answered at once, under the lock, and in one step outside it.
 const SLICE: usize = 1000;
 
-#[inline]
-fn reply_member(reply: &mut Reply, member: Member<'_>) {
-    match member {
-        Member::Int(value) => reply.bulk_integer(value),
-        Member::Bytes(text) => reply.bulk(text),
-    }
-}
-
 /// Answers all members: at once if they are few, else they follow outside the lock.
 fn reply_members(reply: &mut Reply, set: SetView<'_>) -> Option<Box<dyn Job>> {
     reply.set(set.len());
     let SetView::Large(_) = set else {
-        set.iter().for_each(|member| reply_member(reply, member));
+        set.iter().for_each(|member| reply_element(reply, member));
         return None;
     };
     let mut job = MembersJob { set: set.to_owned(), cursor: 0 };
@@ -78,7 +71,7 @@ struct MembersJob {
 impl MembersJob {
     fn slice(&mut self, reply: &mut Reply) -> JobStep {
         let view = self.set.view();
-        self.cursor = view.scan(self.cursor, SLICE, |member| reply_member(reply, member));
+        self.cursor = view.scan(self.cursor, SLICE, |member| reply_element(reply, member));
         if self.cursor == 0 { JobStep::Done } else { JobStep::More }
     }
 }

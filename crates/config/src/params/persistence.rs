@@ -6,6 +6,7 @@ use crate::value;
 const FSYNC: &[(&str, u32)] = &[("everysec", 2), ("always", 1), ("no", 0)];
 const ON_ERROR: &[(&str, u32)] = &[("ignore", 0), ("panic", 1), ("panic-on-replicas", 2)];
 const RDB_VERSION: &[(&str, u32)] = &[("strict", 0), ("relaxed", 1)];
+const FORMAT: &[(&str, u32)] = &[("common", 0), ("redis-7.0", 1), ("valkey-9.0", 2)];
 const DURABILITY: &[(&str, u32)] =
     &[("async", 0), ("fsync", 1), ("quorum", 2), ("quorum-fsync", 3)];
 const NO_BACKUP: &str = "there is no BACKUP command";
@@ -20,6 +21,8 @@ pub(super) const PARAMS: &[Param] = &[
         "Corrupt end of an AOF that is cut off at load.",
     )
     .of(Source::Redis),
+    flag("aof-annotations", "yes", "Put checksums into the AOF, in lines that others skip.")
+        .of(Source::Almagre),
     flag("aof-load-truncated", "yes", "Load an AOF whose last command is incomplete."),
     flag("aof-rewrite-incremental-fsync", "yes", "Sync a new base every few megabytes."),
     flag("aof-timestamp-enabled", "no", "Note the time in the AOF, to load it up to an instant."),
@@ -84,6 +87,13 @@ pub(super) const PARAMS: &[Param] = &[
         "What happens when a replicated or logged command fails.",
     ),
     flag("rdb-del-sync-files", "no", "Delete RDB files that were only made for replication."),
+    choice(
+        "rdb-format",
+        FORMAT,
+        "common",
+        "Who loads RDB files: Redis from 7.2 and Valkey; Redis from 7.0; Valkey from 9.0, with fields that expire.",
+    )
+    .of(Source::Almagre),
     flag("rdb-save-incremental-fsync", "yes", "Sync an RDB file every few megabytes."),
     choice(
         "rdb-version-check",

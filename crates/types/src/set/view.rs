@@ -5,14 +5,15 @@ use crate::collection::View;
 use crate::dict::{self, Dict};
 use crate::digest::{Digest, Kind};
 use crate::intset::IntSet;
-use crate::listpack::{self, Digits, Listpack};
+use crate::lean;
+use crate::listpack::Digits;
 use stdx::Rng;
 
 /// A borrowed set of any shape.
 #[derive(Clone, Copy, Debug)]
 pub enum SetView<'a> {
     Ints(IntSet<'a>),
-    List(listpack::View<'a>),
+    List(lean::View<'a>),
     Large(&'a Dict),
 }
 
@@ -21,7 +22,7 @@ impl<'a> SetView<'a> {
     pub fn to_owned(self) -> Set {
         Set(match self {
             Self::Ints(ints) => Shape::Ints(ints.to_block()),
-            Self::List(list) => Shape::List(Listpack::of_view(list)),
+            Self::List(list) => Shape::List(list.to_lean()),
             Self::Large(dict) => Shape::Large(dict.clone()),
         })
     }
@@ -50,7 +51,7 @@ impl<'a> SetView<'a> {
         match self {
             Self::Ints(ints) => ints.random(rng).map(Member::Int),
             Self::List(list) if list.is_empty() => None,
-            Self::List(list) => list.at(rng.index(list.len()) as i64),
+            Self::List(list) => list.at(rng.index(list.len())),
             Self::Large(dict) => dict.random(rng).map(|record| Member::Bytes(record.key)),
         }
     }
@@ -116,7 +117,7 @@ impl View for SetView<'_> {
 #[derive(Clone)]
 pub enum Iter<'a> {
     Ints { ints: IntSet<'a>, next: usize },
-    List(listpack::Iter<'a>),
+    List(lean::Iter<'a>),
     Large(dict::Iter<'a>),
 }
 

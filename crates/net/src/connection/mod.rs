@@ -13,14 +13,18 @@
 //! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
 //! they read.
 
-use crate::here::Socket;
+mod feed;
+mod meanwhile;
+
+use crate::held::Held;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
-use engine::{End, Engine, Large, Now};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
+use durability::replica_feed::{Feed, Over};
+use engine::{End, Engine, Large, Level, Now};
+use journal::Lsn;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
-use socket2::SockRef;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,6 +69,10 @@ pub(crate) enum Exit {
     QueryLimit,
     /// The peer broke the protocol.
     Protocol(resp::ProtocolError),
+    /// What it was fed by the log is over.
+    Fed(Over),
+    /// A replica asked for something that is answered.
+    AnswerToReplica,
     Io(io::Error),
     /// To be served by another worker.
     Moved,
@@ -81,7 +89,13 @@ pub(crate) struct Connection<S> {
     kept_whole: bool,
     /// Replies that the kernel has not taken.
     pending: Out,
+    /// Replies behind those, which wait for the disk.
+    held: Option<Box<Held>>,
+    /// What replies under way depend on.
+    lsn: Lsn,
     job: Option<Box<dyn Job>>,
+    /// What the log sends; requests are served beside.
+    feed: Option<Feed>,
     /// The last request waits for a key. Whoever serves it wakes the task, or the server when its
     /// time is over.
     waiting: Option<Arc<Waiting>>,
@@ -105,7 +119,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept: Vec::new(),
             kept_whole: false,
             pending: Out::default(),
+            held: None,
+            lsn: Lsn(0),
             job: None,
+            feed: None,
             waiting: None,
             paused: false,
             closing: None,
@@ -118,12 +135,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && !self.is_held()
+        self.kept.is_empty() && self.unsent() == 0 && !self.is_held() && self.feed.is_none()
+    }
+
+    /// Bytes of replies that are still here.
+    fn unsent(&self) -> usize {
+        self.pending.len() + self.held.as_ref().map_or(0, |held| held.len())
     }
 
     /// Whether requests must wait for what is under way.
     fn is_held(&self) -> bool {
         self.job.is_some() || self.paused || self.waiting.is_some()
+    }
+
+    /// Writes what waits, and what the log has for a replica.
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.write_pending(cx).map_err(Exit::Io)?;
+        if self.feed.is_some() && self.closing.is_none() { self.go_on_feeding(cx) } else { Ok(()) }
     }
 
     /// The end: takes the client out of what others know it by.
@@ -133,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             engine.abandon(&waiting);
         }
         engine.leave(&mut self.session);
+        self.feed = None;
     }
 
     /// Polls the connection to its end.
@@ -149,8 +178,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.card.moving() && self.at_rest() {
                 return Poll::Ready(Exit::Moved);
             }
-            if let Err(error) = self.write_pending(cx) {
-                return Poll::Ready(Exit::Io(error));
+            if self.held.is_some() {
+                self.release_held(cx);
+            }
+            if let Err(exit) = self.send_on(cx) {
+                return Poll::Ready(exit);
             }
             self.take_mail(cx);
             if self.session.card.takes_trim() {
@@ -213,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.
     fn wind_up(&mut self) -> Poll<Exit> {
-        if !self.pending.is_empty() {
+        if self.unsent() > 0 && self.feed.is_none() {
             self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
             return Poll::Pending;
         }
@@ -242,13 +274,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { worker, reply, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         let engine = &scratch.engine;
-        if !engine.resume(worker, &mut self.session, waiting, wall_ms(), reply) {
+        if !engine.resume(worker, &mut self.session, waiting, clock_readings(), reply) {
             return false;
         }
         if self.exceeds_output(engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
+        self.depend_on_all();
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         true
@@ -339,7 +372,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn publish_buffers(&self) {
         let card = &self.session.card;
         let parsed = self.progress.parsed_bytes().min(self.kept.len());
-        card.output_bytes.store(self.pending.len() as u64, Relaxed);
+        card.output_bytes.store(self.unsent() as u64, Relaxed);
         card.query_bytes.store((self.kept.len() - parsed) as u64, Relaxed);
         card.query_free_bytes.store((self.kept.capacity() - self.kept.len()) as u64, Relaxed);
         card.argv_bytes.store((parsed + self.progress.heap_bytes()) as u64, Relaxed);
@@ -367,6 +400,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes over how serving ended.
     fn adopt(&mut self, outcome: Outcome) {
+        self.lsn = self.lsn.max(outcome.lsn);
         match outcome.end {
             ServeEnd::Need => {}
             ServeEnd::Turn => self.kept_whole = true,
@@ -382,6 +416,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.paused = true;
                 self.kept_whole = true;
                 self.session.card.set(ClientFlags::BLOCKED, true);
+            }
+            ServeEnd::Feed(kind) => {
+                self.begin_feed(kind);
+                self.kept_whole = true;
             }
             ServeEnd::Close(exit) => self.closing = Some(exit),
         }
@@ -399,7 +437,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does one slice of the long job, then lets the worker's other clients go first. A client that
     /// does not read what there is waits for its own sake.
     fn work(&mut self, cx: &mut Context<'_>) {
-        if self.pending.len() >= JOB_PENDING_MAX {
+        if self.unsent() >= JOB_PENDING_MAX {
             // The socket wakes us when it takes more.
             return;
         }
@@ -416,10 +454,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.job = None;
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
-        self.pending.append(&mut reply.out);
+        self.depend_on_all();
+        if !self.hold(&mut reply.out) {
+            self.pending.append(&mut reply.out);
+        }
         cx.waker().wake_by_ref();
     }
 
@@ -429,8 +470,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
         let made = out.len();
-        if made > 0 && self.exceeds_output(&scratch.engine, made) {
+        if made > 0 && self.feed.is_some() {
             out.clear();
+            self.pending.clear();
+            self.closing = Some(Exit::AnswerToReplica);
+        } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
+            *out = Out::default();
             self.cut_off();
         }
         self.send(cx, out, worker);
@@ -468,9 +513,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => self.session.collect(reply),
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
+        self.depend_on_all();
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         self.check_limits(&scratch);
@@ -479,6 +525,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Offers `out` to the kernel if nothing is before it, and keeps what is not taken.
     fn send(&mut self, cx: &mut Context<'_>, out: &mut Out, worker: &engine::Worker) {
         let made = out.len();
+        let held = made > 0 && self.hold(out);
+        if held {
+            self.release_held(cx);
+        }
         if self.pending.is_empty() && !out.is_empty() {
             let sent = write(&mut self.stream, cx, out);
             match sent {
@@ -489,6 +539,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if matches!(self.closing, Some(Exit::Io(_))) {
             out.clear();
             self.pending.clear();
+            self.held = None;
         } else if !out.is_empty() {
             self.pending.append(out);
         }
@@ -500,9 +551,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// What is to be sent may show anything that has happened.
+    fn depend_on_all(&mut self) {
+        let engine = &self.scratch.engine;
+        if engine.reply_gate.level() != Level::Memory {
+            self.lsn = self.lsn.max(engine.journal.tail());
+        }
+    }
+
+    /// Keeps `out` back, if it or what is before it must wait for the disk.
+    fn hold(&mut self, out: &mut Out) -> bool {
+        let lsn = std::mem::take(&mut self.lsn);
+        if self.held.is_none() && (lsn == Lsn(0) || self.scratch.engine.reply_gate.open(lsn)) {
+            return false;
+        }
+        self.held.get_or_insert_default().push(lsn, out, wall_ms());
+        true
+    }
+
+    /// Lets go of replies that need not wait any more; what has waited too long becomes errors.
+    #[cold]
+    fn release_held(&mut self, cx: &Context<'_>) {
+        let scratch = Rc::clone(&self.scratch);
+        let Some(held) = &mut self.held else { return };
+        let (engine, now_ms) = (&scratch.engine, wall_ms());
+        held.release(engine, cx, now_ms, &mut self.pending);
+        if !held.is_empty() {
+            let timeout_ms = engine.settings().durability_timeout_ms;
+            let reason = engine.condition.unconfirmed();
+            let protocol = self.session.wire();
+            held.give_up(timeout_ms, now_ms, &reason, protocol, &mut self.pending);
+        }
+        if held.is_empty() {
+            self.held = None;
+        }
+    }
+
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
     fn exceeds_output(&self, engine: &Engine, made: usize) -> bool {
-        let mut output = self.pending.len().saturating_add(made) as u64;
+        let mut output = self.unsent().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
         }
@@ -517,18 +604,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ends the connection, and what was to be sent with it.
     fn cut_off(&mut self) {
         self.pending.clear();
+        self.held = None;
         self.closing = Some(Exit::OutputLimit);
         self.session.card.kill();
     }
 
     fn check_limits(&mut self, scratch: &Scratch) {
         let queued_bytes = self.session.card.multi_bytes.load(Relaxed);
-        if self.pending.is_empty() && self.kept.is_empty() && queued_bytes == 0 {
+        if self.unsent() == 0 && self.kept.is_empty() && queued_bytes == 0 {
             self.soft_since_ms = None;
             return;
         }
         let settings = scratch.engine.settings();
-        let output = self.pending.len() as u64;
+        let output = self.unsent() as u64;
         let input_max = if self.session.authenticated {
             settings.query_buffer_bytes_max
         } else {
@@ -558,8 +646,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if sent == 0 {
                 break;
             }
+            if let Some(feed) = &mut self.feed {
+                feed.taken(wall_ms());
+            }
             self.pending.advance(sent);
-            self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
+            self.session.card.output_bytes.store(self.unsent() as u64, Relaxed);
             if self.closing.is_some() {
                 self.session.card.last_ms.store(wall_ms(), Relaxed);
             }
@@ -597,68 +688,6 @@ fn write<S: AsyncWrite + Unpin>(
     Ok(total)
 }
 
-impl<S: Socket> Connection<S> {
-    /// Serves what can be served while a script runs for too long on this thread: reads and writes
-    /// past the reactor, and leaves to the task whatever else there is to do.
-    pub(crate) fn attend(&mut self, state: &mut State) {
-        if self.closing.is_some() || self.is_held() || self.session.card.killed() {
-            return;
-        }
-        let mut came = std::mem::take(&mut self.kept_whole);
-        if came {
-            self.progress = Progress::default();
-        }
-        if self.pending.len() < JOB_PENDING_MAX {
-            match (&*SockRef::from(&self.stream)).read(&mut state.input) {
-                Ok(0) => self.closing = Some(Exit::Closed),
-                Ok(len) => {
-                    self.keep(&state.input[..len]);
-                    came = true;
-                }
-                Err(error) if would_wait(&error) => {}
-                Err(error) => self.closing = Some(Exit::Io(error)),
-            }
-        }
-        if came {
-            self.serve_meanwhile(state);
-        }
-        if !self.pending.is_empty() {
-            self.write_past();
-        }
-        if self.closing.is_some() || !self.pending.is_empty() {
-            self.session.card.wake();
-        }
-    }
-
-    fn serve_meanwhile(&mut self, State { worker, requests, reply, .. }: &mut State) {
-        let scratch = Rc::clone(&self.scratch);
-        let (engine, session) = (&scratch.engine, &mut self.session);
-        let mut serving = Serving { engine, worker, requests, reply, session, meanwhile: true };
-        let outcome = serving.serve(&mut self.progress, &self.kept);
-        self.kept.drain(..outcome.used);
-        let closing = self.closing.take();
-        self.adopt(outcome);
-        self.closing = self.closing.take().or(closing);
-        self.pending.append(&mut reply.out);
-        self.publish_buffers();
-        self.check_limits(&scratch);
-    }
-
-    fn write_past(&mut self) {
-        let mut slices = [IoSlice::new(&[]); 64];
-        let count = self.pending.slices(&mut slices);
-        match (&*SockRef::from(&self.stream)).write_vectored(&slices[..count]) {
-            Ok(len) => self.pending.advance(len),
-            Err(error) if would_wait(&error) => {}
-            Err(error) => self.closing = Some(Exit::Io(error)),
-        }
-    }
-}
-
-fn would_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
 /// How a stretch of input ended.
 enum ServeEnd {
     /// More input is needed.
@@ -668,6 +697,7 @@ enum ServeEnd {
     Later(Box<dyn Job>),
     Wait(Arc<Waiting>),
     Paused,
+    Feed(Sync),
     Close(Exit),
 }
 
@@ -675,6 +705,8 @@ struct Outcome {
     /// Bytes of input that are done with.
     used: usize,
     end: ServeEnd,
+    /// What the replies depend on.
+    lsn: Lsn,
 }
 
 /// What serving needs besides the connection's own buffers.
@@ -691,7 +723,7 @@ struct Serving<'a> {
 impl Serving<'_> {
     /// Parses and executes all whole requests of `input`, which begins where `progress` says.
     fn serve(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
-        let mut used = 0;
+        let (mut used, mut lsn) = (0, Lsn(0));
         let mut turn_ends = None;
         self.reply.protocol = self.session.wire();
         loop {
@@ -710,16 +742,18 @@ impl Serving<'_> {
                     now,
                     self.reply,
                 );
+                lsn = lsn.max(served.lsn);
                 let end = match served.end {
                     End::Done => None,
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
+                    End::Feed(kind) => Some(ServeEnd::Feed(kind)),
                     End::Close => Some(ServeEnd::Close(Exit::Closed)),
                 };
                 if let Some(end) = end {
                     used += self.requests.end_of(served.done);
-                    return Outcome { used, end };
+                    return Outcome { used, end, lsn };
                 }
             }
             used += parsed.consumed;
@@ -730,11 +764,15 @@ impl Serving<'_> {
                         now.saturating_add(clock::ticks_per_milli().saturating_mul(TURN_MS))
                     });
                     if now > ends || self.reply.out.len() >= REPLY_BYTES_PER_TURN {
-                        return Outcome { used, end: ServeEnd::Turn };
+                        return Outcome { used, end: ServeEnd::Turn, lsn };
                     }
                 }
-                Stop::Drained | Stop::Partial => return Outcome { used, end: ServeEnd::Need },
-                Stop::Error(error) => return self.protocol_error(error, input.len()),
+                Stop::Drained | Stop::Partial => {
+                    return Outcome { used, end: ServeEnd::Need, lsn };
+                }
+                Stop::Error(error) => {
+                    return Outcome { lsn, ..self.protocol_error(error, input.len()) };
+                }
             }
         }
     }
@@ -747,7 +785,7 @@ impl Serving<'_> {
         let Some(request) = self.requests.get(0, input) else {
             return match parsed.stop {
                 Stop::Error(error) => self.protocol_error(error, input.len()),
-                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need },
+                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need, lsn: Lsn(0) },
             };
         };
         let base = input.as_ptr().addr();
@@ -789,9 +827,10 @@ impl Serving<'_> {
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,
+            End::Feed(kind) => ServeEnd::Feed(kind),
             End::Close => ServeEnd::Close(Exit::Closed),
         };
-        Outcome { used: 0, end }
+        Outcome { used: 0, end, lsn: served.lsn }
     }
 
     /// Parses from the start what was parsed without being executed.
@@ -813,7 +852,7 @@ impl Serving<'_> {
     fn protocol_error(&mut self, error: resp::ProtocolError, len: usize) -> Outcome {
         self.reply.protocol_error(&error);
         self.worker.stats.error("ERR".to_owned());
-        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)) }
+        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)), lsn: Lsn(0) }
     }
 }
 

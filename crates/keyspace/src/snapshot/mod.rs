@@ -1,0 +1,326 @@
+//! Snapshots without fork: the keys as they are at one moment, in RDB form, read bit by bit while
+//! everybody goes on.
+//!
+//! ```text
+//!   cut         under the write gate: every table gets a part, all of whose cells are not done
+//!   writers     before a key changes: copy its cell, unless it is done ──► queue ─┐
+//!   the reader  walks the cells, copies those that are not done ──────────────────┴─► writes them
+//! ```
+//!
+//! A cell is a range of hashes with about one key in it: **what is in a cell that is not done is as it
+//! was at the cut**, since the first to change anything in it, or to walk over it, copies all of it
+//! and marks it, under the shard's lock. So each key of the cut comes exactly once, wherever tables
+//! grow, shrink or split meanwhile, as a cell is a place in hash space and not in memory. A part
+//! stays with its table when SWAPDB moves it; a table that is flushed goes to the snapshot, whole.
+//!
+//! Copies of large values are O(1): the reader writes them from its clone, outside the locks, slice
+//! by slice, and gives up what it has written. It takes clones from the queue before all else, since
+//! a write to a value that is shared copies a part of it.
+//!
+//! The queue cannot deadlock, as a writer never waits in it. Its bytes are told to those who may
+//! hold writers back between commands ([`Keyspace::snapshot_lag`]).
+
+mod cells;
+mod part;
+mod shared;
+
+use crate::{AccessClock, Entry, HeldShards, Keyspace, persist};
+use cells::Cells;
+use lock::ShardId;
+pub(crate) use part::Part;
+use rdb::{Dialect, Writer, file};
+pub(crate) use shared::Shared;
+use shared::{Batch, Handed};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use types::persist::Saving;
+
+/// What a snapshot writes, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotOptions {
+    /// The moment of the cut in milliseconds since 1970: idle times are as of then.
+    pub now_ms: i64,
+    /// Access bits are written, as this clock reads them; `None`: they are left out.
+    pub access: Option<AccessClock>,
+    /// Whether strings are compressed: the parameter `rdbcompression`.
+    pub compress: bool,
+}
+
+/// What there was at the moment of the cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Keys, those included that have expired and are not deleted yet.
+    pub keys: u64,
+    /// Of these, keys with an expiry.
+    pub expires: u64,
+    /// Of these, keys with elements that have one.
+    pub subexpiry: u64,
+}
+
+/// There is a snapshot already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another snapshot is under way")
+    }
+}
+
+impl std::error::Error for Busy {}
+
+/// The keyspace's only snapshot, from its beginning to its end.
+struct Turn(Arc<Keyspace>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let space = &*self.0;
+        for id in space.shards().ids() {
+            let mut shard = space.shards().one(id);
+            let parts: Vec<_> = shard.databases.iter_mut().map(|db| db.part().1.take()).collect();
+            drop(shard);
+            drop(parts);
+        }
+        space.dispose(&mut space.snapshot.end());
+    }
+}
+
+/// A snapshot that has all the memory that its cut takes.
+pub struct Prepared {
+    turn: Turn,
+    options: SnapshotOptions,
+    /// By shard, then by database.
+    cells: Vec<Vec<Option<Cells>>>,
+}
+
+/// A snapshot under way. Whoever reads it is on any thread, and need not hurry. Dropping it before
+/// its end gives it up; neither is done by a thread that holds a shard.
+pub struct Snapshot {
+    turn: Turn,
+    options: SnapshotOptions,
+    totals: Totals,
+    /// By database: keys and keys with an expiry, until they have been written.
+    sizes: Vec<Option<(u64, u64)>>,
+    keys_done: u64,
+    writer: Writer<'static>,
+    /// The database that the reader of the bytes has selected.
+    selected: Option<u32>,
+    /// The value whose key has been written.
+    saving: Option<Saving>,
+    db: u32,
+    entries: std::vec::IntoIter<Entry>,
+    handed: Option<Handed>,
+    /// Where the walk is; at the end the number of databases.
+    at: (u32, usize),
+}
+
+impl Keyspace {
+    /// Begins a snapshot: allocates what its cut needs.
+    pub fn prepare_snapshot(self: &Arc<Self>, options: SnapshotOptions) -> Result<Prepared, Busy> {
+        if !self.snapshot.begin() {
+            return Err(Busy);
+        }
+        let turn = Turn(Arc::clone(self));
+        let cells = |id, db| {
+            let keys = self.count_of(id, db).keys.load(Ordering::Relaxed);
+            (keys > 0).then(|| Cells::new(keys))
+        };
+        let cells = |id| (0..self.databases()).map(|db| cells(id, db)).collect();
+        Ok(Prepared { cells: self.shards().ids().map(cells).collect(), turn, options })
+    }
+
+    /// Whether a snapshot is under way.
+    pub fn has_snapshot(&self) -> bool {
+        self.snapshot.is_busy()
+    }
+
+    /// Bytes that writers have copied for a snapshot and its reader has not taken yet.
+    #[inline]
+    pub fn snapshot_lag(&self) -> u64 {
+        self.snapshot.queued_bytes()
+    }
+}
+
+impl Prepared {
+    /// The data as of now becomes the snapshot.
+    ///
+    /// **The write gate must be closed**: nobody is within a pass, and nobody holds a shard.
+    pub fn cut(self) -> Snapshot {
+        let Self { turn, options, cells } = self;
+        let space = &turn.0;
+        let mut totals = Totals::default();
+        let mut sizes = Vec::new();
+        for db in 0..space.databases() {
+            let size = space.size(db);
+            totals.keys += size.keys;
+            totals.expires += size.expires;
+            totals.subexpiry += size.subexpiry;
+            sizes.push(Some((size.keys, size.expires)));
+        }
+        let mut cells = cells.into_iter();
+        space.hold_all().each(&mut |shard| {
+            let mut cells = cells.next().into_iter().flatten();
+            for (db, database) in (0..).zip(&mut shard.databases) {
+                let cells = cells.next().flatten();
+                if !database.is_empty() {
+                    let cells = cells.unwrap_or_else(|| Cells::new(database.len() as u64));
+                    database.begin_part(Part::new(Arc::clone(&space.snapshot), db, cells));
+                }
+            }
+        });
+        let mut writer = Writer::new();
+        if !options.compress {
+            writer = writer.without_compression();
+        }
+        Snapshot {
+            turn,
+            options,
+            totals,
+            sizes,
+            keys_done: 0,
+            writer,
+            selected: None,
+            saving: None,
+            db: 0,
+            entries: Vec::new().into_iter(),
+            handed: None,
+            at: (0, 0),
+        }
+    }
+}
+
+impl Snapshot {
+    /// What there was at the cut.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// What is read from here on is for these readers.
+    pub fn set_dialect(&mut self, dialect: Dialect) {
+        self.writer.set_dialect(dialect);
+    }
+
+    /// How many of the keys have been read.
+    pub fn keys_done(&self) -> u64 {
+        self.keys_done
+    }
+
+    /// Appends the next bytes of the body of an RDB file to `out`, about `bytes_max` at most: opcodes
+    /// that select a database and tell its size, and keys with their values. A database may be
+    /// selected more than once. Returns whether there is more; what comes may be nothing even so.
+    pub fn read(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> bool {
+        let mut more = true;
+        while more && self.writer.buffered() < bytes_max {
+            let room = bytes_max - self.writer.buffered();
+            if let Some(saving) = &mut self.saving {
+                if !saving.step(&mut self.writer, room) {
+                    self.saving = None;
+                }
+            } else if let Some(entry) = self.entries.next() {
+                self.write(&entry);
+            } else if let Some(batch) = self.next_batch() {
+                self.db = batch.db;
+                self.entries = batch.into_entries();
+            } else {
+                more = false;
+            }
+        }
+        self.writer.take(out);
+        more
+    }
+
+    /// Writes an entry, of a large value only what stands before it.
+    fn write(&mut self, entry: &Entry) {
+        let SnapshotOptions { now_ms, access, .. } = self.options;
+        let db = self.db;
+        if self.selected != Some(db) {
+            match self.sizes.get_mut(db as usize).and_then(Option::take) {
+                Some((keys, expires)) => {
+                    file::write_database(&mut self.writer, db, keys, expires);
+                }
+                None => file::select_database(&mut self.writer, db),
+            }
+            self.selected = Some(db);
+        }
+        persist::save_key(&mut self.writer, entry, access, now_ms);
+        let value = entry.value();
+        match persist::large(&value) {
+            Some(saving) => self.saving = Some(saving),
+            None => value.saved().save(&mut self.writer),
+        }
+        self.keys_done += 1;
+    }
+
+    /// The next entries: from the queue, from tables that were handed over, from the walk. `None`
+    /// when there is nothing left.
+    fn next_batch(&mut self) -> Option<Batch> {
+        loop {
+            if let Some(batch) = self.turn.0.snapshot.pop() {
+                return Some(batch);
+            }
+            let handed = self.handed.take().or_else(|| self.turn.0.snapshot.pop_handed());
+            if let Some(mut handed) = handed {
+                let (batch, more) = handed.part.walk(&handed.table);
+                if more {
+                    self.handed = Some(handed);
+                } else {
+                    self.turn.0.dispose(&mut vec![handed.into_garbage()]);
+                }
+                return Some(batch);
+            }
+            if self.at.0 == self.turn.0.databases() {
+                // No table has had a part since before the queue was looked at.
+                return None;
+            }
+            if let Some(batch) = self.walk() {
+                return Some(batch);
+            }
+        }
+    }
+
+    /// A step of the walk.
+    fn walk(&mut self) -> Option<Batch> {
+        let (db, index) = self.at;
+        let id = ShardId(index as u16);
+        let mut batch = None;
+        let mut more = false;
+        let mut shard = self.turn.0.shards().one(id);
+        for database in &mut shard.databases {
+            let (table, slot) = database.part();
+            if let Some(part) = slot.as_mut().filter(|part| part.db == db) {
+                let (entries, has_more) = part.walk(table);
+                batch = Some(entries);
+                more = has_more;
+                if !more {
+                    *slot = None;
+                }
+                break;
+            }
+        }
+        drop(shard);
+        if !more {
+            self.at = if index + 1 < self.turn.0.shards().count() {
+                (db, index + 1)
+            } else {
+                (db + 1, 0)
+            };
+        }
+        batch
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some(handed) = self.handed.take() {
+            self.turn.0.snapshot.hand_over(handed);
+        }
+    }
+}
+
+/// It is read by a thread of its own.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Snapshot>();
+    is_send::<Prepared>();
+};
