@@ -99,6 +99,11 @@ impl Ready {
 }
 
 impl Cx<'_> {
+    /// Whether a script has called the command.
+    pub fn in_script(&self) -> bool {
+        self.news.is_some()
+    }
+
     /// The value that SET makes of a word of the request: a number in its one canonical spelling
     /// becomes an integer, a long word is not copied any more.
     #[inline]

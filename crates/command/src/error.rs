@@ -268,8 +268,8 @@ errors! {
     ScriptKeysNegative = "ERR Number of keys can't be negative";
     FunctionKeys = "ERR Bad number of keys provided";
     FunctionNotFound = "ERR Function not found";
-    ScriptUnknownCommand = "ERR Unknown Redis command called from script";
-    ScriptArity = "ERR Wrong number of args calling Redis command from script";
+    ScriptUnknownCommand = "ERR Unknown command called from script";
+    ScriptArity = "ERR Wrong number of args calling command from script";
     ScriptRefused = "ERR This Redis command is not allowed from script";
     ScriptReadOnly = "ERR Write commands are not allowed from read-only scripts.";
     ScriptWriteFlag = "ERR Can not execute a script with write flag using *_ro command.";

@@ -135,13 +135,7 @@ impl Machine {
         source: &[u8],
         clock: Clock,
     ) -> Result<Arc<Library>, CommandError> {
-        let header = Header::of_library(source).map_err(CommandError::text_of)?;
-        if !is_name(&header.name) {
-            return Err(CommandError::LibraryName);
-        }
-        if !header.engine.eq_ignore_ascii_case(b"lua") {
-            return Err(CommandError::err_bytes(&[b"Engine '", &header.engine, b"' not found"]));
-        }
+        let header = header_of(source)?;
         let id = functions.next_id();
         let registered = self.run_library(functions, id, source, clock)?;
         if registered.is_empty() {
@@ -149,6 +143,18 @@ impl Machine {
         }
         Ok(Arc::new(Library::new(id, header.name, source.into(), registered)))
     }
+}
+
+/// The header of a library that can be loaded here.
+fn header_of(source: &[u8]) -> Result<Header, CommandError> {
+    let header = Header::of_library(source).map_err(CommandError::text_of)?;
+    if !is_name(&header.name) {
+        return Err(CommandError::LibraryName);
+    }
+    if !header.engine.eq_ignore_ascii_case(b"lua") {
+        return Err(CommandError::err_bytes(&[b"Engine '", &header.engine, b"' not found"]));
+    }
+    Ok(header)
 }
 
 /// Whether it may be the name of a library: letters, digits and underscores.
@@ -209,7 +215,7 @@ impl Functions {
         replace: bool,
         clock: Clock,
     ) -> Result<Vec<u8>, CommandError> {
-        let header = Header::of_library(source).map_err(CommandError::text_of)?;
+        let header = header_of(source)?;
         let mut libraries = Libraries::clone(&self.libraries());
         if !replace && libraries.iter().any(|library| library.name == header.name) {
             let name = &header.name;

@@ -58,6 +58,8 @@ pub struct Scripts {
     evicted: AtomicU64,
     calls: AtomicU64,
     bytes: AtomicU64,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS.
+    allows_all: AtomicBool,
     /// Those that run for too long.
     pub overdue: Overdue,
 }
@@ -70,6 +72,7 @@ impl Scripts {
             evicted: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            allows_all: AtomicBool::new(false),
             overdue: Overdue::default(),
         }
     }
@@ -167,6 +170,15 @@ impl Scripts {
     /// Bytes held for the texts.
     pub fn memory_bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether scripts may call commands that are not for them.
+    pub fn allow_all(&self, on: bool) {
+        self.allows_all.store(on, Ordering::Relaxed);
+    }
+
+    pub fn allows_all(&self) -> bool {
+        self.allows_all.load(Ordering::Relaxed)
     }
 
     pub fn reset_stats(&self) {

@@ -547,6 +547,8 @@ impl Run<'_, '_> {
         let touch = !self.session.no_touch;
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
         let clock = Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks };
+        // Within a script's pass nobody may close the write gate.
+        let others = if self.news.is_some() { Others::Stand } else { self.others };
         let mut cx = Cx {
             db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
             space: &engine.space,
@@ -568,7 +570,7 @@ impl Run<'_, '_> {
             later,
             log: self.log,
             ready: &mut self.ready,
-            others: self.others,
+            others,
             waits: if self.transaction.is_some() { Waits::Never } else { Waits::May(None) },
         };
         let mut ledger = Ledger {
