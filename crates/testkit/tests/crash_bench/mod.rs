@@ -389,7 +389,8 @@ pub(crate) fn enumerate(
             break;
         }
         tally.points += 1;
-        let least = before.as_ref().map_or(Lsn(0), |machine| machine.promised().max(bound(machine)));
+        let least =
+            before.as_ref().map_or(Lsn(0), |machine| machine.promised().max(bound(machine)));
         let written = before.as_ref().map_or(Lsn(0), |machine| {
             let good = machine.status.state() == State::Good;
             if good { machine.writer.written() } else { machine.promised() }
@@ -443,7 +444,8 @@ fn recovered(
     point: u64,
     contents: &[(String, Vec<u8>)],
 ) -> Lsn {
-    let fail = |what: &str| -> ! { panic!("power off at operation {point}: {what}\n{}", show(contents)) };
+    let fail =
+        |what: &str| -> ! { panic!("power off at operation {point}: {what}\n{}", show(contents)) };
     let machine = Machine::start(image, setup).unwrap_or_else(|error| fail(&error));
     let data = data_of(&machine.node);
     let Some(lsn) = whole.find(&data) else {
@@ -493,13 +495,20 @@ pub(crate) fn under_faults(setup: Setup, script: &[Step], fault: Fault, images_m
             let state = machine.status.state();
             failing.insert(format!("{state:?}"));
             let broken = matches!(state, State::Full | State::Lost);
-            assert_eq!(machine.durable.broken(), broken, "{fault:?} at operation {point}: {state:?}");
+            assert_eq!(
+                machine.durable.broken(),
+                broken,
+                "{fault:?} at operation {point}: {state:?}"
+            );
             if broken {
                 assert_ne!(machine.status.error(), "", "{fault:?} at operation {point}");
             }
         }
         let fired = disk.fired();
-        assert!(machine.recovers(), "{fault:?} at operation {point}: it does not recover, {failing:?}");
+        assert!(
+            machine.recovers(),
+            "{fault:?} at operation {point}: it does not recover, {failing:?}"
+        );
         machine.run(Step::Do("SET at end")).expect("the disk works again");
         machine.run(Step::Wait(2000)).expect("the disk works again");
         let tail = machine.node.engine.journal.tail();
