@@ -305,6 +305,7 @@ impl Run<'_, '_> {
 
     fn write_record(&mut self) -> Option<u64> {
         let lsn = self.transaction.take()?.write(self.writer, &mut self.room)?;
+        self.session.wrote = lsn.0;
         Some(lsn.0)
     }
 
