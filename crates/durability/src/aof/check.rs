@@ -193,10 +193,7 @@ impl Check<'_> {
             return Ok(Verdict::Refused);
         }
         if !last {
-            writeln!(
-                self.out,
-                "Failed to truncate AOF {name} because it is not the last file"
-            )?;
+            writeln!(self.out, "Failed to truncate AOF {name} because it is not the last file")?;
             return Ok(Verdict::Refused);
         }
         let diff = size.saturating_sub(valid);
@@ -224,10 +221,7 @@ impl Check<'_> {
         last: bool,
     ) -> io::Result<Verdict> {
         if at == 0 {
-            writeln!(
-                self.out,
-                "AOF {name} has nothing before timestamp {seconds}, aborting..."
-            )?;
+            writeln!(self.out, "AOF {name} has nothing before timestamp {seconds}, aborting...")?;
             return Ok(Verdict::Refused);
         }
         if !last {

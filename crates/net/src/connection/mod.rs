@@ -1,4 +1,4 @@
-//! The loop of one connection, as one hand-written future.
+//! The loop of one connection, as one hand-written `poll`.
 //!
 //! ```text
 //!            ┌──────────── input left over ◄──────────┐
@@ -15,17 +15,17 @@
 
 mod feed;
 mod held;
+mod meanwhile;
 
 use crate::scratch::{INPUT_BYTES, Scratch, State};
 use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting, Wanted};
 use durability::replica_feed::{Feed, Over};
-use engine::{End, Large, Now};
+use engine::{End, Engine, Large, Now};
 use held::Held;
 use journal::Lsn;
 use journal::watermark::Registration;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -108,8 +108,9 @@ pub(crate) struct Connection<S> {
     closing: Option<Exit>,
     /// Milliseconds since 1970 since when the soft output limit is exceeded.
     soft_since_ms: Option<i64>,
-    /// Ticks when the last read had come in.
+    /// Ticks when the last read had come in, and the worker's count of changes then.
     began: u64,
+    began_changes: u64,
     scratch: Rc<Scratch>,
     registered: bool,
 }
@@ -133,6 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             closing: None,
             soft_since_ms: None,
             began: 0,
+            began_changes: 0,
             scratch,
             registered: false,
         }
@@ -169,7 +171,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.feed = None;
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+    /// Polls the connection to its end.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         if !self.registered {
             self.session.card.set_waker(cx.waker());
             self.registered = true;
@@ -192,11 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.card.takes_trim() {
                 self.trim();
             }
-            if self.soft_since_ms.is_some() && self.closing.is_none() {
-                // Woken by the clock, most likely: the soft limit is one of time.
-                let scratch = Rc::clone(&self.scratch);
-                self.check_limits(&scratch);
-            }
+            self.check_soft_limit();
             if self.closing.is_some() {
                 return self.wind_up();
             }
@@ -218,7 +217,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let input = std::mem::take(&mut self.kept);
                 self.progress = Progress::default();
                 self.serve_kept(input);
-                self.after_serving(cx);
+                if self.after_serving(cx) {
+                    return Poll::Pending;
+                }
                 if self.kept_whole && !self.is_held() {
                     // The worker's other clients come first.
                     cx.waker().wake_by_ref();
@@ -235,7 +236,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(len) => len,
                 Err(error) => return Poll::Ready(Exit::Io(error)),
             };
-            self.after_serving(cx);
+            if self.after_serving(cx) {
+                return Poll::Pending;
+            }
             taken += len;
             let receives = self.progress.wanted().is_some_and(|wanted| wanted >= INPUT_BYTES);
             let full = len == INPUT_BYTES && !(receives && taken < INPUT_BYTES_PER_TURN);
@@ -321,6 +324,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Ok(0));
         }
         self.began = clock::ticks();
+        self.began_changes = worker.stats.changes.get();
         worker.stats.reads.add(1);
         worker.stats.net_in_bytes.add(len as u64);
         let card = &self.session.card;
@@ -333,6 +337,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
@@ -346,6 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
@@ -392,12 +398,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.began = clock::ticks();
         let scratch = Rc::clone(&self.scratch);
         let State { worker, requests, reply, .. } = &mut *scratch.state.borrow_mut();
+        self.began_changes = worker.stats.changes.get();
         let mut serving = Serving {
             engine: &scratch.engine,
             worker,
             requests,
             reply,
             session: &mut self.session,
+            meanwhile: false,
         };
         let outcome = serving.serve(&mut self.progress, &input);
         input.drain(..outcome.used);
@@ -472,7 +480,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Writes the worker's reply buffer, keeps what the kernel did not take, and settles accounts.
-    fn after_serving(&mut self, cx: &mut Context<'_>) {
+    /// Returns whether the connection rests, as it changed more than a snapshot's reader can take.
+    fn after_serving(&mut self, cx: &mut Context<'_>) -> bool {
         let scratch = Rc::clone(&self.scratch);
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
@@ -498,6 +507,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         worker.stats.longest_ticks.raise(busy);
         self.publish_buffers();
         self.check_limits(&scratch);
+        worker.stats.changes.get() != self.began_changes && scratch.engine.space.rests(cx.waker())
     }
 
     /// Why the connection is told to end.
@@ -559,7 +569,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
-    fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
+    fn exceeds_output(&self, engine: &Engine, made: usize) -> bool {
         let mut output = self.unsent().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
@@ -578,6 +588,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.held = None;
         self.closing = Some(Exit::OutputLimit);
         self.session.card.kill();
+    }
+
+    /// Whoever is over the soft limit was woken by the clock, most likely: it is a limit of time.
+    fn check_soft_limit(&mut self) {
+        if self.soft_since_ms.is_some() && self.closing.is_none() {
+            let scratch = Rc::clone(&self.scratch);
+            self.check_limits(&scratch);
+        }
     }
 
     fn check_limits(&mut self, scratch: &Scratch) {
@@ -659,14 +677,6 @@ fn write<S: AsyncWrite + Unpin>(
     Ok(total)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
-    type Output = Exit;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.advance(cx)
-    }
-}
-
 /// How a stretch of input ended.
 enum ServeEnd {
     /// More input is needed.
@@ -690,11 +700,13 @@ struct Outcome {
 
 /// What serving needs besides the connection's own buffers.
 struct Serving<'a> {
-    engine: &'a engine::Engine,
+    engine: &'a Engine,
     worker: &'a mut engine::Worker,
     requests: &'a mut resp::Requests,
     reply: &'a mut Reply,
     session: &'a mut Session,
+    /// A script runs for too long on this thread.
+    meanwhile: bool,
 }
 
 impl Serving<'_> {
@@ -709,7 +721,9 @@ impl Serving<'_> {
             let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
             if !self.requests.is_empty() {
                 let now = clock_readings();
-                let served = self.engine.serve(
+                let serve = if self.meanwhile { Engine::serve_meanwhile } else { Engine::serve };
+                let served = serve(
+                    self.engine,
                     self.worker,
                     self.session,
                     self.requests,

@@ -436,12 +436,11 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     let cancelled = begun.cancelled.load(Ordering::Acquire);
     let adopted = match (outcome, guard.as_mut()) {
         (Ok(_), _) if cancelled => Err(Unwritten::Cancelled),
-        (Ok(size), Some(writer)) => {
-            writer.adopt(begun.part, size, moment()).map_err(Unwritten::Io)
-        }
-        (Ok(_), None) => begun.files.adopt(begun.part).map_err(|fault| {
-            Unwritten::Io(std::io::Error::other(fault.0))
-        }),
+        (Ok(size), Some(writer)) => writer.adopt(begun.part, size, moment()).map_err(Unwritten::Io),
+        (Ok(_), None) => begun
+            .files
+            .adopt(begun.part)
+            .map_err(|fault| Unwritten::Io(std::io::Error::other(fault.0))),
         (Err(error), _) => Err(error),
     };
     if adopted.is_err()
@@ -486,14 +485,7 @@ fn write(server: &Server, begun: &mut Begun) -> Result<u64, Unwritten> {
         !cancelled.load(Ordering::Acquire)
     };
     let incremental = begun.incremental;
-    write_base(
-        &begun.files,
-        &begun.part,
-        form,
-        &mut begun.snapshot,
-        incremental,
-        &mut between,
-    )
+    write_base(&begun.files, &begun.part, form, &mut begun.snapshot, incremental, &mut between)
 }
 
 fn end_rewrite(server: &Server, succeeded: bool) {
@@ -531,8 +523,7 @@ pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static 
     /// How long a client waits to hear whether it has begun: for the gate, and some syncs.
     const BEGIN_MS: u64 = 1000;
     let log = &server.persistence.log;
-    start_thread(server)
-        .map_err(|error| CommandError::err(format_args!("{error}")))?;
+    start_thread(server).map_err(|error| CommandError::err(format_args!("{error}")))?;
     let saving = server.persistence.snapshot.lock().running.is_some();
     {
         let mut rewriting = log.rewriting.lock();

@@ -10,7 +10,7 @@ use durability::rdb_file::{Head, Image, Saving};
 use engine::SnapshotError;
 use keyspace::{Snapshot, SnapshotOptions, Totals};
 use rdb::Dialect;
-use runtime::process::signal;
+use runtime::process::{limits, signal};
 use runtime::{clock, log_notice, log_warning};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -314,6 +314,9 @@ pub(super) fn start(server: &Server) -> Result<(), CommandError> {
     server.persistence.snapshot.lock().scheduled = false;
     let keeper = Arc::clone(&server);
     let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
+        if let Err(error) = limits::step_back() {
+            log_warning!("A snapshot is written at the clients' priority: {error}");
+        }
         match run(&server, begun) {
             Ok(()) => log_notice!("Background saving terminated with success"),
             Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
