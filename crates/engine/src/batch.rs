@@ -34,6 +34,8 @@ pub enum End {
     Later(Box<dyn Job>),
     /// The last executed request waits for a key; the rest waits for it.
     Wait(Arc<Waiting>),
+    /// The last executed request has changed parameters; the rest is to be served under these.
+    Again,
     /// The next request is held back by CLIENT PAUSE.
     Paused,
     /// The connection closes after what is queued; the rest is not executed.
@@ -139,6 +141,11 @@ impl Engine {
         Served { done: plans.len(), end: End::Done }
     }
 
+    /// Why a batch ends when parameters have changed since it began.
+    fn changed_since(&self, generation: u64) -> Option<End> {
+        (self.settings_generation() != generation).then_some(End::Again)
+    }
+
     fn run(
         &self,
         worker: &mut Worker,
@@ -182,6 +189,7 @@ impl Engine {
             uncounted: 0,
         };
         run.log.active = run.room.active();
+        let generation = worker.settings_generation;
         let mut done = 0;
         let mut stop = None;
         while done < plans.len() && stop.is_none() {
@@ -195,7 +203,7 @@ impl Engine {
             };
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
-                stop = end;
+                stop = end.or_else(|| self.changed_since(generation));
                 run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])

@@ -19,7 +19,7 @@ pub struct Worker {
     pub(crate) log: Rewrites,
     pub(crate) broadcast: Changed,
     pub(crate) settings: Arc<Settings>,
-    settings_generation: u64,
+    pub(crate) settings_generation: u64,
     scratch: Scratch<'static>,
     /// The same for what EXEC runs.
     pub(crate) queued: Scratch<'static>,
