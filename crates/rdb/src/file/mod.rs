@@ -121,7 +121,7 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
                 end(reader, version)?;
                 return Ok(Next::End);
             }
-            of if of <= value::STREAM_LISTPACKS_5 => {
+            of if of <= value::STREAM_LISTPACKS_5 || of == value::SET_EXPIRING => {
                 return Ok(Next::Key { of, key: reader.string_vec()?, meta });
             }
             _ => return Err(Error::Corrupt("unknown opcode")),

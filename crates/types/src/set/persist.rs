@@ -1,4 +1,5 @@
-//! The form of a set in RDB files: its packed block, or its members.
+//! The form of a set in RDB files: its packed block, or its members, with expiries where there are
+//! any.
 
 use super::{LISTPACK, Member, Set, SetView};
 use crate::collection::{Collection as _, View as _};
@@ -13,6 +14,7 @@ impl Persist for SetView<'_> {
         match self {
             Self::Ints(_) => value::SET_INTSET,
             Self::List(_) => value::SET_LISTPACK,
+            Self::Large(_) if self.expiring() > 0 => value::SET_EXPIRING,
             Self::Large(_) => value::SET,
         }
     }
@@ -23,8 +25,22 @@ impl Persist for SetView<'_> {
             Self::List(list) => out.string(Listpack::of_view(list).as_bytes()),
             Self::Large(_) => {
                 let mut digits = Digits::default();
+                let expiry = |member| self.expiry(member).flatten();
+                // What the set knows is a bound: the member may be gone.
+                let first = match self.expiring() {
+                    0 => None,
+                    _ => self.iter().filter_map(expiry).min(),
+                };
+                if let Some(first) = first {
+                    out.millis(first);
+                }
                 out.length(self.len() as u64);
                 for member in self.iter() {
+                    if let Some(first) = first {
+                        // 0 is none.
+                        let behind = |at: i64| at.saturating_sub(first).saturating_add(1);
+                        out.length(expiry(member).map_or(0, behind).cast_unsigned());
+                    }
                     out.string(member.text(&mut digits));
                 }
             }
@@ -32,6 +48,7 @@ impl Persist for SetView<'_> {
     }
 }
 
+const RANGE: Error = Error::Corrupt("invalid expireAt time");
 const TWICE: Error = Error::Corrupt("Duplicate set members detected");
 
 pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<Set, Error> {
@@ -43,6 +60,27 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
                 load.add(Member::from(reader.string()?))?;
             }
             load.set.ok_or(Error::EmptyKey)
+        }
+        value::SET_EXPIRING => {
+            let first = reader.millis()?;
+            let mut set = Set::large(limits);
+            for _ in 0..reader.length()? {
+                let expiry = match i64::try_from(reader.length()?) {
+                    Ok(0) => None,
+                    Ok(behind) => Some(first.checked_add(behind - 1).ok_or(RANGE)?),
+                    Err(_) => return Err(RANGE),
+                };
+                let member = reader.string()?;
+                let is_new = match expiry {
+                    None => set.add(member, limits),
+                    Some(at @ 1..) => set.add_expiring(member, at, limits),
+                    Some(_) => return Err(RANGE),
+                };
+                if !is_new {
+                    return Err(TWICE);
+                }
+            }
+            if set.view().is_empty() { Err(Error::EmptyKey) } else { Ok(set) }
         }
         value::SET_INTSET => {
             let set = Set::of_intset(reader.string_vec()?, limits);
