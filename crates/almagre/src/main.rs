@@ -1,6 +1,7 @@
 //! The one binary: a list of tools, found by the name it was called by or by its first argument.
 
 mod allocator;
+mod check_rdb;
 mod docs;
 
 use std::ffi::OsStr;
@@ -37,7 +38,12 @@ const TOOLS: &[Tool] = &[
     missing("cli", &["redis-cli", "valkey-cli"], "a client for the terminal"),
     missing("benchmark", &["redis-benchmark", "valkey-benchmark"], "puts load on a server"),
     missing("sentinel", &["redis-sentinel", "valkey-sentinel"], "watches servers and fails over"),
-    missing("check-rdb", &["redis-check-rdb", "valkey-check-rdb"], "checks a snapshot file"),
+    Tool {
+        name: "check-rdb",
+        aliases: &["redis-check-rdb", "valkey-check-rdb"],
+        summary: "checks a snapshot file",
+        run: check_rdb::run,
+    },
     missing("check-aof", &["redis-check-aof", "valkey-check-aof"], "checks an append-only file"),
 ];
 

@@ -1,6 +1,6 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking, Waits};
+use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking, Waits, deletion};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl Cx<'_> {
         let deleted = self.db.delete(key, Event::EXPIRED);
         if deleted {
             self.space.count_expired(1, self.now_ms);
-            self.rewrite(&[b"UNLINK", key.bytes()]);
+            self.rewrite(&[deletion(self.settings.lazy_expire), key.bytes()]);
         }
         deleted
     }

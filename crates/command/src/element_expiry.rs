@@ -133,6 +133,17 @@ impl Condition {
         found.map_or(Self::Always, |(_, condition)| *condition)
     }
 
+    /// As it is sent.
+    fn word(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Always => &[],
+            Self::Absent => &[b"NX"],
+            Self::Present => &[b"XX"],
+            Self::Later => &[b"GT"],
+            Self::Earlier => &[b"LT"],
+        }
+    }
+
     fn holds(self, old: Option<i64>, new: i64) -> bool {
         match self {
             Self::Always => true,
@@ -248,7 +259,7 @@ fn expire_named<T: Expiring>(
         count_passed(cx, changed.len());
         rewrite_deletion::<T>(cx, key, &changed);
     } else {
-        rewrite_expiry::<T>(cx, key, at, &changed);
+        rewrite_expiry::<T>(cx, key, at, condition.word(), &changed);
     }
     Ok(Effect::Rewrite)
 }
@@ -326,10 +337,17 @@ pub fn rewrite_named<T: Expiring>(cx: &mut Cx<'_>, head: &[&[u8]], names: &[&[u8
     cx.rewrite(&words);
 }
 
-/// Tells the journal that elements got an expiry.
-pub fn rewrite_expiry<T: Expiring>(cx: &mut Cx<'_>, key: &KeyRef<'_>, at: i64, names: &[&[u8]]) {
+/// Tells the journal that elements got an expiry, with the condition as it was sent.
+pub fn rewrite_expiry<T: Expiring>(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    at: i64,
+    condition: &[&[u8]],
+    names: &[&[u8]],
+) {
     let at = at.to_string();
-    rewrite_named::<T>(cx, &[T::WORDS.expire_at, key.bytes(), at.as_bytes()], names);
+    let words = [&[T::WORDS.expire_at, key.bytes(), at.as_bytes()], condition].concat();
+    rewrite_named::<T>(cx, &words, names);
 }
 
 /// Tells the journal that elements were deleted.

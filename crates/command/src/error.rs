@@ -61,6 +61,14 @@ errors! {
     InvalidDbIndex = "ERR invalid DB index";
     InvalidFirstDbIndex = "ERR invalid first DB index";
     InvalidSecondDbIndex = "ERR invalid second DB index";
+    ReplicaofByReplica = "ERR Command is not valid when client is a replica.";
+    InvalidMasterPort = "ERR Invalid master port";
+    NoReplica = "ERR this version cannot be a replica";
+    ResetReplica = "ERR can only reset normal connections";
+    SyncPending = "ERR SYNC and PSYNC are invalid with pending output";
+    SyncFilterNeedsEof = "ERR Filtered replica requires EOF capability";
+    FailoverAtPrimary = "ERR PSYNC FAILOVER can't be sent to a master.";
+    FilterMissing = "ERR Missing rdb-filter-only values";
     SameObject = "ERR source and destination objects are the same";
     /// A number that the C type `int` does not hold.
     NotAnInt = "ERR value is out of range, value must between -2147483648 and 2147483647";
@@ -163,6 +171,13 @@ errors! {
     DebugProtocolType = "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
     DebugReloadOptions = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     ReloadFailed = "ERR Error trying to load the RDB dump, check server logs.";
+    SaveInProgress = "ERR Background save already in progress";
+    NoSaveToCancel = "ERR Background saving is currently not in progress or scheduled";
+    SnapshotInProgress = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    SaveFailed = "ERR";
+    NoShutdown = "ERR No shutdown in progress.";
+    ShutdownFailed = "ERR Errors trying to SHUTDOWN. Check logs.";
+    SnapshotFailed = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
     NoPersistence = "ERR there is no persistence in this build, so nothing can be reloaded";
     NoResp2 = "ERR RESP2 is not supported by this command";
     PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
@@ -280,6 +295,18 @@ impl CommandError {
     /// An expire time that cannot be: `command` in lower case.
     pub fn invalid_expire(command: &str) -> Self {
         Self::err(format_args!("invalid expire time in '{}' command", command.to_ascii_lowercase()))
+    }
+
+    /// The append-only file cannot be written, for the reason `error`.
+    pub fn log_failed(error: &str) -> Self {
+        Self::Text(format!("MISCONF Errors writing to the AOF file: {error}").into_bytes().into())
+    }
+
+    /// A write is applied and visible, and not known to be on disk; `error`: why it may never be.
+    pub fn unconfirmed(error: Option<&str>) -> Self {
+        let why = error.unwrap_or("the disk takes too long");
+        let text = format!("MISCONF The command was executed but is not confirmed on disk: {why}");
+        Self::Text(text.into_bytes().into())
     }
 
     /// A RESP2 client that is subscribed sends `command` ("get", "client|list").

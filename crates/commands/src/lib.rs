@@ -4,6 +4,7 @@
 mod bitmap;
 mod connection;
 mod dump;
+mod element;
 mod generic;
 mod geo;
 mod hash;

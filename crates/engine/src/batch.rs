@@ -10,12 +10,12 @@ use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
 use crate::worker::Scratch;
-use crate::{Engine, Worker, WorkerStats};
+use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
-    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Waiting, Waits,
+    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync, Waiting, Waits,
 };
-use journal::{Room, Writer};
+use journal::{Lsn, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
@@ -38,6 +38,8 @@ pub enum End {
     Again,
     /// The next request is held back by CLIENT PAUSE.
     Paused,
+    /// From here on the connection is fed by the log; the rest is executed beside.
+    Feed(Sync),
     /// The connection closes after what is queued; the rest is not executed.
     Close,
 }
@@ -47,6 +49,8 @@ pub struct Served {
     /// How many of the requests were executed.
     pub done: usize,
     pub end: End,
+    /// What the replies depend on: they may leave when [`crate::ReplyGate::open`] says so.
+    pub lsn: Lsn,
 }
 
 /// A request with one word that is owned already.
@@ -138,7 +142,7 @@ impl Engine {
             reply.error(error.text());
             worker.stats.error(error.code());
         }
-        Served { done: plans.len(), end: End::Done }
+        Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
     /// Why a batch ends when parameters have changed since it began.
@@ -187,6 +191,8 @@ impl Engine {
             transaction: None,
             others: Others::Run,
             uncounted: 0,
+            gated: self.reply_gate.level() == Level::Fsync,
+            lsn: Lsn(0),
         };
         run.log.active = run.room.active();
         let generation = worker.settings_generation;
@@ -212,11 +218,13 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
+                let lsn = run.lsn;
                 run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
-                return Served { done: done + rest.done, ..rest };
+                return Served { done: done + rest.done, lsn, ..rest };
             }
         }
+        let lsn = run.lsn;
         run.settle(plans, done);
         let changed = worker.refresh(self);
         if (changed || worker.settings.eviction.is_some())
@@ -227,7 +235,7 @@ impl Engine {
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
-        Served { done, end: stop.unwrap_or(End::Done) }
+        Served { done, end: stop.unwrap_or(End::Done), lsn }
     }
 }
 
@@ -350,6 +358,10 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) others: Others,
     /// Commands that ran beside the requests (in EXEC), less requests that were only queued or wait.
     pub(crate) uncounted: i64,
+    /// Whether replies wait for what they depend on to be safe.
+    gated: bool,
+    /// The last change that a reply of the batch may show.
+    lsn: Lsn,
 }
 
 /// What is known of memory for the next command that takes some.
@@ -413,6 +425,10 @@ impl Run<'_, '_> {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
         let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
         let mut held = self.engine.space.shards().one(shard);
+        if run > 1 {
+            let (db, run) = (self.session.db, &plans[..run]);
+            self.engine.prefetch_elements(&held, db, run, self.keys, self.words);
+        }
         for (done, plan) in plans[..run].iter().enumerate() {
             if held.reaches_beyond() && !self.missing(plan, &mut *held).is_empty() {
                 drop(held);
@@ -540,6 +556,9 @@ impl Run<'_, '_> {
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
         let wish = cx.waits.wish();
+        if self.gated {
+            self.depend(request, locked);
+        }
         if engine.monitors.active() {
             self.show(request);
         }
@@ -555,6 +574,27 @@ impl Run<'_, '_> {
         let ticks = (self.now.ticks)();
         let taken = ticks.saturating_sub(std::mem::replace(&mut self.ticks, ticks));
         Some(self.park(request, wait, taken, locked))
+    }
+
+    /// Notes what the reply of a command may show. A shard knows its last change; without locks it may
+    /// be any.
+    #[cold]
+    fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
+        let lsn = match locked {
+            Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
+            Locked::Nothing => self.engine.journal.tail(),
+            Locked::One(shard) => Lsn(shard.lsn),
+            Locked::Many(shards) => {
+                let mut last = 0;
+                shards.each(&mut |shard| last = last.max(shard.lsn));
+                Lsn(last)
+            }
+        };
+        self.depend_on(lsn);
+    }
+
+    pub(crate) fn depend_on(&mut self, lsn: Lsn) {
+        self.lsn = self.lsn.max(lsn);
     }
 
     /// Shows a command that has run to who monitors.
@@ -580,6 +620,13 @@ impl Run<'_, '_> {
         if self.session.only_listens() && !row.flags.has(Flags::WHILE_SUBSCRIBED) {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
+        }
+        if self.session.replays {
+            return Ok(());
+        }
+        let queued = self.session.transaction.as_deref();
+        if let Some(error) = self.engine.condition.refuses(row, queued) {
+            return Err(error);
         }
         if self.engine.space.out_of_memory(self.settings.maxmemory) && self.takes_memory(row) {
             return self.under_pressure();
@@ -712,6 +759,9 @@ impl Run<'_, '_> {
         if self.session.close_after_reply {
             return Some(self.close());
         }
+        if let Some(kind) = self.session.feed.take() {
+            return Some(End::Feed(kind));
+        }
         later.map(End::Later)
     }
 
@@ -733,6 +783,7 @@ impl Run<'_, '_> {
         stats.most_commands.raise(done as u64);
         stats.keyspace_hits.add(std::mem::take(&mut self.record.hits));
         stats.keyspace_misses.add(std::mem::take(&mut self.record.misses));
+        self.writer.nudge();
         if !self.record.garbage.is_empty() {
             self.engine.space.dispose(&mut self.record.garbage);
         }

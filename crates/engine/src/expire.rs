@@ -4,6 +4,7 @@
 use crate::batch::{Locked, Run};
 use crate::evict::append_deletion;
 use crate::notify::Happened;
+use command::deletion;
 use keyspace::{Change, Db, Stale};
 use lock::Participant;
 
@@ -40,7 +41,8 @@ impl Run<'_, '_> {
         let mut db = Db::under_one(&mut held, self.record, index, now_ms);
         db.expire_stale(|bytes| space.place(bytes));
         if db.record().changes > 0 {
-            let lsn = append_deletion(self.writer, &mut self.room, index, &[b"DEL", &key]);
+            let words = [deletion(self.settings.lazy_expire), &*key];
+            let lsn = append_deletion(self.writer, &mut self.room, index, &words);
             db.stamp(lsn);
             self.stats.changes.add(1);
             space.count_expired(1, now_ms);

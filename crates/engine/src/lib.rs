@@ -9,13 +9,16 @@
 
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
+mod ahead;
 mod batch;
 mod blocking;
 mod command_log;
+mod condition;
 mod evict;
 mod execute;
 mod expire;
 mod histogram;
+mod history;
 mod ledger;
 mod notify;
 mod pause;
@@ -30,11 +33,13 @@ mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
 pub use blocking::Deadlines;
+pub use condition::Condition;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
+pub use history::{Backlog, History, hex40};
 pub use ledger::Ledger;
 pub use pause::Pause;
-pub use reply_gate::ReplyGate;
+pub use reply_gate::{Level, ReplyGate};
 pub use resolve::{KeyList, key_list};
 pub use snapshot::{Cut, SnapshotError};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
@@ -56,7 +61,11 @@ pub struct Engine {
     pub table: CommandTable,
     pub stats: Stats,
     pub pause: Pause,
+    /// What keeps the server from some commands.
+    pub condition: Condition,
     pub reply_gate: ReplyGate,
+    /// The name of the log, and what is kept of it.
+    pub history: History,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
     /// When clients that wait give up.
@@ -77,6 +86,8 @@ pub struct Engine {
     pub pressure: Pressure,
     /// By row: see [`batch::writes_floats`].
     pub(crate) writes_floats: Vec<bool>,
+    /// By row: see [`ahead::Names::of`].
+    names: Vec<Option<ahead::Names>>,
     settings: RwLock<Arc<Settings>>,
     settings_generation: AtomicU64,
     node: OnceLock<Arc<dyn Node>>,
@@ -92,6 +103,7 @@ impl Engine {
         let stats = Stats::new(table.len());
         let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
         let writes_floats = writes_floats.collect();
+        let names = table.entries().map(|(_, entry)| ahead::Names::of(entry.row)).collect();
         let pubsub = PubSub::new(space.seed());
         let tracking = Tracking::new(space.shards().count(), space.seed());
         Self {
@@ -100,7 +112,9 @@ impl Engine {
             table,
             stats,
             pause: Pause::default(),
+            condition: Condition::default(),
             reply_gate: ReplyGate::default(),
+            history: History::default(),
             pubsub,
             deadlines: Deadlines::default(),
             tracking,
@@ -111,6 +125,7 @@ impl Engine {
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             writes_floats,
+            names,
             settings: RwLock::new(Arc::new(Settings::default())),
             settings_generation: AtomicU64::new(0),
             node: OnceLock::new(),

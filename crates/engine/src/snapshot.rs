@@ -55,8 +55,10 @@ impl Engine {
             }
             Others::Stand => None,
         };
+        let prepared = self.space.prepare_snapshot(options);
+        let prepared = prepared.map_err(|keyspace::Busy| SnapshotError::Busy)?;
         let closed = participant.as_mut().map(lock::Participant::close);
-        let snapshot = self.space.cut(options).map_err(|keyspace::Busy| SnapshotError::Busy)?;
+        let snapshot = prepared.cut();
         self.journal.forget_database();
         let (lsn, now_ms) = (self.journal.tail(), options.now_ms);
         at_cut(&Cut { lsn, now_ms, totals: snapshot.totals() });

@@ -117,6 +117,8 @@ totals! {
     connections,
     net_in_bytes,
     net_out_bytes,
+    /// Sent to replicas.
+    net_repl_out_bytes,
     reads,
     writes,
     keyspace_hits,

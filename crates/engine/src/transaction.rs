@@ -295,6 +295,7 @@ impl Run<'_, '_> {
     fn finish_queue(&mut self, lsn: Option<u64>, union: &mut Union<'_>) {
         if let Some(lsn) = lsn {
             union.stamp(lsn);
+            self.depend_on(journal::Lsn(lsn));
         }
         if !self.record.ready.is_empty() {
             let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);

@@ -118,7 +118,7 @@ impl<'a> Db<'a> {
     /// what has expired.
     pub fn seen_entry(&self, key: &KeyRef<'_>) -> Option<table::Borrowed<'_, Entry>> {
         let db = seen(&self.held, key).databases.get(self.index as usize)?;
-        let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
+        let entry = db.table().get(db.table().find(key.hash(), key.bytes())?);
         (!entry.expired(self.horizon_ms)).then_some(entry)
     }
 
@@ -143,21 +143,23 @@ impl<'a> Db<'a> {
         &'g mut self,
         key: &'g KeyRef<'_>,
     ) -> Result<WriteGuard<'g, 'a, T>, WrongType> {
-        self.purge(key);
         let (now_ms, clock, touch, random) = (self.now_ms, self.clock, self.touch, self.random);
-        let index = self.index as usize;
+        let (index, horizon_ms) = (self.index, self.horizon_ms);
         let mut at = None;
-        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index)
-            && let Some(found) = db.table.find(key.hash(), key.bytes())
+        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index as usize)
+            && let Some(found) = db.table().find(key.hash(), key.bytes())
         {
-            let mut entry = db.table.get_mut(found);
-            view_of::<T>(entry.value())?;
-            if touch {
-                let touched = clock.touched(entry.clock(), now_ms, || random);
-                entry.set_clock(touched);
+            let entry = db.table().get(found);
+            if entry.expired(horizon_ms) {
+                self.expire_now(index, key);
+            } else {
+                view_of::<T>(entry.value())?;
+                if touch {
+                    let touched = clock.touched(entry.clock(), now_ms, || random);
+                    db.touch(found, touched);
+                }
+                at = Some(found);
             }
-            drop(entry);
-            at = Some(found);
         }
         Ok(WriteGuard { db: self, key, at, of: PhantomData })
     }
@@ -193,7 +195,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
     pub fn view(&self) -> T::View<'_> {
         let Some(at) = self.at else { return T::view_packed(EMPTY.0, EMPTY.1) };
         let db = &seen(&self.db.held, self.key).databases[self.db.index as usize];
-        let Ok(view) = view_of::<T>(value_of(db.table.get(at))) else { changed_type() };
+        let Ok(view) = view_of::<T>(value_of(db.table().get(at))) else { changed_type() };
         view
     }
 
@@ -234,8 +236,8 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
 
     pub(crate) fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
         let shard = locked(&mut self.db.held, self.key);
-        let table = &mut shard.databases[self.db.index as usize].table;
-        let mut entry = table.get_mut(at);
+        let database = &mut shard.databases[self.db.index as usize];
+        let mut entry = database.change(at.hash()).get_mut(at);
         let old = Weight::of(&entry);
         let (result, empty) = edit_in_place::<T, R>(&mut entry, &mut self.db.record.block, verb);
         let new = Weight::of(&entry);
@@ -258,7 +260,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         let entry = Entry::new(key.bytes(), value, None, db.clock.fresh(db.now_ms));
         let shard = locked(&mut db.held, key);
         shard.add(db.index, key.hash(), entry, db.record);
-        self.at = shard.databases[db.index as usize].table.find(key.hash(), key.bytes());
+        self.at = shard.databases[db.index as usize].table().find(key.hash(), key.bytes());
         db.record.created(db.index, key.bytes());
         (result, false)
     }

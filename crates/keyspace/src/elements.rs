@@ -114,11 +114,9 @@ impl Shard {
         record: &mut Record,
     ) -> (usize, bool) {
         let hash = self.hash(key);
-        let Some(table) = self.databases.get_mut(db as usize).map(|db| &mut db.table) else {
-            return (0, false);
-        };
-        let Some(at) = table.find(hash, key) else { return (0, false) };
-        let mut entry = table.get_mut(at);
+        let Some(database) = self.databases.get_mut(db as usize) else { return (0, false) };
+        let Some(at) = database.table().find(hash, key) else { return (0, false) };
+        let mut entry = database.change(hash).get_mut(at);
         let (of, old) = (entry.type_of(), Weight::of(&entry));
         let mut names = Vec::new();
         let mut gone = |name: &[u8]| names.push(name.to_vec());

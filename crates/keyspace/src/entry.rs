@@ -462,6 +462,20 @@ impl Entry {
         }
     }
 
+    /// Whether the value is a collection whose clone is O(1).
+    pub(crate) fn is_large(&self) -> bool {
+        matches!(self.value(), Value::Boxed(any) if any.as_packed().is_none())
+    }
+
+    /// Bytes that a copy of the entry takes: what is large is shared.
+    pub(crate) fn own_bytes(&self) -> usize {
+        let own = self.shape().size();
+        match self.value() {
+            Value::Boxed(any) if any.as_packed().is_some() => own + any.heap_bytes(),
+            _ => own,
+        }
+    }
+
     /// A lower bound of when the first of its elements expires; `None`: none does.
     #[inline]
     pub fn earliest_element(&self) -> Option<i64> {

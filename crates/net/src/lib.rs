@@ -9,6 +9,7 @@
 //! An idle connection keeps no buffer: it reads into its worker's, and keeps only a partial frame.
 
 mod connection;
+mod held;
 mod listen;
 mod pool;
 mod scratch;

@@ -4,12 +4,15 @@
 use crate::connection::{Connection, Exit};
 use crate::scratch::Scratch;
 use command::{Card, Session};
+use durability::replica_feed::Over;
 use engine::Engine;
+use keyspace::Helper;
 use parking_lot::Mutex;
 use resp::ProtocolError;
 use runtime::log::Limiter;
 use runtime::process::crash;
 use runtime::{log_verbose as verbose, log_warning as warning};
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -150,6 +153,7 @@ async fn serve_mailbox(
         return warning!("Worker {id} does not start: there are too many threads");
     };
     let scratch = Rc::new(scratch);
+    tokio::task::spawn_local(help(Helper::new(&pool.engine.space, id)));
     while let Some(incoming) = mailbox.recv().await {
         let (pool, scratch, connections) =
             (Arc::clone(&pool), Rc::clone(&scratch), Arc::clone(&connections));
@@ -159,6 +163,19 @@ async fn serve_mailbox(
             serve_one(&pool, scratch, incoming).await;
             connections.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// Walks over the tables for a snapshot, a little at a time, and lets clients go first.
+async fn help(mut helper: Helper) {
+    /// Some 20 microseconds.
+    const STEPS: usize = 3;
+    loop {
+        poll_fn(|cx| helper.poll(cx.waker())).await;
+        for _ in 0..STEPS {
+            helper.step();
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -217,7 +234,9 @@ async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
     let exit = registered.unwrap_or_else(Exit::Io);
     report(&card, &exit);
     match exit {
-        Exit::OutputLimit => stats.output_buffer_disconnections.add(1),
+        Exit::OutputLimit | Exit::Fed(Over::OutputLimit) => {
+            stats.output_buffer_disconnections.add(1)
+        }
         Exit::QueryLimit => stats.query_buffer_disconnections.add(1),
         _ => {}
     }
@@ -233,6 +252,17 @@ fn report(card: &Card, exit: &Exit) {
         Exit::Killed => verbose!("Client killed id={id} addr={addr}"),
         Exit::OutputLimit => {
             warning!("Client id={id} addr={addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::OutputLimit) => {
+            warning!("Replica {addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::Timeout) => warning!("Disconnecting timedout replica: {addr}"),
+        Exit::Fed(Over::SnapshotTooLarge) => warning!(
+            "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
+             it has not said that it takes one of unknown length (REPLCONF capa eof)."
+        ),
+        Exit::AnswerToReplica => {
+            warning!("Replica {addr} sent a command that has an answer, disconnecting it");
         }
         Exit::QueryLimit => {
             warning!("Closing client that reached max query buffer length: id={id} addr={addr}");

@@ -21,9 +21,12 @@
 //! the core is linked in: every library function is Rust, and the module `machine` is the only one that
 //! touches the C interface.
 
+mod convert;
 mod error;
 mod header;
 mod host;
+mod libs;
+mod machine;
 mod vm;
 
 pub use error::{CompileError, ScriptError};

@@ -1,6 +1,8 @@
 //! How a table grows and shrinks: one segment at a time.
 
-use crate::bucket::{Bucket, LINE, TAG, TAG_SHIFT, prefetch, tag_of};
+use stdx::prefetch::prefetch;
+
+use crate::bucket::{Bucket, LINE, TAG, TAG_SHIFT, tag_of};
 use crate::directory::{Directory, tag_at};
 use crate::item::{Borrowed, Item, address};
 use crate::segment::{LINES_MIN, SEGMENT_LINES_MAX, Segment, count_max, lines_for};

@@ -8,7 +8,9 @@
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::bucket::{Bucket, LINE, SLOTS, TAGS, prefetch, tag_of};
+use stdx::prefetch::prefetch;
+
+use crate::bucket::{Bucket, LINE, SLOTS, TAGS, tag_of};
 
 /// Lines of 64 bytes at which a segment splits instead of growing.
 pub const SEGMENT_LINES_MAX: usize = 128;

@@ -287,9 +287,9 @@ impl<T: Item, H> Table<T, H> {
         !self.retired.is_empty()
     }
 
-    /// A hash without its shard bits, shifted to the top.
+    /// A hash without its shard bits, shifted to the top: a place in the order of [`Table::scan`].
     #[inline]
-    pub(crate) fn position(&self, hash: u64) -> u64 {
+    pub fn position(&self, hash: u64) -> u64 {
         hash << self.shard_bits
     }
 

@@ -251,17 +251,21 @@ impl Node {
 impl Node {
     /// The data set as an RDB file.
     pub fn save(&self) -> Vec<u8> {
-        let mut writer = rdb::Writer::new();
-        let clock = self.engine.settings().access_clock;
-        persist::save_all(
-            &mut writer,
-            &mut self.engine.space.hold_all(),
-            self.options.databases,
-            &[("redis-ver", command::REDIS_VERSION.to_owned())],
-            Some(clock),
-            self.now_ms(),
-        );
-        writer.into_bytes()
+        let mut body = Vec::new();
+        let mut snapshot = self.begin_snapshot(|_| {});
+        while snapshot.read(&mut body, 4096) {}
+        framed(&body)
+    }
+
+    /// Begins a snapshot; none is under way.
+    pub fn begin_snapshot(&self, at_cut: impl FnOnce(&engine::Cut)) -> keyspace::Snapshot {
+        let options = keyspace::SnapshotOptions {
+            now_ms: self.now_ms(),
+            access: Some(self.engine.settings().access_clock),
+            compress: true,
+        };
+        let snapshot = self.engine.begin_snapshot(options, command::Others::Run, at_cut);
+        snapshot.expect("one at a time, and a free slot")
     }
 
     /// Loads an RDB file into the databases as they are; nothing in it has expired.
@@ -270,13 +274,12 @@ impl Node {
         let options = persist::LoadOptions {
             limits: &settings.limits,
             clock: settings.access_clock,
-            now_ms: i64::MIN,
+            now_ms: self.now_ms(),
+            horizon_ms: i64::MIN,
             replace: false,
         };
-        let space = &self.engine.space;
         let mut reader = rdb::Reader::new(file);
-        let mut record = keyspace::Record::default();
-        persist::load_all(&mut reader, space, &mut space.hold_all(), &mut record, options)
+        persist::load_all(&mut reader, &self.engine.space, options)
             .map_err(|error| Fault(format!("{error} at byte {} of the file", reader.offset())))
     }
 
@@ -313,6 +316,16 @@ impl Node {
         let file = file.escape_ascii();
         Err(Fault(format!("live / saved and loaded:\n{difference}of the file\n{file}")))
     }
+}
+
+/// An RDB file with this body.
+pub fn framed(body: &[u8]) -> Vec<u8> {
+    let mut file = rdb::Writer::new();
+    rdb::file::Header { version: persist::FILE_VERSION }.write(&mut file);
+    rdb::file::write_aux(&mut file, b"redis-ver", command::REDIS_VERSION.as_bytes());
+    file.raw(body);
+    rdb::file::write_end(&mut file, true);
+    file.into_bytes()
 }
 
 impl Hand {
@@ -491,6 +504,11 @@ impl Hand {
                             .current(self.host.now_ms())
                             .map_or(1, |(_, left)| left);
                         self.advance_ms(left.max(1));
+                    }
+                    // Nobody here reads what such a connection is sent.
+                    End::Feed(_) => {
+                        used = requests.end_of(served.done);
+                        whole = false;
                     }
                     End::Close => session.close_after_reply = true,
                 }

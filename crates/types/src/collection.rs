@@ -115,6 +115,9 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
     /// Bytes on the heap, as asked of the allocator. O(1): large shapes keep the sum.
     fn heap_bytes(&self) -> usize;
 
+    /// Starts the loads that a search for each of these elements will wait for.
+    fn prefetch(&self, _names: &[&[u8]]) {}
+
     /// Removes elements that expire at or before `horizon`, after `gone` has seen their names: at
     /// least `budget` of them, if there are that many, and about as many at most. Returns how many.
     fn expire(&mut self, _horizon: i64, _budget: usize, _gone: &mut dyn FnMut(&[u8])) -> usize {
@@ -193,6 +196,11 @@ impl Any {
     /// See [`Collection::heap_bytes`].
     pub fn heap_bytes(&self) -> usize {
         with_any!(self, value => value.heap_bytes())
+    }
+
+    /// See [`Collection::prefetch`].
+    pub fn prefetch(&self, names: &[&[u8]]) {
+        with_any!(self, value => value.prefetch(names));
     }
 
     pub fn as_packed(&self) -> Option<(u8, &[u8])> {

@@ -1,6 +1,7 @@
 //! Reading fields and doing something about them: HGETEX, HGETDEL.
 
-use super::{FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE, reply_element};
+use super::{FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE};
+use crate::element::reply_element;
 use command::grammar::{integer, key, one_of, unix_time, word};
 use command::{
     Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome,
@@ -136,7 +137,7 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         Change::Persist => {
             element_expiry::rewrite_named::<Hash>(cx, &[b"HPERSIST", key.bytes()], &changed)
         }
-        Change::At(at) => element_expiry::rewrite_expiry::<Hash>(cx, &key, at, &changed),
+        Change::At(at) => element_expiry::rewrite_expiry::<Hash>(cx, &key, at, &[], &changed),
         Change::Delete => {
             element_expiry::count_passed(cx, changed.len());
             element_expiry::rewrite_deletion::<Hash>(cx, &key, &changed);
@@ -156,6 +157,8 @@ fn hgetdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     };
     hash.purge_elements(fields.iter().copied());
     let deleted = hash.edit(HDEL_EVENT, |hash| answer(hash, fields, reply, Change::Delete));
-    element_expiry::rewrite_deletion::<Hash>(cx, &key, &deleted);
+    if !deleted.is_empty() {
+        element_expiry::rewrite_deletion::<Hash>(cx, &key, fields);
+    }
     Ok(Effect::Rewrite)
 }

@@ -19,8 +19,6 @@ mod walk;
 use command::grammar::{Argument, block, integer, string};
 use command::{Command, KeyFlags, KeySpec};
 use keyspace::Event;
-use resp::Reply;
-use types::listpack::Element;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
@@ -67,11 +65,3 @@ const HPERSIST_EVENT: Event = Event::hash("hpersist");
 const FIELDS: Argument =
     block("fields", &[integer("numfields").samples(&["1", "2"]), string("field").many()])
         .token("FIELDS");
-
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
-}

@@ -1,7 +1,8 @@
 //! Answers of many fields: all, random ones, and step by step. Those of large hashes are written
 //! from a clone, outside the lock.
 
-use super::{READ, reply_element};
+use super::READ;
+use crate::element::reply_element;
 use command::grammar::{block, integer, key, pattern, word};
 use command::scan::{ElementScan, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};

@@ -14,6 +14,7 @@ mod push;
 mod read;
 mod remove;
 
+use crate::element::reply_element;
 use command::{Args, Command, CommandError, Cx, Job, JobStep, KeyFlags, KeySpec};
 use keyspace::{Event, Keyspace};
 use resp::Reply;
@@ -93,14 +94,6 @@ fn range_of(start: i64, stop: i64, len: usize) -> Range<usize> {
     let start = usize::try_from(resolve(start, len)).unwrap_or(0);
     let end = usize::try_from(resolve(stop, len).saturating_add(1)).unwrap_or(0).min(len);
     if start < end { start..end } else { 0..0 }
-}
-
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
 }
 
 /// Answers the elements at `range` as an array, from `end` on: at once if they are few, else they

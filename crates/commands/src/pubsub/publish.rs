@@ -1,4 +1,5 @@
-//! PUBLISH and SPUBLISH: a message goes to those who are subscribed at this moment, and is gone.
+//! PUBLISH and SPUBLISH: a message goes to those who are subscribed at this moment, and is gone. Replicas hand
+//! it to their own.
 
 use super::{COMMON, pubsub};
 use command::grammar::string;
@@ -25,11 +26,11 @@ pub(super) const SPUBLISH: Command = pubsub("SPUBLISH", spublish, 3)
 fn publish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (channel, message) = (args.bytes()?, args.bytes()?);
     reply.count(cx.pubsub.publish(channel, message, &cx.settings.output));
-    Ok(Effect::None)
+    Ok(Effect::Relay)
 }
 
 fn spublish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (channel, message) = (args.bytes()?, args.bytes()?);
     reply.count(cx.pubsub.publish_in_shard(channel, message, &cx.settings.output));
-    Ok(Effect::None)
+    Ok(Effect::Relay)
 }

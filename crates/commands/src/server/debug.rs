@@ -64,7 +64,10 @@ fn on_data(
         (b"listpack", [key]) => debug_data::structure(cx, key, "listpack", reply)?,
         (b"quicklist", [key] | [key, _]) => debug_data::structure(cx, key, "quicklist", reply)?,
         (b"reload", options) => debug_data::reload(cx, options, reply)?,
-        (b"loadaof", _) => return Err(CommandError::NoPersistence),
+        (b"loadaof", _) => {
+            cx.node.load_log(cx.others)?;
+            reply.ok();
+        }
         _ => return Ok(false),
     }
     Ok(true)
@@ -107,6 +110,7 @@ fn on_node(
         }
         (b"set-active-expire", [on]) => node.set_active_expire(leading_number(on) != 0),
         (b"client-enforce-reply-list", [on]) => node.count_reply_blocks(leading_number(on) != 0),
+        (b"aof-flush-sleep", [micros]) => node.delay_log(leading_number(micros)),
         (b"pause-cron", [on]) => node.pause_cron(leading_number(on) != 0),
         (b"log", [text]) => node.log(&format!("DEBUG LOG: {}", String::from_utf8_lossy(text))),
         (b"config-rewrite-force-all", []) => node.config_rewrite_all()?,

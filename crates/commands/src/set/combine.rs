@@ -1,6 +1,7 @@
 //! Intersections, unions and differences of sets. All shards of the keys are held.
 
-use super::{MembersJob, reply_member, reply_members};
+use super::{MembersJob, reply_members};
+use crate::element::reply_element;
 use command::grammar::{Argument, integer, key, key_of, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, KeyRef};
@@ -109,7 +110,7 @@ fn sinter(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let (list, mut len) = (reply.set_deferred(), 0);
     set::intersect(&sets, |member| {
-        reply_member(reply, member);
+        reply_element(reply, member);
         len += 1;
         true
     });

@@ -161,7 +161,7 @@ fn saddex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     reply.count(added.0);
     if !told.is_empty() {
         cx.rewrite(&[&[b"SADD", key.bytes()], &told[..]].concat());
-        element_expiry::rewrite_expiry::<Set>(cx, &key, at, &told);
+        element_expiry::rewrite_expiry::<Set>(cx, &key, at, &[], &told);
     }
     Ok(Effect::Rewrite)
 }

@@ -10,10 +10,11 @@ mod expire;
 mod random;
 mod read;
 
+use crate::element::reply_element;
 use command::{Command, Job, JobStep, KeyFlags, KeySpec};
 use keyspace::{Event, Keyspace};
 use resp::Reply;
-use types::set::{Member, Set, SetView};
+use types::set::{Set, SetView};
 use types::{Collection as _, View as _};
 
 /// The rows of the family.
@@ -58,14 +59,6 @@ const SREM_EVENT: Event = Event::set("srem");
 /// Members that are answered at once, under the lock, and in one step outside it.
 const SLICE: usize = 1000;
 
-#[inline]
-fn reply_member(reply: &mut Reply, member: Member<'_>) {
-    match member {
-        Member::Int(value) => reply.bulk_integer(value),
-        Member::Bytes(text) => reply.bulk(text),
-    }
-}
-
 /// A set that was carried away, with what was hidden then.
 fn seen(set: &Set, horizon_ms: Option<i64>) -> SetView<'_> {
     horizon_ms.map_or(set.view(), |horizon_ms| set.view().at(horizon_ms))
@@ -75,7 +68,7 @@ fn seen(set: &Set, horizon_ms: Option<i64>) -> SetView<'_> {
 fn reply_members(reply: &mut Reply, set: SetView<'_>) -> Option<Box<dyn Job>> {
     reply.set(set.len());
     let SetView::Large(_) = set else {
-        set.iter().for_each(|member| reply_member(reply, member));
+        set.iter().for_each(|member| reply_element(reply, member));
         return None;
     };
     let mut job = MembersJob::of(set);
@@ -100,7 +93,7 @@ impl MembersJob {
 
     fn slice(&mut self, reply: &mut Reply) -> JobStep {
         let view = seen(&self.set, self.horizon_ms);
-        self.cursor = view.scan(self.cursor, SLICE, |member| reply_member(reply, member));
+        self.cursor = view.scan(self.cursor, SLICE, |member| reply_element(reply, member));
         if self.cursor == 0 { JobStep::Done } else { JobStep::More }
     }
 }

@@ -1,9 +1,11 @@
 //! Members at random.
 
-use super::{MembersJob, READ, SLICE, reply_member, reply_members, seen};
+use super::{MembersJob, READ, SLICE, reply_members, seen};
+use crate::element::reply_element;
 use command::grammar::{integer, key};
 use command::{
-    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome,
+    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec,
+    Outcome, deletion,
 };
 use keyspace::{Event, KeyRef, Keyspace};
 use resp::Reply;
@@ -60,8 +62,7 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if count >= set.view().len() {
         *cx.later = reply_members(reply, set.view());
         set.edit(SPOP_EVENT, |set| *set = Set::default());
-        let deletion: &[u8] = if cx.settings.lazy_deletion { b"UNLINK" } else { b"DEL" };
-        cx.rewrite(&[deletion, key.bytes()]);
+        cx.rewrite(&[deletion(cx.settings.lazy_deletion), key.bytes()]);
         return Ok(Effect::Rewrite);
     }
     let rng = &mut *cx.rng;
@@ -106,7 +107,7 @@ fn srandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     let set = cx.db.read::<Set>(&key)?;
     let Some(count) = count else {
         match set.and_then(|set| set.random(cx.rng)) {
-            Some(member) => reply_member(reply, member),
+            Some(member) => reply_element(reply, member),
             None => reply.null(),
         }
         return Ok(Effect::None);
@@ -142,7 +143,7 @@ fn reply_distinct(
 ) -> Option<Box<dyn Job>> {
     if count < set.len() {
         reply.array(count);
-        set.sample(count, rng, |member| reply_member(reply, member));
+        set.sample(count, rng, |member| reply_element(reply, member));
         return None;
     }
     reply.array(set.len());
@@ -159,12 +160,12 @@ fn draw(reply: &mut Reply, set: SetView<'_>, left: u64, rng: &mut Rng) -> u64 {
     // One pass over a listpack, instead of one for each member.
     if let SetView::List(list) = set {
         let members: Vec<_> = list.iter().collect();
-        (0..count).for_each(|_| reply_member(reply, members[rng.index(members.len())]));
+        (0..count).for_each(|_| reply_element(reply, members[rng.index(members.len())]));
         return count;
     }
     for _ in 0..count {
         if let Some(member) = set.random(rng) {
-            reply_member(reply, member);
+            reply_element(reply, member);
         }
     }
     count

@@ -11,6 +11,7 @@
 mod options;
 mod pattern;
 
+use crate::element::reply_element;
 use command::grammar::{block, integer, key, key_of, one_of, pattern, word};
 use command::{
     Args, Argument, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Locks,
@@ -117,11 +118,11 @@ fn answer(cx: &mut Cx<'_>, key: &KeyRef<'_>, options: &Options<'_>, reply: &mut 
     reply.array(elements.len() * options.get.len().max(1));
     for element in elements {
         if options.get.is_empty() {
-            write(reply, element);
+            reply_element(reply, element);
         }
         for pattern in &options.get {
             match pattern {
-                Pattern::Itself => write(reply, element),
+                Pattern::Itself => reply_element(reply, element),
                 Pattern::Nothing => reply.null(),
                 Pattern::Key(names) => {
                     if names.look_up(cx, element, |value| reply.bulk(value)).is_none() {
@@ -132,13 +133,6 @@ fn answer(cx: &mut Cx<'_>, key: &KeyRef<'_>, options: &Options<'_>, reply: &mut 
         }
     }
     Ok(Effect::None)
-}
-
-fn write(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
 }
 
 /// What STORE stores. A missing value is an empty string.
@@ -282,7 +276,7 @@ fn rank(
         (None, true) => Ok(Rank::Least),
         (None, false) => match element {
             Element::Int(value) => Ok(Rank::Number(value as f64)),
-            Element::Bytes(text) => number(text),
+            text => number(text.text(&mut Digits::default())),
         },
         (Some(Pattern::Key(names)), true) => {
             let text = names.look_up(cx, element, <[u8]>::to_vec);

@@ -464,6 +464,23 @@ struct Done {
 
 impl Delivery<'_, '_> {
     fn run(&mut self, log: &Log, group: &mut Group, position: Position, reply: &mut Reply) -> Done {
+        let before = self.log.commands;
+        let done = self.deliver(log, group, position, reply);
+        // An XCLAIM makes its consumer where there is none.
+        if done.created && (self.reader.noack || self.log.commands == before) {
+            let consumer = self.reader.consumer;
+            self.journal().created(consumer);
+        }
+        done
+    }
+
+    fn deliver(
+        &mut self,
+        log: &Log,
+        group: &mut Group,
+        position: Position,
+        reply: &mut Reply,
+    ) -> Done {
         let mut done = Done::default();
         let is_history = position != Position::New;
         let is_news = log.last_entry_id().is_some_and(|last| last > group.last_id);
@@ -495,9 +512,7 @@ impl Delivery<'_, '_> {
             return slot;
         }
         done.created = true;
-        let consumer = self.reader.consumer;
-        self.journal().created(consumer);
-        let slot = group.add_consumer(consumer, self.now_ms);
+        let slot = group.add_consumer(self.reader.consumer, self.now_ms);
         slot.expect("there is no consumer of this name")
     }
 

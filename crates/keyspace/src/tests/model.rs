@@ -1,7 +1,8 @@
 //! Every way to change the keyspace against a map, with the clock in the test's hand.
 
 use crate::{
-    Db, Entry, Event, ExpiryChange, Keyspace, NewValue, Position, Record, ScanFilter, Str, Value,
+    Db, Entry, Event, ExpiryChange, Gone, Keyspace, NewValue, Position, Record, ScanFilter, Str,
+    Value,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use stdx::hash::Seed;
@@ -233,8 +234,9 @@ impl Pair {
             let mut at = None;
             loop {
                 self.record.clear();
-                let log = |_: u32, words: &[&[u8]], _: &mut Record| {
-                    gone.push(words[1].to_vec());
+                let log = |_: u32, what: Gone<'_>, _: &mut Record| {
+                    let Gone::Key(key) = what else { panic!("elements in {what:?}") };
+                    gone.push(key.to_vec());
                     0
                 };
                 let swept = self.space.sweep(shard, db, at, 3, self.now_ms, &mut self.record, log);

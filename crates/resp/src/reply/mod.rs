@@ -95,6 +95,18 @@ impl Reply {
         write_bulk(&mut self.out.bytes, bytes);
     }
 
+    /// A string that stands in two parts.
+    #[inline]
+    pub fn bulk_joined(&mut self, start: &[u8], rest: &[u8]) {
+        let bytes = &mut self.out.bytes;
+        let len = start.len() + rest.len();
+        bytes.reserve(len.saturating_add(24));
+        write_header(bytes, b'$', len as u64);
+        bytes.extend_from_slice(start);
+        bytes.extend_from_slice(rest);
+        bytes.extend_from_slice(b"\r\n");
+    }
+
     /// A string, or null.
     #[inline]
     pub fn bulk_or_null(&mut self, bytes: Option<&[u8]>) {

@@ -1,5 +1,5 @@
 //! Limits and attributes that the kernel keeps for the process.
-#![expect(unsafe_code, reason = "getrlimit, setrlimit and prctl")]
+#![expect(unsafe_code, reason = "getrlimit, setrlimit, setpriority and prctl")]
 
 use std::io;
 use std::path::Path;
@@ -89,6 +89,18 @@ pub fn set_dumpable(dumpable: bool) -> io::Result<()> {
 pub fn disable_huge_pages() -> io::Result<()> {
     // SAFETY: takes numbers.
     check(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1 as libc::c_ulong, 0, 0, 0) })
+}
+
+/// Lets other threads come before the calling one, for as long as it lives: for work in the
+/// background that must not take the processor from clients.
+pub fn step_back() -> io::Result<()> {
+    /// A third of an equal share, where there is not enough for all.
+    #[cfg(target_os = "linux")]
+    const NICE: c_int = 5;
+    #[cfg(target_os = "linux")]
+    // SAFETY: takes numbers. On Linux 0 is the calling thread; elsewhere it is the process.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) })?;
+    Ok(())
 }
 
 /// Sets the file mode creation mask and returns the old one.

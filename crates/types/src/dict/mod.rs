@@ -38,7 +38,7 @@ use std::sync::Arc;
 use stdx::hash::{Seed, sip13};
 use stdx::rng::Rng;
 
-pub use iter::Iter;
+pub use iter::{Iter, Piece, Pieces};
 use node::Node;
 pub use record::Record;
 
@@ -121,6 +121,23 @@ impl Dict {
         self.root.get(self.hash(key), key)
     }
 
+    /// Starts the loads that looking for each of these keys, and writing there, will wait for.
+    pub fn prefetch(&self, keys: &[&[u8]]) {
+        const AT_ONCE: usize = 32;
+        for keys in keys.chunks(AT_ONCE) {
+            let mut hashes = [0; AT_ONCE];
+            for (hash, key) in hashes.iter_mut().zip(keys) {
+                *hash = self.hash(key);
+                let (segment, tag) = self.root.segment(*hash);
+                segment.prefetch_bucket(tag);
+            }
+            for hash in &hashes[..keys.len()] {
+                let (segment, tag) = self.root.segment(*hash);
+                segment.prefetch_records(tag);
+            }
+        }
+    }
+
     pub fn contains(&self, key: &[u8]) -> bool {
         self.get(key).is_some()
     }
@@ -174,6 +191,12 @@ impl Dict {
     /// All records, in an order that means nothing.
     pub fn iter(&self) -> Iter<'_> {
         Iter::new(&self.root)
+    }
+
+    /// Takes the table apart, in the order of [`Dict::iter`]: a piece is freed with its item, unless
+    /// a clone shares it.
+    pub fn into_pieces(self) -> Pieces {
+        Pieces::new(self.root)
     }
 
     /// A record at random, each equally likely.

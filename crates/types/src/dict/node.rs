@@ -79,6 +79,11 @@ impl Node {
         self.children.iter().map(Child::earliest).fold(None, earlier)
     }
 
+    /// The children; only the node is copied if it is shared.
+    pub(super) fn into_children(this: Arc<Self>) -> Vec<Child> {
+        Arc::try_unwrap(this).map_or_else(|this| this.children.clone(), |this| this.children)
+    }
+
     pub(super) fn children(&self) -> &[Child] {
         &self.children
     }
@@ -90,10 +95,17 @@ impl Node {
 
     #[inline]
     pub(super) fn get(&self, hash: u64, key: &[u8]) -> Option<Record<'_>> {
+        let (segment, tag) = self.segment(hash);
+        segment.get(tag, key)
+    }
+
+    /// The segment for a hash, and the tag under which the hash is there.
+    #[inline]
+    pub(super) fn segment(&self, hash: u64) -> (&Segment, u32) {
         let (mut node, mut level) = (self, 0);
         loop {
             match node.child(slot_of(hash, level)) {
-                Child::Segment(segment) => return segment.get(tag_of(hash, level), key),
+                Child::Segment(segment) => return (segment, tag_of(hash, level)),
                 Child::Node { node: next, .. } => node = next,
             }
             level += 1;

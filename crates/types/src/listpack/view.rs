@@ -231,13 +231,13 @@ impl<'a> View<'a> {
     pub fn find_from(self, mut at: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
         let needle_int = match Element::from(needle) {
             Element::Int(value) => Some(value),
-            Element::Bytes(_) => None,
+            _ => None,
         };
         while at != self.end() {
             let (element, size) = element::decode(&self.body[at.0..]).expect(PROVED);
             let found = match element {
                 Element::Int(value) => needle_int == Some(value),
-                Element::Bytes(text) => text == needle,
+                text => text.eq_bytes(needle),
             };
             if found {
                 return Some(at);

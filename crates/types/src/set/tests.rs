@@ -125,7 +125,7 @@ fn packed_blocks_are_given_away_and_taken_over() {
         let set = Set::from_packed(form, bytes);
         assert_eq!((members(set.view()), set.view().encoding()), (before, encoding));
     }
-    assert_eq!(Set::view_packed(LISTPACK, b"").len(), 0);
+    assert_eq!(Set::view_packed(LIST, b"").len(), 0);
     let large = set_of(&["1", "2", "3", "4", "5", "6", "7", "8", "x"], &limits);
     assert!(large.into_packed().is_err());
 }
@@ -216,12 +216,10 @@ fn combinations_are_those_of_the_model() {
 #[test]
 fn foreign_intsets() {
     let limits = small_limits();
-    let mut ints = intset::empty();
-    assert_eq!(Set::of_intset(ints.clone(), &limits).unwrap_err(), Malformed);
-    (0..12).for_each(|value| assert!(intset::insert(&mut ints, value)));
-    assert_eq!(Set::of_intset(ints.clone(), &limits).unwrap().view().encoding(), "intset");
-    intset::insert(&mut ints, 12);
-    assert_eq!(Set::of_intset(ints, &limits).unwrap().view().encoding(), "hashtable");
+    let block = |count: i64| IntSet::new(&intset::block_of(0..count)).to_redis();
+    assert_eq!(Set::of_intset(&block(0), &limits).unwrap_err(), Malformed);
+    assert_eq!(Set::of_intset(&block(12), &limits).unwrap().view().encoding(), "intset");
+    assert_eq!(Set::of_intset(&block(13), &limits).unwrap().view().encoding(), "hashtable");
 }
 
 /// Members that expire are what a map from members to expiries makes of them, at any horizon, and

@@ -5,14 +5,15 @@ use crate::collection::View;
 use crate::dict::{self, Dict, Record};
 use crate::digest::{Digest, Kind};
 use crate::intset::IntSet;
-use crate::listpack::{self, Digits, Listpack};
+use crate::lean;
+use crate::listpack::Digits;
 use stdx::Rng;
 
 /// A borrowed set of any shape.
 #[derive(Clone, Copy, Debug)]
 pub enum SetView<'a> {
     Ints(IntSet<'a>),
-    List(listpack::View<'a>),
+    List(lean::View<'a>),
     Large(Large<'a>),
 }
 
@@ -27,6 +28,11 @@ pub struct Large<'a> {
 impl<'a> Large<'a> {
     pub(super) fn of(dict: &'a Dict) -> Self {
         Self { dict, horizon: None }
+    }
+
+    /// All records, the hidden among them.
+    pub(super) fn dict(self) -> &'a Dict {
+        self.dict
     }
 
     fn shows(self, record: &Record<'_>) -> bool {
@@ -66,7 +72,7 @@ impl<'a> SetView<'a> {
     pub fn to_owned(self) -> Set {
         Set(match self {
             Self::Ints(ints) => Shape::Ints(ints.to_block()),
-            Self::List(list) => Shape::List(Listpack::of_view(list)),
+            Self::List(list) => Shape::List(list.to_lean()),
             Self::Large(large) => Shape::Large(large.dict.clone()),
         })
     }
@@ -97,14 +103,6 @@ impl<'a> SetView<'a> {
         }
     }
 
-    /// Members that have an expiry, the hidden among them.
-    pub fn expiring(self) -> usize {
-        match self {
-            Self::Large(large) => large.dict.expiring(),
-            Self::Ints(_) | Self::List(_) => 0,
-        }
-    }
-
     /// All members: integers ascending, those of a listpack in order of insertion, else in an
     /// order that means nothing.
     pub fn iter(self) -> Iter<'a> {
@@ -120,7 +118,7 @@ impl<'a> SetView<'a> {
         match self {
             Self::Ints(ints) => ints.random(rng).map(Member::Int),
             Self::List(list) if list.is_empty() => None,
-            Self::List(list) => list.at(rng.index(list.len()) as i64),
+            Self::List(list) => list.at(rng.index(list.len())),
             Self::Large(large) => large.random(rng),
         }
     }
@@ -213,7 +211,7 @@ impl View for SetView<'_> {
 #[derive(Clone)]
 pub enum Iter<'a> {
     Ints { ints: IntSet<'a>, next: usize },
-    List(listpack::Iter<'a>),
+    List(lean::Iter<'a>),
     Large(LargeIter<'a>),
 }
 

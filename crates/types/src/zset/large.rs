@@ -41,6 +41,11 @@ impl Large {
         Self { tree, index: Index::of(hashes), seed }
     }
 
+    /// The elements in order.
+    pub(super) fn into_tree(self) -> Tree<Leaf> {
+        self.tree
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.tree.len()

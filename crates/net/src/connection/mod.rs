@@ -13,9 +13,14 @@
 //! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
 //! they read.
 
+mod feed;
+
+use crate::held::Held;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
-use engine::{End, Large, Now};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
+use durability::replica_feed::{Feed, Over};
+use engine::{End, Large, Level, Now};
+use journal::Lsn;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
 use std::future::Future;
@@ -64,6 +69,10 @@ pub(crate) enum Exit {
     QueryLimit,
     /// The peer broke the protocol.
     Protocol(resp::ProtocolError),
+    /// What it was fed by the log is over.
+    Fed(Over),
+    /// A replica asked for something that is answered.
+    AnswerToReplica,
     Io(io::Error),
     /// To be served by another worker.
     Moved,
@@ -80,7 +89,13 @@ pub(crate) struct Connection<S> {
     kept_whole: bool,
     /// Replies that the kernel has not taken.
     pending: Out,
+    /// Replies behind those, which wait for the disk.
+    held: Option<Box<Held>>,
+    /// What replies under way depend on.
+    lsn: Lsn,
     job: Option<Box<dyn Job>>,
+    /// What the log sends; requests are served beside.
+    feed: Option<Feed>,
     /// The last request waits for a key. Whoever serves it wakes the task, or the server when its
     /// time is over.
     waiting: Option<Arc<Waiting>>,
@@ -89,8 +104,9 @@ pub(crate) struct Connection<S> {
     closing: Option<Exit>,
     /// Milliseconds since 1970 since when the soft output limit is exceeded.
     soft_since_ms: Option<i64>,
-    /// Ticks when the last read had come in.
+    /// Ticks when the last read had come in, and the worker's count of changes then.
     began: u64,
+    began_changes: u64,
     scratch: Rc<Scratch>,
     registered: bool,
 }
@@ -104,12 +120,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept: Vec::new(),
             kept_whole: false,
             pending: Out::default(),
+            held: None,
+            lsn: Lsn(0),
             job: None,
+            feed: None,
             waiting: None,
             paused: false,
             closing: None,
             soft_since_ms: None,
             began: 0,
+            began_changes: 0,
             scratch,
             registered: false,
         }
@@ -117,12 +137,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && !self.is_held()
+        self.kept.is_empty() && self.unsent() == 0 && !self.is_held() && self.feed.is_none()
+    }
+
+    /// Bytes of replies that are still here.
+    fn unsent(&self) -> usize {
+        self.pending.len() + self.held.as_ref().map_or(0, |held| held.len())
     }
 
     /// Whether requests must wait for what is under way.
     fn is_held(&self) -> bool {
         self.job.is_some() || self.paused || self.waiting.is_some()
+    }
+
+    /// Writes what waits, and what the log has for a replica.
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.write_pending(cx).map_err(Exit::Io)?;
+        if self.feed.is_some() && self.closing.is_none() { self.go_on_feeding(cx) } else { Ok(()) }
     }
 
     /// The end: takes the client out of what others know it by.
@@ -132,6 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             engine.abandon(&waiting);
         }
         engine.leave(&mut self.session);
+        self.feed = None;
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -147,18 +179,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.card.moving() && self.at_rest() {
                 return Poll::Ready(Exit::Moved);
             }
-            if let Err(error) = self.write_pending(cx) {
-                return Poll::Ready(Exit::Io(error));
+            if self.held.is_some() {
+                self.release_held(cx);
+            }
+            if let Err(exit) = self.send_on(cx) {
+                return Poll::Ready(exit);
             }
             self.take_mail(cx);
             if self.session.card.takes_trim() {
                 self.trim();
             }
-            if self.soft_since_ms.is_some() && self.closing.is_none() {
-                // Woken by the clock, most likely: the soft limit is one of time.
-                let scratch = Rc::clone(&self.scratch);
-                self.check_limits(&scratch);
-            }
+            self.check_soft_limit();
             if self.closing.is_some() {
                 return self.wind_up();
             }
@@ -180,7 +211,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let input = std::mem::take(&mut self.kept);
                 self.progress = Progress::default();
                 self.serve_kept(input);
-                self.after_serving(cx);
+                if self.after_serving(cx) {
+                    return Poll::Pending;
+                }
                 if self.kept_whole && !self.is_held() {
                     // The worker's other clients come first.
                     cx.waker().wake_by_ref();
@@ -197,7 +230,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(len) => len,
                 Err(error) => return Poll::Ready(Exit::Io(error)),
             };
-            self.after_serving(cx);
+            if self.after_serving(cx) {
+                return Poll::Pending;
+            }
             taken += len;
             let receives = self.progress.wanted().is_some_and(|wanted| wanted >= INPUT_BYTES);
             let full = len == INPUT_BYTES && !(receives && taken < INPUT_BYTES_PER_TURN);
@@ -211,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.
     fn wind_up(&mut self) -> Poll<Exit> {
-        if !self.pending.is_empty() {
+        if self.unsent() > 0 && self.feed.is_none() {
             self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
             return Poll::Pending;
         }
@@ -247,6 +282,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
+        self.depend_on_all();
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         true
@@ -276,6 +312,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Ok(0));
         }
         self.began = clock::ticks();
+        self.began_changes = worker.stats.changes.get();
         worker.stats.reads.add(1);
         worker.stats.net_in_bytes.add(len as u64);
         let card = &self.session.card;
@@ -335,7 +372,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn publish_buffers(&self) {
         let card = &self.session.card;
         let parsed = self.progress.parsed_bytes().min(self.kept.len());
-        card.output_bytes.store(self.pending.len() as u64, Relaxed);
+        card.output_bytes.store(self.unsent() as u64, Relaxed);
         card.query_bytes.store((self.kept.len() - parsed) as u64, Relaxed);
         card.query_free_bytes.store((self.kept.capacity() - self.kept.len()) as u64, Relaxed);
         card.argv_bytes.store((parsed + self.progress.heap_bytes()) as u64, Relaxed);
@@ -347,6 +384,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.began = clock::ticks();
         let scratch = Rc::clone(&self.scratch);
         let State { worker, requests, reply, .. } = &mut *scratch.state.borrow_mut();
+        self.began_changes = worker.stats.changes.get();
         let mut serving = Serving {
             engine: &scratch.engine,
             worker,
@@ -362,6 +400,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes over how serving ended.
     fn adopt(&mut self, outcome: Outcome) {
+        self.lsn = self.lsn.max(outcome.lsn);
         match outcome.end {
             ServeEnd::Need => {}
             ServeEnd::Turn => self.kept_whole = true,
@@ -377,6 +416,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.paused = true;
                 self.kept_whole = true;
                 self.session.card.set(ClientFlags::BLOCKED, true);
+            }
+            ServeEnd::Feed(kind) => {
+                self.begin_feed(kind);
+                self.kept_whole = true;
             }
             ServeEnd::Close(exit) => self.closing = Some(exit),
         }
@@ -394,7 +437,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does one slice of the long job, then lets the worker's other clients go first. A client that
     /// does not read what there is waits for its own sake.
     fn work(&mut self, cx: &mut Context<'_>) {
-        if self.pending.len() >= JOB_PENDING_MAX {
+        if self.unsent() >= JOB_PENDING_MAX {
             // The socket wakes us when it takes more.
             return;
         }
@@ -414,17 +457,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply.out = Out::default();
             self.cut_off();
         }
-        self.pending.append(&mut reply.out);
+        self.depend_on_all();
+        if !self.hold(&mut reply.out) {
+            self.pending.append(&mut reply.out);
+        }
         cx.waker().wake_by_ref();
     }
 
     /// Writes the worker's reply buffer, keeps what the kernel did not take, and settles accounts.
-    fn after_serving(&mut self, cx: &mut Context<'_>) {
+    /// Returns whether the connection rests, as it changed more than a snapshot's reader can take.
+    fn after_serving(&mut self, cx: &mut Context<'_>) -> bool {
         let scratch = Rc::clone(&self.scratch);
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
         let made = out.len();
-        if made > 0 && self.exceeds_output(&scratch.engine, made) {
+        if made > 0 && self.feed.is_some() {
+            out.clear();
+            self.pending.clear();
+            self.closing = Some(Exit::AnswerToReplica);
+        } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
             *out = Out::default();
             self.cut_off();
         }
@@ -441,6 +492,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         worker.stats.longest_ticks.raise(busy);
         self.publish_buffers();
         self.check_limits(&scratch);
+        worker.stats.changes.get() != self.began_changes && scratch.engine.space.rests(cx.waker())
     }
 
     /// Why the connection is told to end.
@@ -466,6 +518,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply.out = Out::default();
             self.cut_off();
         }
+        self.depend_on_all();
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         self.check_limits(&scratch);
@@ -474,6 +527,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Offers `out` to the kernel if nothing is before it, and keeps what is not taken.
     fn send(&mut self, cx: &mut Context<'_>, out: &mut Out, worker: &engine::Worker) {
         let made = out.len();
+        let held = made > 0 && self.hold(out);
+        if held {
+            self.release_held(cx);
+        }
         if self.pending.is_empty() && !out.is_empty() {
             let sent = write(&mut self.stream, cx, out);
             match sent {
@@ -484,6 +541,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if matches!(self.closing, Some(Exit::Io(_))) {
             out.clear();
             self.pending.clear();
+            self.held = None;
         } else if !out.is_empty() {
             self.pending.append(out);
         }
@@ -495,9 +553,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// What is to be sent may show anything that has happened.
+    fn depend_on_all(&mut self) {
+        let engine = &self.scratch.engine;
+        if engine.reply_gate.level() != Level::Memory {
+            self.lsn = self.lsn.max(engine.journal.tail());
+        }
+    }
+
+    /// Keeps `out` back, if it or what is before it must wait for the disk.
+    fn hold(&mut self, out: &mut Out) -> bool {
+        let lsn = std::mem::take(&mut self.lsn);
+        if self.held.is_none() && (lsn == Lsn(0) || self.scratch.engine.reply_gate.open(lsn)) {
+            return false;
+        }
+        self.held.get_or_insert_default().push(lsn, out, wall_ms());
+        true
+    }
+
+    /// Lets go of replies that need not wait any more; what has waited too long becomes errors.
+    #[cold]
+    fn release_held(&mut self, cx: &Context<'_>) {
+        let scratch = Rc::clone(&self.scratch);
+        let Some(held) = &mut self.held else { return };
+        let (engine, now_ms) = (&scratch.engine, wall_ms());
+        held.release(engine, cx, now_ms, &mut self.pending);
+        if !held.is_empty() {
+            let timeout_ms = engine.settings().durability_timeout_ms;
+            let reason = engine.condition.unconfirmed();
+            let protocol = self.session.wire();
+            held.give_up(timeout_ms, now_ms, &reason, protocol, &mut self.pending);
+        }
+        if held.is_empty() {
+            self.held = None;
+        }
+    }
+
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
     fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
-        let mut output = self.pending.len().saturating_add(made) as u64;
+        let mut output = self.unsent().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
         }
@@ -512,18 +606,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ends the connection, and what was to be sent with it.
     fn cut_off(&mut self) {
         self.pending.clear();
+        self.held = None;
         self.closing = Some(Exit::OutputLimit);
         self.session.card.kill();
     }
 
+    /// Whoever is over the soft limit was woken by the clock, most likely: it is a limit of time.
+    fn check_soft_limit(&mut self) {
+        if self.soft_since_ms.is_some() && self.closing.is_none() {
+            let scratch = Rc::clone(&self.scratch);
+            self.check_limits(&scratch);
+        }
+    }
+
     fn check_limits(&mut self, scratch: &Scratch) {
         let queued_bytes = self.session.card.multi_bytes.load(Relaxed);
-        if self.pending.is_empty() && self.kept.is_empty() && queued_bytes == 0 {
+        if self.unsent() == 0 && self.kept.is_empty() && queued_bytes == 0 {
             self.soft_since_ms = None;
             return;
         }
         let settings = scratch.engine.settings();
-        let output = self.pending.len() as u64;
+        let output = self.unsent() as u64;
         let input_max = if self.session.authenticated {
             settings.query_buffer_bytes_max
         } else {
@@ -553,8 +656,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if sent == 0 {
                 break;
             }
+            if let Some(feed) = &mut self.feed {
+                feed.taken(wall_ms());
+            }
             self.pending.advance(sent);
-            self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
+            self.session.card.output_bytes.store(self.unsent() as u64, Relaxed);
             if self.closing.is_some() {
                 self.session.card.last_ms.store(wall_ms(), Relaxed);
             }
@@ -609,6 +715,7 @@ enum ServeEnd {
     Later(Box<dyn Job>),
     Wait(Arc<Waiting>),
     Paused,
+    Feed(Sync),
     Close(Exit),
 }
 
@@ -616,6 +723,8 @@ struct Outcome {
     /// Bytes of input that are done with.
     used: usize,
     end: ServeEnd,
+    /// What the replies depend on.
+    lsn: Lsn,
 }
 
 /// What serving needs besides the connection's own buffers.
@@ -630,7 +739,7 @@ struct Serving<'a> {
 impl Serving<'_> {
     /// Parses and executes all whole requests of `input`, which begins where `progress` says.
     fn serve(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
-        let mut used = 0;
+        let (mut used, mut lsn) = (0, Lsn(0));
         let mut turn_ends = None;
         self.reply.protocol = self.session.wire();
         loop {
@@ -647,6 +756,7 @@ impl Serving<'_> {
                     now,
                     self.reply,
                 );
+                lsn = lsn.max(served.lsn);
                 let end = match served.end {
                     End::Done => None,
                     End::Again => {
@@ -657,11 +767,12 @@ impl Serving<'_> {
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
+                    End::Feed(kind) => Some(ServeEnd::Feed(kind)),
                     End::Close => Some(ServeEnd::Close(Exit::Closed)),
                 };
                 if let Some(end) = end {
                     used += self.requests.end_of(served.done);
-                    return Outcome { used, end };
+                    return Outcome { used, end, lsn };
                 }
             }
             used += parsed.consumed;
@@ -672,11 +783,15 @@ impl Serving<'_> {
                         now.saturating_add(clock::ticks_per_milli().saturating_mul(TURN_MS))
                     });
                     if now > ends || self.reply.out.len() >= REPLY_BYTES_PER_TURN {
-                        return Outcome { used, end: ServeEnd::Turn };
+                        return Outcome { used, end: ServeEnd::Turn, lsn };
                     }
                 }
-                Stop::Drained | Stop::Partial => return Outcome { used, end: ServeEnd::Need },
-                Stop::Error(error) => return self.protocol_error(error, input.len()),
+                Stop::Drained | Stop::Partial => {
+                    return Outcome { used, end: ServeEnd::Need, lsn };
+                }
+                Stop::Error(error) => {
+                    return Outcome { lsn, ..self.protocol_error(error, input.len()) };
+                }
             }
         }
     }
@@ -689,7 +804,7 @@ impl Serving<'_> {
         let Some(request) = self.requests.get(0, input) else {
             return match parsed.stop {
                 Stop::Error(error) => self.protocol_error(error, input.len()),
-                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need },
+                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need, lsn: Lsn(0) },
             };
         };
         let base = input.as_ptr().addr();
@@ -731,9 +846,10 @@ impl Serving<'_> {
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,
+            End::Feed(kind) => ServeEnd::Feed(kind),
             End::Close => ServeEnd::Close(Exit::Closed),
         };
-        Outcome { used: 0, end }
+        Outcome { used: 0, end, lsn: served.lsn }
     }
 
     /// Parses from the start what was parsed without being executed.
@@ -755,7 +871,7 @@ impl Serving<'_> {
     fn protocol_error(&mut self, error: resp::ProtocolError, len: usize) -> Outcome {
         self.reply.protocol_error(&error);
         self.worker.stats.error("ERR".to_owned());
-        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)) }
+        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)), lsn: Lsn(0) }
     }
 }
 
