@@ -264,6 +264,28 @@ errors! {
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    BusyFunction = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+    NotBusy = "NOTBUSY No scripts in execution right now.";
+    Unkillable = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
+    NoScript = "NOSCRIPT No matching script. Please use EVAL.";
+    ScriptKeysTooMany = "ERR Number of keys can't be greater than number of args";
+    ScriptKeysNegative = "ERR Number of keys can't be negative";
+    FunctionKeys = "ERR Bad number of keys provided";
+    FunctionNotFound = "ERR Function not found";
+    ScriptUnknownCommand = "ERR Unknown command called from script";
+    ScriptArity = "ERR Wrong number of args calling command from script";
+    ScriptRefused = "ERR This Redis command is not allowed from script";
+    ScriptReadOnly = "ERR Write commands are not allowed from read-only scripts.";
+    ScriptWriteFlag = "ERR Can not execute a script with write flag using *_ro command.";
+    ScriptOom = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
+    ScriptFlushMode = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    ScriptDebugMode = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+    ScriptDebugger = "ERR The script debugger is not offered: there is no fork to run a script in";
+    LibraryName = "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
+    LibraryNotFound = "ERR Library not found";
+    NoFunctions = "ERR No functions registered";
+    FunctionFlushMode = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+    FunctionRestorePolicy = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
     Denied = "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
 }
 
@@ -276,6 +298,11 @@ impl CommandError {
     /// An `ERR` text of these pieces, one after the other.
     pub fn err_bytes(pieces: &[&[u8]]) -> Self {
         Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
+    }
+
+    /// A whole text, its code included.
+    pub fn text_of(text: Vec<u8>) -> Self {
+        Self::Text(text.into())
     }
 
     /// EXEC is refused, and the transaction is over.

@@ -13,8 +13,8 @@ use crate::batch::{Locked, Now, Run};
 use crate::command_log::Cost;
 use crate::{Engine, Ledger, Worker, WorkerStats};
 use command::{
-    Card, Changed, ClientFlags, Cx, Ending, JobStep, Others, Ready, Resolved, Rewrites, Session,
-    Settings, Wait, WaitOutcome, Waiting, Waits, Wanted,
+    Card, Changed, ClientFlags, Clock, Cx, Ending, JobStep, Machine, Others, Ready, Resolved,
+    Rewrites, Session, Settings, Wait, WaitOutcome, Waiting, Waits, Wanted,
 };
 use journal::{Room, Writer};
 use keyspace::{ReadyKey, Record, Waiter};
@@ -221,6 +221,11 @@ impl Serving<'_> {
             pubsub: &engine.pubsub,
             tracking: &engine.tracking,
             monitors: &engine.monitors,
+            scripts: &engine.scripts,
+            functions: &engine.functions,
+            machine: &mut Machine::default(),
+            clock: Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks },
+            news: None,
             table: &engine.table,
             rng: self.rng,
             settings: self.settings,
@@ -271,7 +276,10 @@ impl Engine {
         // What has been told of is no change of those who are served.
         serving.record.clear();
         for ready in std::mem::take(&mut serving.record.ready) {
-            let mut held = self.space.shards().one(ready.place.shard);
+            let Ok(mut held) = self.space.reach_one(ready.place.shard) else {
+                // Whoever changes the key next looks after those who wait.
+                continue;
+            };
             serving.record.ready.push(ready);
             let now_ms = self.space.now_under_locks(serving.now.wall_ms);
             serving.serve(&mut Locked::One(&mut held), now_ms);

@@ -21,6 +21,11 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Only the owning worker calls this.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     /// Only the owning worker calls this: keeps the largest.
     #[inline]
     pub fn raise(&self, n: u64) {
@@ -139,6 +144,8 @@ totals! {
     command_ticks,
     /// Ticks of work that recurs.
     cron_ticks,
+    /// Bytes that the Lua machine holds.
+    machine_bytes,
 }
 
 impl WorkerStats {

@@ -10,9 +10,11 @@
 
 mod connection;
 mod held;
+mod here;
 mod listen;
 mod pool;
 mod scratch;
 
+pub use here::serve_others;
 pub use listen::{Endpoint, Listeners, bind_all, tune};
 pub use pool::{Admission, Incoming, Pool, Transport};

@@ -182,8 +182,10 @@ fn arranged<'e>(
     options: &Options<'_>,
 ) -> Result<Vec<Element<'e>>, CommandError> {
     let range = options.range(any.len());
-    // A set has no order of its own, and what is stored must not depend on how it is kept.
-    let unsorted = options.unsorted && !(options.stores && matches!(any, Any::Set(_)));
+    // A set has no order of its own, and what is stored, or what a script sees, must not depend on
+    // how it is kept.
+    let ordered = options.stores || cx.in_script();
+    let unsorted = options.unsorted && !(ordered && matches!(any, Any::Set(_)));
     if unsorted {
         return Ok(in_own_order(any, range, options.descending));
     }

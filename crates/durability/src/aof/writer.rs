@@ -405,17 +405,21 @@ impl Writer {
                 return Err(Failure { error, full: true, cut: cut.is_ok() });
             }
             target.size = target.size.saturating_add(self.buf.len() as u64);
-            self.failed_at = None;
-            if self.status.state() == State::Full {
-                self.status.set(State::Good);
-                self.durable.mend(self.durable.value());
-            }
         }
         self.buf.clear();
+        self.recovered();
         self.written = self.buf_to;
         self.written_at = now.micros;
         self.publish();
         Ok(())
+    }
+
+    /// The disk takes bytes again.
+    fn recovered(&mut self) {
+        if self.failed_at.take().is_some() && self.status.state() == State::Full {
+            self.status.set(State::Good);
+            self.durable.mend(self.durable.value());
+        }
     }
 
     fn sync_if_due(&mut self, now: Moment) -> Result<(), Failure> {
@@ -468,6 +472,7 @@ impl Writer {
         }
         target.seal = seal;
         target.size = target.size.saturating_add(line.len() as u64);
+        self.recovered();
         self.publish();
         Ok(())
     }
@@ -551,6 +556,11 @@ impl Writer {
         };
         self.prepared = Some(Prepared { target, cut: None });
         Ok(())
+    }
+
+    /// Whether there is a file that waits for its cut.
+    pub fn is_prepared(&self) -> bool {
+        self.prepared.as_ref().is_some_and(|prepared| prepared.cut.is_none())
     }
 
     fn list_next(&self) -> io::Result<(Target, Manifest)> {

@@ -1,4 +1,4 @@
-//! The loop of one connection, as one hand-written future.
+//! The loop of one connection, as one hand-written `poll`.
 //!
 //! ```text
 //!            ┌──────────── input left over ◄──────────┐
@@ -14,16 +14,16 @@
 //! they read.
 
 mod feed;
+mod meanwhile;
 
 use crate::held::Held;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
 use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
 use durability::replica_feed::{Feed, Over};
-use engine::{End, Large, Level, Now};
+use engine::{End, Engine, Large, Level, Now};
 use journal::Lsn;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -166,7 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.feed = None;
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+    /// Polls the connection to its end.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         if !self.registered {
             self.session.card.set_waker(cx.waker());
             self.registered = true;
@@ -325,6 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
@@ -338,6 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
@@ -391,6 +394,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             requests,
             reply,
             session: &mut self.session,
+            meanwhile: false,
         };
         let outcome = serving.serve(&mut self.progress, &input);
         input.drain(..outcome.used);
@@ -590,7 +594,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
-    fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
+    fn exceeds_output(&self, engine: &Engine, made: usize) -> bool {
         let mut output = self.unsent().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
@@ -698,14 +702,6 @@ fn write<S: AsyncWrite + Unpin>(
     Ok(total)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
-    type Output = Exit;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.advance(cx)
-    }
-}
-
 /// How a stretch of input ended.
 enum ServeEnd {
     /// More input is needed.
@@ -729,11 +725,13 @@ struct Outcome {
 
 /// What serving needs besides the connection's own buffers.
 struct Serving<'a> {
-    engine: &'a engine::Engine,
+    engine: &'a Engine,
     worker: &'a mut engine::Worker,
     requests: &'a mut resp::Requests,
     reply: &'a mut Reply,
     session: &'a mut Session,
+    /// A script runs for too long on this thread.
+    meanwhile: bool,
 }
 
 impl Serving<'_> {
@@ -748,7 +746,9 @@ impl Serving<'_> {
             let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
             if !self.requests.is_empty() {
                 let now = clock_readings();
-                let served = self.engine.serve(
+                let serve = if self.meanwhile { Engine::serve_meanwhile } else { Engine::serve };
+                let served = serve(
+                    self.engine,
                     self.worker,
                     self.session,
                     self.requests,

@@ -366,9 +366,9 @@ impl<'a> Directive<'a> {
                 return Ok(());
             }
             other => {
-                let shown = String::from_utf8_lossy(&[other]).into_owned();
-                let text = format!("invalid option '%{shown}' to 'format'");
-                return Err(frame.raise(text.trim_end_matches('\0')));
+                let shown = if other == 0 { Vec::new() } else { vec![other] };
+                let text = [b"invalid option '%", &shown[..], b"' to 'format'"].concat();
+                return Err(frame.raise(text));
             }
         };
         let start = out.len();

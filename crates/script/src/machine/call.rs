@@ -129,9 +129,13 @@ pub(super) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
         let core = core_of(state);
         let count = lua::lua_gettop(state);
         if count == 0 {
-            natively(state, |frame| -> Result<(), _> {
-                Err(frame.bad_argument(1, "value expected"))
+            // Where Redis has a placeholder, there is nothing to call.
+            lua::lua_pushboolean(state, 0);
+            natively(state, |frame| {
+                frame.push("attempt to call a boolean value");
+                Ok(())
             });
+            return 2;
         }
         let scratch = core.scratch_len();
         lua::lua_pushboolean(state, 1);
