@@ -133,11 +133,12 @@ impl Run<'_, '_> {
         if self.session.transaction.is_some() {
             return self.queue(plan, row);
         }
-        let out_of_memory = match self.is_out_of_memory() {
-            Ok(_) if self.memory == Memory::Wanted => return (0, None),
-            Ok(()) => false,
-            Err(_) => true,
-        };
+        // One that declares what it is has been told already.
+        let declared = row.flags.has(Flags::DENYOOM);
+        let out_of_memory = !declared && self.is_out_of_memory().is_err();
+        if self.memory == Memory::Wanted {
+            return (0, None);
+        }
         let (start, started) = (self.reply.mark(), self.ticks);
         if self.engine.monitors.active() {
             self.show(&request);
