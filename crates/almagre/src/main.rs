@@ -1,6 +1,7 @@
 //! The one binary: a list of tools, found by the name it was called by or by its first argument.
 
 mod allocator;
+mod check_aof;
 mod check_rdb;
 mod docs;
 
@@ -44,7 +45,12 @@ const TOOLS: &[Tool] = &[
         summary: "checks a snapshot file",
         run: check_rdb::run,
     },
-    missing("check-aof", &["redis-check-aof", "valkey-check-aof"], "checks an append-only file"),
+    Tool {
+        name: "check-aof",
+        aliases: &["redis-check-aof", "valkey-check-aof"],
+        summary: "checks an append-only file, and cuts off a broken end",
+        run: check_aof::run,
+    },
 ];
 
 /// A tool that does not exist yet, and says so.

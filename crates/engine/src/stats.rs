@@ -59,6 +59,9 @@ macro_rules! totals {
             commands: Vec<CommandStats>,
             errors: Mutex<BTreeMap<String, u64>>,
             $($(#[$doc])* pub $name: Counter,)*
+            /// Commands that changed data, as the journal is told. Never reset: rules for saving go
+            /// by it.
+            pub changes: Counter,
             /// The longest time from a read to the write of its replies.
             pub longest_ticks: Counter,
             /// The most commands of one batch.
@@ -71,6 +74,7 @@ macro_rules! totals {
         #[derive(Clone, Debug, Default)]
         pub struct StatsTotal {
             $($(#[$doc])* pub $name: u64,)*
+            pub changes: u64,
             pub longest_ticks: u64,
             pub most_commands: u64,
             pub machine_bytes: u64,
@@ -86,6 +90,7 @@ macro_rules! totals {
                     commands: (0..commands).map(|_| CommandStats::default()).collect(),
                     errors: Mutex::default(),
                     $($name: Counter::default(),)*
+                    changes: Counter::default(),
                     longest_ticks: Counter::default(),
                     most_commands: Counter::default(),
                     machine_bytes: Counter::default(),
@@ -110,6 +115,7 @@ macro_rules! totals {
 
             fn sum_into(&self, total: &mut StatsTotal) {
                 $(total.$name += self.$name.get();)*
+                total.changes += self.changes.get();
                 total.longest_ticks = total.longest_ticks.max(self.longest_ticks.get());
                 let machine_bytes = self.machine_bytes.get();
                 total.machine_bytes += machine_bytes;
@@ -125,8 +131,6 @@ macro_rules! totals {
 
 totals! {
     commands_processed,
-    /// Commands that changed data, as the journal is told.
-    changes,
     /// Connections accepted and served by this worker.
     connections,
     net_in_bytes,

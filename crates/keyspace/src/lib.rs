@@ -51,7 +51,7 @@ pub use mutate::ExpiryChange;
 pub use reach::Stalled;
 pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
-pub use snapshot::{Busy, Prepared, Snapshot, SnapshotOptions, Totals};
+pub use snapshot::{Busy, Helper, Prepared, Snapshot, SnapshotOptions, Totals};
 pub use space::{
     Disposal, HeldAll, HeldAsMet, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size,
 };

@@ -7,6 +7,7 @@ use crate::scratch::Scratch;
 use command::{Card, Session};
 use durability::replica_feed::Over;
 use engine::Engine;
+use keyspace::Helper;
 use parking_lot::Mutex;
 use resp::ProtocolError;
 use runtime::log::Limiter;
@@ -153,6 +154,7 @@ async fn serve_mailbox(
     let Some(scratch) = Scratch::new(Arc::clone(&pool.engine), seed) else {
         return warning!("Worker {id} does not start: there are too many threads");
     };
+    spawn_local(help(Helper::new(&pool.engine.space, id)));
     let stats = Arc::clone(&scratch.state.borrow().worker.stats);
     let here = Rc::new(Here {
         pool,
@@ -166,6 +168,19 @@ async fn serve_mailbox(
     here.settle();
     while let Some(incoming) = poll_fn(|cx| here.mailbox.borrow_mut().poll_recv(cx)).await {
         here.take_in(incoming);
+    }
+}
+
+/// Walks over the tables for a snapshot, a little at a time, and lets clients go first.
+async fn help(mut helper: Helper) {
+    /// Some 20 microseconds.
+    const STEPS: usize = 3;
+    loop {
+        poll_fn(|cx| helper.poll(cx.waker())).await;
+        for _ in 0..STEPS {
+            helper.step();
+        }
+        tokio::task::yield_now().await;
     }
 }
 

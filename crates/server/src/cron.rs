@@ -158,6 +158,7 @@ impl Cron {
         self.server.engine.space.sample_memory(clock::now().0);
         self.server.samples.memory_peak.fetch_max(allocated, Ordering::Relaxed);
         self.server.engine.space.epochs().collect();
+        self.server.engine.space.end_rests();
     }
 
     fn sample_rates(&mut self) {

@@ -417,7 +417,7 @@ async fn serve_until_told(
 fn cannot_load(error: &str) -> ExitCode {
     log_warning!("{error}");
     log_warning!("Terminating server after rdb file reading failure.");
-    log_warning!("Fatal error loading the DB: {error}. Exiting.");
+    log_warning!("Fatal error loading the DB, check server logs. Exiting.");
     process::leave(1)
 }
 

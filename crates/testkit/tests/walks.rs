@@ -37,7 +37,7 @@ impl Client {
 
     fn deletions(&self) -> usize {
         let log = String::from_utf8_lossy(self.node.journal()).into_owned();
-        log.matches("\r\nDEL\r\n").count()
+        log.matches("\r\nUNLINK\r\n").count()
     }
 }
 

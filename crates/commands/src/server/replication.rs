@@ -30,7 +30,8 @@ pub(super) const REPLCONF: Command = Command::conn("REPLCONF", replconf)
 pub(super) const SYNC: Command = Command::conn("SYNC", sync)
     .group(Group::Server)
     .flags(FED)
-    .summary("Turns the connection into a replica's: a snapshot, then all that changes.");
+    .summary("Turns the connection into a replica's: a snapshot, then all that changes.")
+    .complexity("O(N) for the snapshot, N keys");
 
 pub(super) const PSYNC: Command = Command::conn("PSYNC", psync)
     .group(Group::Server)
@@ -38,7 +39,8 @@ pub(super) const PSYNC: Command = Command::conn("PSYNC", psync)
     .arity(-3)
     .flags(FED)
     .args(&[string("replicationid"), integer("offset")])
-    .summary("As SYNC, for a replica that may have a part of the history.");
+    .summary("As SYNC, for a replica that may have a part of the history.")
+    .complexity("O(N) for the snapshot, N keys");
 
 pub(super) const REPLICAOF: Command = of("REPLICAOF", "5.0.0");
 

@@ -51,7 +51,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("bio-cpulist", NOT_PINNED),
     ("client-default-resp", "a connection begins with RESP2"),
     ("debug-context", "crash reports do not repeat it yet"),
-    ("durability-timeout", NO_REPLICAS),
     ("enable-debug-assert", "debug builds check invariants, others do not"),
     ("ignore-warnings", "no warning about the system stops the start"),
     ("jemalloc-bg-thread", "the allocator returns memory as it was built to"),
@@ -69,7 +68,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("shutdown-timeout", NO_REPLICAS),
     ("socket-mark-id", "packets are not marked"),
     ("user", NO_ACL),
-    ("write-durability", NO_REPLICAS),
 ];
 
 /// Both lists name rows that exist.

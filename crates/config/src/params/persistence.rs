@@ -12,6 +12,8 @@ const DURABILITY: &[(&str, u32)] =
 const NO_BACKUP: &str = "there is no BACKUP command";
 
 pub(super) const PARAMS: &[Param] = &[
+    flag("aof-annotations", "yes", "Put checksums into the AOF, in lines that others skip.")
+        .of(Source::Almagre),
     // Redis: 0. A torn tail of that size is what a power failure leaves; above it a person must
     // look.
     int(
@@ -21,8 +23,6 @@ pub(super) const PARAMS: &[Param] = &[
         "Corrupt end of an AOF that is cut off at load.",
     )
     .of(Source::Redis),
-    flag("aof-annotations", "yes", "Put checksums into the AOF, in lines that others skip.")
-        .of(Source::Almagre),
     flag("aof-load-truncated", "yes", "Load an AOF whose last command is incomplete."),
     flag("aof-rewrite-incremental-fsync", "yes", "Sync a new base every few megabytes."),
     flag("aof-timestamp-enabled", "no", "Note the time in the AOF, to load it up to an instant."),
@@ -91,7 +91,7 @@ pub(super) const PARAMS: &[Param] = &[
         "rdb-format",
         FORMAT,
         "common",
-        "Who loads RDB files: Redis from 7.2 and Valkey; Redis from 7.0; Valkey from 9.0, with fields that expire.",
+        "Whom RDB files are for: all from Redis 7.2 on, Redis 7.0 too, or Valkey from 9.0.",
     )
     .of(Source::Almagre),
     flag("rdb-save-incremental-fsync", "yes", "Sync an RDB file every few megabytes."),

@@ -104,6 +104,9 @@ pub fn parse_check(line: &[u8]) -> Option<Check> {
     let mut number = || stdx::num::parse_u64(fields.next()?);
     let (lsn, length, synced) = (Lsn(number()?), number()?, number()?);
     let digits = fields.next().filter(|digits| digits.len() == 16)?;
+    if digits.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
     let mut crc = 0u64;
     for digit in digits {
         crc = crc << 4 | u64::from(stdx::quote::unhex(*digit)?);

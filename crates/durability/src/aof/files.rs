@@ -75,16 +75,7 @@ impl Files {
     /// Reads the manifest, and takes over the single file of an older server if there is one and
     /// nothing newer.
     pub fn find(&self) -> Result<Found, Fault> {
-        let path = self.manifest_path();
-        let shown = path.display();
-        let manifest = match disk::read(&*self.disk, &path, MANIFEST_BYTES_MAX) {
-            Ok(bytes) => Manifest::parse(&bytes).map_err(|error| {
-                Fault(format!("The AOF manifest {shown} is not valid: {error}"))
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
-            Err(error) => return Err(Fault(format!("The AOF manifest {shown}: {error}"))),
-        };
-        let manifest = self.take_over(manifest).map_err(|error| {
+        let manifest = self.take_over(self.manifest()?).map_err(|error| {
             let name = String::from_utf8_lossy(&self.prefix);
             Fault(format!("Moving the old append only file {name} failed: {error}"))
         })?;
@@ -115,6 +106,34 @@ impl Files {
 
     fn is_file(&self, path: &Path) -> io::Result<bool> {
         Ok(self.exists(path)? && !self.disk.metadata(path)?.is_dir)
+    }
+
+    /// While there is no writer: the next base, to be written.
+    pub fn next_base(&self, rdb: bool) -> Result<Part, Fault> {
+        let manifest = self.manifest()?;
+        self.make_dir().map_err(|error| Fault(format!("Making the AOF directory: {error}")))?;
+        Ok(manifest.next_base(&self.prefix, rdb))
+    }
+
+    /// While there is no writer: `base`, durable under its name, takes the place of all there was.
+    pub fn adopt(&self, base: Part) -> Result<(), Fault> {
+        let mut manifest = self.manifest()?;
+        manifest.rebase(base, 0);
+        self.store(&manifest)
+            .and_then(|()| self.collect(&mut manifest))
+            .map_err(|error| Fault(format!("Replacing the AOF manifest: {error}")))
+    }
+
+    /// The manifest on disk; an empty one if there is none.
+    fn manifest(&self) -> Result<Manifest, Fault> {
+        let path = self.manifest_path();
+        let shown = path.display();
+        match disk::read(&*self.disk, &path, MANIFEST_BYTES_MAX) {
+            Ok(bytes) => Manifest::parse(&bytes)
+                .map_err(|error| Fault(format!("The AOF manifest {shown} is not valid: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
+            Err(error) => Err(Fault(format!("The AOF manifest {shown}: {error}"))),
+        }
     }
 
     /// Puts a manifest in place of the one before. What it names must be durable.

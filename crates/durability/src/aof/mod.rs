@@ -19,7 +19,7 @@
 //! so the watermark stands still until a new base, made from memory, has been written and synced.
 
 pub mod annotation;
-//mod check;
+mod check;
 mod files;
 mod load;
 mod manifest;
@@ -30,7 +30,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-//pub use check::{Check, CheckOptions};
+pub use check::{Check, CheckOptions};
 pub use files::{Files, Found};
 pub use load::{Base, LoadOptions, Loaded, Loader, Progress};
 pub use manifest::{Kind, Manifest, Part};

@@ -300,13 +300,19 @@ impl<'a> Scanner<'a> {
         let mut sealed = self.check.is_some();
         damage.torn = true;
         let mut rest = Rest::new(self.file, damage.offset);
+        let (mut safe, mut unsealed) = (self.last.1, false);
         while let Some(check) = rest.next_check()? {
-            sealed = true;
+            (sealed, unsealed) = (true, true);
             damage.torn &= check.synced <= damage.valid_bytes;
+            safe = safe.max(check.synced);
+        }
+        if unsealed {
+            // What the line was to seal is not what was written; what was safe before it is.
+            damage.valid_bytes = damage.valid_bytes.min(safe);
         }
         if !sealed && !damage.cut_off {
-            let begin = damage.offset.saturating_add(1);
-            damage.torn = !Rest::new(self.file, begin).has_command()?;
+            let mut rest = Rest::new(self.file, damage.offset);
+            damage.torn = rest.begins_with_hole()? || !rest.has_command()?;
         }
         // What was given out cannot be taken back.
         let given = self.base.saturating_add(self.given as u64);
@@ -370,12 +376,23 @@ impl<'a> Rest<'a> {
         }
     }
 
+    /// Whether what comes begins with zeros, or a sector of it does: there a write was lost, while one
+    /// behind it was not.
+    fn begins_with_hole(&mut self) -> io::Result<bool> {
+        const SECTOR: usize = 512;
+        const SECTORS_MAX: usize = 128;
+        let begin = SECTOR - (self.offset % SECTOR as u64) as usize;
+        self.fill()?;
+        let starts = self.buf.iter().skip(begin).step_by(SECTOR).take(SECTORS_MAX);
+        Ok(self.buf.first().into_iter().chain(starts).any(|byte| *byte == 0))
+    }
+
     /// Whether a whole command comes, anywhere.
     fn has_command(&mut self) -> io::Result<bool> {
         /// What damage may hide behind is not longer.
         const LOOKED_AT_MAX: usize = 16 << 20;
         while self.buf.len() < LOOKED_AT_MAX && self.fill()? {}
-        let buf = &self.buf;
+        let buf = self.buf.get(1..).unwrap_or_default();
         let mut starts = buf.iter().enumerate().filter(|(_, byte)| **byte == b'*');
         Ok(starts.any(|(at, _)| {
             let rest = buf.get(at..).unwrap_or_default();

@@ -91,6 +91,8 @@ pub struct Status {
     pub written: AtomicU64,
     /// Since when a sync is under way, in monotonic microseconds; 0: none is.
     pub syncing_since: AtomicU64,
+    /// How long the last sync took.
+    pub sync_micros: AtomicU64,
     /// Failed writes and syncs.
     pub failures: AtomicU64,
     /// The last failure, for people.
@@ -405,17 +407,21 @@ impl Writer {
                 return Err(Failure { error, full: true, cut: cut.is_ok() });
             }
             target.size = target.size.saturating_add(self.buf.len() as u64);
-            self.failed_at = None;
-            if self.status.state() == State::Full {
-                self.status.set(State::Good);
-                self.durable.mend(self.durable.value());
-            }
         }
         self.buf.clear();
+        self.recovered();
         self.written = self.buf_to;
         self.written_at = now.micros;
         self.publish();
         Ok(())
+    }
+
+    /// The disk takes bytes again.
+    fn recovered(&mut self) {
+        if self.failed_at.take().is_some() && self.status.state() == State::Full {
+            self.status.set(State::Good);
+            self.durable.mend(self.durable.value());
+        }
     }
 
     fn sync_if_due(&mut self, now: Moment) -> Result<(), Failure> {
@@ -468,6 +474,7 @@ impl Writer {
         }
         target.seal = seal;
         target.size = target.size.saturating_add(line.len() as u64);
+        self.recovered();
         self.publish();
         Ok(())
     }
@@ -553,6 +560,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Whether there is a file that waits for its cut.
+    pub fn is_prepared(&self) -> bool {
+        self.prepared.as_ref().is_some_and(|prepared| prepared.cut.is_none())
+    }
+
     fn list_next(&self) -> io::Result<(Target, Manifest)> {
         let mut manifest = self.manifest.clone();
         let name = manifest.add_incremental(self.files.prefix());
@@ -584,11 +596,9 @@ impl Writer {
         self.seal()?;
         // What follows must not be durable before it.
         self.sync()?;
-        if let (Some(old), Some(prepared)) = (self.target.take(), self.prepared.take()) {
+        let next = self.prepared.take().map(|prepared| prepared.target);
+        if let Some(old) = std::mem::replace(&mut self.target, next) {
             self.older_bytes = self.older_bytes.saturating_add(old.size);
-            self.target = Some(prepared.target);
-        } else if let Some(prepared) = self.prepared.take() {
-            self.target = Some(prepared.target);
         }
         self.second = 0;
         self.publish();

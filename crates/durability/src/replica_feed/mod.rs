@@ -13,11 +13,11 @@
 #[cfg(test)]
 mod tests;
 
-use command::{Card, ClientFlags, Contents, Others, ReplicaState, Sync};
-use engine::{Engine, hex40};
+use crate::rdb_file::{Head, Image};
+use command::{Card, ClientFlags, Others, ReplicaState, Sync};
+use engine::{Cut, Engine, hex40};
 use journal::{Patience, ReadOutcome, Reader};
-use keyspace::{Snapshot, SnapshotOptions, persist};
-use rdb::{crc64, file, opcode};
+use keyspace::{Snapshot, SnapshotOptions};
 use resp::{Chunk, Out};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -65,36 +65,29 @@ pub struct Feed {
 
 enum Stage {
     Waiting,
-    Gathering { image: Image, bytes: Vec<u8> },
+    Gathering { whole: Whole, bytes: Vec<u8> },
     Sending { bytes: Arc<Vec<u8>>, at: usize },
-    Streaming { image: Image, mark: String },
+    Streaming { whole: Whole, mark: String },
     AwaitingAck,
     Online,
     Transmitted,
 }
 
 /// An RDB file that is made as it is sent.
-struct Image {
+struct Whole {
     /// `None`: no keys.
     snapshot: Option<Snapshot>,
-    head: Vec<u8>,
-    crc: u64,
+    image: Image,
 }
 
-impl Image {
+impl Whole {
     /// Appends about `bytes_max` bytes of the file. Whether there is more.
     fn read(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> bool {
-        let from = out.len();
-        out.append(&mut self.head);
-        let more = self.snapshot.as_mut().is_some_and(|body| body.read(out, bytes_max));
-        if !more {
-            out.push(opcode::op::EOF);
-        }
-        self.crc = crc64::update(self.crc, &out[from..]);
-        if !more {
-            out.extend_from_slice(&self.crc.to_le_bytes());
-        }
-        more
+        let mut body = |out: &mut Vec<u8>, bytes_max: usize| match &mut self.snapshot {
+            Some(snapshot) => snapshot.read(out, bytes_max),
+            None => false,
+        };
+        self.image.read(&mut body, out, bytes_max)
     }
 }
 
@@ -142,8 +135,8 @@ impl Feed {
                 }
                 Step::More
             }
-            Stage::Gathering { image, bytes } => {
-                let more = image.read(bytes, bytes_max);
+            Stage::Gathering { whole, bytes } => {
+                let more = whole.read(bytes, bytes_max);
                 let hard = self.engine.settings().output.replica.hard_bytes;
                 if hard > 0 && bytes.len() as u64 > hard {
                     return Step::Over(Over::SnapshotTooLarge);
@@ -167,9 +160,9 @@ impl Feed {
                 }
                 Step::More
             }
-            Stage::Streaming { image, mark } => {
+            Stage::Streaming { whole, mark } => {
                 let mut bytes = Vec::with_capacity(bytes_max);
-                let more = image.read(&mut bytes, bytes_max);
+                let more = whole.read(&mut bytes, bytes_max);
                 if !more {
                     bytes.extend_from_slice(mark.as_bytes());
                     self.go_online();
@@ -232,15 +225,15 @@ impl Feed {
             let id = engine.history.id();
             out.push(format!("+FULLRESYNC {id} {}\r\n", cut.lsn).as_bytes());
         }
-        let image =
-            Image { snapshot: contents.keys.then_some(snapshot), head: head(contents), crc: 0 };
+        let image = Image::new(&head(&cut), true);
+        let whole = Whole { snapshot: contents.keys.then_some(snapshot), image };
         self.stage = if replica.takes_eof.load(Ordering::Relaxed) {
             let mark = hex40(rng);
             out.push(format!("$EOF:{mark}\r\n").as_bytes());
             replica.set_state(ReplicaState::SendBulk);
-            Stage::Streaming { image, mark }
+            Stage::Streaming { whole, mark }
         } else {
-            Stage::Gathering { image, bytes: Vec::new() }
+            Stage::Gathering { whole, bytes: Vec::new() }
         };
         true
     }
@@ -323,10 +316,15 @@ fn push(out: &mut Out, bytes: Vec<u8>) {
     }
 }
 
-/// What stands before the keys of the file.
-fn head(_: Contents) -> Vec<u8> {
-    let mut writer = rdb::Writer::new();
-    file::Header { version: persist::FILE_VERSION }.write(&mut writer);
-    file::write_aux(&mut writer, b"redis-ver", command::REDIS_VERSION.as_bytes());
-    writer.into_bytes()
+/// What stands before the keys of the file, of the oldest version that carries them.
+fn head(cut: &Cut) -> Head {
+    Head {
+        version: if cut.totals.subexpiry == 0 { 11 } else { 12 },
+        aux: vec![
+            ("redis-ver", command::REDIS_VERSION.to_owned()),
+            ("redis-bits", usize::BITS.to_string()),
+            ("ctime", cut.now_ms.div_euclid(1000).to_string()),
+        ],
+        functions: Vec::new(),
+    }
 }

@@ -7,7 +7,7 @@
 //!   the reader  walks the cells, copies those that are not done ──────────────────┴─► writes them
 //! ```
 //!
-//! A cell is a range of hashes with about one key in it: **what is in a cell that is not done is as it
+//! A cell is a range of hashes with one key in it, if any: **what is in a cell that is not done is as it
 //! was at the cut**, since the first to change anything in it, or to walk over it, copies all of it
 //! and marks it, under the shard's lock. So each key of the cut comes exactly once, wherever tables
 //! grow, shrink or split meanwhile, as a cell is a place in hash space and not in memory. A part
@@ -17,14 +17,19 @@
 //! by slice, and gives up what it has written. It takes clones from the queue before all else, since
 //! a write to a value that is shared copies a part of it.
 //!
-//! The queue cannot deadlock, as a writer never waits in it. Its bytes are told to those who may
-//! hold writers back between commands ([`Keyspace::snapshot_lag`]).
+//! The queue cannot deadlock: who holds a shard never waits for it. It is bounded by letting writers
+//! rest between commands ([`Keyspace::rests`]), and by pausing the walk. Of a reader that hangs
+//! memory grows, slowly, by what a fork would take.
+//!
+//! Workers walk, between requests ([`Helper`]): a thread that does more than that, and is put
+//! aside by the kernel while it holds a shard, would hold up all of them. Where nobody helps the
+//! reader walks itself.
 
 mod cells;
 mod part;
 mod shared;
 
-use crate::{AccessClock, Entry, HeldShards, Keyspace, persist};
+use crate::{AccessClock, Entry, HeldShards, Keyspace, Shard, persist};
 use cells::Cells;
 use lock::ShardId;
 pub(crate) use part::Part;
@@ -34,6 +39,7 @@ use shared::{Batch, Handed};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
 use types::persist::Saving;
 
 /// What a snapshot writes, and how.
@@ -78,9 +84,10 @@ impl Drop for Turn {
         let space = &*self.0;
         for id in space.shards().ids() {
             let mut shard = space.shards().one(id);
-            let parts: Vec<_> = shard.databases.iter_mut().map(|db| db.part().1.take()).collect();
+            let parts = shard.databases.iter_mut().map(|database| database.part().1.take());
+            let parts: Vec<_> = parts.collect();
             drop(shard);
-            drop(parts);
+            parts.into_iter().flatten().for_each(|part| part.end());
         }
         space.dispose(&mut space.snapshot.end());
     }
@@ -111,8 +118,7 @@ pub struct Snapshot {
     db: u32,
     entries: std::vec::IntoIter<Entry>,
     handed: Option<Handed>,
-    /// Where the walk is; at the end the number of databases.
-    at: (u32, usize),
+    walker: Walker,
 }
 
 impl Keyspace {
@@ -135,10 +141,21 @@ impl Keyspace {
         self.snapshot.is_busy()
     }
 
-    /// Bytes that writers have copied for a snapshot and its reader has not taken yet.
-    #[inline]
+    /// Bytes that were copied for a snapshot and its reader has not taken yet.
     pub fn snapshot_lag(&self) -> u64 {
         self.snapshot.queued_bytes()
+    }
+
+    /// Whether a client that has just changed data should rest for the reader of a snapshot to catch
+    /// up; if so, `waker` is called when it has. Called between commands, without locks.
+    #[inline]
+    pub fn rests(&self, waker: &Waker) -> bool {
+        self.snapshot.rest(waker, || self.accounted_bytes())
+    }
+
+    /// Lets all go on who rest: at intervals, so that a reader whose disk hangs stops nobody.
+    pub fn end_rests(&self) {
+        self.snapshot.wake_resting();
     }
 }
 
@@ -169,6 +186,7 @@ impl Prepared {
                 }
             }
         });
+        space.snapshot.wake_helpers();
         let mut writer = Writer::new();
         if !options.compress {
             writer = writer.without_compression();
@@ -185,7 +203,7 @@ impl Prepared {
             db: 0,
             entries: Vec::new().into_iter(),
             handed: None,
-            at: (0, 0),
+            walker: Walker { shard: 0 },
         }
     }
 }
@@ -255,58 +273,95 @@ impl Snapshot {
     /// The next entries: from the queue, from tables that were handed over, from the walk. `None`
     /// when there is nothing left.
     fn next_batch(&mut self) -> Option<Batch> {
+        /// Steps of the walk before it is left to the helpers again.
+        const STEPS: usize = 16;
         loop {
-            if let Some(batch) = self.turn.0.snapshot.pop() {
+            let space = &*self.turn.0;
+            let parts = space.snapshot.parts();
+            if let Some(batch) = space.snapshot.pop() {
                 return Some(batch);
             }
-            let handed = self.handed.take().or_else(|| self.turn.0.snapshot.pop_handed());
-            if let Some(mut handed) = handed {
-                let (batch, more) = handed.part.walk(&handed.table);
-                if more {
+            if let Some(mut handed) = self.handed.take().or_else(|| space.snapshot.pop_handed()) {
+                if handed.part.walk(&handed.table) {
                     self.handed = Some(handed);
                 } else {
-                    self.turn.0.dispose(&mut vec![handed.into_garbage()]);
+                    space.dispose(&mut vec![handed.into_garbage()]);
                 }
-                return Some(batch);
-            }
-            if self.at.0 == self.turn.0.databases() {
-                // No table has had a part since before the queue was looked at.
+            } else if parts == 0 {
                 return None;
-            }
-            if let Some(batch) = self.walk() {
-                return Some(batch);
+            } else if !space.snapshot.await_batch() {
+                for _ in 0..STEPS {
+                    self.walker.step(space);
+                }
             }
         }
     }
+}
 
-    /// A step of the walk.
-    fn walk(&mut self) -> Option<Batch> {
-        let (db, index) = self.at;
-        let id = ShardId(index as u16);
-        let mut batch = None;
-        let mut more = false;
-        let mut shard = self.turn.0.shards().one(id);
-        for database in &mut shard.databases {
-            let (table, slot) = database.part();
-            if let Some(part) = slot.as_mut().filter(|part| part.db == db) {
-                let (entries, has_more) = part.walk(table);
-                batch = Some(entries);
-                more = has_more;
-                if !more {
-                    *slot = None;
-                }
-                break;
+/// Goes over shards and walks over their parts of a snapshot.
+struct Walker {
+    shard: usize,
+}
+
+impl Walker {
+    /// Walks a step in the shard where it is, or the next that has a part.
+    fn step(&mut self, space: &Keyspace) {
+        for _ in 0..space.shards().count() {
+            if walk_shard(&mut space.shards().one(ShardId(self.shard as u16))) {
+                return;
             }
+            self.shard = (self.shard + 1) % space.shards().count();
         }
-        drop(shard);
-        if !more {
-            self.at = if index + 1 < self.turn.0.shards().count() {
-                (db, index + 1)
-            } else {
-                (db + 1, 0)
-            };
+    }
+}
+
+/// Walks a step over one of the shard's parts; `false`: it has none.
+fn walk_shard(shard: &mut Shard) -> bool {
+    for database in &mut shard.databases {
+        let (table, slot) = database.part();
+        if let Some(part) = slot {
+            if !part.walk(table)
+                && let Some(part) = slot.take()
+            {
+                part.end();
+            }
+            return true;
         }
-        batch
+    }
+    false
+}
+
+/// Somebody who walks for the reader of a snapshot, in between: then the reader holds no shard. Its
+/// thread may be one that others are preferred to.
+pub struct Helper {
+    space: Arc<Keyspace>,
+    walker: Walker,
+}
+
+impl Helper {
+    /// Helpers of different numbers begin at different shards.
+    pub fn new(space: &Arc<Keyspace>, number: usize) -> Self {
+        space.snapshot.helper_comes();
+        let count = space.shards().count();
+        // Far apart: the bits of the number, the other way round.
+        let shard = number.reverse_bits() >> 1 >> (usize::BITS - 1 - count.trailing_zeros());
+        Self { space: Arc::clone(space), walker: Walker { shard } }
+    }
+
+    /// Ready when there is something to do; else `waker` is called when there is.
+    pub fn poll(&self, waker: &Waker) -> Poll<()> {
+        self.space.snapshot.poll_walk(waker)
+    }
+
+    /// Does some of it: microseconds.
+    pub fn step(&mut self) {
+        self.walker.step(&self.space);
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.space.snapshot.helper_goes();
     }
 }
 

@@ -5,12 +5,10 @@ use super::{Batch, Handed, Shared};
 use crate::shard::Table;
 use std::sync::Arc;
 
-/// What a snapshot has of a table. An entry whose cell is not done is as it was at the cut, and the
+/// What a snapshot has of a table, which may be that of another database by now. An entry whose cell is not done is as it was at the cut, and the
 /// snapshot has not got it; one whose cell is done, it has, if it was there at the cut.
 pub(crate) struct Part {
     shared: Arc<Shared>,
-    /// The index of the table's database at the cut: it may be another by now.
-    pub(super) db: u32,
     cells: Cells,
     /// The walk has got all cells before this one.
     next: u64,
@@ -26,7 +24,8 @@ const STRIDES_MAX: u32 = 8;
 
 impl Part {
     pub(super) fn new(shared: Arc<Shared>, db: u32, cells: Cells) -> Self {
-        Self { shared, db, cells, next: 0, last_is_heavy: false, kept: Batch::new(db) }
+        shared.part_begins();
+        Self { shared, cells, next: 0, last_is_heavy: false, kept: Batch::new(db) }
     }
 
     /// What is about to change has this hash: its cell is kept as it is.
@@ -39,14 +38,12 @@ impl Part {
         }
     }
 
-    /// The next entries of the walk, with those that were kept. Returns whether there are more.
-    pub(super) fn walk(&mut self, table: &Table) -> (Batch, bool) {
+    /// A step of the walk: its entries go to the queue, with those that were kept. Returns whether
+    /// there is more.
+    pub(super) fn walk(&mut self, table: &Table) -> bool {
         let mut batch = self.kept.take();
         for _ in 0..STRIDES_MAX {
-            if self.next == self.cells.len() {
-                return (batch, false);
-            }
-            if batch.is_full() {
+            if self.next == self.cells.len() || batch.is_full() {
                 break;
             }
             // Neighbors of what is large are large, most likely.
@@ -56,12 +53,19 @@ impl Part {
             });
         }
         self.last_is_heavy = batch.is_heavy();
-        (batch, true)
+        self.shared.push(batch);
+        self.next < self.cells.len()
     }
 
     /// The table goes from its shard, and its `bytes` from the account: the snapshot gets all of it.
     pub(crate) fn hand_over(self: Box<Self>, table: Box<Table>, bytes: u64) {
         let shared = Arc::clone(&self.shared);
         shared.hand_over(Handed { part: self, table, bytes });
+        shared.part_ends();
+    }
+
+    /// It is not needed any more: it has got all, or nobody wants it.
+    pub(super) fn end(self: Box<Self>) {
+        self.shared.part_ends();
     }
 }

@@ -4,8 +4,10 @@ use super::part::Part;
 use crate::shard::Table;
 use crate::{Entry, Garbage};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use stdx::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use stdx::sync::{Condvar, Mutex};
 
 /// Entries of one database as they were at the cut.
 pub(super) struct Batch {
@@ -24,7 +26,7 @@ impl Batch {
     pub(super) fn add(&mut self, entry: &Entry) {
         // A large value that is written to while the snapshot has it is copied bit by bit.
         self.urgent |= entry.is_large();
-        let copy = entry.copied(entry.key());
+        let copy = entry.twin();
         self.bytes += copy.own_bytes() as u64;
         self.entries.push(copy);
     }
@@ -66,14 +68,47 @@ impl Handed {
     }
 }
 
-/// The only snapshot there can be, as writers see it.
+/// The walk pauses while so much waits for the reader: a millisecond's work or two.
+const WALK_BYTES: u64 = 1 << 20;
+/// Writers rest when so much waits, or a sixteenth of all data if that is more.
+const LAG_BYTES: u64 = 8 << 20;
+const LAG_SHARE: u64 = 16;
+/// How long the reader waits for the queue to fill, and how often before it walks itself.
+const PAUSE: Duration = Duration::from_micros(500);
+const PAUSES_MAX: u32 = 8;
+
+/// The only snapshot there can be, as writers, helpers and the reader see it.
 #[derive(Default)]
 pub(crate) struct Shared {
     busy: AtomicBool,
+    /// Tables that have a part. One that goes has put all it has into the queue before.
+    parts: AtomicUsize,
     /// Bytes in the queue.
     queued_bytes: AtomicU64,
     queue: Mutex<VecDeque<Batch>>,
+    /// On which the reader waits. Nobody notifies it: whoever wakes a thread while it holds a shard
+    /// may be put aside by the kernel in favor of that.
+    pause: Condvar,
     handed: Mutex<Vec<Handed>>,
+    helpers: AtomicUsize,
+    /// Helpers that have nothing to do.
+    idle: Mutex<Vec<Waker>>,
+    /// Writers that let the reader catch up.
+    resting: Mutex<Vec<Waker>>,
+}
+
+/// Wakes all who wait in a list.
+fn wake(list: &Mutex<Vec<Waker>>) {
+    let wakers = std::mem::take(&mut *list.lock());
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+/// Puts a waker into a list.
+fn add(list: &Mutex<Vec<Waker>>, waker: &Waker) {
+    let mut list = list.lock();
+    if !list.iter().any(|other| other.will_wake(waker)) {
+        list.push(waker.clone());
+    }
 }
 
 impl Shared {
@@ -88,6 +123,7 @@ impl Shared {
         self.queued_bytes.store(0, Ordering::Relaxed);
         let handed = std::mem::take(&mut *self.handed.lock());
         self.busy.store(false, Ordering::Release);
+        self.wake_resting();
         handed.into_iter().map(Handed::into_garbage).collect()
     }
 
@@ -101,7 +137,20 @@ impl Shared {
         self.queued_bytes.load(Ordering::Relaxed)
     }
 
+    /// A table has a part from now on. Under its shard's lock, as are the next three.
+    pub(super) fn part_begins(&self) {
+        self.parts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A part is over.
+    pub(super) fn part_ends(&self) {
+        self.parts.fetch_sub(1, Ordering::Release);
+    }
+
     pub(super) fn push(&self, batch: Batch) {
+        if batch.entries.is_empty() {
+            return;
+        }
         self.queued_bytes.fetch_add(batch.bytes, Ordering::Relaxed);
         let mut queue = self.queue.lock();
         if batch.urgent {
@@ -111,17 +160,91 @@ impl Shared {
         }
     }
 
-    pub(super) fn pop(&self) -> Option<Batch> {
-        let batch = self.queue.lock().pop_front()?;
-        self.queued_bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
-        Some(batch)
-    }
-
     pub(super) fn hand_over(&self, handed: Handed) {
         self.handed.lock().push(handed);
     }
 
+    /// How many tables have a part. All that came from others is there to be popped.
+    pub(super) fn parts(&self) -> usize {
+        self.parts.load(Ordering::Acquire)
+    }
+
+    pub(super) fn pop(&self) -> Option<Batch> {
+        let batch = self.queue.lock().pop_front()?;
+        let before = self.queued_bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
+        let left = before - batch.bytes;
+        if left < WALK_BYTES / 2 {
+            wake(&self.idle);
+        }
+        if left < LAG_BYTES / 2 {
+            self.wake_resting();
+        }
+        Some(batch)
+    }
+
     pub(super) fn pop_handed(&self) -> Option<Handed> {
         self.handed.lock().pop()
+    }
+
+    /// Waits a little for what helpers bring. Returns whether something came.
+    pub(super) fn await_batch(&self) -> bool {
+        if self.helpers.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        wake(&self.idle);
+        let mut queue = self.queue.lock();
+        for _ in 0..PAUSES_MAX {
+            if !queue.is_empty() {
+                return true;
+            }
+            self.pause.wait_for(&mut queue, PAUSE);
+        }
+        !queue.is_empty()
+    }
+
+    pub(super) fn helper_comes(&self) {
+        self.helpers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn helper_goes(&self) {
+        self.helpers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn is_hungry(&self) -> bool {
+        self.parts() > 0 && self.queued_bytes() < WALK_BYTES
+    }
+
+    /// Ready when there is something to walk over.
+    pub(super) fn poll_walk(&self, waker: &Waker) -> Poll<()> {
+        if self.is_hungry() {
+            return Poll::Ready(());
+        }
+        add(&self.idle, waker);
+        // Whoever made it hungry before it looked at the list is seen here.
+        if self.is_hungry() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    pub(super) fn wake_helpers(&self) {
+        wake(&self.idle);
+    }
+
+    /// Whether a writer should rest; if so, `waker` is called when it may go on. `data_bytes`: of all
+    /// data.
+    #[inline]
+    pub(super) fn rest(&self, waker: &Waker, data_bytes: impl FnOnce() -> u64) -> bool {
+        self.queued_bytes() > LAG_BYTES && self.rest_in_list(waker, data_bytes())
+    }
+
+    #[cold]
+    fn rest_in_list(&self, waker: &Waker, data_bytes: u64) -> bool {
+        let is_behind = || self.queued_bytes() > LAG_BYTES.max(data_bytes / LAG_SHARE);
+        if is_behind() {
+            add(&self.resting, waker);
+        }
+        is_behind()
+    }
+
+    pub(super) fn wake_resting(&self) {
+        wake(&self.resting);
     }
 }

@@ -10,7 +10,7 @@
 
 use super::snapshot_save;
 use crate::node::Server;
-use command::{CommandError, Node};
+use command::{CommandError, Node, Others};
 use config::{Config, id};
 use disk::RealDisk;
 use durability::aof::{
@@ -18,11 +18,11 @@ use durability::aof::{
     Writer, write_base,
 };
 use engine::{Level, SnapshotError};
-use keyspace::Snapshot;
-use parking_lot::Mutex;
+use keyspace::{Snapshot, SnapshotOptions};
+use parking_lot::{Condvar, Mutex};
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
@@ -36,8 +36,12 @@ pub(crate) struct Log {
     pub status: Arc<Status>,
     thread: OnceLock<Thread>,
     pub rewriting: Mutex<Rewriting>,
+    /// A rewrite has begun, or could not.
+    begun: Condvar,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds before each write.
     pub write_delay: AtomicU64,
+    /// How many waited for the last syncs, under `always`.
+    group: AtomicUsize,
     /// Syncs that took so long that clients were held up.
     pub delayed: AtomicU64,
 }
@@ -219,6 +223,9 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
     const SOON_MICROS: u64 = 2_000;
     let log = &server.persistence.log;
     delay(log.write_delay.load(Ordering::Relaxed));
+    if server.engine.reply_gate.level() == Level::Fsync {
+        gather(server);
+    }
     let mut guard = log.writer.lock();
     let writer = guard.as_mut()?;
     match writer.step(moment()) {
@@ -226,6 +233,26 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
         Next::Soon => Some(SOON_MICROS),
         Next::Later(micros) if writer.sleep(waker) => micros,
         Next::Later(_) => Some(0),
+    }
+}
+
+/// Under `always`: whom the last sync let go writes again soon, and who has to wait for the next sync
+/// anyway is better served by this one. Waits for as many as there were, for a part of a sync's time.
+fn gather(server: &Server) {
+    const PAUSE: Duration = Duration::from_micros(20);
+    const MICROS_MAX: u64 = 1000;
+    let (log, durable) = (&server.persistence.log, &server.engine.reply_gate.durable);
+    let last = log.group.load(Ordering::Relaxed);
+    let sync_micros = log.status.sync_micros.load(Ordering::Relaxed);
+    let until = clock::monotonic().0 + (sync_micros / 2).min(MICROS_MAX);
+    let mut waiters = durable.waiters();
+    while last > 1 && waiters > 0 && waiters < last && clock::monotonic().0 < until {
+        std::thread::park_timeout(PAUSE);
+        waiters = durable.waiters();
+    }
+    if waiters > 0 {
+        // Who is gone is forgotten slowly, and who comes is counted at once.
+        log.group.store(waiters.max(last - last.div_ceil(8)), Ordering::Relaxed);
     }
 }
 
@@ -266,7 +293,7 @@ fn begin_rewrite(server: &Server) {
     {
         let rewriting = log.rewriting.lock();
         let early = clock::monotonic().0 < rewriting.retry_at;
-        if rewriting.running.is_some() || early || !log.is_on() {
+        if rewriting.running.is_some() || early {
             return;
         }
     }
@@ -274,19 +301,14 @@ fn begin_rewrite(server: &Server) {
         return;
     }
     match prepare_rewrite(server) {
-        Ok(Some(begun)) => {
-            let mut rewriting = log.rewriting.lock();
-            rewriting.wanted = false;
-            rewriting.count += 1;
-            drop(rewriting);
-            spawn_rewrite(server, begun);
-        }
+        Ok(Some(begun)) => spawn_rewrite(server, begun),
         Ok(None) => {}
         Err(error) => {
             log_warning!("Can't rewrite append only file in background: {error}");
             rewrite_failed(server);
         }
     }
+    log.begun.notify_all();
 }
 
 /// A rewrite at its cut.
@@ -299,49 +321,94 @@ struct Begun {
     cancelled: Arc<AtomicBool>,
 }
 
-/// Makes the next file, and cuts. `None`: another snapshot is under way.
+/// The parameters of a rewrite.
+struct Wanted {
+    options: SnapshotOptions,
+    files: Files,
+    rdb: bool,
+    incremental: bool,
+    timestamps: bool,
+}
+
+impl Wanted {
+    fn of(config: &Config) -> Self {
+        let yes = |name| config.yes(name);
+        Self {
+            options: snapshot_save::options(config, clock::now().0),
+            files: files(config),
+            rdb: yes(id("aof-use-rdb-preamble")),
+            incremental: yes(id("aof-rewrite-incremental-fsync")),
+            timestamps: yes(id("aof-timestamp-enabled")),
+        }
+    }
+}
+
+/// Makes the next file, and cuts. `None`: something is in the way for now.
+///
+/// The writer's lock is not held while the gate closes: whoever has closed it may wait for the writer.
 fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let log = &server.persistence.log;
-    let (options, rdb, incremental, timestamps) = {
-        let config = server.config.lock();
-        let yes = |name| config.yes(name);
-        (
-            snapshot_save::options(&config, clock::now().0),
-            yes(id("aof-use-rdb-preamble")),
-            yes(id("aof-rewrite-incremental-fsync")),
-            yes(id("aof-timestamp-enabled")),
-        )
+    let wanted = Wanted::of(&server.config.lock());
+    if let Some(writer) = &mut *log.writer.lock()
+        && !writer.is_prepared()
+    {
+        writer.prepare().map_err(|error| error.to_string())?;
+    }
+    let Ok(mut participant) = server.engine.space.epochs().register() else {
+        return Err("there are too many threads".into());
     };
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let mut guard = log.writer.lock();
-    let Some(writer) = guard.as_mut() else { return Ok(None) };
-    writer.prepare().map_err(|error| error.to_string())?;
-    let cut =
-        server.engine.begin_snapshot(options, command::Others::Run, |cut| writer.cut(cut.lsn));
+    let closed = participant.close();
+    let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
+    if guard.as_ref().is_some_and(|writer| !writer.is_prepared()) {
+        return Ok(None);
+    }
+    let cut = server.engine.begin_snapshot(wanted.options, Others::Stand, |cut| {
+        if let Some(writer) = guard.as_mut() {
+            writer.cut(cut.lsn);
+        }
+    });
+    drop(closed);
     let mut snapshot = match cut {
         Ok(snapshot) => snapshot,
+        Err(SnapshotError::Busy) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let part = match guard.as_ref() {
+        Some(writer) => writer.next_base(wanted.rdb),
+        None => wanted.files.next_base(wanted.rdb).map_err(|fault| fault.0)?,
+    };
+    let form = match form(server, &wanted, &mut snapshot) {
+        Ok(form) => form,
         Err(error) => {
-            writer.abandon();
-            return if error == SnapshotError::Busy { Ok(None) } else { Err(error.to_string()) };
+            if let Some(writer) = guard.as_mut() {
+                writer.abandon();
+            }
+            return Err(error);
         }
     };
-    let (files, part) = (writer.files().clone(), writer.next_base(rdb));
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let started_seconds = clock::now().0.div_euclid(1000);
+    {
+        // Under the writer's lock: who takes the writer away finds what to cancel.
+        let mut rewriting = log.rewriting.lock();
+        rewriting.running = Some(Running { started_seconds, cancelled: Arc::clone(&cancelled) });
+        rewriting.wanted = false;
+        rewriting.count += 1;
+    }
     drop(guard);
-    let form = if rdb {
-        Form::Rdb(snapshot_save::image(server, &mut snapshot, true)?)
-    } else {
-        Form::Commands {
-            seconds: timestamps.then(|| clock::now().0.div_euclid(1000)),
-            functions: super::functions::sources(server),
-            limits: server.engine.settings().limits,
-        }
-    };
-    let running = Running {
-        started_seconds: clock::now().0.div_euclid(1000),
-        cancelled: Arc::clone(&cancelled),
-    };
-    log.rewriting.lock().running = Some(running);
+    let Wanted { files, incremental, .. } = wanted;
     Ok(Some(Begun { files, part, form, snapshot, incremental, cancelled }))
+}
+
+fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
+    if wanted.rdb {
+        return snapshot_save::image(server, snapshot, true).map(Form::Rdb);
+    }
+    Ok(Form::Commands {
+        seconds: wanted.timestamps.then(|| clock::now().0.div_euclid(1000)),
+        functions: super::functions::sources(server),
+        limits: server.engine.settings().limits,
+    })
 }
 
 fn spawn_rewrite(server: &Server, begun: Begun) {
@@ -366,21 +433,21 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     let outcome = write(server, &mut begun);
     let log = &server.persistence.log;
     let mut guard = log.writer.lock();
+    let cancelled = begun.cancelled.load(Ordering::Acquire);
     let adopted = match (outcome, guard.as_mut()) {
-        (Ok(size), Some(writer)) if !begun.cancelled.load(Ordering::Acquire) => {
-            writer.adopt(begun.part, size, moment()).map_err(Unwritten::Io)
-        }
-        (Ok(_), _) => Err(Unwritten::Cancelled),
+        (Ok(_), _) if cancelled => Err(Unwritten::Cancelled),
+        (Ok(size), Some(writer)) => writer.adopt(begun.part, size, moment()).map_err(Unwritten::Io),
+        (Ok(_), None) => begun
+            .files
+            .adopt(begun.part)
+            .map_err(|fault| Unwritten::Io(std::io::Error::other(fault.0))),
         (Err(error), _) => Err(error),
     };
-    match (&adopted, guard.as_mut()) {
-        (Ok(()), Some(writer)) => {
-            if let Err(error) = writer.collect() {
-                log_warning!("Removing files that the AOF does not need: {error}");
-            }
-        }
-        (Err(_), Some(writer)) => writer.abandon(),
-        (_, None) => {}
+    if adopted.is_err()
+        && !cancelled
+        && let Some(writer) = guard.as_mut()
+    {
+        writer.abandon();
     }
     drop(guard);
     match adopted {
@@ -453,7 +520,10 @@ fn rewrite_failed(server: &Server) {
 
 /// BGREWRITEAOF.
 pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static str, CommandError> {
+    /// How long a client waits to hear whether it has begun: for the gate, and some syncs.
+    const BEGIN_MS: u64 = 1000;
     let log = &server.persistence.log;
+    start_thread(server).map_err(|error| CommandError::err(format_args!("{error}")))?;
     let saving = server.persistence.snapshot.lock().running.is_some();
     {
         let mut rewriting = log.rewriting.lock();
@@ -470,6 +540,17 @@ pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static 
     if saving || in_transaction {
         log_notice!("Background append only file rewriting scheduled.");
         return Ok("Background append only file rewriting scheduled");
+    }
+    let mut rewriting = log.rewriting.lock();
+    let failures = rewriting.failures;
+    if rewriting.wanted && rewriting.running.is_none() {
+        log.begun.wait_for(&mut rewriting, Duration::from_millis(BEGIN_MS));
+    }
+    if rewriting.failures > failures {
+        return Err(CommandError::err(format_args!(
+            "Can't execute an AOF background rewriting. Please check the server logs for more \
+             information."
+        )));
     }
     Ok("Background append only file rewriting started")
 }
@@ -516,10 +597,10 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
 
 fn switch_off(server: &Server) {
     let log = &server.persistence.log;
+    let writer = log.writer.lock().take();
     if log.cancel_rewrite() {
         log_notice!("Killing running AOF rewrite child: the rewrite is given up");
     }
-    let writer = log.writer.lock().take();
     if let Some(mut writer) = writer
         && let Err(error) = writer.flush(moment())
     {
@@ -545,6 +626,9 @@ pub(super) fn flush(server: &Server) -> Result<(), String> {
 pub(crate) fn tick(server: &Server) {
     let log = &server.persistence.log;
     if !log.is_on() {
+        if log.rewriting.lock().wanted {
+            log.kick();
+        }
         return;
     }
     let (percent, least) = {

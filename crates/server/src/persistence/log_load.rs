@@ -136,6 +136,28 @@ fn load_base(server: &Server, path: &Path) -> Result<u64, String> {
     Ok(frames.offset())
 }
 
+/// Brings the log to disk and stops it, and empties the databases. Whoever was inside has passed once
+/// the gate is closed; who comes later is told that the server is loading.
+fn empty(server: &Server) -> Result<(), String> {
+    let log = &server.persistence.log;
+    let Ok(mut participant) = server.engine.space.epochs().register() else {
+        return Err("there are too many threads".into());
+    };
+    let closed = participant.close();
+    let mut writer = log.writer.lock();
+    if let Some(writer) = writer.as_mut() {
+        writer.flush(moment()).map_err(|error| format!("Fail to fsync the AOF file: {error}"))?;
+    }
+    *writer = None;
+    drop(writer);
+    let mut record = Record::default();
+    let mut held = server.engine.space.hold_all();
+    Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
+    drop((held, closed));
+    server.engine.space.dispose(&mut record.garbage);
+    Ok(())
+}
+
 /// DEBUG LOADAOF: what is in memory is replaced by what is on disk. Others are told that the server is
 /// loading.
 pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError> {
@@ -154,23 +176,8 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         condition.set_loading(false);
         CommandError::err(format_args!("Error trying to load the AOF files, check server logs."))
     };
-    let mut guard = log.writer.lock();
     let state = log.status.state();
-    if let Some(writer) = guard.as_mut()
-        && let Err(error) = writer.flush(moment())
-    {
-        return Err(failed(format!("Fail to fsync the AOF file: {error}")));
-    }
-    *guard = None;
-    // Whoever was inside when the load began has passed once the gate could be closed.
-    if let Ok(mut participant) = server.engine.space.epochs().register() {
-        let closed = participant.close();
-        let mut record = Record::default();
-        let mut held = server.engine.space.hold_all();
-        Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
-        drop((held, closed));
-        server.engine.space.dispose(&mut record.garbage);
-    }
+    empty(server).map_err(failed)?;
     let manifest = match files.find() {
         Ok(Found::Set(manifest)) => manifest,
         Ok(Found::Nothing) => Default::default(),
@@ -180,7 +187,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
     let status = Arc::clone(&log.status);
-    *guard = match state {
+    let writer = match state {
         State::Off => None,
         State::Good | State::Full => {
             let opened = loaded.writer(files, policy, streams, status);
@@ -191,7 +198,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
             Some(Writer::waiting(files, manifest, policy, streams, status))
         }
     };
-    drop(guard);
+    *log.writer.lock() = writer;
     if matches!(state, State::Waits | State::Lost) {
         log.want_rewrite();
     }
