@@ -677,7 +677,8 @@ impl Run<'_, '_> {
     #[cold]
     fn is_busy(&self, row: &command::Command) -> bool {
         let queues = self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
-        !row.flags.has(Flags::ALLOW_BUSY) && (row.place == Place::Conn || queues)
+        let refused = matches!(row.place, Place::Conn | Place::Exec) || queues;
+        refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
     /// Whether the command takes memory: by what it stores, or by being queued.
