@@ -319,15 +319,13 @@ fn hscan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let cursor = args.cursor()?;
     let horizon_ms = cx.db.horizon_ms();
-    reply.array(2);
+    let mut words = Words::default();
     // A missing key is told before the options are looked at.
     let Some(hash) = cx.db.read::<Hash>(&key)? else {
-        reply.bulk(b"0");
-        reply.array(0);
+        words.reply_from(0, reply);
         return Ok(Effect::None);
     };
-    let scan = ElementScan::parse(args, true)?;
-    let mut words = Words::default();
+    let scan = ElementScan::parse(args, Some("NOVALUES"))?;
     let (mut name, mut value) = <(Digits, Digits)>::default();
     let next = hash.at(horizon_ms).scan(cursor, scan.count, |field| {
         let text = field.name.text(&mut name);
@@ -338,9 +336,6 @@ fn hscan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             }
         }
     });
-    let mut text = Vec::new();
-    stdx::num::write_u64(&mut text, next);
-    reply.bulk(&text);
-    words.reply(reply);
+    words.reply_from(next, reply);
     Ok(Effect::None)
 }
