@@ -433,7 +433,9 @@ impl Run<'_, '_> {
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
     /// entries.
     pub(crate) fn prefetch(&self, pass: &lock::Pass<'_>, keys: &[KeyRef<'_>]) {
-        if keys.len() < 2 {
+        // Often all requests of a pipeline are on one key.
+        let changes = |pair: &&[KeyRef<'_>]| pair[0].hash() != pair[1].hash();
+        if !keys.windows(2).any(|pair| changes(&pair)) {
             return;
         }
         for key in keys {

@@ -309,6 +309,9 @@ fn random_ops(seed: u64, pattern: u64, shard_bits: u32, size: u64, steps: u64) {
     end_of(pair, seed);
 }
 
+/// Bytes of a table with one segment of the smallest size.
+const SMALLEST_BYTES: usize = 256;
+
 /// All ways for the items to go.
 fn end_of(mut pair: Pair, seed: u64) {
     match seed % 4 {
@@ -318,7 +321,7 @@ fn end_of(mut pair: Pair, seed: u64) {
                 pair.remove(key);
             }
             pair.check();
-            assert_eq!(pair.table.memory_bytes(), 0);
+            assert!(pair.table.memory_bytes() <= SMALLEST_BYTES);
         }
         1 => {
             pair.table.clear();
@@ -386,7 +389,7 @@ fn equal_hashes_stay_bounded() {
             pair.model.remove(&key);
         }
         pair.check();
-        assert_eq!(pair.table.memory_bytes(), 0);
+        assert!(pair.table.memory_bytes() <= SMALLEST_BYTES);
     }
 }
 
