@@ -210,8 +210,7 @@ impl Engine {
             lsn: Lsn(0),
         };
         run.log.active = run.room.active();
-        let mut done = 0;
-        let mut stop = None;
+        let (mut done, mut stop) = (0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
             let ran = if meanwhile {
@@ -236,14 +235,12 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
-                let lsn = run.lsn;
-                run.settle(plans, done);
+                let lsn = run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
                 return Served { done: done + rest.done, lsn, ..rest };
             }
         }
-        let lsn = run.lsn;
-        run.settle(plans, done);
+        let lsn = run.settle(plans, done);
         let changed = worker.refresh(self);
         if !meanwhile
             && (changed || worker.settings.eviction.is_some())
@@ -608,6 +605,8 @@ impl Run<'_, '_> {
     #[cold]
     fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
         let lsn = match locked {
+            // WAITAOF has a time of its own.
+            Locked::Nothing if request.spec.flags.has(Flags::BLOCKING) => Lsn(0),
             Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
             Locked::Nothing => self.engine.journal.tail(),
             Locked::One(shard) => Lsn(shard.lsn),
@@ -811,8 +810,8 @@ impl Run<'_, '_> {
         End::Close
     }
 
-    /// Brings the batch's numbers to where others see them.
-    fn settle(self, plans: &[Plan], done: usize) {
+    /// Brings the batch's numbers to where others see them; what its replies depend on.
+    fn settle(self, plans: &[Plan], done: usize) -> Lsn {
         self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
         let commands = (done as u64).saturating_add_signed(self.uncounted);
@@ -835,5 +834,6 @@ impl Run<'_, '_> {
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }
+        self.lsn
     }
 }

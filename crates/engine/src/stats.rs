@@ -66,6 +66,8 @@ macro_rules! totals {
             pub longest_ticks: Counter,
             /// The most commands of one batch.
             pub most_commands: Counter,
+            /// Bytes that the Lua machine holds.
+            pub machine_bytes: Counter,
         }
 
         /// The sum over all workers.
@@ -75,6 +77,9 @@ macro_rules! totals {
             pub changes: u64,
             pub longest_ticks: u64,
             pub most_commands: u64,
+            pub machine_bytes: u64,
+            /// Of the largest machine.
+            pub machine_bytes_max: u64,
             /// By error code.
             pub errors: BTreeMap<String, u64>,
         }
@@ -88,6 +93,7 @@ macro_rules! totals {
                     changes: Counter::default(),
                     longest_ticks: Counter::default(),
                     most_commands: Counter::default(),
+                    machine_bytes: Counter::default(),
                 }
             }
 
@@ -111,6 +117,9 @@ macro_rules! totals {
                 $(total.$name += self.$name.get();)*
                 total.changes += self.changes.get();
                 total.longest_ticks = total.longest_ticks.max(self.longest_ticks.get());
+                let machine_bytes = self.machine_bytes.get();
+                total.machine_bytes += machine_bytes;
+                total.machine_bytes_max = total.machine_bytes_max.max(machine_bytes);
                 total.most_commands = total.most_commands.max(self.most_commands.get());
                 for (code, count) in &*self.errors.lock() {
                     *total.errors.entry(code.clone()).or_default() += count;
@@ -148,8 +157,6 @@ totals! {
     command_ticks,
     /// Ticks of work that recurs.
     cron_ticks,
-    /// Bytes that the Lua machine holds.
-    machine_bytes,
 }
 
 impl WorkerStats {

@@ -244,6 +244,7 @@ impl<'f> Run<'f, '_> {
 
     pub(crate) fn write_record(&mut self) -> Option<u64> {
         let lsn = self.transaction.take()?.write(self.writer, &mut self.room)?;
+        self.session.wrote = lsn.0;
         Some(lsn.0)
     }
 

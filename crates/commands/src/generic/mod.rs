@@ -11,6 +11,7 @@ mod delete;
 mod expire;
 mod object;
 mod scan;
+mod wait;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     expire::TTL,
     delete::TYPE,
     delete::UNLINK,
+    wait::WAIT,
+    wait::WAITAOF,
 ];
 
 /// All arguments are keys that are looked at but not into.
