@@ -177,8 +177,8 @@ fn memory(server: &Server, out: &mut String) {
     let free = used.saturating_sub(server.memory_at_start).max(1);
     let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
     // The old name means one machine; each worker has one.
-    let total = server.engine.stats.total();
-    let (machines, largest) = (total.machine_bytes, total.machine_bytes_max);
+    let stats = server.engine.stats.total();
+    let (machines, largest) = (stats.machine_bytes, stats.machine_bytes_max);
     let texts = scripts.memory_bytes() + functions.memory_bytes();
     let (libraries, function_count) = functions.len();
     head(out, "Memory");

@@ -1,9 +1,7 @@
 //! WAIT and WAITAOF: until the client's own writes are where it wants them.
 
 use command::grammar::{Argument, integer};
-use command::{
-    Acks, Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome, Wait, Wanted,
-};
+use command::{Acks, Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome, Wait, Wanted};
 use resp::Reply;
 
 const TIMEOUT: Argument = integer("timeout").samples(&["1", "10"]);
@@ -58,7 +56,13 @@ fn wait_for(cx: &mut Cx<'_>, acks: Acks, until_ms: Option<i64>, reply: &mut Repl
     if acks.reached(synced) {
         acks.answer(synced, reply);
     } else {
-        let wait = Wait { wanted: Wanted::Acks(acks), keys: 0, until_ms, meant: Vec::new() };
+        let wait = Wait {
+            wanted: Wanted::Acks(acks),
+            keys: 0,
+            until_ms,
+            again_ms: None,
+            meant: Vec::new(),
+        };
         cx.wait(wait, reply, |reply| acks.answer(synced, reply));
     }
     Ok(Effect::None)
