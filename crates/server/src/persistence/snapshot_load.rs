@@ -72,6 +72,7 @@ pub(crate) fn reload(
         Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
         drop(held);
         server.engine.space.dispose(&mut record.garbage);
+        super::functions::empty(server);
     }
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
     let loaded = load_file(server, &snapshot_path(server), how);
