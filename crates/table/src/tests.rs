@@ -673,3 +673,23 @@ fn visit_between_finds_each_item_once() {
         }
     }
 }
+
+#[test]
+fn what_is_expected_may_come_or_not() {
+    for (expected, came) in [(0, 100), (100, 5000), (50_000, 50_000), (50_000, 10), (1 << 20, 0)] {
+        let mut pair = Pair::new(4);
+        pair.table.expect(expected);
+        assert!(pair.table.memory_bytes() <= expected);
+        pair.check();
+        let mut rng = Rng::new(expected as u64);
+        let keys: Vec<Key> =
+            (0..came).map(|number| key_of(hash_by(0, 4, &mut rng), number)).collect();
+        keys.iter().for_each(|key| pair.set(*key, 1));
+        pair.check_content();
+        // Only an empty table is told what to expect.
+        pair.table.expect(1 << 24);
+        pair.check();
+        keys.iter().for_each(|key| pair.remove(*key));
+        pair.check_content();
+    }
+}
