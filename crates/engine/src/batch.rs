@@ -449,7 +449,9 @@ impl Run<'_, '_> {
     /// Runs the requests at the head of `plans` that are on `shard`, under one acquisition.
     fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan], shards: &mut Vec<ShardId>) -> Ran {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
-        let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
+        // A script on the same shard locks by itself.
+        let here = |plan: &&Plan| plan.lock == LockPlan::One(shard) && plan.concerns_data();
+        let run = run.take_while(here).count();
         let Ok(mut held) = self.engine.space.reach_one(shard) else {
             return self.refuse_busy(&plans[0]);
         };
