@@ -137,7 +137,8 @@ impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
     }
 
     /// Gives memory back after a removal from a segment that has become sparse: merges it with its
-    /// sibling as often as that works, else lays it out smaller; an empty table frees all.
+    /// sibling as often as that works, else lays it out smaller. An empty table keeps the smallest
+    /// segment: one key that comes and goes, as a queue does, moves no memory.
     #[cold]
     pub(crate) fn make_smaller(&mut self, position: u64) {
         let mut merged = false;
@@ -145,13 +146,7 @@ impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
             merged = true;
         }
         let (segment, _) = self.directory.lookup(position);
-        if self.len == 0 && self.segments == 1 {
-            let directory = std::mem::replace(&mut self.directory, Directory::NONE);
-            self.show();
-            self.retire(segment.allocation());
-            self.retire(directory.allocation());
-            (self.segments, self.deepest) = (0, 0);
-        } else if !merged {
+        if !merged {
             let wanted = segment.count() + segment.count() / 4;
             if lines_for(wanted) < segment.lines() {
                 let words: Vec<u64> = segment.words().collect();
