@@ -223,7 +223,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The next part of the file.
-    pub fn next(&mut self) -> Result<Event, LoadError> {
+    pub fn event(&mut self) -> Result<Event, LoadError> {
         let mut wanted = BATCH;
         loop {
             self.fill(wanted)?;
@@ -351,7 +351,7 @@ pub fn load(
     other: &mut dyn FnMut(&Event) -> Result<(), Error>,
 ) -> Result<(), LoadError> {
     loop {
-        let event = frames.next()?;
+        let event = frames.event()?;
         match &event {
             Event::Keys(batch) => batch.load(loader)?,
             Event::Large => frames.load_large(loader)?,

@@ -31,7 +31,7 @@ pub(super) fn load(server: &Server) -> Result<(), String> {
     let started = clock::monotonic().0;
     let how = Load { expire: !server.engine.settings().import_mode, replace: false };
     match load_file(server, &path, how) {
-        Ok(None) => return Ok(()),
+        Ok(None) => Ok(()),
         Ok(Some(counts)) => {
             let micros = clock::monotonic().0.saturating_sub(started);
             report(counts, micros);
@@ -220,7 +220,7 @@ impl ReadingThread<'_> {
         give: impl Fn(Batch) -> Result<(), TrySendError<Batch>>,
     ) -> Result<(), LoadError> {
         loop {
-            let event = frames.next()?;
+            let event = frames.event()?;
             let loading = &self.server.persistence.loading;
             loading.loaded_bytes.store(frames.offset(), Ordering::Relaxed);
             if self.failed.lock().is_some() {
