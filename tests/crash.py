@@ -228,7 +228,7 @@ class Limited(Server):
 
 def reads(wire, number):
     try:
-        return wire.call("GET", f"key:{number}") == b"x" * 100
+        return wire.call("GET", f"key:{number}") == b"x" * 3000
     except WireError:
         return False
 
@@ -239,7 +239,7 @@ def full_disk(template, mode):
         answered, refusal = 0, None
         for number in range(20_000):
             try:
-                wire.call("SET", f"key:{number}", "x" * 100)
+                wire.call("SET", f"key:{number}", "x" * 3000)
                 answered = number + 1
             except WireError as error:
                 refusal = str(error)
@@ -265,7 +265,7 @@ def full_disk(template, mode):
         Server.start(server)
         with Wire(server.port) as again:
             for number in range(answered):
-                assert again.call("GET", f"key:{number}") == b"x" * 100, f"key {number} of {answered}"
+                assert again.call("GET", f"key:{number}") == b"x" * 3000, f"key {number} of {answered}"
             assert again.call("GET", "after") == b"1"
     return f"{answered} keys before the disk was full"
 

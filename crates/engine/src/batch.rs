@@ -573,6 +573,8 @@ impl Run<'_, '_> {
     #[cold]
     fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
         let lsn = match locked {
+            // INFO says what is wrong with the disk, and must not wait for it.
+            Locked::Nothing if request.spec.place == Place::Node => Lsn(0),
             Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
             Locked::Nothing => self.engine.journal.tail(),
             Locked::One(shard) => Lsn(shard.lsn),

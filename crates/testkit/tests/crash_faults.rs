@@ -32,7 +32,7 @@ fn promises_outlive_every_fault() {
     for fsync in [Fsync::Always, Fsync::EverySecond] {
         for fault in FAULTS {
             let setup = Setup { fsync, ..Setup::ALWAYS };
-            let tally = under_faults(setup, WORKLOAD, fault, 16);
+            let tally = under_faults(setup, WORKLOAD, fault, 4);
             println!("{fsync:?}, {fault:?}: {} operations, {} states", tally.points, tally.images);
             assert!(tally.points > 20, "{tally:?}");
         }

@@ -362,10 +362,9 @@ pub(crate) fn fingerprint(disk: &MemDisk) -> Vec<(String, Vec<u8>)> {
 /// States of the disk after the power has gone, and after the process was killed: all of them, up to
 /// `images_max`, and some drawn at random beyond.
 pub(crate) fn images(disk: &MemDisk, images_max: u64, mut visit: impl FnMut(MemDisk, bool)) {
-    const DRAWN: u64 = 16;
     visit(disk.kill(), true);
     if !disk.every_crash(images_max, |image| visit(image, false)) {
-        (0..DRAWN).for_each(|seed| visit(disk.crash(seed), false));
+        (0..images_max.min(16)).for_each(|seed| visit(disk.crash(seed), false));
     }
 }
 
