@@ -19,9 +19,7 @@ pub(crate) fn run(args: &[Vec<u8>]) -> ExitCode {
         [flag, path] if flag == b"--fix" => check(path, CheckOptions { fix: true, ..options }),
         [flag, time, path] if flag == b"--truncate-to-timestamp" => {
             match stdx::num::parse_i64(time) {
-                Some(seconds) => {
-                    check(path, CheckOptions { timestamp: Some(seconds), ..options })
-                }
+                Some(seconds) => check(path, CheckOptions { timestamp: Some(seconds), ..options }),
                 None => writeln!(io::stdout(), "Invalid timestamp, aborting...").map(|()| false),
             }
         }

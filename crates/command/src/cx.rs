@@ -1,6 +1,9 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking, Waits, deletion};
+use crate::{
+    Clock, CommandTable, Functions, Machine, Monitors, News, Node, PubSub, Scripts, Session,
+    Settings, Tracking, Waits, deletion,
+};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -20,6 +23,16 @@ pub struct Cx<'a> {
     /// Who may have which keys in a memory of its own.
     pub tracking: &'a Tracking,
     pub monitors: &'a Monitors,
+    /// Scripts that may be called by their SHA.
+    pub scripts: &'a Scripts,
+    /// Libraries of functions.
+    pub functions: &'a Functions,
+    /// The worker's Lua machine; without its inside while a script runs.
+    pub machine: &'a mut Machine,
+    /// For how long a text may run that is loaded.
+    pub clock: Clock,
+    /// Called by a script: what others are told of goes here. Use [`Cx::publish`].
+    pub news: Option<&'a mut Vec<News>>,
     /// Whether the command is part of a transaction, so that its reply is part of another.
     pub in_transaction: bool,
     /// The command table, for introspection.
@@ -86,6 +99,11 @@ impl Ready {
 }
 
 impl Cx<'_> {
+    /// Whether a script has called the command.
+    pub fn in_script(&self) -> bool {
+        self.news.is_some()
+    }
+
     /// The value that SET makes of a word of the request: a number in its one canonical spelling
     /// becomes an integer, a long word is not copied any more.
     #[inline]

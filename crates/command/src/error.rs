@@ -38,6 +38,7 @@ errors! {
     NotAnInteger = "ERR value is not an integer or out of range";
     NotAFloat = "ERR value is not a valid float";
     OutOfRange = "ERR value is out of range";
+    NotZeroOrOne = "ERR value is out of range, value must between 0 and 1";
     MustBePositive = "ERR value is out of range, must be positive";
     IndexOutOfRange = "ERR index out of range";
     OffsetOutOfRange = "ERR offset is out of range";
@@ -108,6 +109,10 @@ errors! {
     FieldsNotPositive = "ERR Number of fields must be a positive integer";
     FieldsNotAboveZero = "ERR Parameter `numFields` should be greater than 0";
     FieldsMismatch = "ERR The `numfields` parameter must match the number of arguments";
+    MembersMissing = "ERR Mandatory argument MEMBERS is missing or not at the right position";
+    MembersNotPositive = "ERR Number of members must be a positive integer";
+    MembersNotAboveZero = "ERR Parameter `numMembers` should be greater than 0";
+    MembersMismatch = "ERR The `nummembers` parameter must match the number of arguments";
     FieldsInvalid = "ERR invalid number of fields";
     FieldExpiryNegative = "ERR invalid expire time, must be >= 0";
     FieldExpiryMissing = "ERR missing expire time";
@@ -158,6 +163,7 @@ errors! {
     NotImportMode = "ERR Server is not in import mode";
     TimeoutNotFloat = "ERR timeout is not a float or out of range";
     Unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    WaitaofWithoutLog = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     TimeoutNotInteger = "ERR timeout is not an integer or out of range";
     TimeoutNegative = "ERR timeout is negative";
     TimeoutOutOfRange = "ERR timeout is out of range";
@@ -260,6 +266,28 @@ errors! {
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    BusyFunction = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+    NotBusy = "NOTBUSY No scripts in execution right now.";
+    Unkillable = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
+    NoScript = "NOSCRIPT No matching script. Please use EVAL.";
+    ScriptKeysTooMany = "ERR Number of keys can't be greater than number of args";
+    ScriptKeysNegative = "ERR Number of keys can't be negative";
+    FunctionKeys = "ERR Bad number of keys provided";
+    FunctionNotFound = "ERR Function not found";
+    ScriptUnknownCommand = "ERR Unknown command called from script";
+    ScriptArity = "ERR Wrong number of args calling command from script";
+    ScriptRefused = "ERR This Redis command is not allowed from script";
+    ScriptReadOnly = "ERR Write commands are not allowed from read-only scripts.";
+    ScriptWriteFlag = "ERR Can not execute a script with write flag using *_ro command.";
+    ScriptOom = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
+    ScriptFlushMode = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    ScriptDebugMode = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+    ScriptDebugger = "ERR The script debugger is not offered: there is no fork to run a script in";
+    LibraryName = "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
+    LibraryNotFound = "ERR Library not found";
+    NoFunctions = "ERR No functions registered";
+    FunctionFlushMode = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+    FunctionRestorePolicy = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
     Denied = "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
 }
 
@@ -272,6 +300,11 @@ impl CommandError {
     /// An `ERR` text of these pieces, one after the other.
     pub fn err_bytes(pieces: &[&[u8]]) -> Self {
         Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
+    }
+
+    /// A whole text, its code included.
+    pub fn text_of(text: Vec<u8>) -> Self {
+        Self::Text(text.into())
     }
 
     /// EXEC is refused, and the transaction is over.

@@ -144,6 +144,13 @@ pub trait Node: Send + Sync {
     /// Commands that took long or were large.
     fn command_log(&self) -> &CommandLog;
 
+    /// A line of a script in the log.
+    fn script_log(&self, level: script::LogLevel, line: &str);
+
+    /// A script runs for too long on this thread: answers what the thread's other clients may still
+    /// ask for. Called again and again until the script ends.
+    fn serve_others(&self) {}
+
     /// A line in the log at notice level.
     fn log(&self, line: &str);
 

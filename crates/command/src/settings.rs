@@ -58,6 +58,9 @@ pub struct Settings {
     pub output: OutputLimits,
     /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
     pub debug_command: u8,
+    /// Milliseconds that a script may run before others are told BUSY (`busy-reply-threshold`); 0: no
+    /// limit.
+    pub busy_after_ms: u64,
     /// Which commands go to the log of commands.
     pub command_log: crate::LogLimits,
     /// Where collections change shape.
@@ -93,6 +96,7 @@ impl Default for Settings {
             rdb_compression: true,
             output: OutputLimits::default(),
             debug_command: 0,
+            busy_after_ms: 5000,
             command_log: crate::LogLimits::default(),
             limits: types::Limits::default(),
         }

@@ -9,14 +9,16 @@ use crate::command_log::Cost;
 use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
+use crate::union::{Union, writes};
 use crate::worker::Scratch;
 use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
-    Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
-    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync, Waiting, Waits,
+    Argument, ArgumentKind, Changed, ClientFlags, Clock, CommandError, Cx, Flags, Group, Job,
+    Machine, News, Others, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync,
+    Waiting, Waits,
 };
 use journal::{Lsn, Room, Writer};
-use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
+use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub enum End {
     Later(Box<dyn Job>),
     /// The last executed request waits for a key; the rest waits for it.
     Wait(Arc<Waiting>),
+    /// The last executed request has changed parameters; the rest is to be served under these.
+    Again,
     /// The next request is held back by CLIENT PAUSE.
     Paused,
     /// From here on the connection is fed by the log; the rest is executed beside.
@@ -100,6 +104,22 @@ impl Engine {
         served
     }
 
+    /// As [`Engine::serve`], while a script runs for too long on this very thread, under locks and
+    /// inside a pass of another worker: what needs neither and is allowed is executed, everything
+    /// else is told BUSY.
+    pub fn serve_meanwhile(
+        &self,
+        deputy: &mut Worker,
+        session: &mut Session,
+        requests: &Requests,
+        input: &[u8],
+        now: Now,
+        reply: &mut Reply,
+    ) -> Served {
+        deputy.meanwhile = true;
+        self.serve(deputy, session, requests, input, now, reply)
+    }
+
     /// Executes one request whose word at `large` is `value`: what SET stores without a copy.
     /// `bytes` is the request's size on the wire.
     pub fn serve_large(
@@ -143,6 +163,11 @@ impl Engine {
         Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
+    /// Why a batch ends when parameters have changed since it began.
+    fn changed_since(&self, generation: u64) -> Option<End> {
+        (self.settings_generation() != generation).then_some(End::Again)
+    }
+
     fn run(
         &self,
         worker: &mut Worker,
@@ -154,9 +179,11 @@ impl Engine {
     ) -> Served {
         let Scratch { words, keys, plans, shards } = scratch;
         let queued = &mut worker.queued;
+        let meanwhile = worker.meanwhile;
         self.watch_memory(&worker.settings, now.wall_ms);
         // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
-        let room = match worker.writer.room(self.journal_bytes(plans), plans.len() as u32) {
+        let bytes = if meanwhile { 0 } else { self.journal_bytes(plans) };
+        let room = match worker.writer.room(bytes, plans.len() as u32) {
             Ok(room) => room,
             Err(refused) => return self.refuse_all(worker, plans, refused, reply),
         };
@@ -184,24 +211,30 @@ impl Engine {
             transaction: None,
             others: Others::Run,
             uncounted: 0,
+            machine: &mut worker.machine,
+            news: None,
             gated: self.reply_gate.level() == Level::Fsync,
             lsn: Lsn(0),
         };
         run.log.active = run.room.active();
-        let mut done = 0;
-        let mut stop = None;
+        let generation = worker.settings_generation;
+        let (mut done, mut stop) = (0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
-            let ran = if stretch[0].concerns_data() {
+            let ran = if meanwhile {
+                Ok(run.meanwhile(&stretch[0]))
+            } else if stretch[0].concerns_data() {
                 Ok(run.data(&mut worker.participant, stretch, shards))
             } else if stretch[0].row.is_some_and(|row| row.place == Place::Exec) {
                 run.exec(&mut worker.participant, stretch, queued, shards)
+            } else if stretch[0].row.is_some_and(|row| row.place.is_script()) {
+                Ok(run.script(&mut worker.participant, &stretch[0], shards))
             } else {
                 Ok(run.one(&stretch[0], Locked::Nothing))
             };
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
-                stop = end;
+                stop = end.or_else(|| self.changed_since(generation));
                 run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
@@ -210,16 +243,15 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
-                let lsn = run.lsn;
-                run.settle(plans, done);
+                let lsn = run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
                 return Served { done: done + rest.done, lsn, ..rest };
             }
         }
-        let lsn = run.lsn;
-        run.settle(plans, done);
+        let lsn = run.settle(plans, done);
         let changed = worker.refresh(self);
-        if (changed || worker.settings.eviction.is_some())
+        if !meanwhile
+            && (changed || worker.settings.eviction.is_some())
             && self.space.out_of_memory(worker.settings.maxmemory)
         {
             // A new limit is in force when CONFIG SET answers, and what a batch took beyond the
@@ -307,15 +339,11 @@ impl Locked<'_> {
         }
     }
 
-    pub(crate) fn holds(&mut self, id: ShardId) -> bool {
+    pub(crate) fn holds(&self, id: ShardId) -> bool {
         match self {
             Self::Nothing => false,
             Self::One(shard) => shard.id() == id,
-            Self::Many(shards) => {
-                let mut holds = false;
-                shards.each(&mut |shard| holds |= shard.id() == id);
-                holds
-            }
+            Self::Many(shards) => shards.holds(id),
         }
     }
 }
@@ -338,7 +366,7 @@ pub(crate) struct Run<'f, 'a> {
     /// When the last command ended.
     pub(crate) ticks: u64,
     pub(crate) words: &'f [&'a [u8]],
-    keys: &'f [KeyRef<'a>],
+    pub(crate) keys: &'f [KeyRef<'a>],
     pub(crate) ready: Ready,
     pub(crate) evictor: &'f mut Evictor,
     pub(crate) memory: Memory,
@@ -348,8 +376,12 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) broadcast: &'f mut Changed,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
-    /// Commands that ran beside the requests (in EXEC), less requests that were only queued or wait.
+    /// Commands that ran beside the requests (in EXEC and scripts), less requests that were only
+    /// queued or wait.
     pub(crate) uncounted: i64,
+    pub(crate) machine: &'f mut Machine,
+    /// While a script runs: what others are to be told when it has ended.
+    pub(crate) news: Option<Vec<News>>,
     /// Whether replies wait for what they depend on to be safe.
     gated: bool,
     /// The last change that a reply of the batch may show.
@@ -416,16 +448,21 @@ impl Run<'_, '_> {
     fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan], shards: &mut Vec<ShardId>) -> Ran {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
         let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
-        let mut held = self.engine.space.shards().one(shard);
+        let Ok(mut held) = self.engine.space.reach_one(shard) else {
+            return self.refuse_busy(&plans[0]);
+        };
         if run > 1 {
             let (db, run) = (self.session.db, &plans[..run]);
             self.engine.prefetch_elements(&held, db, run, self.keys, self.words);
         }
         for (done, plan) in plans[..run].iter().enumerate() {
-            if held.reaches_beyond() && !self.missing(plan, &mut *held).is_empty() {
-                drop(held);
-                let (ran, end) = self.on_many(plan, shards);
-                return (done + ran, end);
+            if held.reaches_beyond() && writes(plan) {
+                let missing = missing_shards(&mut *held, &self.keys[plan.keys.clone()]);
+                if !missing.is_empty() {
+                    drop(held);
+                    let (ran, end) = self.on_many(plan, shards);
+                    return (done + ran, end);
+                }
             }
             let (ran, end) = self.one(plan, Locked::One(&mut held));
             if end.is_some() || ran == 0 {
@@ -435,36 +472,31 @@ impl Run<'_, '_> {
         (run, None)
     }
 
-    /// Shards beyond those held that are needed to serve whom the request makes wait no longer.
-    fn missing(&self, plan: &Plan, held: &mut dyn HeldShards) -> Vec<ShardId> {
-        let writes = plan.row.is_some_and(|row| row.flags.has(Flags::WRITE));
-        let keys = if writes { &self.keys[plan.keys.clone()] } else { &[] };
-        missing_shards(held, keys)
-    }
-
     /// Runs one request on several shards.
     fn on_many(&mut self, plan: &Plan, shards: &mut Vec<ShardId>) -> Ran {
-        /// Who waits may change while more is locked: at last, all is.
-        const ROUNDS_MAX: usize = 8;
-        if plan.lock == LockPlan::All {
-            let mut held = self.engine.space.hold_all();
-            return self.one(plan, Locked::Many(&mut held));
+        let keys = &self.keys[plan.keys.clone()];
+        match Union::lock(self.engine, std::slice::from_ref(plan), keys, shards) {
+            Ok(mut union) => self.one(plan, union.locked()),
+            Err(Stalled) => self.refuse_busy(plan),
         }
-        shards.clear();
-        shards.extend(self.keys[plan.keys.clone()].iter().map(KeyRef::shard));
-        for _ in 0..ROUNDS_MAX {
-            shards.sort_unstable();
-            shards.dedup();
-            let mut held = self.engine.space.hold_many(shards);
-            let missing = self.missing(plan, &mut held);
-            if missing.is_empty() {
-                return self.one(plan, Locked::Many(&mut held));
-            }
-            drop(held);
-            shards.extend(missing);
-        }
-        let mut held = self.engine.space.hold_all();
-        self.one(plan, Locked::Many(&mut held))
+    }
+
+    /// Runs one request while a script runs on this thread.
+    #[cold]
+    fn meanwhile(&mut self, plan: &Plan) -> Ran {
+        let may_run = |row: &command::Command| {
+            row.flags.has(Flags::ALLOW_BUSY) && matches!(row.place, Place::Conn | Place::Node)
+        };
+        // Without locks nobody can stop watching.
+        let allowed = self.session.watched.is_empty() && plan.row.is_none_or(may_run);
+        if allowed { self.one(plan, Locked::Nothing) } else { self.refuse_busy(plan) }
+    }
+
+    /// A script holds what the request needs, and has for too long.
+    #[cold]
+    pub(crate) fn refuse_busy(&mut self, plan: &Plan) -> Ran {
+        self.refuse(plan, Some(&self.engine.scripts.overdue.error()));
+        (1, None)
     }
 
     /// Admits and executes one request. 0 means that it was not executed.
@@ -519,6 +551,9 @@ impl Run<'_, '_> {
         let db = locked.db(self.record, index, now_ms);
         let touch = !self.session.no_touch;
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
+        let clock = Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks };
+        // Within a script's pass nobody may close the write gate.
+        let others = if self.news.is_some() { Others::Stand } else { self.others };
         let mut cx = Cx {
             db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
             space: &engine.space,
@@ -527,6 +562,11 @@ impl Run<'_, '_> {
             pubsub: &engine.pubsub,
             tracking: &engine.tracking,
             monitors: &engine.monitors,
+            scripts: &engine.scripts,
+            functions: &engine.functions,
+            machine: self.machine,
+            clock,
+            news: self.news.as_mut(),
             in_transaction: self.transaction.is_some(),
             table: &engine.table,
             rng: self.rng,
@@ -535,7 +575,7 @@ impl Run<'_, '_> {
             later,
             log: self.log,
             ready: &mut self.ready,
-            others: self.others,
+            others,
             waits: if self.transaction.is_some() { Waits::Never } else { Waits::May(None) },
         };
         let mut ledger = Ledger {
@@ -575,6 +615,8 @@ impl Run<'_, '_> {
         let lsn = match locked {
             // INFO says what is wrong with the disk, and must not wait for it.
             Locked::Nothing if request.spec.place == Place::Node => Lsn(0),
+            // WAITAOF has a time of its own.
+            Locked::Nothing if request.spec.flags.has(Flags::BLOCKING) => Lsn(0),
             Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
             Locked::Nothing => self.engine.journal.tail(),
             Locked::One(shard) => Lsn(shard.lsn),
@@ -595,7 +637,8 @@ impl Run<'_, '_> {
     #[cold]
     pub(crate) fn show(&self, request: &Resolved<'_>) {
         let micros = self.engine.node().wall_micros();
-        self.engine.monitors.show(self.session, request, micros, &self.settings.output);
+        let (monitors, limits) = (&self.engine.monitors, &self.settings.output);
+        monitors.show(self.session, request, micros, self.news.is_some(), limits);
     }
 
     /// Whether the client may run `row` now.
@@ -615,6 +658,9 @@ impl Run<'_, '_> {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
         }
+        if self.engine.space.is_stalled() && self.is_busy(row) {
+            return Err(self.engine.scripts.overdue.error());
+        }
         if self.session.replays {
             return Ok(());
         }
@@ -626,6 +672,14 @@ impl Run<'_, '_> {
             return self.under_pressure();
         }
         Ok(())
+    }
+
+    /// Whether a script that runs for too long keeps the client from running `row`. What needs locks
+    /// finds that out by itself, and what administers the node goes on.
+    #[cold]
+    fn is_busy(&self, row: &command::Command) -> bool {
+        let queues = self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
+        !row.flags.has(Flags::ALLOW_BUSY) && (row.place == Place::Conn || queues)
     }
 
     /// Whether the command takes memory: by what it stores, or by being queued.
@@ -640,7 +694,7 @@ impl Run<'_, '_> {
 
     /// A command that takes memory meets the limit: eviction is asked for, or has failed.
     #[cold]
-    fn under_pressure(&mut self) -> Result<(), CommandError> {
+    pub(crate) fn under_pressure(&mut self) -> Result<(), CommandError> {
         match std::mem::replace(&mut self.memory, Memory::Unknown) {
             Memory::Evicted(Evicting::Failed) => Err(CommandError::Oom),
             Memory::Evicted(_) => Ok(()),
@@ -766,8 +820,8 @@ impl Run<'_, '_> {
         End::Close
     }
 
-    /// Brings the batch's numbers to where others see them.
-    fn settle(self, plans: &[Plan], done: usize) {
+    /// Brings the batch's numbers to where others see them; what its replies depend on.
+    fn settle(self, plans: &[Plan], done: usize) -> Lsn {
         self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
         let commands = (done as u64).saturating_add_signed(self.uncounted);
@@ -790,5 +844,6 @@ impl Run<'_, '_> {
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }
+        self.lsn
     }
 }

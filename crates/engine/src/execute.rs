@@ -2,7 +2,7 @@
 
 use crate::notify::Happened;
 use crate::{Engine, Ledger};
-use command::{Args, Cx, Effect, Flags, Outcome, Resolved};
+use command::{Args, Cx, Effect, Flags, News, Outcome, Resolved};
 use keyspace::Change;
 use resp::Reply;
 
@@ -73,6 +73,12 @@ impl Engine {
         if !record.elements.is_empty() {
             let elements = record.elements.iter().map(|gone| gone.names.len() as u64).sum();
             self.space.count_expired_elements(elements, cx.now_ms);
+        }
+        if let Some(news) = &mut cx.news {
+            let record = cx.db.record_mut();
+            news.extend(record.noted.drain(..).map(News::Change));
+            news.extend(record.flushed.then_some(News::Flushed));
+            return;
         }
         let by = Some(cx.session.card.id);
         for Change { db, key, event } in &cx.db.record().noted {

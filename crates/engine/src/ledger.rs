@@ -24,11 +24,13 @@ pub(crate) struct Composed {
     db: u32,
     /// The database that is selected behind what is there.
     selected: u32,
+    /// What happens is not told: `redis.set_repl(redis.REPL_NONE)`.
+    pub muted: bool,
 }
 
 impl Composed {
     pub(crate) fn new(db: u32) -> Self {
-        Self { bytes: Vec::new(), commands: 0, db, selected: db }
+        Self { bytes: Vec::new(), commands: 0, db, selected: db, muted: false }
     }
 
     fn select(&mut self, db: u32) {
@@ -40,6 +42,9 @@ impl Composed {
 
     /// Adds one command's effect.
     fn add(&mut self, cx: &Cx<'_>, request: &Resolved<'_>, outcome: &Outcome) {
+        if self.muted {
+            return;
+        }
         if self.bytes.is_empty() {
             (self.db, self.selected) = (cx.db.index(), cx.db.index());
         }
@@ -62,6 +67,11 @@ impl Composed {
             self.bytes.extend_from_slice(&cx.log.bytes);
             self.commands += cx.log.commands;
         }
+    }
+
+    /// Bytes of what there is.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
     }
 
     /// Appends the record, a transaction if it is several commands. `None` if it is empty.
@@ -107,6 +117,7 @@ impl Ledger<'_> {
         let mut record = Composed::new(cx.db.index());
         record.add(cx, request, outcome);
         if let Some(lsn) = record.write(self.writer, self.room) {
+            cx.session.wrote = lsn.0;
             cx.db.stamp(lsn.0);
         }
     }

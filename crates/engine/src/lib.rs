@@ -24,11 +24,13 @@ mod notify;
 mod pause;
 mod reply_gate;
 mod resolve;
+mod script;
 mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod union;
 mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
@@ -46,7 +48,8 @@ pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerSt
 pub use worker::Worker;
 
 use command::{
-    Command, CommandLog, CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking,
+    Command, CommandLog, CommandTable, Functions, Monitors, Node, PubSub, Scripts, Session,
+    Settings, Tracking,
 };
 use journal::Journal;
 use keyspace::Keyspace;
@@ -74,6 +77,10 @@ pub struct Engine {
     pub tracking: Tracking,
     /// Who is shown every command.
     pub monitors: Monitors,
+    /// Scripts that may be called by their SHA, and those that run for too long.
+    pub scripts: Scripts,
+    /// Libraries of functions.
+    pub functions: Functions,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
@@ -103,8 +110,9 @@ impl Engine {
         let stats = Stats::new(table.len());
         let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
         let writes_floats = writes_floats.collect();
+        let space_seed = space.seed();
         let names = table.entries().map(|(_, entry)| ahead::Names::of(entry.row)).collect();
-        let pubsub = PubSub::new(space.seed());
+        let pubsub = PubSub::new(space_seed);
         let tracking = Tracking::new(space.shards().count(), space.seed());
         Self {
             space,
@@ -119,6 +127,8 @@ impl Engine {
             deadlines: Deadlines::default(),
             tracking,
             monitors: Monitors::default(),
+            scripts: Scripts::new(space_seed),
+            functions: Functions::default(),
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
             skips_checksums: AtomicBool::new(false),

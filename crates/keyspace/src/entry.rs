@@ -539,6 +539,20 @@ impl Entry {
         self.moved(key, self.expiry())
     }
 
+    /// The same entry once more: what is large is shared, not copied.
+    pub(crate) fn twin(&self) -> Self {
+        if self.is_shared() || self.is_boxed() {
+            return self.copied(self.key());
+        }
+        let layout = self.shape().layout();
+        // SAFETY: the layout has at least the header's 8 bytes.
+        let block = unsafe { alloc(layout) };
+        let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
+        // SAFETY: two blocks of this layout. Without a pointer in it, an entry is its bytes.
+        unsafe { ptr::copy_nonoverlapping(self.0.as_ptr(), block.as_ptr(), layout.size()) };
+        Self(block)
+    }
+
     fn moved(&self, key: &[u8], expiry: Option<i64>) -> Self {
         let value = match self.value() {
             Value::Int(number) => NewValue::Int(number),

@@ -52,12 +52,13 @@ struct Staged {
     entry: Entry,
 }
 
-/// So many keys are kept before they are put in place.
-const STAGED_MAX: usize = 2048;
+/// So many keys are kept before they are put in place: some for each shard, and few enough that they
+/// are still in the processor's cache then.
+const STAGED_MAX: usize = 512;
 /// So many names of empty keys are remembered.
 const NAMES_MAX: usize = 10;
 /// So many keys ahead, the bucket is asked for.
-const AHEAD: usize = 8;
+const AHEAD: usize = 16;
 
 /// One of those who load a file.
 pub struct Loader<'a> {

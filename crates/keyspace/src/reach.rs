@@ -13,7 +13,7 @@
 
 use crate::{HeldAll, HeldAsMet, HeldMany};
 use crate::{Keyspace, Shard};
-use lock::{One, ShardId};
+use lock::{Closed, One, Participant, ShardId};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -87,9 +87,14 @@ impl Keyspace {
         self.patiently(|limit| self.shards().exclusive_within(limit)).map(HeldAsMet)
     }
 
+    /// Closes the write gate.
+    pub fn reach_gate<'p>(&self, participant: &'p mut Participant) -> Result<Closed<'p>, Stalled> {
+        participant.close_unless(SLICE, || self.is_stalled()).ok_or(Stalled)
+    }
+
     /// Calls `attempt`, which waits for as long as it is told, until it has got what it wants.
     #[inline]
-    pub fn patiently<T>(&self, attempt: impl Fn(Duration) -> Option<T>) -> Result<T, Stalled> {
+    fn patiently<T>(&self, attempt: impl Fn(Duration) -> Option<T>) -> Result<T, Stalled> {
         loop {
             if let Some(held) = attempt(SLICE) {
                 return Ok(held);

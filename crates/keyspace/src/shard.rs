@@ -233,10 +233,10 @@ impl Shard {
         self.databases.get(index as usize)
     }
 
-    /// Starts to load the bucket of a key.
+    /// Starts to load what putting a key in place touches.
     pub(crate) fn prefetch(&self, index: u32, hash: u64) {
         if let Some(database) = self.database(index) {
-            database.table.prefetch_bucket(hash);
+            database.table.prefetch_for_insert(hash);
         }
     }
 

@@ -239,6 +239,22 @@ impl Keyspace {
         self.scan_by(free, db, from, count, filter, visit).expect("it waits")
     }
 
+    /// The same, up to a shard that a script holds for too long; an error if it is the first.
+    pub fn scan_soon(
+        &self,
+        db: u32,
+        from: Position,
+        count: usize,
+        filter: &ScanFilter,
+        visit: impl FnMut(&Entry),
+    ) -> Result<Option<Position>, Stalled> {
+        let soon = |id, look: &mut dyn FnMut(&Shard)| {
+            look(&*self.reach_one(id)?);
+            Ok(())
+        };
+        self.scan_by(soon, db, from, count, filter, visit)
+    }
+
     /// The same, where shards are looked at by `access`.
     pub(crate) fn scan_by(
         &self,
@@ -256,7 +272,7 @@ impl Keyspace {
         loop {
             let id = self.shards.of_hash(at);
             let mut next = None;
-            access(id, &mut |shard| {
+            let looked = access(id, &mut |shard| {
                 let database = shard.database(db).filter(|database| !database.is_empty());
                 let Some(database) = database else { return };
                 next = Some(at);
@@ -272,7 +288,11 @@ impl Keyspace {
                         break;
                     }
                 }
-            })?;
+            });
+            match looked {
+                Err(Stalled) if seen > 0 => return Ok(Some(Position::of_hash(at))),
+                looked => looked?,
+            }
             at = match next.or_else(|| self.begin_after(id)) {
                 // A position keeps 48 bits: rounding down looks at a bucket again, and skips none.
                 Some(next) => next,

@@ -21,18 +21,25 @@ impl Undo {
         self.kept.is_empty()
     }
 
-    /// Keeps the key as it is, unless it was kept before. Its shard is held.
-    pub fn keep(&mut self, held: &mut dyn HeldShards, key: &KeyRef<'_>) {
+    /// Keeps the key as it is, unless it was kept before. Its shard is held. `false`: that would be
+    /// dear, as a long string whose bytes are shared is copied by the first edit.
+    #[must_use]
+    pub fn keep(&mut self, held: &mut dyn HeldShards, key: &KeyRef<'_>) -> bool {
         if self.kept.contains_key(key.bytes()) {
-            return;
+            return true;
         }
         let mut entries = Vec::new();
         for (index, database) in (0..).zip(&held.look(key.shard()).databases) {
             if let Some(at) = database.table().find(key.hash(), key.bytes()) {
-                entries.push((index, database.table().get(at).copied(key.bytes())));
+                let entry = database.table().get(at);
+                if entry.is_shared() {
+                    return false;
+                }
+                entries.push((index, entry.copied(key.bytes())));
             }
         }
         self.kept.insert(key.bytes().into(), entries);
+        true
     }
 
     /// Makes all keys what they were. Their shards are held.

@@ -269,20 +269,27 @@ impl Participant {
     pub fn close(&mut self) -> Closed<'_> {
         /// So long others wait with the closer, and then it with them.
         const PATIENCE: Duration = Duration::from_millis(100);
-        let this = &*self;
-        loop {
-            if let Some(closed) = this.try_close(PATIENCE) {
-                return closed;
-            }
-            let mut parking = this.epochs.parking.lock();
-            this.epochs.quiet.wait_for(&mut parking, PATIENCE);
-        }
+        self.close_unless(PATIENCE, || false).expect("it never gives up")
     }
 
-    /// As [`close`](Self::close), but gives up when the passes under way take longer than `limit`
-    /// (about), and then the gate is open.
-    pub fn close_within(&mut self, limit: Duration) -> Option<Closed<'_>> {
-        self.try_close(limit)
+    /// As [`close`](Self::close), in tries of `patience`; after each that failed it asks whether to
+    /// give up, and then the gate is open.
+    pub fn close_unless(
+        &mut self,
+        patience: Duration,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<Closed<'_>> {
+        let this = &*self;
+        loop {
+            if let Some(closed) = this.try_close(patience) {
+                return Some(closed);
+            }
+            if gives_up() {
+                return None;
+            }
+            let mut parking = this.epochs.parking.lock();
+            this.epochs.quiet.wait_for(&mut parking, patience);
+        }
     }
 
     fn try_close(&self, limit: Duration) -> Option<Closed<'_>> {

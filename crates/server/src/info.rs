@@ -175,6 +175,12 @@ fn memory(server: &Server, out: &mut String) {
     let dataset: u64 = (0..space.databases()).map(|db| space.size(db).entry_bytes).sum();
     let overhead = used.saturating_sub(dataset);
     let free = used.saturating_sub(server.memory_at_start).max(1);
+    let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
+    // The old name means one machine; each worker has one.
+    let stats = server.engine.stats.total();
+    let (machines, largest) = (stats.machine_bytes, stats.machine_bytes_max);
+    let texts = scripts.memory_bytes() + functions.memory_bytes();
+    let (libraries, function_count) = functions.len();
     head(out, "Memory");
     fields! { out,
         "used_memory" = used;
@@ -195,19 +201,19 @@ fn memory(server: &Server, out: &mut String) {
         "allocator_muzzy" = heap.muzzy;
         "total_system_memory" = total;
         "total_system_memory_human" = human(total);
-        "used_memory_lua" = 0;
-        "used_memory_vm_eval" = 0;
-        "used_memory_lua_human" = "0B";
-        "used_memory_scripts_eval" = 0;
-        "number_of_cached_scripts" = 0;
-        "number_of_functions" = 0;
-        "number_of_libraries" = 0;
+        "used_memory_lua" = largest;
+        "used_memory_vm_eval" = machines;
+        "used_memory_lua_human" = human(largest);
+        "used_memory_scripts_eval" = scripts.memory_bytes();
+        "number_of_cached_scripts" = scripts.len();
+        "number_of_functions" = function_count;
+        "number_of_libraries" = libraries;
         "used_memory_vm_functions" = 0;
-        "used_memory_vm_total" = 0;
-        "used_memory_vm_total_human" = "0B";
-        "used_memory_functions" = 0;
-        "used_memory_scripts" = 0;
-        "used_memory_scripts_human" = "0B";
+        "used_memory_vm_total" = machines;
+        "used_memory_vm_total_human" = human(machines);
+        "used_memory_functions" = functions.memory_bytes();
+        "used_memory_scripts" = texts;
+        "used_memory_scripts_human" = human(texts);
         "maxmemory" = settings.maxmemory;
         "maxmemory_human" = human(settings.maxmemory);
         "maxmemory_policy" = settings.maxmemory_policy;
@@ -351,7 +357,7 @@ fn stats(server: &Server, out: &mut String) {
         "expire_cycle_cpu_milliseconds" = samples.expire_micros.load(Relaxed) / 1000;
         "evicted_keys" = total.evicted_keys;
         "evicted_clients" = server.clients().evicted();
-        "evicted_scripts" = 0;
+        "evicted_scripts" = server.engine.scripts.evicted();
         "total_eviction_exceeded_time" = exceeded;
         "current_eviction_exceeded_time" = exceeded_now;
         "keyspace_hits" = total.keyspace_hits;

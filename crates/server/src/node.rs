@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use resp::Reply;
 use runtime::process::limits::OomScore;
 use runtime::process::{signal, title};
-use runtime::{clock, log_notice, log_verbose, log_warning, sysinfo};
+use runtime::{clock, log_debug, log_notice, log_verbose, log_warning, sysinfo};
 use socket2::Socket;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -150,6 +150,7 @@ impl Node for Server {
         self.engine.stats.reset();
         self.engine.space.reset_stats();
         self.engine.pressure.reset();
+        self.engine.scripts.reset_stats();
         self.clients.reset_stats();
         self.engine.history.full.store(0, Ordering::Relaxed);
         self.engine.history.partial_refused.store(0, Ordering::Relaxed);
@@ -235,7 +236,7 @@ impl Node for Server {
         if others == Others::Run
             && let Ok(mut participant) = self.engine.space.epochs().register()
         {
-            drop(participant.close());
+            drop(self.engine.space.reach_gate(&mut participant));
         }
         self.pause_changed.notify_one();
     }
@@ -263,7 +264,8 @@ impl Node for Server {
             Others::Run => self.engine.space.epochs().register().ok(),
             Others::Stand => None,
         };
-        let closed = participant.as_mut().map(|participant| participant.close());
+        let space = &self.engine.space;
+        let closed = participant.as_mut().map(|participant| space.reach_gate(participant));
         std::thread::sleep(Duration::from_micros(micros));
         drop(closed);
     }
@@ -315,6 +317,19 @@ impl Node for Server {
         if let Some(allocator) = sysinfo::allocator() {
             allocator.purge();
         }
+    }
+
+    fn script_log(&self, level: script::LogLevel, line: &str) {
+        match level {
+            script::LogLevel::Debug => log_debug!("{line}"),
+            script::LogLevel::Verbose => log_verbose!("{line}"),
+            script::LogLevel::Notice => log_notice!("{line}"),
+            script::LogLevel::Warning => log_warning!("{line}"),
+        }
+    }
+
+    fn serve_others(&self) {
+        net::serve_others();
     }
 
     fn log(&self, line: &str) {

@@ -24,6 +24,7 @@ const LAZY_DELETION: ParamId = id("lazyfree-lazy-server-del");
 const RDB_VERSION: ParamId = id("rdb-version-check");
 const CLIENTS: ParamId = id("maxmemory-clients");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
+const BUSY: ParamId = id("busy-reply-threshold");
 const BACKLOG: ParamId = id("repl-backlog-size");
 const REPLICA_TIMEOUT: ParamId = id("repl-timeout");
 const COMPRESSION: ParamId = id("rdbcompression");
@@ -105,6 +106,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
             "local" => 1,
             _ => 0,
         },
+        busy_after_ms: config.uint(BUSY),
         command_log: log_limits(config),
         limits: command::limits(config),
     }

@@ -142,6 +142,16 @@ impl Directory {
         }
     }
 
+    /// Prefetches what an insertion touches: the home bucket, and the count of its segment.
+    #[inline]
+    pub(crate) fn prefetch_for_insert(self, position: u64) {
+        if !self.is_none() {
+            let (segment, tag) = self.lookup(position);
+            segment.prefetch_bucket(tag);
+            segment.prefetch_header();
+        }
+    }
+
     /// Prefetches the items that may be the one looked for: those with its tag in the home bucket,
     /// or, when that is full and has none, in the next.
     #[inline]

@@ -156,6 +156,11 @@ impl Segment {
         prefetch(self.base() + LINE + self.home(tag) * LINE);
     }
 
+    #[inline]
+    pub(crate) fn prefetch_header(self) {
+        prefetch(self.base());
+    }
+
     /// All words in use, bucket by bucket.
     pub(crate) fn words<'a>(self) -> impl Iterator<Item = u64> + 'a {
         (0..self.buckets()).flat_map(move |idx| {

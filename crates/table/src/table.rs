@@ -244,6 +244,12 @@ impl<T: Item, H> Table<T, H> {
         self.directory.prefetch_bucket(self.position(hash));
     }
 
+    /// Prefetches what an insertion under `hash` touches, for the holder of the lock.
+    #[inline]
+    pub fn prefetch_for_insert(&self, hash: u64) {
+        self.directory.prefetch_for_insert(self.position(hash));
+    }
+
     /// Prefetches the items that `hash` may mean, for the holder of the lock.
     #[inline]
     pub fn prefetch_items(&self, hash: u64) {

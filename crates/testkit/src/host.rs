@@ -257,6 +257,8 @@ impl Node for Host {
         (0, Vec::new())
     }
 
+    fn script_log(&self, _: script::LogLevel, _: &str) {}
+
     fn log(&self, _: &str) {}
 
     fn log_verbose(&self, _: &str) {}

@@ -205,3 +205,157 @@ fn given_up() {
     }
     Reading::begin(&mut node).end(&node);
 }
+
+/// Accounts among which money is moved, by one command, by a transaction, or by a new name.
+const ACCOUNTS: u64 = 400;
+const MONEY: i64 = 1000;
+
+/// Moves money about, in ways that are one moment each.
+fn transfer(hand: &mut testkit::Hand, session: &mut Session, rng: &mut Rng) {
+    let mut call = |line: &str| {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        hand.send(session, &words)
+    };
+    let (from, to) = (rng.below(ACCOUNTS), rng.below(ACCOUNTS));
+    let sum = rng.below(50);
+    match rng.below(8) {
+        // What is in no account is on its way, in a list or a sorted set.
+        0 => {
+            call("MULTI");
+            call(&format!("DECRBY a{from} {sum}"));
+            call(&format!("RPUSH way {sum}"));
+            call("EXEC");
+        }
+        1 => {
+            call("WATCH way");
+            let Some(resp::Value::Bulk(sum)) = call("LINDEX way 0") else {
+                call("UNWATCH");
+                return;
+            };
+            let sum = String::from_utf8_lossy(&sum).into_owned();
+            call("MULTI");
+            call("LPOP way");
+            call(&format!("INCRBY a{to} {sum}"));
+            call("EXEC");
+        }
+        2 => {
+            call("MULTI");
+            call(&format!("HINCRBY pots p{to} {sum}"));
+            call(&format!("DECRBY a{from} {sum}"));
+            call("EXEC");
+        }
+        3 => {
+            call("MULTI");
+            call(&format!("ZINCRBY ranks -{sum} m{from}"));
+            call(&format!("INCRBY a{to} {sum}"));
+            call("EXEC");
+        }
+        // The whole data set changes its place, and back.
+        4 if sum == 0 => {
+            call("MULTI");
+            call("SWAPDB 0 1");
+            call("SWAPDB 0 1");
+            call("EXEC");
+        }
+        5 => {
+            call(&format!("SET junk{} {sum}", rng.below(5000)));
+        }
+        6 => {
+            call(&format!("DEL junk{} junk{}", rng.below(5000), rng.below(5000)));
+        }
+        _ => {
+            call("MULTI");
+            call(&format!("DECRBY a{from} {sum}"));
+            call(&format!("INCRBY a{to} {sum}"));
+            call("EXEC");
+        }
+    }
+}
+
+/// All money there is in a data set.
+fn wealth(node: &mut Node) -> i64 {
+    let mut session = node.session();
+    let mut call = |line: &str| {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        match node.send(&mut session, &words) {
+            Some(resp::Value::Array(items)) => items,
+            Some(one) => vec![one],
+            None => Vec::new(),
+        }
+    };
+    let number = |value: &resp::Value| match value {
+        resp::Value::Bulk(text) => {
+            String::from_utf8_lossy(text).parse::<f64>().expect("a sum") as i64
+        }
+        resp::Value::Null => 0,
+        other => panic!("{other:?}"),
+    };
+    let mut sum: i64 = 0;
+    for account in 0..ACCOUNTS {
+        sum += call(&format!("GET a{account}")).iter().map(number).sum::<i64>();
+    }
+    sum += call("LRANGE way 0 -1").iter().map(number).sum::<i64>();
+    sum += call("HVALS pots").iter().map(number).sum::<i64>();
+    let ranks = call("ZRANGE ranks 0 -1 WITHSCORES");
+    sum + ranks.iter().skip(1).step_by(2).map(number).sum::<i64>()
+}
+
+/// Writers on threads of their own, with and without helpers: in each snapshot no money is missing,
+/// none is there twice, and the journal leads on from it.
+#[test]
+fn money_is_whole_in_each_snapshot() {
+    for helpers in 0..3 {
+        let mut node = Node::new(Options { shards: 16, ..Options::default() });
+        let mut session = node.session();
+        for account in 0..ACCOUNTS {
+            send(&mut node, &mut session, &format!("SET a{account} {MONEY}"));
+        }
+        for number in 0..3000 {
+            send(&mut node, &mut session, &format!("SET junk{number} 1"));
+            send(&mut node, &mut session, &format!("HSET pots x{number} 0"));
+            send(&mut node, &mut session, &format!("ZADD ranks 0 x{number}"));
+        }
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let over = || stop.load(std::sync::atomic::Ordering::Relaxed);
+        let hands: Vec<_> = (0..3).map(|seed| (node.hand(seed), Rng::new(seed))).collect();
+        let mut images = Vec::new();
+        std::thread::scope(|scope| {
+            for (mut hand, mut rng) in hands {
+                scope.spawn(move || {
+                    let mut session = hand.session();
+                    while !over() {
+                        transfer(&mut hand, &mut session, &mut rng);
+                    }
+                });
+            }
+            for number in 0..helpers {
+                let mut helper = keyspace::Helper::new(&node.engine.space, number);
+                scope.spawn(move || {
+                    while !over() {
+                        match helper.poll(std::task::Waker::noop()) {
+                            std::task::Poll::Ready(()) => helper.step(),
+                            std::task::Poll::Pending => std::thread::yield_now(),
+                        }
+                    }
+                });
+            }
+            for _ in 0..4 {
+                let (mut body, mut lsn) = (Vec::new(), 0);
+                let mut snapshot = node.begin_snapshot(|cut| lsn = cut.lsn.0);
+                while snapshot.read(&mut body, 2000) {}
+                images.push((body, usize::try_from(lsn).expect("a small log")));
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        node.drain();
+        assert_eq!(wealth(&mut node), MONEY * ACCOUNTS as i64);
+        for (body, log) in images {
+            let mut copy = node.sibling();
+            copy.load(&framed(&body)).unwrap_or_else(|fault| panic!("{fault}"));
+            assert_eq!(wealth(&mut copy), MONEY * ACCOUNTS as i64);
+            copy.replay(&node.journal()[log..]).unwrap_or_else(|fault| panic!("{fault}"));
+            let difference = node.snapshot().difference(&copy.snapshot(), false);
+            assert!(difference.is_empty(), "live / loaded and replayed:\n{difference}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use command::grammar::{integer, pattern, string};
 use command::scan::{SCAN_COUNT_MAX, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
-use keyspace::{Keyspace, Position, ScanFilter};
+use keyspace::{Keyspace, Position, ScanFilter, Stalled};
 use resp::Reply;
 
 /// Keys that one slice of KEYS looks at.
@@ -75,15 +75,17 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let mut names = Words::default();
     let count = count.min(SCAN_COUNT_MAX);
-    let (from, db, horizon_ms) = (Position(cursor), cx.db.index(), cx.db.horizon_ms());
-    let met = &mut cx.db.record_mut().met;
-    let next = cx.space.scan(db, from, count, &filter, |entry| {
+    let (db, horizon_ms) = (cx.db.index(), cx.db.horizon_ms());
+    let mut met = Vec::new();
+    let next = cx.db.scan(cx.space, Position(cursor), count, &filter, |entry| {
         if entry.expired(horizon_ms) {
             met.push((db, entry.key().to_vec()));
         } else {
             names.push(entry.key());
         }
     });
+    let next = next.map_err(|_| cx.scripts.overdue.error())?;
+    cx.db.record_mut().met.append(&mut met);
     reply.array(2);
     let mut text = Vec::new();
     stdx::num::write_u64(&mut text, next.map_or(0, |position| position.0));
@@ -110,12 +112,14 @@ impl Job for KeysJob {
                 names.push(entry.key());
             }
         };
-        match space.scan(self.db, self.at, KEYS_SLICE, &self.filter, visit) {
-            Some(next) => {
+        match space.scan_soon(self.db, self.at, KEYS_SLICE, &self.filter, visit) {
+            Ok(Some(next)) => {
                 self.at = next;
                 JobStep::More
             }
-            None => {
+            // A script holds the shard: it is tried again.
+            Err(Stalled) => JobStep::More,
+            Ok(None) => {
                 self.names.reply(reply);
                 JobStep::Done
             }
@@ -123,16 +127,31 @@ impl Job for KeysJob {
     }
 }
 
-fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, _: &mut Reply) -> Outcome {
+fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let filter = ScanFilter { pattern: filter_of(args.bytes()?), kind: None };
+    if cx.db.holds_any() {
+        // A script, which sees the keyspace as it is at this moment.
+        let (mut names, horizon_ms) = (Words::default(), cx.db.horizon_ms());
+        let visit = |entry: &keyspace::Entry| {
+            if !entry.expired(horizon_ms) {
+                names.push(entry.key());
+            }
+        };
+        let walked = cx.db.scan(cx.space, Position::default(), usize::MAX, &filter, visit);
+        walked.map_err(|_| cx.scripts.overdue.error())?;
+        names.reply(reply);
+        return Ok(Effect::None);
+    }
     let (db, at, horizon_ms) = (cx.db.index(), Position::default(), cx.db.horizon_ms());
     *cx.later = Some(Box::new(KeysJob { db, horizon_ms, filter, at, names: Words::default() }));
     Ok(Effect::None)
 }
 
 fn randomkey(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let (db, horizon_ms) = (cx.db.index(), cx.db.horizon_ms());
-    let key = cx.space.random_key(db, cx.rng, horizon_ms, &mut cx.db.record_mut().met);
+    let mut met = Vec::new();
+    let key = cx.db.random_key(cx.space, cx.rng, &mut met);
+    let key = key.map_err(|_| cx.scripts.overdue.error())?;
+    cx.db.record_mut().met.append(&mut met);
     reply.bulk_or_null(key.as_deref());
     Ok(Effect::None)
 }

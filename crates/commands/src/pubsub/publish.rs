@@ -3,7 +3,7 @@
 
 use super::{COMMON, pubsub};
 use command::grammar::string;
-use command::{Args, Command, Cx, Effect, Flags, KeyFlags, KeySpec, Outcome};
+use command::{Args, Command, Cx, Effect, Flags, KeyFlags, KeySpec, Outcome, Topic};
 use resp::Reply;
 
 const FLAGS: Flags = COMMON.or(Flags::FAST).or(Flags::MAY_REPLICATE);
@@ -25,12 +25,12 @@ pub(super) const SPUBLISH: Command = pubsub("SPUBLISH", spublish, 3)
 
 fn publish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (channel, message) = (args.bytes()?, args.bytes()?);
-    reply.count(cx.pubsub.publish(channel, message, &cx.settings.output));
+    reply.count(cx.publish(Topic::Channel, channel, message));
     Ok(Effect::Relay)
 }
 
 fn spublish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (channel, message) = (args.bytes()?, args.bytes()?);
-    reply.count(cx.pubsub.publish_in_shard(channel, message, &cx.settings.output));
+    reply.count(cx.publish(Topic::Shard, channel, message));
     Ok(Effect::Relay)
 }

@@ -53,6 +53,10 @@ fn on_data(
     args: &[&[u8]],
     reply: &mut Reply,
 ) -> Result<bool, CommandError> {
+    if cx.in_script() {
+        // The script may hold what they would lock.
+        return Ok(false);
+    }
     match (name, args) {
         (b"digest", []) => debug_data::digest(cx, reply),
         (b"digest-value", keys) => debug_data::digest_value(cx, keys, reply),
@@ -120,7 +124,8 @@ fn on_node(
         (b"set-skip-checksum-validation", [on]) => {
             node.set_skip_checksums(leading_number(on) != 0);
         }
-        (b"leak", [_]) | (b"set-disable-deny-scripts" | b"dict-resizing", [_]) => {}
+        (b"set-disable-deny-scripts", [on]) => cx.scripts.allow_all(leading_number(on) != 0),
+        (b"leak" | b"dict-resizing", [_]) => {}
         (b"quicklist-packed-threshold", [bytes]) => {
             config::parse_memory(bytes)
                 .filter(|bytes| *bytes < 4 << 30)

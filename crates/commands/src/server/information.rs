@@ -68,7 +68,9 @@ fn role(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 }
 
 fn time(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let micros = cx.node.wall_micros();
+    // Time stands still in a script.
+    let script_micros = cx.in_script().then(|| cx.now_ms.saturating_mul(1000));
+    let micros = script_micros.unwrap_or_else(|| cx.node.wall_micros());
     reply.array(2);
     reply.bulk_integer(micros.div_euclid(1_000_000));
     reply.bulk_integer(micros.rem_euclid(1_000_000));
@@ -91,6 +93,9 @@ fn shutdown(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome 
     let others = request.nosave || request.save || request.now || request.force;
     if (request.abort && others) || (request.nosave && request.save) {
         return Err(CommandError::Syntax);
+    }
+    if cx.space.is_stalled() && !request.nosave && !request.abort {
+        return Err(cx.scripts.overdue.error());
     }
     cx.node.shutdown(request)?;
     if request.abort {

@@ -99,9 +99,15 @@ fn sort_ro(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 /// What has elements that can be sorted. `None` if there is nothing at the key.
 fn source(cx: &mut Cx<'_>, key: &KeyRef<'_>) -> Result<Option<Any>, CommandError> {
+    let horizon_ms = cx.db.horizon_ms();
     let Some(entry) = cx.db.get(key) else { return Ok(None) };
     match entry.value().to_any() {
-        Some(any @ (Any::List(_) | Any::Set(_) | Any::ZSet(_))) => Ok(Some(any)),
+        Some(Any::Set(mut set)) => {
+            // A copy, of which what has expired goes.
+            set.expire(horizon_ms, usize::MAX, &mut |_| {});
+            Ok(Some(Any::Set(set)))
+        }
+        Some(any @ (Any::List(_) | Any::ZSet(_))) => Ok(Some(any)),
         _ => Err(CommandError::WrongType),
     }
 }
@@ -176,8 +182,10 @@ fn arranged<'e>(
     options: &Options<'_>,
 ) -> Result<Vec<Element<'e>>, CommandError> {
     let range = options.range(any.len());
-    // A set has no order of its own, and what is stored must not depend on how it is kept.
-    let unsorted = options.unsorted && !(options.stores && matches!(any, Any::Set(_)));
+    // A set has no order of its own, and what is stored, or what a script sees, must not depend on
+    // how it is kept.
+    let ordered = options.stores || cx.in_script();
+    let unsorted = options.unsorted && !(ordered && matches!(any, Any::Set(_)));
     if unsorted {
         return Ok(in_own_order(any, range, options.descending));
     }

@@ -152,10 +152,7 @@ impl Check<'_> {
         if file.size()? == 0 {
             return Ok(Verdict::Empty);
         }
-        let begin = match self.preamble(path)? {
-            Some(begin) => begin,
-            None => return Ok(Verdict::Refused),
-        };
+        let Some(begin) = self.preamble(path)? else { return Ok(Verdict::Refused) };
         let read = self.read(&*file, begin, lines)?;
         if let (Some(later), Some(seconds)) = (read.later, self.options.timestamp) {
             return self.cut_time(&*file, name, later, seconds, last);
@@ -196,10 +193,7 @@ impl Check<'_> {
             return Ok(Verdict::Refused);
         }
         if !last {
-            writeln!(
-                self.out,
-                "Failed to truncate AOF {name} because it is not the last file"
-            )?;
+            writeln!(self.out, "Failed to truncate AOF {name} because it is not the last file")?;
             return Ok(Verdict::Refused);
         }
         let diff = size.saturating_sub(valid);
@@ -227,10 +221,7 @@ impl Check<'_> {
         last: bool,
     ) -> io::Result<Verdict> {
         if at == 0 {
-            writeln!(
-                self.out,
-                "AOF {name} has nothing before timestamp {seconds}, aborting..."
-            )?;
+            writeln!(self.out, "AOF {name} has nothing before timestamp {seconds}, aborting...")?;
             return Ok(Verdict::Refused);
         }
         if !last {

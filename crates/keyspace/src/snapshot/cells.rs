@@ -1,5 +1,4 @@
-//! Which parts of a table a snapshot has: a bit for each of many equal ranges of hashes, about one
-//! for each key.
+//! Which parts of a table a snapshot has: a bit for each of many equal ranges of hashes.
 
 use std::ops::RangeInclusive;
 
@@ -14,9 +13,10 @@ pub(super) struct Cells {
 const WORD_BITS: u32 = u64::BITS.trailing_zeros();
 
 impl Cells {
-    /// For a table of about so many keys.
+    /// For a table of about so many keys: two to four cells for each, as who changes one copies all
+    /// in its cell.
     pub(super) fn new(keys: u64) -> Self {
-        let bits = keys.next_power_of_two().trailing_zeros().clamp(WORD_BITS, 40);
+        let bits = (keys.next_power_of_two().trailing_zeros() + 1).clamp(WORD_BITS, 40);
         Self { bits, done: vec![0; 1 << (bits - WORD_BITS)].into() }
     }
 

@@ -7,7 +7,7 @@
 //!   the reader  walks the cells, copies those that are not done ──────────────────┴─► writes them
 //! ```
 //!
-//! A cell is a range of hashes with about one key in it: **what is in a cell that is not done is as it
+//! A cell is a range of hashes with one key in it, if any: **what is in a cell that is not done is as it
 //! was at the cut**, since the first to change anything in it, or to walk over it, copies all of it
 //! and marks it, under the shard's lock. So each key of the cut comes exactly once, wherever tables
 //! grow, shrink or split meanwhile, as a cell is a place in hash space and not in memory. A part

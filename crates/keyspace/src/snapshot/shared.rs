@@ -26,7 +26,7 @@ impl Batch {
     pub(super) fn add(&mut self, entry: &Entry) {
         // A large value that is written to while the snapshot has it is copied bit by bit.
         self.urgent |= entry.is_large();
-        let copy = entry.copied(entry.key());
+        let copy = entry.twin();
         self.bytes += copy.own_bytes() as u64;
         self.entries.push(copy);
     }

@@ -1,4 +1,4 @@
-//! The loop of one connection, as one hand-written future.
+//! The loop of one connection, as one hand-written `poll`.
 //!
 //! ```text
 //!            ┌──────────── input left over ◄──────────┐
@@ -14,16 +14,18 @@
 //! they read.
 
 mod feed;
+mod held;
+mod meanwhile;
 
-use crate::held::Held;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting, Wanted};
 use durability::replica_feed::{Feed, Over};
-use engine::{End, Large, Level, Now};
+use engine::{End, Engine, Large, Now};
+use held::Held;
 use journal::Lsn;
+use journal::watermark::Registration;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -93,6 +95,8 @@ pub(crate) struct Connection<S> {
     held: Option<Box<Held>>,
     /// What replies under way depend on.
     lsn: Lsn,
+    /// The last request waits for the disk.
+    registration: Option<Registration>,
     job: Option<Box<dyn Job>>,
     /// What the log sends; requests are served beside.
     feed: Option<Feed>,
@@ -122,6 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             pending: Out::default(),
             held: None,
             lsn: Lsn(0),
+            registration: None,
             job: None,
             feed: None,
             waiting: None,
@@ -166,7 +171,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.feed = None;
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+    /// Polls the connection to its end.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         if !self.registered {
             self.session.card.set_waker(cx.waker());
             self.registered = true;
@@ -256,7 +262,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers a client that has waited; while it waits on, takes in what it sends.
     fn wait(&mut self, cx: &mut Context<'_>, waiting: Arc<Waiting>) -> Poll<Result<(), Exit>> {
         if self.resume(cx, &waiting) {
+            self.registration = None;
             return Poll::Ready(Ok(()));
+        }
+        if let Wanted::Acks(acks) = waiting.wait.wanted {
+            self.wait_for_disk(cx, acks);
         }
         self.waiting = Some(waiting);
         Poll::Ready(match ready!(self.read_behind(cx)) {
@@ -282,7 +292,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
-        self.depend_on_all();
+        if !matches!(waiting.wait.wanted, Wanted::Acks(_)) {
+            self.depend_on_all();
+        }
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         true
@@ -325,6 +337,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
@@ -338,6 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
@@ -391,6 +405,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             requests,
             reply,
             session: &mut self.session,
+            meanwhile: false,
         };
         let outcome = serving.serve(&mut self.progress, &input);
         input.drain(..outcome.used);
@@ -553,44 +568,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// What is to be sent may show anything that has happened.
-    fn depend_on_all(&mut self) {
-        let engine = &self.scratch.engine;
-        if engine.reply_gate.level() != Level::Memory {
-            self.lsn = self.lsn.max(engine.journal.tail());
-        }
-    }
-
-    /// Keeps `out` back, if it or what is before it must wait for the disk.
-    fn hold(&mut self, out: &mut Out) -> bool {
-        let lsn = std::mem::take(&mut self.lsn);
-        if self.held.is_none() && (lsn == Lsn(0) || self.scratch.engine.reply_gate.open(lsn)) {
-            return false;
-        }
-        self.held.get_or_insert_default().push(lsn, out, wall_ms());
-        true
-    }
-
-    /// Lets go of replies that need not wait any more; what has waited too long becomes errors.
-    #[cold]
-    fn release_held(&mut self, cx: &Context<'_>) {
-        let scratch = Rc::clone(&self.scratch);
-        let Some(held) = &mut self.held else { return };
-        let (engine, now_ms) = (&scratch.engine, wall_ms());
-        held.release(engine, cx, now_ms, &mut self.pending);
-        if !held.is_empty() {
-            let timeout_ms = engine.settings().durability_timeout_ms;
-            let reason = engine.condition.unconfirmed();
-            let protocol = self.session.wire();
-            held.give_up(timeout_ms, now_ms, &reason, protocol, &mut self.pending);
-        }
-        if held.is_empty() {
-            self.held = None;
-        }
-    }
-
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
-    fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
+    fn exceeds_output(&self, engine: &Engine, made: usize) -> bool {
         let mut output = self.unsent().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
@@ -698,14 +677,6 @@ fn write<S: AsyncWrite + Unpin>(
     Ok(total)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
-    type Output = Exit;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.advance(cx)
-    }
-}
-
 /// How a stretch of input ended.
 enum ServeEnd {
     /// More input is needed.
@@ -729,11 +700,13 @@ struct Outcome {
 
 /// What serving needs besides the connection's own buffers.
 struct Serving<'a> {
-    engine: &'a engine::Engine,
+    engine: &'a Engine,
     worker: &'a mut engine::Worker,
     requests: &'a mut resp::Requests,
     reply: &'a mut Reply,
     session: &'a mut Session,
+    /// A script runs for too long on this thread.
+    meanwhile: bool,
 }
 
 impl Serving<'_> {
@@ -748,7 +721,9 @@ impl Serving<'_> {
             let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
             if !self.requests.is_empty() {
                 let now = clock_readings();
-                let served = self.engine.serve(
+                let serve = if self.meanwhile { Engine::serve_meanwhile } else { Engine::serve };
+                let served = serve(
+                    self.engine,
                     self.worker,
                     self.session,
                     self.requests,
@@ -759,6 +734,11 @@ impl Serving<'_> {
                 lsn = lsn.max(served.lsn);
                 let end = match served.end {
                     End::Done => None,
+                    End::Again => {
+                        used += self.requests.end_of(served.done);
+                        *progress = Progress::default();
+                        continue;
+                    }
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
@@ -837,7 +817,7 @@ impl Serving<'_> {
         input.extend_from_slice(&behind[bytes - end..]);
         let end = match served.end {
             End::Done if input.is_empty() => ServeEnd::Need,
-            End::Done => ServeEnd::Turn,
+            End::Done | End::Again => ServeEnd::Turn,
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,

@@ -39,6 +39,8 @@ pub struct Writer<'a> {
     crc: u64,
     sent: u64,
     compressor: Option<lzf::Compressor>,
+    /// Where strings are compressed.
+    packed: Vec<u8>,
     dialect: Dialect,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Writer<'a> {
             crc: 0,
             sent: 0,
             compressor: Some(lzf::Compressor::default()),
+            packed: Vec::new(),
             dialect: Dialect::Common,
         }
     }
@@ -207,15 +210,20 @@ impl<'a> Writer<'a> {
 
     fn compressed(&mut self, bytes: &[u8]) -> bool {
         let Some(compressor) = &mut self.compressor else { return false };
-        let mut packed = Vec::new();
-        if !compressor.compress(bytes, GAIN_MIN, &mut packed) {
-            return false;
+        /// Room that is kept for the next string.
+        const PACKED_KEPT: usize = 64 << 10;
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        let is_shorter = compressor.compress(bytes, GAIN_MIN, &mut packed);
+        if is_shorter {
+            self.buf.push(0xC3);
+            self.length(packed.len() as u64);
+            self.length(bytes.len() as u64);
+            self.raw(&packed);
         }
-        self.buf.push(0xC3);
-        self.length(packed.len() as u64);
-        self.length(bytes.len() as u64);
-        self.raw(&packed);
-        true
+        packed.shrink_to(PACKED_KEPT);
+        self.packed = packed;
+        is_shorter
     }
 
     pub fn double(&mut self, value: f64) {

@@ -119,8 +119,16 @@ fn pcall(frame: &mut Frame<'_>) -> Results {
 
 fn command(frame: &mut Frame<'_>, raise: bool) -> Results {
     let outcome = with_words(frame, |frame, words| -> Result<bool, Raised> {
-        // The stack may be full of arguments.
-        frame.room(8, "too many arguments")?;
+        let mut copies = Vec::new();
+        let mut slices = Vec::new();
+        let mut words = words;
+        if !frame.has_room(8) {
+            // The stack is full of arguments: they make room for the reply.
+            copies.extend(words.iter().map(|word| word.to_vec()));
+            slices.extend(copies.iter().map(Vec::as_slice));
+            words = &slices;
+            frame.set_top(0);
+        }
         let core = frame.core;
         let Ok(mut reply) = core.reply.try_borrow_mut() else {
             return Err(frame.raise_reply("commands cannot be called within commands"));

@@ -20,8 +20,13 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce
     }
     banner::shutting_down(None);
     let mut participant = server.engine.space.epochs().register().ok();
-    // No write is under way once the gate is closed, and none begins.
-    let closed = participant.as_mut().map(Participant::close);
+    // No write is under way once the gate is closed, and none begins. With NOSAVE a script that runs
+    // for too long is not waited for.
+    let close = |participant| match request.nosave {
+        true => server.engine.space.reach_gate(participant).ok(),
+        false => Some(Participant::close(participant)),
+    };
+    let closed = participant.as_mut().and_then(close);
     if prepare(server, request) & flush(server) || request.force {
         leave();
     }

@@ -39,7 +39,7 @@ use stdx::hash::{Seed, sip13};
 use stdx::rng::Rng;
 
 pub use iter::{Iter, Piece, Pieces};
-use node::Node;
+use node::{Node, Way};
 pub use record::Record;
 
 /// Cursors of [`Dict::scan`] are below `1 << CURSOR_BITS`.
@@ -121,18 +121,27 @@ impl Dict {
         self.root.get(self.hash(key), key)
     }
 
-    /// Starts the loads that looking for each of these keys, and writing there, will wait for.
+    /// Starts the loads that looking for each of these keys, and writing there, will wait for: one
+    /// step of the way at a time for all of them.
     pub fn prefetch(&self, keys: &[&[u8]]) {
         const AT_ONCE: usize = 32;
         for keys in keys.chunks(AT_ONCE) {
-            let mut hashes = [0; AT_ONCE];
-            for (hash, key) in hashes.iter_mut().zip(keys) {
-                *hash = self.hash(key);
-                let (segment, tag) = self.root.segment(*hash);
+            let mut ways = [Way::new(&self.root, 0); AT_ONCE];
+            let ways = &mut ways[..keys.len()];
+            for (way, key) in ways.iter_mut().zip(keys) {
+                *way = Way::new(&self.root, self.hash(key));
+            }
+            while {
+                ways.iter().for_each(Way::prefetch_child);
+                // Not the first alone.
+                ways.iter_mut().fold(false, |moved, way| way.descend() || moved)
+            } {}
+            for way in &*ways {
+                let (segment, tag) = way.segment();
                 segment.prefetch_bucket(tag);
             }
-            for hash in &hashes[..keys.len()] {
-                let (segment, tag) = self.root.segment(*hash);
+            for way in &*ways {
+                let (segment, tag) = way.segment();
                 segment.prefetch_records(tag);
             }
         }

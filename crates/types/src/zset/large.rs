@@ -66,6 +66,22 @@ impl Large {
         self.score_hashed(hash_of(self.seed, member), member)
     }
 
+    /// See [`crate::Collection::prefetch`].
+    pub(super) fn prefetch(&self, members: &[&[u8]]) {
+        for member in members {
+            self.index.prefetch(hash_of(self.seed, member));
+        }
+        for member in members {
+            for score in self.index.scores(hash_of(self.seed, member)) {
+                if let Some(leaf) =
+                    self.tree.find_by(|separator| separator.is_before(*score, member))
+                {
+                    leaf.prefetch();
+                }
+            }
+        }
+    }
+
     fn score_hashed(&self, hash: Hash, member: &[u8]) -> Option<f64> {
         self.index.scores(hash).iter().copied().find(|score| self.has(*score, member))
     }

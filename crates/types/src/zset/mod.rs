@@ -315,6 +315,12 @@ impl Collection for ZSet {
         }
     }
 
+    fn prefetch(&self, names: &[&[u8]]) {
+        if let Shape::Large(large) = &self.shape {
+            large.prefetch(names);
+        }
+    }
+
     fn heap_bytes(&self) -> usize {
         match &self.shape {
             Shape::Packed(pack) => pack.heap_bytes(),

@@ -45,15 +45,8 @@ impl Rig {
         let node = Node::new(Options { journal: false, shards: 4, ..Options::default() });
         let status = Arc::new(Status::default());
         let session = node.session();
-        let mut rig = Self {
-            session,
-            node,
-            disk: disk.clone(),
-            writer: None,
-            status,
-            micros: 1,
-            rdb: true,
-        };
+        let mut rig =
+            Self { session, node, disk: disk.clone(), writer: None, status, micros: 1, rdb: true };
         let engine = Arc::clone(&rig.node.engine);
         let streams = (Arc::clone(&engine.journal), Arc::clone(&engine.reply_gate.durable));
         let files = files(disk);
@@ -114,8 +107,7 @@ impl Rig {
     }
 
     fn rewrite(&mut self) -> Result<(), Unwritten> {
-        let options =
-            SnapshotOptions { now_ms: self.node.now_ms(), access: None, compress: false };
+        let options = SnapshotOptions { now_ms: self.node.now_ms(), access: None, compress: false };
         let engine = Arc::clone(&self.node.engine);
         let (now, rdb) = (self.now(), self.rdb);
         let writer = self.writer();
@@ -152,8 +144,8 @@ fn load_base(node: &Node, disk: &MemDisk, path: &Path) -> Result<u64, String> {
         horizon_ms: i64::MIN,
         replace: false,
     };
-    let mut frames = Frames::begin(&mut source, Versions::Known, true)
-        .map_err(|error| error.to_string())?;
+    let mut frames =
+        Frames::begin(&mut source, Versions::Known, true).map_err(|error| error.to_string())?;
     let mut loader = EntryLoader::new(&node.engine.space, frames.version(), options);
     load(&mut frames, &mut loader, &mut |_| Ok(())).map_err(|error| error.to_string())?;
     Ok(frames.offset())
