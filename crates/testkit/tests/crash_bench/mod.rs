@@ -115,7 +115,7 @@ fn policy(setup: Setup) -> Policy {
     }
 }
 
-fn node() -> Node {
+pub(crate) fn node() -> Node {
     Node::new(Options { databases: 2, journal: false, ..Options::default() })
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn data_of(node: &Node) -> Snapshot {
     data
 }
 
-fn load_base(node: &Node, disk: &dyn Disk, path: &Path) -> Result<u64, String> {
+pub(crate) fn load_base(node: &Node, disk: &dyn Disk, path: &Path) -> Result<u64, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let (mut source, _) = FileSource::open(disk, path).map_err(|error| text(&error))?;
     let mut frames =
