@@ -617,6 +617,8 @@ impl Run<'_, '_> {
     #[cold]
     fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
         let lsn = match locked {
+            // INFO says what is wrong with the disk, and must not wait for it.
+            Locked::Nothing if request.spec.place == Place::Node => Lsn(0),
             // WAITAOF has a time of its own.
             Locked::Nothing if request.spec.flags.has(Flags::BLOCKING) => Lsn(0),
             Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),

@@ -33,6 +33,7 @@ const FULL: &[(&str, Step)] = &[
     ("clients", |project| script(project, "tests/clients/run.py")),
     ("limits", |project| script(project, "tests/limits.py")),
     ("stress", |project| script(project, "tests/stress.py")),
+    ("crash", |project| script(project, "tests/crash.py")),
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
     ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),

@@ -621,6 +621,8 @@ impl Writer {
     }
 
     fn adopt_or_fail(&mut self, base: Part, size: u64, now: Moment) -> Result<(), Failure> {
+        // It may have failed before: what comes after the cut must not go to the old file.
+        self.switch_at_cut()?;
         // Up to the cut at least: until then the old file is the current one.
         while self.prepared.is_some() && self.take(now) {
             self.write(now)?;
