@@ -1,6 +1,8 @@
 //! The one binary: a list of tools, found by the name it was called by or by its first argument.
 
 mod allocator;
+mod check_aof;
+mod check_rdb;
 mod docs;
 
 use std::ffi::OsStr;
@@ -37,8 +39,18 @@ const TOOLS: &[Tool] = &[
     missing("cli", &["redis-cli", "valkey-cli"], "a client for the terminal"),
     missing("benchmark", &["redis-benchmark", "valkey-benchmark"], "puts load on a server"),
     missing("sentinel", &["redis-sentinel", "valkey-sentinel"], "watches servers and fails over"),
-    missing("check-rdb", &["redis-check-rdb", "valkey-check-rdb"], "checks a snapshot file"),
-    missing("check-aof", &["redis-check-aof", "valkey-check-aof"], "checks an append-only file"),
+    Tool {
+        name: "check-rdb",
+        aliases: &["redis-check-rdb", "valkey-check-rdb"],
+        summary: "checks a snapshot file",
+        run: check_rdb::run,
+    },
+    Tool {
+        name: "check-aof",
+        aliases: &["redis-check-aof", "valkey-check-aof"],
+        summary: "checks an append-only file, and cuts off a broken end",
+        run: check_aof::run,
+    },
 ];
 
 /// A tool that does not exist yet, and says so.

@@ -5,14 +5,14 @@
 //! woken.
 
 use crate::mail::Inbox;
-use crate::{Topic, Waiting};
+use crate::{Replica, Topic, Waiting};
 use keyspace::Watch;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
 };
+use std::sync::{Arc, OnceLock};
 
 /// What kind of client: CLIENT KILL TYPE, CLIENT LIST TYPE and output limits tell by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ impl ClientFlags {
     pub const IMPORT_SOURCE: u32 = 1 << 7; // I
     pub const PUBSUB: u32 = 1 << 10; // P
     pub const MONITOR: u32 = 1 << 14; // O
+    pub const REPLICA: u32 = 1 << 15; // S
     pub const TRACKING: u32 = 1 << 11; // t
     pub const TRACKING_BROKEN: u32 = 1 << 12; // R
     pub const TRACKING_BROADCAST: u32 = 1 << 13; // B
@@ -104,6 +105,7 @@ pub struct Card {
     /// The id of the client to which invalidations go: 0 is itself, -1 without tracking.
     pub redirect: AtomicI64,
     pub identity: Mutex<Identity>,
+    replica: OnceLock<Box<Replica>>,
     /// Bytes that the registry's account has for this client.
     told_bytes: AtomicU64,
     trimming: AtomicBool,
@@ -144,6 +146,7 @@ impl Card {
             subscription_bytes: AtomicU64::new(0),
             redirect: AtomicI64::new(-1),
             identity: Mutex::new(Identity { user: "default".into(), ..Identity::default() }),
+            replica: OnceLock::new(),
             told_bytes: AtomicU64::new(0),
             trimming: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -193,7 +196,25 @@ impl Card {
     }
 
     pub fn kind(&self) -> Kind {
-        if self.has(ClientFlags::PUBSUB) { Kind::PubSub } else { Kind::Normal }
+        match () {
+            () if !self.has(ClientFlags::PUBSUB | ClientFlags::REPLICA) => Kind::Normal,
+            () if self.has(ClientFlags::REPLICA) => Kind::Replica,
+            () => Kind::PubSub,
+        }
+    }
+
+    /// What it has said of itself as a replica; nothing is there before it does.
+    pub fn replica(&self) -> &Replica {
+        self.replica.get_or_init(Box::default)
+    }
+
+    /// Where it says that it listens, or else where it connected from.
+    pub fn replica_address(&self) -> String {
+        let told = self.replica().address.lock().clone();
+        told.unwrap_or_else(|| {
+            let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host);
+            host.trim_start_matches('[').trim_end_matches(']').to_owned()
+        })
     }
 
     /// Whether it has `flag`, or one of several.

@@ -1,6 +1,9 @@
 //! What a handler may reach. A struct of public fields, so that borrows stay disjoint.
 
-use crate::{CommandTable, Ending, Monitors, Node, PubSub, Session, Settings, Tracking, Waits};
+use crate::{
+    Clock, CommandTable, Functions, Machine, Monitors, News, Node, PubSub, Scripts, Session,
+    Settings, Tracking, Waits, deletion,
+};
 use keyspace::{Db, Event, KeyRef, Keyspace, NewValue};
 use resp::Reply;
 use std::sync::Arc;
@@ -20,6 +23,16 @@ pub struct Cx<'a> {
     /// Who may have which keys in a memory of its own.
     pub tracking: &'a Tracking,
     pub monitors: &'a Monitors,
+    /// Scripts that may be called by their SHA.
+    pub scripts: &'a Scripts,
+    /// Libraries of functions.
+    pub functions: &'a Functions,
+    /// The worker's Lua machine; without its inside while a script runs.
+    pub machine: &'a mut Machine,
+    /// For how long a text may run that is loaded.
+    pub clock: Clock,
+    /// Called by a script: what others are told of goes here. Use [`Cx::publish`].
+    pub news: Option<&'a mut Vec<News>>,
     /// Whether the command is part of a transaction, so that its reply is part of another.
     pub in_transaction: bool,
     /// The command table, for introspection.
@@ -39,8 +52,6 @@ pub struct Cx<'a> {
     pub others: Others,
     /// Whether the command may wait, or has waited.
     pub waits: Waits<'a>,
-    /// Another client's command that this one has ended: the position of its row, and how.
-    pub ended: Option<(u16, Ending)>,
 }
 
 /// What the other workers do while a command runs.
@@ -88,6 +99,11 @@ impl Ready {
 }
 
 impl Cx<'_> {
+    /// Whether a script has called the command.
+    pub fn in_script(&self) -> bool {
+        self.news.is_some()
+    }
+
     /// The value that SET makes of a word of the request: a number in its one canonical spelling
     /// becomes an integer, a long word is not copied any more.
     #[inline]
@@ -112,7 +128,7 @@ impl Cx<'_> {
         let deleted = self.db.delete(key, Event::EXPIRED);
         if deleted {
             self.space.count_expired(1, self.now_ms);
-            self.rewrite(&[b"UNLINK", key.bytes()]);
+            self.rewrite(&[deletion(self.settings.lazy_expire), key.bytes()]);
         }
         deleted
     }

@@ -10,6 +10,8 @@ pub enum Effect {
     None,
     /// The command as sent does the same wherever it is replayed.
     Same,
+    /// Changed nothing, and replicas are told of it as sent: their clients may be concerned.
+    Relay,
     /// The commands that the handler wrote with [`crate::Cx::rewrite`] do.
     Rewrite,
 }

@@ -38,6 +38,7 @@ errors! {
     NotAnInteger = "ERR value is not an integer or out of range";
     NotAFloat = "ERR value is not a valid float";
     OutOfRange = "ERR value is out of range";
+    NotZeroOrOne = "ERR value is out of range, value must between 0 and 1";
     MustBePositive = "ERR value is out of range, must be positive";
     IndexOutOfRange = "ERR index out of range";
     OffsetOutOfRange = "ERR offset is out of range";
@@ -61,6 +62,14 @@ errors! {
     InvalidDbIndex = "ERR invalid DB index";
     InvalidFirstDbIndex = "ERR invalid first DB index";
     InvalidSecondDbIndex = "ERR invalid second DB index";
+    ReplicaofByReplica = "ERR Command is not valid when client is a replica.";
+    InvalidMasterPort = "ERR Invalid master port";
+    NoReplica = "ERR this version cannot be a replica";
+    ResetReplica = "ERR can only reset normal connections";
+    SyncPending = "ERR SYNC and PSYNC are invalid with pending output";
+    SyncFilterNeedsEof = "ERR Filtered replica requires EOF capability";
+    FailoverAtPrimary = "ERR PSYNC FAILOVER can't be sent to a master.";
+    FilterMissing = "ERR Missing rdb-filter-only values";
     SameObject = "ERR source and destination objects are the same";
     /// A number that the C type `int` does not hold.
     NotAnInt = "ERR value is out of range, value must between -2147483648 and 2147483647";
@@ -91,7 +100,6 @@ errors! {
     InfiniteValue = "ERR value cannot be Infinity";
     AppliedOverflow = "ERR applied increment would overflow";
     AppliedInfinite = "ERR applied increment would be Infinity";
-    NovaluesNeedsHscan = "ERR NOVALUES option can only be used in HSCAN";
     HashValueNotInteger = "ERR hash value is not an integer";
     HashValueNotFloat = "ERR hash value is not a float";
     NanOrInfinity = "ERR value is NaN or Infinity";
@@ -100,6 +108,10 @@ errors! {
     FieldsNotPositive = "ERR Number of fields must be a positive integer";
     FieldsNotAboveZero = "ERR Parameter `numFields` should be greater than 0";
     FieldsMismatch = "ERR The `numfields` parameter must match the number of arguments";
+    MembersMissing = "ERR Mandatory argument MEMBERS is missing or not at the right position";
+    MembersNotPositive = "ERR Number of members must be a positive integer";
+    MembersNotAboveZero = "ERR Parameter `numMembers` should be greater than 0";
+    MembersMismatch = "ERR The `nummembers` parameter must match the number of arguments";
     FieldsInvalid = "ERR invalid number of fields";
     FieldExpiryNegative = "ERR invalid expire time, must be >= 0";
     FieldExpiryMissing = "ERR missing expire time";
@@ -150,6 +162,7 @@ errors! {
     NotImportMode = "ERR Server is not in import mode";
     TimeoutNotFloat = "ERR timeout is not a float or out of range";
     Unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    WaitaofWithoutLog = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     TimeoutNotInteger = "ERR timeout is not an integer or out of range";
     TimeoutNegative = "ERR timeout is negative";
     TimeoutOutOfRange = "ERR timeout is out of range";
@@ -159,6 +172,13 @@ errors! {
     DebugProtocolType = "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
     DebugReloadOptions = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     ReloadFailed = "ERR Error trying to load the RDB dump, check server logs.";
+    SaveInProgress = "ERR Background save already in progress";
+    NoSaveToCancel = "ERR Background saving is currently not in progress or scheduled";
+    SnapshotInProgress = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    SaveFailed = "ERR";
+    NoShutdown = "ERR No shutdown in progress.";
+    ShutdownFailed = "ERR Errors trying to SHUTDOWN. Check logs.";
+    SnapshotFailed = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
     NoPersistence = "ERR there is no persistence in this build, so nothing can be reloaded";
     NoResp2 = "ERR RESP2 is not supported by this command";
     PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
@@ -245,6 +265,28 @@ errors! {
     Oom = "OOM command not allowed when used memory > 'maxmemory'.";
     Loading = "LOADING Redis is loading the dataset in memory";
     Busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    BusyFunction = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+    NotBusy = "NOTBUSY No scripts in execution right now.";
+    Unkillable = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
+    NoScript = "NOSCRIPT No matching script. Please use EVAL.";
+    ScriptKeysTooMany = "ERR Number of keys can't be greater than number of args";
+    ScriptKeysNegative = "ERR Number of keys can't be negative";
+    FunctionKeys = "ERR Bad number of keys provided";
+    FunctionNotFound = "ERR Function not found";
+    ScriptUnknownCommand = "ERR Unknown command called from script";
+    ScriptArity = "ERR Wrong number of args calling command from script";
+    ScriptRefused = "ERR This Redis command is not allowed from script";
+    ScriptReadOnly = "ERR Write commands are not allowed from read-only scripts.";
+    ScriptWriteFlag = "ERR Can not execute a script with write flag using *_ro command.";
+    ScriptOom = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
+    ScriptFlushMode = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    ScriptDebugMode = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+    ScriptDebugger = "ERR The script debugger is not offered: there is no fork to run a script in";
+    LibraryName = "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
+    LibraryNotFound = "ERR Library not found";
+    NoFunctions = "ERR No functions registered";
+    FunctionFlushMode = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+    FunctionRestorePolicy = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
     Denied = "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
 }
 
@@ -257,6 +299,11 @@ impl CommandError {
     /// An `ERR` text of these pieces, one after the other.
     pub fn err_bytes(pieces: &[&[u8]]) -> Self {
         Self::Text([&[b"ERR ".as_slice()], pieces].concat().concat().into())
+    }
+
+    /// A whole text, its code included.
+    pub fn text_of(text: Vec<u8>) -> Self {
+        Self::Text(text.into())
     }
 
     /// EXEC is refused, and the transaction is over.
@@ -276,6 +323,18 @@ impl CommandError {
     /// An expire time that cannot be: `command` in lower case.
     pub fn invalid_expire(command: &str) -> Self {
         Self::err(format_args!("invalid expire time in '{}' command", command.to_ascii_lowercase()))
+    }
+
+    /// The append-only file cannot be written, for the reason `error`.
+    pub fn log_failed(error: &str) -> Self {
+        Self::Text(format!("MISCONF Errors writing to the AOF file: {error}").into_bytes().into())
+    }
+
+    /// A write is applied and visible, and not known to be on disk; `error`: why it may never be.
+    pub fn unconfirmed(error: Option<&str>) -> Self {
+        let why = error.unwrap_or("the disk takes too long");
+        let text = format!("MISCONF The command was executed but is not confirmed on disk: {why}");
+        Self::Text(text.into_bytes().into())
     }
 
     /// A RESP2 client that is subscribed sends `command` ("get", "client|list").

@@ -46,21 +46,30 @@ impl Monitors {
         }
     }
 
-    /// Shows a command of `session` that has run at `micros` (since 1970), with the database that is
-    /// selected now. What administers is not shown, and secrets are left out.
+    /// Shows a command of `session`, or of its script, that has run at `micros` (since 1970), with the
+    /// database that is selected now. What administers is not shown, and secrets are left out.
     #[cold]
     pub fn show(
         &self,
         session: &Session,
         request: &Resolved<'_>,
         micros: i64,
+        by_script: bool,
         limits: &OutputLimits,
     ) {
-        let flags = request.spec.flags;
-        if flags.has(Flags::SKIP_MONITOR) || flags.has(Flags::ADMIN) {
+        // What runs a script is shown before what the script calls, by who runs it.
+        let (flags, place) = (request.spec.flags, request.spec.place);
+        if flags.has(Flags::ADMIN) || flags.has(Flags::SKIP_MONITOR) && !place.is_script() {
             return;
         }
-        let line = line(&session.card, session.db, request, micros);
+        let card = &session.card;
+        let unix = card.has(ClientFlags::UNIX_SOCKET);
+        let from = match &card.addr[..] {
+            _ if by_script => "lua".to_owned(),
+            path if unix => format!("unix:{}", path.trim_end_matches(":0")),
+            addr => addr.to_owned(),
+        };
+        let line = line(&from, session.db, request, micros);
         let letter = Letter::Plain(Chunk::new(Arc::new(line)));
         for card in self.cards.read().values() {
             card.deliver(letter.clone(), limits);
@@ -69,13 +78,10 @@ impl Monitors {
 }
 
 /// `+1339518083.107412 [0 127.0.0.1:60866] "get" "key"`
-fn line(card: &Card, db: u32, request: &Resolved<'_>, micros: i64) -> Vec<u8> {
+fn line(from: &str, db: u32, request: &Resolved<'_>, micros: i64) -> Vec<u8> {
     let mut line = Vec::new();
     let (seconds, micros) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
-    let unix = card.has(ClientFlags::UNIX_SOCKET);
-    let addr = if unix { card.addr.trim_end_matches(":0") } else { &card.addr };
-    let kind = if unix { "unix:" } else { "" };
-    write!(line, "+{seconds}.{micros:06} [{db} {kind}{addr}]").expect("a vector takes any bytes");
+    write!(line, "+{seconds}.{micros:06} [{db} {from}]").expect("a vector takes any bytes");
     for (at, word) in request.args.iter().enumerate() {
         line.push(b' ');
         let secret = request.spec.secrets.is_some_and(|secret| secret(request.args, at));

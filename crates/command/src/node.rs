@@ -15,6 +15,29 @@ pub struct ShutdownRequest {
     pub abort: bool,
 }
 
+/// What BGSAVE is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bgsave {
+    /// At once, or not at all.
+    Now,
+    /// At once, or as soon as nothing else is in the way any more.
+    Scheduled,
+    /// When the transaction is over.
+    Later,
+    Cancel,
+}
+
+/// How DEBUG RELOAD was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadRequest {
+    /// Whether the data is saved before, or the file that is there is loaded.
+    pub save: bool,
+    /// Whether the databases are emptied before.
+    pub flush: bool,
+    /// Whether keys that are there are replaced; else they are an error.
+    pub merge: bool,
+}
+
 /// What CLIENT PAUSE holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PauseMode {
@@ -50,6 +73,34 @@ pub trait Node: Send + Sync {
 
     /// Whether a new connection must authenticate.
     fn password_required(&self) -> bool;
+
+    /// SAVE: returns when the file is in its place.
+    fn save(&self) -> Result<(), CommandError>;
+
+    /// BGSAVE: what became of it.
+    fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError>;
+
+    /// BGREWRITEAOF: what became of it.
+    fn rewrite_log(&self, in_transaction: bool) -> Result<&'static str, CommandError>;
+
+    /// DEBUG LOADAOF: what the append-only file holds takes the place of the data.
+    fn load_log(&self, others: Others) -> Result<(), CommandError>;
+
+    /// DEBUG AOF-FLUSH-SLEEP: so many microseconds pass before each write of the append-only file.
+    fn delay_log(&self, micros: u64);
+
+    /// Up to where the journal is safe on disk; `None`: there is no append-only file.
+    fn synced(&self) -> Option<u64>;
+
+    /// When the data was last saved, in seconds since 1970.
+    fn last_save_seconds(&self) -> i64;
+
+    /// All databases were emptied, which concerns a snapshot that is under way, and rules by which
+    /// the file becomes empty too. Called under the locks.
+    fn emptied(&self);
+
+    /// DEBUG RELOAD.
+    fn reload(&self, request: ReloadRequest, others: Others) -> Result<(), CommandError>;
 
     /// Returns only if the shutdown cannot be done or was taken back.
     fn shutdown(&self, request: ShutdownRequest) -> Result<(), CommandError>;
@@ -93,6 +144,13 @@ pub trait Node: Send + Sync {
     /// Commands that took long or were large.
     fn command_log(&self) -> &CommandLog;
 
+    /// A line of a script in the log.
+    fn script_log(&self, level: script::LogLevel, line: &str);
+
+    /// A script runs for too long on this thread: answers what the thread's other clients may still
+    /// ask for. Called again and again until the script ends.
+    fn serve_others(&self) {}
+
     /// A line in the log at notice level.
     fn log(&self, line: &str);
 
@@ -104,6 +162,9 @@ pub trait Node: Send + Sync {
 
     /// 40 hexadecimal digits that name this run of the server.
     fn run_id(&self) -> &str;
+
+    /// Behind the last byte of the log: the replication offset.
+    fn log_offset(&self) -> u64;
 
     /// Names of the commands called so far with their counts are the server's; this resets none.
     fn uptime_seconds(&self) -> u64;

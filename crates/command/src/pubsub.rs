@@ -190,6 +190,31 @@ impl PubSub {
         })
     }
 
+    /// As `publish` or `publish_in_shard`, by the kind of the channel.
+    pub fn publish_to(
+        &self,
+        topic: Topic,
+        channel: &[u8],
+        message: &[u8],
+        limits: &OutputLimits,
+    ) -> usize {
+        match topic {
+            Topic::Shard => self.publish_in_shard(channel, message, limits),
+            Topic::Channel | Topic::Pattern => self.publish(channel, message, limits),
+        }
+    }
+
+    /// How many times a message to the channel would be handed out now.
+    pub fn receivers(&self, topic: Topic, channel: &[u8]) -> usize {
+        let mut receivers = self.subscribers(topic, channel);
+        if topic != Topic::Shard && self.count(Topic::Pattern) > 0 {
+            let patterns = self.patterns.read();
+            let of = patterns.iter().filter(|(name, _)| glob::matches(name, channel, false));
+            receivers += of.map(|(_, subscribers)| live(subscribers)).sum::<usize>();
+        }
+        receivers
+    }
+
     /// Whether anybody would get a message of any channel but those of shards.
     #[inline]
     pub fn has_listeners(&self) -> bool {

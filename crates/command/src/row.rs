@@ -30,8 +30,26 @@ pub enum Place {
     Node,
     /// Runs what the session has queued, under the locks of all of it.
     Exec,
+    /// Runs a script or function, under the locks of the keys that it declares or of those that it
+    /// meets.
+    Script(ScriptCall),
     /// Only its subcommands can be called.
     Container,
+}
+
+/// What a command that runs a script is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptCall {
+    Source,
+    Sha,
+    /// The name of a function.
+    Function,
+}
+
+impl Place {
+    pub const fn is_script(self) -> bool {
+        matches!(self, Self::Script(_))
+    }
 }
 
 /// Which locks a `Data` command takes.
@@ -224,6 +242,11 @@ impl Command {
     /// The command that runs what is queued. The engine is its handler.
     pub const fn exec(name: &'static str) -> Self {
         Self::new(name, Place::Exec, Self::never)
+    }
+
+    /// A command that runs a script.
+    pub const fn script(name: &'static str, call: ScriptCall) -> Self {
+        Self::new(name, Place::Script(call), Self::never)
     }
 
     /// A command that only has subcommands.

@@ -1,7 +1,7 @@
 //! What a connection is to the commands it sends. Owned by the connection's worker; what other
 //! workers may see of it is in its [`Card`].
 
-use crate::{Card, Monitors, PubSub, Subscriptions, Tracking, TrackingState, Transaction};
+use crate::{Card, Monitors, PubSub, Subscriptions, Sync, Tracking, TrackingState, Transaction};
 use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,8 +34,14 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// The end of its last write in the journal.
+    pub wrote: u64,
+    /// It brings what a log says: nothing that refuses a client's commands refuses its.
+    pub replays: bool,
     /// Close once what is queued has been written.
     pub close_after_reply: bool,
+    /// From the command under way on, the connection is fed by the log.
+    pub feed: Option<Sync>,
     /// What is queued since MULTI.
     pub transaction: Option<Box<Transaction>>,
     /// Keys that must not change until EXEC. The shards know of them by the card's watch.
@@ -60,7 +66,10 @@ impl Session {
             known: authenticated,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            wrote: 0,
+            replays: false,
             close_after_reply: false,
+            feed: None,
             transaction: None,
             watched: Vec::new(),
             watched_bytes: 0,

@@ -30,10 +30,16 @@ pub struct Settings {
     pub notify_events: u32,
     /// Keys of the tracking table (`tracking-table-max-keys`); 0 means no limit.
     pub tracking_keys_max: u64,
+    /// `durability-timeout`: how long a reply waits for the disk.
+    pub durability_timeout_ms: u64,
     /// `inline-commands`.
     pub inline_commands: bool,
     /// `import-mode`: what has expired is kept until the import source deletes it.
     pub import_mode: bool,
+    /// `lazyfree-lazy-expire`: what expired is told to the journal as UNLINK, not DEL.
+    pub lazy_expire: bool,
+    /// `lazyfree-lazy-eviction`: the same of what is evicted.
+    pub lazy_eviction: bool,
     /// `lazyfree-lazy-server-del`: what empties a key is told to the journal as UNLINK, not DEL.
     pub lazy_deletion: bool,
     /// `rdb-version-check relaxed`: payloads of versions that nobody here knows are tried.
@@ -42,10 +48,19 @@ pub struct Settings {
     pub query_buffer_bytes_max: u64,
     /// Bytes that all normal clients may take together (`maxmemory-clients`); 0 means no limit.
     pub clients_bytes_max: u64,
+    /// Bytes of the log kept for replicas that come back (`repl-backlog-size`).
+    pub backlog_bytes: u64,
+    /// `repl-timeout`, in milliseconds.
+    pub replica_timeout_ms: i64,
+    /// `rdbcompression`.
+    pub rdb_compression: bool,
     /// How much clients may leave unread (`client-output-buffer-limit`).
     pub output: OutputLimits,
     /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
     pub debug_command: u8,
+    /// Milliseconds that a script may run before others are told BUSY (`busy-reply-threshold`); 0: no
+    /// limit.
+    pub busy_after_ms: u64,
     /// Which commands go to the log of commands.
     pub command_log: crate::LogLimits,
     /// Where collections change shape.
@@ -67,18 +82,31 @@ impl Default for Settings {
             password_required: false,
             notify_events: 0,
             tracking_keys_max: 1_000_000,
+            durability_timeout_ms: 5000,
             inline_commands: true,
             import_mode: false,
+            lazy_expire: true,
+            lazy_eviction: true,
             lazy_deletion: true,
             rdb_relaxed: false,
             query_buffer_bytes_max: 1 << 30,
             clients_bytes_max: 0,
+            backlog_bytes: 64 << 20,
+            replica_timeout_ms: 60_000,
+            rdb_compression: true,
             output: OutputLimits::default(),
             debug_command: 0,
+            busy_after_ms: 5000,
             command_log: crate::LogLimits::default(),
             limits: types::Limits::default(),
         }
     }
+}
+
+/// The command by which the journal is told that a key went of itself. Nothing is freed in the
+/// foreground here, whatever it is called.
+pub fn deletion(lazy: bool) -> &'static [u8] {
+    if lazy { b"UNLINK" } else { b"DEL" }
 }
 
 /// Where collections change shape, by `config`. The seed is the engine's to put in.

@@ -4,12 +4,14 @@
 mod bitmap;
 mod connection;
 mod dump;
+mod element;
 mod generic;
 mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
 mod pubsub;
+mod scripting;
 mod server;
 mod set;
 mod sort;
@@ -38,6 +40,7 @@ pub const FAMILIES: &[&[Command]] = &[
     dump::COMMANDS,
     transactions::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     connection::COMMANDS,
     server::COMMANDS,
     generic::COMMANDS,

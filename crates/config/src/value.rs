@@ -260,7 +260,7 @@ fn parse_primary(args: &[Vec<u8>]) -> Result<Value, Refusal> {
         return Ok(Value::Primary(None));
     }
     let port = std::str::from_utf8(port).ok().and_then(|port| port.parse::<u16>().ok());
-    Ok(Value::Primary(Some((host.clone(), port.ok_or("Invalid master port")?))))
+    Ok(Value::Primary(Some((host.clone(), port.ok_or("Invalid primary port")?))))
 }
 
 fn parse_save(args: &[Vec<u8>]) -> Result<Value, Refusal> {

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The model is harsher than any real file system:
-//! - an unsynced write persists by sectors of 512 bytes, each or none, in any combination; a file
-//!   may have its new length and zeros or garbage in place of the bytes;
+//! - what is unsynced persists by sectors of 512 bytes, in any combination, each as it was at some
+//!   moment since the last sync; so does the length of a file, which may have zeros or garbage
+//!   where bytes were to be;
 //! - a new name, a rename and a removal persist or not, each for itself, until `sync_dir`;
 //! - when `sync` fails, what was pending is lost for good, as under Linux, though reads still see
 //!   it. A later `sync` says `Ok` and does not bring it back;
@@ -31,7 +32,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::{Disk, DiskFile, FileLock, Metadata, Open, folder};
 
-const SECTOR_BYTES: u64 = 512;
+const SECTOR: usize = 512;
 /// What a file larger than that is refused as: tests have no such files.
 const FILE_BYTES_MAX: u64 = 1 << 32;
 
@@ -283,42 +284,87 @@ impl Node {
     }
 
     fn crash(&mut self, choose: &mut dyn FnMut(u32) -> u32) {
-        for change in std::mem::take(&mut self.pending) {
-            for piece in sectors(&change) {
-                if choose(2) == 1 {
-                    Self::apply(&mut self.durable, &piece);
-                }
-            }
-        }
-        if self.durable.len() < self.current.len() {
-            let filler = match choose(3) {
-                0 => None,
-                1 => Some(0),
-                _ => Some(0xa5),
-            };
-            if let Some(byte) = filler {
-                self.durable.resize(self.current.len(), byte);
-            }
+        if !self.pending.is_empty() {
+            self.durable = Versions::of(&self.durable, &self.pending).chosen(choose);
+            self.pending.clear();
         }
         self.current.clone_from(&self.durable);
         self.lost = false;
     }
 }
 
-/// A write, cut at the borders of sectors.
-fn sectors(change: &Change) -> Vec<Change> {
-    let Change::Write { offset, bytes } = change else { return vec![change.clone()] };
-    let mut pieces = Vec::new();
-    let mut offset = *offset;
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        let room = (SECTOR_BYTES - offset % SECTOR_BYTES) as usize;
-        let (piece, after) = rest.split_at(room.min(rest.len()));
-        pieces.push(Change::Write { offset, bytes: piece.to_vec() });
-        offset += piece.len() as u64;
-        rest = after;
+/// What a file has been since it was synced, length and sectors apart: the page cache holds one state of
+/// a sector at a time, so a later write to it is never there without those before.
+struct Versions {
+    /// What is durable, and the lengths since, without repetitions.
+    lens: Vec<usize>,
+    durable: Vec<u8>,
+    /// By number: the contents of sectors that have changed, in order.
+    sectors: BTreeMap<usize, Vec<Vec<u8>>>,
+}
+
+impl Versions {
+    fn of(durable: &[u8], pending: &[Change]) -> Self {
+        let mut content = durable.to_vec();
+        let mut lens = vec![content.len()];
+        let mut sectors: BTreeMap<usize, Vec<Vec<u8>>> = BTreeMap::new();
+        for change in pending {
+            let before = content.len();
+            Node::apply(&mut content, change);
+            let touched = match change {
+                Change::Write { offset, bytes } => {
+                    *offset as usize..(*offset as usize).saturating_add(bytes.len())
+                }
+                Change::Size(size) => (*size as usize).min(before)..before.max(*size as usize),
+            };
+            if touched.is_empty() {
+                continue;
+            }
+            for sector in touched.start / SECTOR..touched.end.div_ceil(SECTOR) {
+                sectors.entry(sector).or_default().push(sector_of(&content, sector).to_vec());
+            }
+            // A long write may have got through in part.
+            let borders = (before / SECTOR + 1..).map(|sector| sector * SECTOR);
+            let borders = borders.take_while(|border| *border < content.len());
+            for len in borders.chain([content.len()]) {
+                if !lens.contains(&len) {
+                    lens.push(len);
+                }
+            }
+        }
+        Self { lens, durable: durable.to_vec(), sectors }
     }
-    pieces
+
+    /// One of the files that may be left.
+    fn chosen(self, choose: &mut dyn FnMut(u32) -> u32) -> Vec<u8> {
+        let len = self.lens[choose(self.lens.len() as u32) as usize];
+        let mut file = Vec::with_capacity(len);
+        let mut unknown = Vec::new();
+        for sector in 0..len.div_ceil(SECTOR) {
+            let versions = self.sectors.get(&sector).map_or(&[][..], Vec::as_slice);
+            let version = if versions.is_empty() { 0 } else { choose(versions.len() as u32 + 1) };
+            let content = match version {
+                0 => sector_of(&self.durable, sector),
+                version => &versions[version as usize - 1],
+            };
+            let room = SECTOR.min(len - sector * SECTOR);
+            file.extend_from_slice(&content[..content.len().min(room)]);
+            let known = file.len();
+            file.resize(sector * SECTOR + room, 0);
+            if known < file.len() {
+                unknown.push(known..file.len());
+            }
+        }
+        if !unknown.is_empty() && choose(2) == 1 {
+            unknown.into_iter().for_each(|range| file[range].fill(0xa5));
+        }
+        file
+    }
+}
+
+fn sector_of(content: &[u8], sector: usize) -> &[u8] {
+    let begin = (sector * SECTOR).min(content.len());
+    &content[begin..content.len().min(begin + SECTOR)]
 }
 
 fn plain(path: &Path) -> PathBuf {

@@ -44,13 +44,17 @@ pub struct Replacement<'a> {
 impl<'a> Replacement<'a> {
     /// Makes the temporary file, with permission bits `mode` (see [`crate::PRIVATE`]).
     pub fn begin(disk: &'a dyn Disk, path: &Path, mode: u32) -> io::Result<Self> {
-        let temp = temp_path(path);
-        match disk.remove(&temp) {
+        Self::begin_as(disk, path, &temp_path(path), mode)
+    }
+
+    /// The same under another temporary name, in the same folder.
+    pub fn begin_as(disk: &'a dyn Disk, path: &Path, temp: &Path, mode: u32) -> io::Result<Self> {
+        match disk.remove(temp) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = disk.open(&temp, Open::CreateNew { mode })?;
-        let path = path.to_path_buf();
+        let file = disk.open(temp, Open::CreateNew { mode })?;
+        let (path, temp) = (path.to_path_buf(), temp.to_path_buf());
         Ok(Self { disk, file: Some(file), path, temp, size_bytes: 0, renamed: false })
     }
 

@@ -5,17 +5,20 @@
 //! the data commands of a batch; commands of the node leave it first, so that they may close the
 //! write gate themselves.
 
+use crate::command_log::Cost;
 use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
+use crate::union::{Union, writes};
 use crate::worker::Scratch;
-use crate::{Engine, Worker, WorkerStats};
+use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
-    Argument, ArgumentKind, Changed, ClientFlags, CommandError, Cx, Flags, Group, Job, Others,
-    Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Waiting, Waits,
+    Argument, ArgumentKind, Changed, ClientFlags, Clock, CommandError, Cx, Flags, Group, Job,
+    Machine, News, Others, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync,
+    Waiting, Waits,
 };
-use journal::{Room, Writer};
-use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, missing_shards};
+use journal::{Lsn, Room, Writer};
+use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::Arc;
@@ -33,8 +36,12 @@ pub enum End {
     Later(Box<dyn Job>),
     /// The last executed request waits for a key; the rest waits for it.
     Wait(Arc<Waiting>),
+    /// The last executed request has changed parameters; the rest is to be served under these.
+    Again,
     /// The next request is held back by CLIENT PAUSE.
     Paused,
+    /// From here on the connection is fed by the log; the rest is executed beside.
+    Feed(Sync),
     /// The connection closes after what is queued; the rest is not executed.
     Close,
 }
@@ -44,6 +51,8 @@ pub struct Served {
     /// How many of the requests were executed.
     pub done: usize,
     pub end: End,
+    /// What the replies depend on: they may leave when [`crate::ReplyGate::open`] says so.
+    pub lsn: Lsn,
 }
 
 /// A request with one word that is owned already.
@@ -95,6 +104,22 @@ impl Engine {
         served
     }
 
+    /// As [`Engine::serve`], while a script runs for too long on this very thread, under locks and
+    /// inside a pass of another worker: what needs neither and is allowed is executed, everything
+    /// else is told BUSY.
+    pub fn serve_meanwhile(
+        &self,
+        deputy: &mut Worker,
+        session: &mut Session,
+        requests: &Requests,
+        input: &[u8],
+        now: Now,
+        reply: &mut Reply,
+    ) -> Served {
+        deputy.meanwhile = true;
+        self.serve(deputy, session, requests, input, now, reply)
+    }
+
     /// Executes one request whose word at `large` is `value`: what SET stores without a copy.
     /// `bytes` is the request's size on the wire.
     pub fn serve_large(
@@ -135,7 +160,12 @@ impl Engine {
             reply.error(error.text());
             worker.stats.error(error.code());
         }
-        Served { done: plans.len(), end: End::Done }
+        Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
+    }
+
+    /// Why a batch ends when parameters have changed since it began.
+    fn changed_since(&self, generation: u64) -> Option<End> {
+        (self.settings_generation() != generation).then_some(End::Again)
     }
 
     fn run(
@@ -149,9 +179,11 @@ impl Engine {
     ) -> Served {
         let Scratch { words, keys, plans, shards } = scratch;
         let queued = &mut worker.queued;
+        let meanwhile = worker.meanwhile;
         self.watch_memory(&worker.settings, now.wall_ms);
         // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
-        let room = match worker.writer.room(self.journal_bytes(plans), plans.len() as u32) {
+        let bytes = if meanwhile { 0 } else { self.journal_bytes(plans) };
+        let room = match worker.writer.room(bytes, plans.len() as u32) {
             Ok(room) => room,
             Err(refused) => return self.refuse_all(worker, plans, refused, reply),
         };
@@ -179,22 +211,31 @@ impl Engine {
             transaction: None,
             others: Others::Run,
             uncounted: 0,
+            machine: &mut worker.machine,
+            news: None,
+            gated: self.reply_gate.level() == Level::Fsync,
+            lsn: Lsn(0),
         };
         run.log.active = run.room.active();
-        let mut done = 0;
-        let mut stop = None;
+        let generation = worker.settings_generation;
+        let (mut done, mut stop) = (0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
-            let ran = if stretch[0].concerns_data() {
+            let ran = if meanwhile {
+                Ok(run.meanwhile(&stretch[0]))
+            } else if stretch[0].concerns_data() {
                 Ok(run.data(&mut worker.participant, stretch, shards))
             } else if stretch[0].row.is_some_and(|row| row.place == Place::Exec) {
                 run.exec(&mut worker.participant, stretch, queued, shards)
+            } else if stretch[0].row.is_some_and(|row| row.place.is_script()) {
+                Ok(run.script(&mut worker.participant, &stretch[0], shards))
             } else {
                 Ok(run.one(&stretch[0], Locked::Nothing))
             };
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
-                stop = end;
+                stop = end.or_else(|| self.changed_since(generation));
+                run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
                 } else {
@@ -202,14 +243,15 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
-                run.settle(plans, done);
+                let lsn = run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
-                return Served { done: done + rest.done, ..rest };
+                return Served { done: done + rest.done, lsn, ..rest };
             }
         }
-        run.settle(plans, done);
+        let lsn = run.settle(plans, done);
         let changed = worker.refresh(self);
-        if (changed || worker.settings.eviction.is_some())
+        if !meanwhile
+            && (changed || worker.settings.eviction.is_some())
             && self.space.out_of_memory(worker.settings.maxmemory)
         {
             // A new limit is in force when CONFIG SET answers, and what a batch took beyond the
@@ -217,7 +259,7 @@ impl Engine {
             let settings = Arc::clone(&worker.settings);
             self.evict(&mut worker.hand(now), &settings);
         }
-        Served { done, end: stop.unwrap_or(End::Done) }
+        Served { done, end: stop.unwrap_or(End::Done), lsn }
     }
 }
 
@@ -297,15 +339,11 @@ impl Locked<'_> {
         }
     }
 
-    pub(crate) fn holds(&mut self, id: ShardId) -> bool {
+    pub(crate) fn holds(&self, id: ShardId) -> bool {
         match self {
             Self::Nothing => false,
             Self::One(shard) => shard.id() == id,
-            Self::Many(shards) => {
-                let mut holds = false;
-                shards.each(&mut |shard| holds |= shard.id() == id);
-                holds
-            }
+            Self::Many(shards) => shards.holds(id),
         }
     }
 }
@@ -328,7 +366,7 @@ pub(crate) struct Run<'f, 'a> {
     /// When the last command ended.
     pub(crate) ticks: u64,
     pub(crate) words: &'f [&'a [u8]],
-    keys: &'f [KeyRef<'a>],
+    pub(crate) keys: &'f [KeyRef<'a>],
     pub(crate) ready: Ready,
     pub(crate) evictor: &'f mut Evictor,
     pub(crate) memory: Memory,
@@ -338,8 +376,16 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) broadcast: &'f mut Changed,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
-    /// Commands that ran beside the requests (in EXEC), less requests that were only queued.
+    /// Commands that ran beside the requests (in EXEC and scripts), less requests that were only
+    /// queued or wait.
     pub(crate) uncounted: i64,
+    pub(crate) machine: &'f mut Machine,
+    /// While a script runs: what others are to be told when it has ended.
+    pub(crate) news: Option<Vec<News>>,
+    /// Whether replies wait for what they depend on to be safe.
+    gated: bool,
+    /// The last change that a reply of the batch may show.
+    lsn: Lsn,
 }
 
 /// What is known of memory for the next command that takes some.
@@ -387,7 +433,9 @@ impl Run<'_, '_> {
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
     /// entries.
     pub(crate) fn prefetch(&self, pass: &lock::Pass<'_>, keys: &[KeyRef<'_>]) {
-        if keys.len() < 2 {
+        // Often all requests of a pipeline are on one key.
+        let changes = |pair: &&[KeyRef<'_>]| pair[0].hash() != pair[1].hash();
+        if !keys.windows(2).any(|pair| changes(&pair)) {
             return;
         }
         for key in keys {
@@ -402,12 +450,21 @@ impl Run<'_, '_> {
     fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan], shards: &mut Vec<ShardId>) -> Ran {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
         let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
-        let mut held = self.engine.space.shards().one(shard);
+        let Ok(mut held) = self.engine.space.reach_one(shard) else {
+            return self.refuse_busy(&plans[0]);
+        };
+        if run > 1 {
+            let (db, run) = (self.session.db, &plans[..run]);
+            self.engine.prefetch_elements(&held, db, run, self.keys, self.words);
+        }
         for (done, plan) in plans[..run].iter().enumerate() {
-            if held.reaches_beyond() && !self.missing(plan, &mut *held).is_empty() {
-                drop(held);
-                let (ran, end) = self.on_many(plan, shards);
-                return (done + ran, end);
+            if held.reaches_beyond() && writes(plan) {
+                let missing = missing_shards(&mut *held, &self.keys[plan.keys.clone()]);
+                if !missing.is_empty() {
+                    drop(held);
+                    let (ran, end) = self.on_many(plan, shards);
+                    return (done + ran, end);
+                }
             }
             let (ran, end) = self.one(plan, Locked::One(&mut held));
             if end.is_some() || ran == 0 {
@@ -417,36 +474,31 @@ impl Run<'_, '_> {
         (run, None)
     }
 
-    /// Shards beyond those held that are needed to serve whom the request makes wait no longer.
-    fn missing(&self, plan: &Plan, held: &mut dyn HeldShards) -> Vec<ShardId> {
-        let writes = plan.row.is_some_and(|row| row.flags.has(Flags::WRITE));
-        let keys = if writes { &self.keys[plan.keys.clone()] } else { &[] };
-        missing_shards(held, keys)
-    }
-
     /// Runs one request on several shards.
     fn on_many(&mut self, plan: &Plan, shards: &mut Vec<ShardId>) -> Ran {
-        /// Who waits may change while more is locked: at last, all is.
-        const ROUNDS_MAX: usize = 8;
-        if plan.lock == LockPlan::All {
-            let mut held = self.engine.space.hold_all();
-            return self.one(plan, Locked::Many(&mut held));
+        let keys = &self.keys[plan.keys.clone()];
+        match Union::lock(self.engine, std::slice::from_ref(plan), keys, shards) {
+            Ok(mut union) => self.one(plan, union.locked()),
+            Err(Stalled) => self.refuse_busy(plan),
         }
-        shards.clear();
-        shards.extend(self.keys[plan.keys.clone()].iter().map(KeyRef::shard));
-        for _ in 0..ROUNDS_MAX {
-            shards.sort_unstable();
-            shards.dedup();
-            let mut held = self.engine.space.hold_many(shards);
-            let missing = self.missing(plan, &mut held);
-            if missing.is_empty() {
-                return self.one(plan, Locked::Many(&mut held));
-            }
-            drop(held);
-            shards.extend(missing);
-        }
-        let mut held = self.engine.space.hold_all();
-        self.one(plan, Locked::Many(&mut held))
+    }
+
+    /// Runs one request while a script runs on this thread.
+    #[cold]
+    fn meanwhile(&mut self, plan: &Plan) -> Ran {
+        let may_run = |row: &command::Command| {
+            row.flags.has(Flags::ALLOW_BUSY) && matches!(row.place, Place::Conn | Place::Node)
+        };
+        // Without locks nobody can stop watching.
+        let allowed = self.session.watched.is_empty() && plan.row.is_none_or(may_run);
+        if allowed { self.one(plan, Locked::Nothing) } else { self.refuse_busy(plan) }
+    }
+
+    /// A script holds what the request needs, and has for too long.
+    #[cold]
+    pub(crate) fn refuse_busy(&mut self, plan: &Plan) -> Ran {
+        self.refuse(plan, Some(&self.engine.scripts.overdue.error()));
+        (1, None)
     }
 
     /// Admits and executes one request. 0 means that it was not executed.
@@ -473,6 +525,7 @@ impl Run<'_, '_> {
         let request = plan.resolved(row, self.words, self.keys);
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         if let Some(waiting) = self.call(&request, plan.bytes, &mut locked, now_ms, &mut later) {
+            self.uncounted -= 1;
             return (1, Some(End::Wait(waiting)));
         }
         if !is_of_client(&request) {
@@ -500,6 +553,9 @@ impl Run<'_, '_> {
         let db = locked.db(self.record, index, now_ms);
         let touch = !self.session.no_touch;
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
+        let clock = Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks };
+        // Within a script's pass nobody may close the write gate.
+        let others = if self.news.is_some() { Others::Stand } else { self.others };
         let mut cx = Cx {
             db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
             space: &engine.space,
@@ -508,6 +564,11 @@ impl Run<'_, '_> {
             pubsub: &engine.pubsub,
             tracking: &engine.tracking,
             monitors: &engine.monitors,
+            scripts: &engine.scripts,
+            functions: &engine.functions,
+            machine: self.machine,
+            clock,
+            news: self.news.as_mut(),
             in_transaction: self.transaction.is_some(),
             table: &engine.table,
             rng: self.rng,
@@ -516,9 +577,8 @@ impl Run<'_, '_> {
             later,
             log: self.log,
             ready: &mut self.ready,
-            others: self.others,
+            others,
             waits: if self.transaction.is_some() { Waits::Never } else { Waits::May(None) },
-            ended: None,
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -529,9 +589,9 @@ impl Run<'_, '_> {
         };
         let written = self.reply.out.len();
         let succeeded = engine.execute(&mut cx, request, &mut ledger, self.reply);
-        let (wish, ended) = (cx.waits.wish(), cx.ended);
-        if let Some((id, ending)) = ended {
-            crate::blocking::count_ended(self.stats, id, ending);
+        let wish = cx.waits.wish();
+        if self.gated {
+            self.depend(request, locked);
         }
         if engine.monitors.active() {
             self.show(request);
@@ -539,19 +599,46 @@ impl Run<'_, '_> {
         if wish.is_none() {
             let ticks = self.count(request.id, succeeded);
             let reply_bytes = self.reply.out.len().saturating_sub(written);
-            self.note_if_outstanding(request, bytes, ticks, reply_bytes);
+            self.note_if_outstanding(request, Cost { bytes, ticks, reply_bytes });
         }
         if !self.record.ready.is_empty() && self.transaction.is_none() {
             self.serve_ready(locked, now_ms);
         }
-        wish.map(|wait| self.park(request, wait, locked))
+        let wait = wish?;
+        let ticks = (self.now.ticks)();
+        let taken = ticks.saturating_sub(std::mem::replace(&mut self.ticks, ticks));
+        Some(self.park(request, wait, taken, locked))
+    }
+
+    /// Notes what the reply of a command may show. A shard knows its last change; without locks it may
+    /// be any.
+    #[cold]
+    fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
+        let lsn = match locked {
+            // WAITAOF has a time of its own.
+            Locked::Nothing if request.spec.flags.has(Flags::BLOCKING) => Lsn(0),
+            Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
+            Locked::Nothing => self.engine.journal.tail(),
+            Locked::One(shard) => Lsn(shard.lsn),
+            Locked::Many(shards) => {
+                let mut last = 0;
+                shards.each(&mut |shard| last = last.max(shard.lsn));
+                Lsn(last)
+            }
+        };
+        self.depend_on(lsn);
+    }
+
+    pub(crate) fn depend_on(&mut self, lsn: Lsn) {
+        self.lsn = self.lsn.max(lsn);
     }
 
     /// Shows a command that has run to who monitors.
     #[cold]
     pub(crate) fn show(&self, request: &Resolved<'_>) {
         let micros = self.engine.node().wall_micros();
-        self.engine.monitors.show(self.session, request, micros, &self.settings.output);
+        let (monitors, limits) = (&self.engine.monitors, &self.settings.output);
+        monitors.show(self.session, request, micros, self.news.is_some(), limits);
     }
 
     /// Whether the client may run `row` now.
@@ -571,10 +658,29 @@ impl Run<'_, '_> {
             let name = &self.engine.table.entry(plan.id).full_name;
             return Err(CommandError::while_subscribed(name));
         }
+        if self.engine.space.is_stalled() && self.is_busy(row) {
+            return Err(self.engine.scripts.overdue.error());
+        }
+        if self.session.replays {
+            return Ok(());
+        }
+        let queued = self.session.transaction.as_deref();
+        if let Some(error) = self.engine.condition.refuses(row, queued) {
+            return Err(error);
+        }
         if self.engine.space.out_of_memory(self.settings.maxmemory) && self.takes_memory(row) {
             return self.under_pressure();
         }
         Ok(())
+    }
+
+    /// Whether a script that runs for too long keeps the client from running `row`. What needs locks
+    /// finds that out by itself, and what administers the node goes on.
+    #[cold]
+    fn is_busy(&self, row: &command::Command) -> bool {
+        let queues = self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
+        let refused = matches!(row.place, Place::Conn | Place::Exec) || queues;
+        refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
     /// Whether the command takes memory: by what it stores, or by being queued.
@@ -589,7 +695,7 @@ impl Run<'_, '_> {
 
     /// A command that takes memory meets the limit: eviction is asked for, or has failed.
     #[cold]
-    fn under_pressure(&mut self) -> Result<(), CommandError> {
+    pub(crate) fn under_pressure(&mut self) -> Result<(), CommandError> {
         match std::mem::replace(&mut self.memory, Memory::Unknown) {
             Memory::Evicted(Evicting::Failed) => Err(CommandError::Oom),
             Memory::Evicted(_) => Ok(()),
@@ -675,44 +781,9 @@ impl Run<'_, '_> {
 
     /// Puts the command into the log of commands if it took long or was large.
     #[inline]
-    pub(crate) fn note_if_outstanding(
-        &self,
-        request: &Resolved<'_>,
-        bytes: usize,
-        ticks: u64,
-        reply_bytes: usize,
-    ) {
-        let limits = &self.settings.command_log;
-        let reaches = |limit: command::LogLimit, value: u64| {
-            limit.threshold.is_some_and(|threshold| value >= threshold)
-        };
-        let slow_ticks = limits
-            .slow
-            .threshold
-            .map_or(u64::MAX, |micros| micros.saturating_mul(self.now.stale_ticks) / 1000);
-        if ticks >= slow_ticks
-            || reaches(limits.large_request, bytes as u64)
-            || reaches(limits.large_reply, reply_bytes as u64)
-        {
-            self.note(request, bytes, ticks, reply_bytes);
-        }
-    }
-
-    #[cold]
-    fn note(&self, request: &Resolved<'_>, bytes: usize, ticks: u64, reply_bytes: usize) {
-        let (row, words) = (request.spec, request.args);
-        use command::LogKind::{LargeReply, LargeRequest, Slow};
-        if row.flags.has(Flags::SKIP_SLOWLOG) {
-            return;
-        }
-        let micros = ticks.saturating_mul(1000) / self.now.stale_ticks.max(1);
-        let client = (&*self.session.card, self.now.wall_ms);
-        for (kind, value) in
-            [(Slow, micros), (LargeRequest, bytes as u64), (LargeReply, reply_bytes as u64)]
-        {
-            let limits = &self.settings.command_log;
-            self.engine.command_log.note(kind, value, limits, (row, words), client);
-        }
+    pub(crate) fn note_if_outstanding(&self, request: &Resolved<'_>, cost: Cost) {
+        let client = (&*self.session.card, self.now);
+        self.engine.note_if_outstanding(self.settings, request, cost, client);
     }
 
     /// Applies CLIENT REPLY to what was written since `start`, and says if the batch goes on.
@@ -737,6 +808,9 @@ impl Run<'_, '_> {
         if self.session.close_after_reply {
             return Some(self.close());
         }
+        if let Some(kind) = self.session.feed.take() {
+            return Some(End::Feed(kind));
+        }
         later.map(End::Later)
     }
 
@@ -747,8 +821,8 @@ impl Run<'_, '_> {
         End::Close
     }
 
-    /// Brings the batch's numbers to where others see them.
-    fn settle(self, plans: &[Plan], done: usize) {
+    /// Brings the batch's numbers to where others see them; what its replies depend on.
+    fn settle(self, plans: &[Plan], done: usize) -> Lsn {
         self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
         let commands = (done as u64).saturating_add_signed(self.uncounted);
@@ -758,6 +832,7 @@ impl Run<'_, '_> {
         stats.most_commands.raise(done as u64);
         stats.keyspace_hits.add(std::mem::take(&mut self.record.hits));
         stats.keyspace_misses.add(std::mem::take(&mut self.record.misses));
+        self.writer.nudge();
         if !self.record.garbage.is_empty() {
             self.engine.space.dispose(&mut self.record.garbage);
         }
@@ -770,5 +845,6 @@ impl Run<'_, '_> {
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }
+        self.lsn
     }
 }

@@ -10,10 +10,11 @@
 //! needs that key's shard, and those of who waits there ([`keyspace::missing_shards`]).
 
 use crate::batch::{Locked, Now, Run};
+use crate::command_log::Cost;
 use crate::{Engine, Ledger, Worker, WorkerStats};
 use command::{
-    Card, Changed, ClientFlags, Cx, Ending, JobStep, Others, Ready, Resolved, Rewrites, Session,
-    Settings, Wait, Waiting, Waits, Wanted,
+    Card, Changed, ClientFlags, Clock, Cx, Ending, JobStep, Machine, Others, Ready, Resolved,
+    Rewrites, Session, Settings, Wait, WaitOutcome, Waiting, Waits, Wanted,
 };
 use journal::{Room, Writer};
 use keyspace::{ReadyKey, Record, Waiter};
@@ -105,9 +106,10 @@ impl Run<'_, '_> {
         &mut self,
         request: &Resolved<'_>,
         wait: Wait,
+        ticks: u64,
         locked: &mut Locked<'_>,
     ) -> Arc<Waiting> {
-        let waiting = Waiting::new(self.session, request, wait);
+        let waiting = Waiting::new(self.session, request, wait, ticks);
         let mut db = locked.db(self.record, self.session.db, self.now.wall_ms);
         let keys = &request.keys[..waiting.wait.keys.min(request.keys.len())];
         for (at, key) in keys.iter().enumerate() {
@@ -119,8 +121,8 @@ impl Run<'_, '_> {
         *card.waiting.lock() = Some(Arc::clone(&waiting));
         card.set(ClientFlags::BLOCKED, true);
         card.waiting_bytes.store(waiting.memory_bytes(), Ordering::Relaxed);
-        if let Some(until_ms) = waiting.wait.until_ms {
-            self.engine.deadlines.add(until_ms, card);
+        if let Some(due_ms) = waiting.due_ms() {
+            self.engine.deadlines.add(due_ms, card);
         }
         waiting
     }
@@ -174,6 +176,7 @@ impl Serving<'_> {
             let is_for = match waiting.wait.wanted {
                 Wanted::Type(wanted) => there == Some(wanted),
                 Wanted::Change => true,
+                Wanted::Acks(_) => false,
             };
             let within = waiting.beyond().iter().all(|place| locked.holds(place.shard));
             let mut run = || self.run(waiting, locked, ready, now_ms);
@@ -219,6 +222,11 @@ impl Serving<'_> {
             pubsub: &engine.pubsub,
             tracking: &engine.tracking,
             monitors: &engine.monitors,
+            scripts: &engine.scripts,
+            functions: &engine.functions,
+            machine: &mut Machine::default(),
+            clock: Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks },
+            news: None,
             table: &engine.table,
             rng: self.rng,
             settings: self.settings,
@@ -229,7 +237,6 @@ impl Serving<'_> {
             others: Others::Run,
             in_transaction: false,
             waits: Waits::Woken(ready, None),
-            ended: None,
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -239,7 +246,10 @@ impl Serving<'_> {
             transaction: None,
         };
         let succeeded = engine.execute(&mut cx, &request, &mut ledger, &mut reply);
-        if cx.waits.wish().is_some() {
+        if let Some(wish) = cx.waits.wish() {
+            if waiting.wait.again_ms.is_some() {
+                engine.runs_again(waiting, wish.again_ms);
+            }
             // What it did on the way (a consumer that was made) is news to nobody who waits.
             self.record.ready.truncate(noted);
             return None;
@@ -248,10 +258,13 @@ impl Serving<'_> {
             while job.step(&engine.space, now_ms, &mut reply) == JobStep::More {}
         }
         let stats = self.stats.command(request.id);
-        let ticks = (self.now.ticks)().saturating_sub(began);
+        let ticks = waiting.ticks.saturating_add((self.now.ticks)().saturating_sub(began));
         stats.called(ticks, self.settings.latency_tracking);
         stats.failed.add(u64::from(!succeeded));
         self.stats.commands_processed.add(1);
+        let cost = Cost { bytes: plan.bytes, ticks, reply_bytes: reply.out.len() };
+        let request = Resolved { args: &waiting.sent(), ..request };
+        engine.note_if_outstanding(self.settings, &request, cost, (&waiting.card, self.now));
         Some(std::mem::take(&mut reply.out))
     }
 }
@@ -264,7 +277,10 @@ impl Engine {
         // What has been told of is no change of those who are served.
         serving.record.clear();
         for ready in std::mem::take(&mut serving.record.ready) {
-            let mut held = self.space.shards().one(ready.place.shard);
+            let Ok(mut held) = self.space.reach_one(ready.place.shard) else {
+                // Whoever changes the key next looks after those who wait.
+                continue;
+            };
             serving.record.ready.push(ready);
             let now_ms = self.space.now_under_locks(serving.now.wall_ms);
             serving.serve(&mut Locked::One(&mut held), now_ms);
@@ -275,21 +291,102 @@ impl Engine {
     /// time is over, and ends the waiting. `false`: it waits on.
     pub fn resume(
         &self,
-        worker: &Worker,
+        worker: &mut Worker,
         session: &mut Session,
         waiting: &Arc<Waiting>,
-        now_ms: i64,
+        now: Now,
         reply: &mut Reply,
     ) -> bool {
-        if waiting.expire(now_ms) {
-            count_ended(&worker.stats, waiting.id, Ending::Timeout);
+        if waiting.runs_again(now.wall_ms) {
+            self.run_again(worker, waiting, now);
         }
-        if !waiting.answer(session, reply) {
-            return false;
+        let synced = match waiting.wait.wanted {
+            Wanted::Acks(_) => self.node().synced(),
+            Wanted::Type(_) | Wanted::Change => None,
+        };
+        waiting.acknowledge(synced);
+        waiting.expire(now.wall_ms);
+        let Some(outcome) = waiting.answer(session, synced, reply) else { return false };
+        if let WaitOutcome::Ended(ending) = outcome {
+            self.count_ended(worker, waiting, ending, now);
         }
         self.forget(waiting);
-        session.card.last_ms.store(now_ms, Ordering::Relaxed);
+        let card = &session.card;
+        card.last_ms.store(now.wall_ms, Ordering::Relaxed);
+        card.commands.store(card.commands.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         true
+    }
+
+    /// Runs the command of a client that waits although none of its keys has changed: there may be
+    /// something for it by now. It keeps its place in the queues.
+    #[cold]
+    fn run_again(&self, worker: &mut Worker, waiting: &Waiting, now: Now) {
+        worker.refresh(self);
+        let Worker { participant, writer, settings, rng, log, broadcast, stats, record, .. } =
+            worker;
+        let Ok(mut room) = writer.room(0, 1) else { return };
+        let pass = participant.enter();
+        if self.pause.active(now.wall_ms) {
+            const PAUSED_MS: i64 = 10;
+            return self.runs_again(waiting, now.wall_ms.checked_add(PAUSED_MS));
+        }
+        log.active = room.active();
+        let ready = waiting.all_ready();
+        let mut shards: Vec<_> = ready.iter().map(|ready| ready.place.shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let mut held = self.space.hold_many(&shards);
+        let now_ms = self.space.now_under_locks(now.wall_ms);
+        let room = &mut room;
+        let mut serving = Serving {
+            engine: self,
+            rng,
+            settings,
+            record,
+            log,
+            broadcast,
+            writer,
+            room,
+            stats,
+            now,
+        };
+        waiting.serve(|| serving.run(waiting, &mut Locked::Many(&mut held), &ready, now_ms));
+        drop(held);
+        self.broadcast(broadcast, settings);
+        drop(pass);
+        self.space.dispose(&mut record.garbage);
+    }
+
+    /// The command of a client that waits is to be run again then.
+    fn runs_again(&self, waiting: &Waiting, again_ms: Option<i64>) {
+        let before = waiting.due_ms();
+        waiting.set_again(again_ms);
+        let due_ms = waiting.due_ms();
+        if before != due_ms {
+            before.inspect(|before| self.deadlines.remove(*before, waiting.card.id));
+        }
+        if let Some(due_ms) = due_ms {
+            self.deadlines.add(due_ms, &waiting.card);
+        }
+    }
+
+    /// Counts a command whose waiting came to nothing. As in Valkey, one that CLIENT UNBLOCK ended
+    /// with an error counts as rejected.
+    #[cold]
+    fn count_ended(&self, worker: &Worker, waiting: &Waiting, ending: Ending, now: Now) {
+        let command = worker.stats.command(waiting.id);
+        command.called(waiting.ticks, worker.settings.latency_tracking);
+        worker.stats.commands_processed.add(1);
+        if ending == Ending::Error {
+            command.rejected.add(1);
+            worker.stats.error("UNBLOCKED".to_owned());
+        }
+        let (words, mut keys) = (waiting.sent(), Vec::new());
+        let plan = self.resolve(&words, 0, &mut keys, &mut None);
+        let Some(row) = plan.row else { return };
+        let request = plan.resolved(row, &words, &keys);
+        let cost = Cost { bytes: 0, ticks: waiting.ticks, reply_bytes: 0 };
+        self.note_if_outstanding(&worker.settings, &request, cost, (&waiting.card, now));
     }
 
     /// The connection of a client that waits has ended.
@@ -302,22 +399,11 @@ impl Engine {
     fn forget(&self, waiting: &Arc<Waiting>) {
         waiting.leave(&self.space);
         let card = &waiting.card;
-        if let Some(until_ms) = waiting.wait.until_ms {
-            self.deadlines.remove(until_ms, card.id);
+        if let Some(due_ms) = waiting.due_ms() {
+            self.deadlines.remove(due_ms, card.id);
         }
         *card.waiting.lock() = None;
         card.set(ClientFlags::BLOCKED, false);
         card.waiting_bytes.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Counts a command whose waiting came to nothing.
-#[cold]
-pub(crate) fn count_ended(stats: &WorkerStats, id: u16, ending: Ending) {
-    let command = stats.command(id);
-    command.called(0, false);
-    if ending == Ending::Error {
-        command.failed.add(1);
-        stats.error("UNBLOCKED".to_owned());
     }
 }

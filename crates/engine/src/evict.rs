@@ -4,9 +4,9 @@
 use crate::blocking::Serving;
 use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
-use command::{Changed, Rewrites, Settings};
+use command::{Changed, Rewrites, Settings, deletion};
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Change, Event, Evictor, Position, Record, Search, Swept};
+use keyspace::{Change, Event, Evictor, Gone, Position, Record, Search, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -122,6 +122,7 @@ impl Engine {
     pub fn evict(&self, hand: &mut Hand<'_>, settings: &Settings) -> Evicting {
         let verdict = self.evict_some(hand, settings);
         self.broadcast(hand.broadcast, settings);
+        hand.writer.nudge();
         self.space.dispose(&mut hand.record.garbage);
         self.pressure.exceeds(verdict != Evicting::Done, hand.now.wall_ms);
         verdict
@@ -201,8 +202,14 @@ impl Engine {
         let mut record = Record::default();
         // Whether anybody listens is known under the lock only.
         record.listening = true;
-        let tell = |db: u32, words: &[&[u8]], record: &mut Record| {
-            let lsn = append_deletion(writer, &mut room, db, words);
+        let tell = |db: u32, gone: Gone<'_>, record: &mut Record| {
+            let lsn = match gone {
+                Gone::Key(key) => {
+                    let words = [deletion(settings.lazy_expire), key];
+                    append_deletion(writer, &mut room, db, &words)
+                }
+                Gone::Elements(gone) => append_deletion(writer, &mut room, db, &gone.command()),
+            };
             for Change { db, key, event } in record.noted.drain(..) {
                 let happened = Happened { db, key: &key, event, by: None };
                 self.tell(settings, happened, broadcast);
@@ -229,6 +236,7 @@ impl Engine {
         }
         self.broadcast(broadcast, settings);
         drop(pass);
+        writer.nudge();
         stats.expired_keys.add(swept.expired);
         self.space.dispose(&mut record.garbage);
         swept
@@ -252,7 +260,8 @@ impl Engine {
         }
         let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
-            let lsn = append_deletion(writer, &mut room, db, &[b"DEL", key]);
+            let lsn =
+                append_deletion(writer, &mut room, db, &[deletion(settings.lazy_eviction), key]);
             let happened = Happened { db, key, event: Event::EVICTED, by: None };
             self.tell(settings, happened, broadcast);
             lsn
@@ -280,7 +289,12 @@ impl Engine {
 }
 
 /// Tells the journal that a key was deleted; answers the record's end, 0 without readers.
-fn append_deletion(writer: &mut Writer, room: &mut Room, db: u32, words: &[&[u8]]) -> u64 {
+pub(crate) fn append_deletion(
+    writer: &mut Writer,
+    room: &mut Room,
+    db: u32,
+    words: &[&[u8]],
+) -> u64 {
     if !room.active() {
         return 0;
     }

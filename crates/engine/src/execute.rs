@@ -2,7 +2,7 @@
 
 use crate::notify::Happened;
 use crate::{Engine, Ledger};
-use command::{Args, Cx, Effect, Flags, Outcome, Resolved};
+use command::{Args, Cx, Effect, Flags, News, Outcome, Resolved};
 use keyspace::Change;
 use resp::Reply;
 
@@ -28,12 +28,14 @@ impl Engine {
                 reply.truncate(mark);
                 reply.error(error.text());
             }
-            Ok(Effect::None) if changed && cx.db.record().changed_beyond_expiry() => {
+            Ok(Effect::None | Effect::Relay)
+                if changed && cx.db.record().changed_beyond_expiry() =>
+            {
                 broken(request, "changed and told nobody");
             }
             Ok(_) => {}
         }
-        if cx.db.record().changes > 0 {
+        if cx.db.record().changes > 0 || self.relays(&outcome) {
             ledger.append(cx, request, &outcome);
         }
         if cx.db.record().has_news() {
@@ -45,6 +47,12 @@ impl Engine {
         cx.db.record_mut().clear();
         cx.log.clear();
         outcome.map_err(|error| ledger.failed(&error)).is_ok()
+    }
+
+    /// Whether there are replicas to be told of what changed nothing.
+    #[inline]
+    fn relays(&self, outcome: &Outcome) -> bool {
+        matches!(outcome, Ok(Effect::Relay)) && self.history.replicas() > 0
     }
 
     /// Deletes what the handler's reads found expired: in the log's order, before the locks go.
@@ -66,6 +74,12 @@ impl Engine {
             let elements = record.elements.iter().map(|gone| gone.names.len() as u64).sum();
             self.space.count_expired_elements(elements, cx.now_ms);
         }
+        if let Some(news) = &mut cx.news {
+            let record = cx.db.record_mut();
+            news.extend(record.noted.drain(..).map(News::Change));
+            news.extend(record.flushed.then_some(News::Flushed));
+            return;
+        }
         let by = Some(cx.session.card.id);
         for Change { db, key, event } in &cx.db.record().noted {
             let happened = Happened { db: *db, key, event: *event, by };
@@ -75,11 +89,6 @@ impl Engine {
             self.tracking.flushed(&cx.settings.output);
         }
     }
-}
-
-/// Whether the handler's own words are what the log is told.
-pub(crate) fn logged_as_sent(outcome: &Outcome) -> bool {
-    matches!(outcome, Ok(Effect::Same))
 }
 
 /// A handler broke its contract: crash rather than let copies drift apart.

@@ -9,35 +9,47 @@
 
 #![allow(unsafe_code, reason = "prefetching by raw address, under an epoch pass")]
 
+mod ahead;
 mod batch;
 mod blocking;
+mod command_log;
+mod condition;
 mod evict;
 mod execute;
+mod expire;
 mod histogram;
+mod history;
 mod ledger;
 mod notify;
 mod pause;
 mod reply_gate;
 mod resolve;
+mod script;
+mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod union;
 mod worker;
 
 pub use batch::{End, Large, Now, RUN_REQUESTS_MAX, Served};
 pub use blocking::Deadlines;
+pub use condition::Condition;
 pub use evict::{Evicting, Pressure};
 pub use histogram::Histogram;
+pub use history::{Backlog, History, hex40};
 pub use ledger::Ledger;
 pub use pause::Pause;
-pub use reply_gate::ReplyGate;
+pub use reply_gate::{Level, ReplyGate};
 pub use resolve::{KeyList, key_list};
+pub use snapshot::{Cut, SnapshotError};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
 use command::{
-    Command, CommandLog, CommandTable, Monitors, Node, PubSub, Session, Settings, Tracking,
+    Command, CommandLog, CommandTable, Functions, Monitors, Node, PubSub, Scripts, Session,
+    Settings, Tracking,
 };
 use journal::Journal;
 use keyspace::Keyspace;
@@ -52,7 +64,11 @@ pub struct Engine {
     pub table: CommandTable,
     pub stats: Stats,
     pub pause: Pause,
+    /// What keeps the server from some commands.
+    pub condition: Condition,
     pub reply_gate: ReplyGate,
+    /// The name of the log, and what is kept of it.
+    pub history: History,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
     /// When clients that wait give up.
@@ -61,6 +77,10 @@ pub struct Engine {
     pub tracking: Tracking,
     /// Who is shown every command.
     pub monitors: Monitors,
+    /// Scripts that may be called by their SHA, and those that run for too long.
+    pub scripts: Scripts,
+    /// Libraries of functions.
+    pub functions: Functions,
     /// Commands that took long or were large.
     pub command_log: CommandLog,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every reply counts against output limits.
@@ -73,6 +93,8 @@ pub struct Engine {
     pub pressure: Pressure,
     /// By row: see [`batch::writes_floats`].
     pub(crate) writes_floats: Vec<bool>,
+    /// By row: see [`ahead::Names::of`].
+    names: Vec<Option<ahead::Names>>,
     settings: RwLock<Arc<Settings>>,
     settings_generation: AtomicU64,
     node: OnceLock<Arc<dyn Node>>,
@@ -88,7 +110,9 @@ impl Engine {
         let stats = Stats::new(table.len());
         let writes_floats = table.entries().map(|(_, entry)| batch::writes_floats(entry.row));
         let writes_floats = writes_floats.collect();
-        let pubsub = PubSub::new(space.seed());
+        let space_seed = space.seed();
+        let names = table.entries().map(|(_, entry)| ahead::Names::of(entry.row)).collect();
+        let pubsub = PubSub::new(space_seed);
         let tracking = Tracking::new(space.shards().count(), space.seed());
         Self {
             space,
@@ -96,17 +120,22 @@ impl Engine {
             table,
             stats,
             pause: Pause::default(),
+            condition: Condition::default(),
             reply_gate: ReplyGate::default(),
+            history: History::default(),
             pubsub,
             deadlines: Deadlines::default(),
             tracking,
             monitors: Monitors::default(),
+            scripts: Scripts::new(space_seed),
+            functions: Functions::default(),
             command_log: CommandLog::default(),
             counts_blocks: AtomicBool::new(false),
             skips_checksums: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             pressure: Pressure::default(),
             writes_floats,
+            names,
             settings: RwLock::new(Arc::new(Settings::default())),
             settings_generation: AtomicU64::new(0),
             node: OnceLock::new(),

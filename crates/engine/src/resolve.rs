@@ -100,7 +100,9 @@ impl Engine {
         }
         let lock = match (row.place, row.locks) {
             (Place::Data, Locks::All) => LockPlan::All,
-            (Place::Data, Locks::Keys) => self.find_keys(row, request, keys),
+            (Place::Data, Locks::Keys) | (Place::Script(_), _) => {
+                self.find_keys(row, request, keys)
+            }
             (Place::Data, Locks::AllIf(is_so)) => match self.find_keys(row, request, keys) {
                 _ if is_so(request) => LockPlan::All,
                 plan => plan,

@@ -3,92 +3,25 @@
 //!
 //! ```text
 //!   all commands work on their keys:  pass, gate shared, union of their shards   (or all shards)
+//!   one runs a script:                pass, gate exclusive, their shards, and those that it meets
 //!   one walks, or is the node's:      the write gate; each command then locks for itself
 //! ```
 //!
 //! Either way nobody sees a part of it. What is watched is looked at once the locks are there. A
 //! command that answers with an error does not undo the others, as in Redis.
 
+use crate::End;
 use crate::batch::{Locked, Memory, Ran, Run, horizon_ms, long_words};
 use crate::ledger::Composed;
-use crate::resolve::{LockPlan, Plan};
+use crate::resolve::Plan;
+use crate::union::Union;
 use crate::worker::Scratch;
-use crate::{End, Engine};
 use command::{Command, CommandError, Job, JobStep, Others, Place, ReplyMode, Transaction};
 use journal::Refused;
-use keyspace::{
-    HeldAll, HeldMany, HeldShards, KeyRef, Keyspace, Shard, WatchedKey, missing_shards,
-};
-use lock::{One, Participant, ShardId};
+use keyspace::{KeyRef, Keyspace, Stalled, WatchedKey};
+use lock::{Participant, ShardId};
 use resp::{Out, Reply};
 use std::collections::VecDeque;
-
-/// Who waits may change while more is locked: at last, all is.
-const ROUNDS_MAX: usize = 8;
-
-/// The locks of a whole transaction.
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack, once")]
-enum Union<'a> {
-    Nothing,
-    One(One<'a, Shard>),
-    Many(HeldMany<'a>),
-    All(HeldAll<'a>),
-}
-
-impl<'a> Union<'a> {
-    /// Locks what the requests need.
-    fn lock(
-        engine: &'a Engine,
-        plans: &[Plan],
-        keys: &[KeyRef<'_>],
-        shards: &mut Vec<ShardId>,
-    ) -> Self {
-        if plans.iter().any(|plan| plan.lock == LockPlan::All) {
-            return Self::All(engine.space.hold_all());
-        }
-        shards.clear();
-        shards.extend(keys.iter().map(KeyRef::shard));
-        for _ in 0..ROUNDS_MAX {
-            shards.sort_unstable();
-            shards.dedup();
-            let mut union = match shards[..] {
-                [] => return Self::Nothing,
-                [one] => Self::One(engine.space.shards().one(one)),
-                _ => Self::Many(engine.space.hold_many(shards)),
-            };
-            let missing = match &mut union {
-                Self::One(shard) => missing_shards(&mut **shard, keys),
-                Self::Many(shards) => missing_shards(shards, keys),
-                Self::Nothing | Self::All(_) => Vec::new(),
-            };
-            if missing.is_empty() {
-                return union;
-            }
-            drop(union);
-            shards.extend(missing);
-        }
-        Self::All(engine.space.hold_all())
-    }
-
-    fn locked(&mut self) -> Locked<'_> {
-        match self {
-            Self::Nothing => Locked::Nothing,
-            Self::One(shard) => Locked::One(shard),
-            Self::Many(shards) => Locked::Many(shards),
-            Self::All(shards) => Locked::Many(shards),
-        }
-    }
-
-    /// Marks the locked shards with the end of the record.
-    fn stamp(&mut self, lsn: u64) {
-        match self {
-            Self::Nothing => {}
-            Self::One(shard) => shard.lsn = lsn,
-            Self::Many(shards) => shards.each(&mut |shard| shard.lsn = lsn),
-            Self::All(shards) => shards.each(&mut |shard| shard.lsn = lsn),
-        }
-    }
-}
 
 /// Replies of a transaction that go on after its locks are gone: long ones, and those behind them.
 struct Tail {
@@ -119,9 +52,9 @@ struct Queue<'q, 'w> {
     parts: VecDeque<(Box<dyn Job>, Out)>,
 }
 
-impl Run<'_, '_> {
+impl<'f> Run<'f, '_> {
     /// Puts a request behind those that wait for EXEC.
-    pub(crate) fn queue(&mut self, plan: &Plan, row: &'static Command) -> Ran {
+    pub(crate) fn queue(&mut self, plan: &Plan, row: &Command) -> Ran {
         let start = self.reply.mark();
         if let Some(queue) = &mut self.session.transaction {
             queue.push(row, &self.words[plan.words.clone()], plan.bytes);
@@ -180,8 +113,12 @@ impl Run<'_, '_> {
                 let queue = (&*queue, &watched[..]);
                 let ran = self.exec_queue(participant, plans, queue, scratch, shards);
                 self.session.watched = watched;
+                let Ok(ran) = ran? else {
+                    self.refuse(plan, Some(&self.engine.scripts.overdue.error()));
+                    return Ok((1, None));
+                };
                 self.discard();
-                tail = ran?;
+                tail = ran;
                 None
             }
         };
@@ -236,7 +173,7 @@ impl Run<'_, '_> {
         (queue, watched): (&Transaction, &[WatchedKey]),
         recycled: &mut Scratch<'static>,
         shards: &mut Vec<ShardId>,
-    ) -> Result<Option<Tail>, Refused> {
+    ) -> Result<Result<Option<Tail>, Stalled>, Refused> {
         let mut scratch = std::mem::take(recycled).recycle();
         scratch.words.extend(queue.words());
         let mut before = None;
@@ -263,38 +200,41 @@ impl Run<'_, '_> {
         let alone = |plan: &Plan| {
             plan.row.is_some_and(|row| matches!(row.place, Place::Walk | Place::Node))
         };
-        if inner.iter().any(alone) {
-            let closed = participant.close();
-            self.others = Others::Stand;
-            self.run_queue(&mut queue, None);
-            self.others = Others::Run;
-            let (lsn, served) = (self.write_record(), !self.record.ready.is_empty());
-            if lsn.is_some() || served {
-                let mut union = Union::All(self.engine.space.hold_all());
-                self.finish_queue(lsn, &mut union);
-            }
-            drop(closed);
+        let space = &self.engine.space;
+        let ran = if inner.iter().any(alone) {
+            space.reach_gate(participant).map(|closed| {
+                self.others = Others::Stand;
+                self.run_queue(&mut queue, None);
+                self.others = Others::Run;
+                let (lsn, served) = (self.write_record(), !self.record.ready.is_empty());
+                if lsn.is_some() || served {
+                    self.finish_queue(lsn, &mut Union::All(space.hold_all()));
+                }
+                drop(closed);
+            })
         } else {
             let pass = participant.enter();
             self.prefetch(&pass, queue.keys);
-            let mut union = Union::lock(self.engine, inner, queue.keys, shards);
-            self.run_queue(&mut queue, Some(&mut union));
-            let lsn = self.write_record();
-            self.finish_queue(lsn, &mut union);
-        }
+            Union::lock(self.engine, inner, queue.keys, shards).map(|mut union| {
+                self.run_queue(&mut queue, Some(&mut union));
+                let lsn = self.write_record();
+                self.finish_queue(lsn, &mut union);
+            })
+        };
         self.ready = ready;
         let Queue { head, mut parts, .. } = queue;
         if let (Some(head), Some((_, behind))) = (head, parts.back_mut()) {
             *behind = std::mem::replace(&mut self.reply.out, head);
         }
         *recycled = scratch.recycle();
-        Ok((!parts.is_empty()).then_some(Tail { parts }))
+        Ok(ran.map(|()| (!parts.is_empty()).then_some(Tail { parts })))
     }
 
     /// Marks the shards with the end of the record, and serves who waited for what was done.
-    fn finish_queue(&mut self, lsn: Option<u64>, union: &mut Union<'_>) {
+    pub(crate) fn finish_queue(&mut self, lsn: Option<u64>, union: &mut Union<'_>) {
         if let Some(lsn) = lsn {
             union.stamp(lsn);
+            self.depend_on(journal::Lsn(lsn));
         }
         if !self.record.ready.is_empty() {
             let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
@@ -302,14 +242,15 @@ impl Run<'_, '_> {
         }
     }
 
-    fn write_record(&mut self) -> Option<u64> {
+    pub(crate) fn write_record(&mut self) -> Option<u64> {
         let lsn = self.transaction.take()?.write(self.writer, &mut self.room)?;
+        self.session.wrote = lsn.0;
         Some(lsn.0)
     }
 
     /// Runs the commands, with `union` locked or the write gate closed, unless a watched key has
     /// changed.
-    fn run_queue(&mut self, queue: &mut Queue<'_, '_>, mut union: Option<&mut Union<'_>>) {
+    fn run_queue(&mut self, queue: &mut Queue<'_, '_>, mut union: Option<&mut Union<'f>>) {
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
         let expired = |key: &WatchedKey| key.expired(horizon_ms);
@@ -327,17 +268,16 @@ impl Run<'_, '_> {
             let request = plan.resolved(row, queue.words, queue.keys);
             let start = self.reply.mark();
             let mut later = None;
-            match &mut union {
-                Some(union) => {
-                    let mut locked = union.locked();
-                    self.call(&request, plan.bytes, &mut locked, now_ms, &mut later);
-                }
-                None => {
-                    let mut shards = Vec::new();
-                    let plans = std::slice::from_ref(plan);
-                    let mut own = Union::lock(self.engine, plans, request.keys, &mut shards);
-                    self.call(&request, plan.bytes, &mut own.locked(), now_ms, &mut later);
-                }
+            let mut own = None;
+            let union = match &mut union {
+                Some(union) => union,
+                // The write gate is closed: nobody holds anything for long.
+                None => own.insert(Union::alone(self.engine, plan, request.keys)),
+            };
+            if row.place.is_script() {
+                self.script_of_exec(plan, &request, union, now_ms);
+            } else {
+                self.call(&request, plan.bytes, &mut union.locked(), now_ms, &mut later);
             }
             self.uncounted += 1;
             if self.session.reply_mode == ReplyMode::Off {

@@ -1,7 +1,7 @@
 //! What one worker thread owns: its place in the epochs and the journal, its scratch, its numbers.
 
 use crate::{Engine, WorkerStats};
-use command::{Changed, Rewrites, Settings};
+use command::{Changed, Machine, Rewrites, Settings};
 use journal::Writer;
 use keyspace::{Evictor, KeyRef, Record};
 use lock::Participant;
@@ -18,8 +18,11 @@ pub struct Worker {
     pub(crate) record: Record,
     pub(crate) log: Rewrites,
     pub(crate) broadcast: Changed,
+    pub(crate) machine: Machine,
+    /// It serves while a script runs on its thread.
+    pub(crate) meanwhile: bool,
     pub(crate) settings: Arc<Settings>,
-    settings_generation: u64,
+    pub(crate) settings_generation: u64,
     scratch: Scratch<'static>,
     /// The same for what EXEC runs.
     pub(crate) queued: Scratch<'static>,
@@ -46,6 +49,8 @@ impl Worker {
             record: Record::default(),
             log: Rewrites::default(),
             broadcast: Changed::new(),
+            machine: Machine::default(),
+            meanwhile: false,
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),

@@ -1,18 +1,25 @@
 //! What surrounds the commands of a record: the database they are for, and where the record ends.
 //!
 //! ```text
-//!   record = [ SELECT db ] commands          all of it RESP, all of it counted by the LSN
+//!   record = [ MULTI ] [ SELECT db ] commands [ EXEC ]     all of it RESP, all of it counted by the LSN
 //!   tail   = database tag (8 bits) | LSN (56 bits)
 //! ```
 //!
 //! A RESP stream carries the selected database as state, so the bytes of a record depend on the record
 //! before it. The tail remembers in which database the stream stands; the one atomic step that reserves
-//! a record's bytes therefore also knows whether they begin with a `SELECT`.
+//! a record's bytes therefore also knows whether they begin with a `SELECT`. In a transaction that stands
+//! behind `MULTI`, where Redis and Valkey put it.
 
 use crate::Lsn;
 
 /// No `SELECT` is longer than this.
 pub const SELECT_BYTES_MAX: u64 = 40;
+
+/// What stands around the commands of a transaction, SELECT not counted.
+pub const TRANSACTION_BYTES: u64 = (MULTI.len() + EXEC.len()) as u64;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
 const LSN_BITS: u32 = 56;
 
@@ -27,12 +34,20 @@ pub struct Frame {
     begins: Option<u32>,
     /// The database selected after the last command; none if it is the same as before the record.
     ends: Option<u32>,
+    /// Whether the commands stand between MULTI and EXEC.
+    whole: bool,
 }
 
 impl Frame {
-    /// Commands that run in `database`: one, or several between MULTI and EXEC.
+    /// One command that runs in `database`.
     pub fn new(database: u32) -> Self {
-        Self { begins: Some(database), ends: Some(database) }
+        Self { begins: Some(database), ends: Some(database), whole: false }
+    }
+
+    /// Several commands, the first of which runs in `database`, put between MULTI and EXEC: they take
+    /// place together or not at all.
+    pub fn transaction(database: u32) -> Self {
+        Self { whole: true, ..Self::new(database) }
     }
 
     /// The commands contain `SELECT`s of their own, the last of which names `database`.
@@ -42,27 +57,33 @@ impl Frame {
 
     /// A command without a database: PING, REPLCONF GETACK.
     pub fn global() -> Self {
-        Self { begins: None, ends: None }
+        Self { begins: None, ends: None, whole: false }
     }
 
     /// Bytes as a primary sent them, `SELECT`s included, after which `database` is selected.
     pub fn verbatim(database: u32) -> Self {
-        Self { begins: None, ends: Some(database) }
+        Self { begins: None, ends: Some(database), whole: false }
     }
 
-    /// The `SELECT` that this record needs behind `tail`, and the tail behind a record of `bytes`.
+    /// What this record needs before its commands behind `tail`, and the tail behind a record of `bytes`.
     #[inline]
-    pub(crate) fn place(self, tail: Tail, bytes: u64) -> (Option<Select>, Tail) {
-        let select = match self.begins {
-            Some(database) if tag(database) == UNKNOWN || tail.tag() != tag(database) => {
-                Some(Select::new(database))
-            }
-            _ => None,
-        };
-        let prefix = select.as_ref().map_or(0, |select| select.as_bytes().len() as u64);
-        let end = tail.lsn().0 + prefix + bytes;
+    pub(crate) fn place(self, tail: Tail, bytes: u64) -> (Option<Head>, Tail) {
+        let select = self.begins.filter(|database| {
+            let tag = tag(*database);
+            tag == UNKNOWN || tail.tag() != tag
+        });
+        let head = (self.whole || select.is_some()).then(|| Head::new(self.whole, select));
+        let head_len = head.as_ref().map_or(0, |head| head.as_bytes().len());
+        let around = (head_len + self.foot().len()) as u64;
+        let end = tail.lsn().0 + around + bytes;
         assert!(end <= Lsn::MAX.0, "the journal is full: {end} bytes");
-        (select, Tail::new(self.ends.map_or(tail.tag(), tag), Lsn(end)))
+        (head, Tail::new(self.ends.map_or(tail.tag(), tag), Lsn(end)))
+    }
+
+    /// What stands behind the commands.
+    #[inline]
+    pub(crate) fn foot(self) -> &'static [u8] {
+        if self.whole { EXEC } else { b"" }
     }
 }
 
@@ -97,16 +118,29 @@ impl Tail {
     }
 }
 
-/// `SELECT n` as a RESP array, built on the stack.
+/// What stands before the commands of a record: `MULTI` and `SELECT n`, each if it is needed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Select {
-    bytes: [u8; SELECT_BYTES_MAX as usize],
+pub(crate) struct Head {
+    bytes: [u8; HEAD_BYTES_MAX],
     len: usize,
 }
 
-impl Select {
+const HEAD_BYTES_MAX: usize = MULTI.len() + SELECT_BYTES_MAX as usize;
+
+impl Head {
     #[cold]
-    fn new(database: u32) -> Self {
+    fn new(whole: bool, select: Option<u32>) -> Self {
+        let mut head = Self { bytes: [0; HEAD_BYTES_MAX], len: 0 };
+        if whole {
+            head.push(MULTI);
+        }
+        if let Some(database) = select {
+            head.push_select(database);
+        }
+        head
+    }
+
+    fn push_select(&mut self, database: u32) {
         let mut digits = [0; 10];
         let mut first = digits.len();
         let mut rest = database;
@@ -119,16 +153,14 @@ impl Select {
             }
         }
         let digits = &digits[first..];
-        let mut select = Self { bytes: [0; SELECT_BYTES_MAX as usize], len: 0 };
-        select.push(b"*2\r\n$6\r\nSELECT\r\n$");
+        self.push(b"*2\r\n$6\r\nSELECT\r\n$");
         match digits.len() {
-            10 => select.push(b"10"),
-            count => select.push(&[b'0' + count as u8]),
+            10 => self.push(b"10"),
+            count => self.push(&[b'0' + count as u8]),
         }
-        select.push(b"\r\n");
-        select.push(digits);
-        select.push(b"\r\n");
-        select
+        self.push(b"\r\n");
+        self.push(digits);
+        self.push(b"\r\n");
     }
 
     fn push(&mut self, part: &[u8]) {
@@ -136,6 +168,7 @@ impl Select {
         self.len += part.len();
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }

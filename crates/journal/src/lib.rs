@@ -23,7 +23,7 @@ mod writer;
 
 use std::fmt;
 
-pub use frame::{Frame, SELECT_BYTES_MAX};
+pub use frame::{Frame, SELECT_BYTES_MAX, TRANSACTION_BYTES};
 pub use log::{Gone, Journal, Keep, Limits};
 pub use reader::{Patience, ReadOutcome, Reader};
 pub use watermark::Watermark;

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use stdx::sync::atomic::{Ordering, fence};
 
-use crate::frame::{Frame, SELECT_BYTES_MAX, Select, Tail};
+use crate::frame::{Frame, SELECT_BYTES_MAX, Tail};
 use crate::log::{CLEAR, Journal};
 use crate::segment::CELL;
 use crate::{Lsn, Patience};
@@ -42,6 +42,8 @@ pub struct Writer {
     seen: u64,
     /// Reservations that were not filled yet; the slot is published while there are some.
     pending: u32,
+    /// Something was appended since the last nudge.
+    news: bool,
     /// Numbers the rooms: only the newest is valid.
     rooms: u64,
 }
@@ -64,7 +66,7 @@ impl Room {
         self.active
     }
 
-    /// How many bytes are certain. One SELECT per record is counted in.
+    /// How many bytes are certain. One SELECT per record is counted in, MULTI and EXEC are not.
     #[inline]
     pub fn left_bytes(&self) -> u64 {
         self.left
@@ -78,6 +80,7 @@ pub struct Reserved {
     at: u64,
     len: u64,
     end: Lsn,
+    foot: &'static [u8],
 }
 
 impl Reserved {
@@ -97,7 +100,7 @@ impl Drop for Reserved {
 
 impl Writer {
     pub(crate) fn new(journal: Arc<Journal>, index: usize) -> Self {
-        Self { journal, index, grant: 0, seen: 0, pending: 0, rooms: 0 }
+        Self { journal, index, grant: 0, seen: 0, pending: 0, news: false, rooms: 0 }
     }
 
     #[inline]
@@ -187,12 +190,12 @@ impl Writer {
         }
         // 2. Reserve. Release: who sees the new tail sees the slot. Acquire: we see the memory that
         // was provided by the writers that moved the tail to here.
-        let (select, begin, end) = loop {
-            let (select, next) = frame.place(Tail(word), len);
+        let (head, begin, end) = loop {
+            let (head, next) = frame.place(Tail(word), len);
             let used = next.lsn().0 - Tail(word).lsn().0;
             assert!(used <= room.left, "a record of {used} bytes in a room of {}", room.left);
             match tail.compare_exchange_weak(word, next.0, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => break (select, Tail(word).lsn().0, next.lsn()),
+                Ok(_) => break (head, Tail(word).lsn().0, next.lsn()),
                 Err(now) => word = now,
             }
         };
@@ -200,15 +203,18 @@ impl Writer {
             slot.store(begin, Ordering::Release);
         }
         self.pending += 1;
+        self.news = true;
 
         let used = end.0 - begin;
         room.left -= used;
         self.grant -= used;
-        if let Some(select) = &select {
+        let mut at = begin;
+        if let Some(head) = &head {
             // SAFETY: reserved above; the slot is published.
-            unsafe { journal.directory.write(begin, select.as_bytes()) };
+            unsafe { journal.directory.write(begin, head.as_bytes()) };
+            at += head.as_bytes().len() as u64;
         }
-        Reserved { at: begin + select.as_ref().map_or(0, select_len), len, end }
+        Reserved { at, len, end, foot: frame.foot() }
     }
 
     /// The second half, under the locks or after them: copies the bytes.
@@ -231,8 +237,12 @@ impl Writer {
             at += part.len() as u64;
         }
         assert!(at == end, "fewer bytes than were reserved");
+        if !reserved.foot.is_empty() {
+            // SAFETY: as above.
+            unsafe { journal.directory.write(end, reserved.foot) };
+        }
         // SAFETY: as above.
-        unsafe { journal.directory.mark(end) };
+        unsafe { journal.directory.mark(reserved.end.0) };
         reserved.len = 0;
         self.pending -= 1;
         if self.pending == 0 {
@@ -241,10 +251,12 @@ impl Writer {
         }
     }
 
-    /// Wakes sleeping readers. Once per batch in which something was appended, without locks.
+    /// Wakes sleeping readers if this writer has appended something. Once per batch, without locks.
     #[inline]
-    pub fn nudge(&self) {
-        self.journal.nudge();
+    pub fn nudge(&mut self) {
+        if std::mem::take(&mut self.news) {
+            self.journal.nudge();
+        }
     }
 
     #[inline]
@@ -371,8 +383,4 @@ fn lags(
 fn need(bytes: u64, records: u32) -> Result<u64, Refused> {
     let selects = u64::from(records) * SELECT_BYTES_MAX;
     bytes.checked_add(selects).filter(|&sum| sum <= Lsn::MAX.0).ok_or(Refused::TooLarge)
-}
-
-fn select_len(select: &Select) -> u64 {
-    select.as_bytes().len() as u64
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::marker::PhantomData;
 use table::Pos;
-use types::{Any, Collection, Packed};
+use types::{Any, Collection, Packed, View as _};
 
 /// Whether a change took place, by the result of the verb that would have made it.
 pub trait Verdict {
@@ -67,6 +67,11 @@ impl<V: Verdict, E> Verdict for Result<V, E> {
     }
 }
 
+/// What a read sees: elements that have expired at `horizon_ms` are hidden, if the type's view can.
+fn seen_at<T: Collection>(value: Value<'_>, horizon_ms: i64) -> Result<T::View<'_>, WrongType> {
+    Ok(view_of::<T>(value)?.at(horizon_ms))
+}
+
 fn view_of<T: Collection>(value: Value<'_>) -> Result<T::View<'_>, WrongType> {
     match value {
         Value::Packed(Packed { of, form, bytes }) if of == T::TYPE => {
@@ -84,7 +89,8 @@ impl<'a> Db<'a> {
         &mut self,
         key: &KeyRef<'_>,
     ) -> Result<Option<T::View<'_>>, WrongType> {
-        self.get(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+        let horizon_ms = self.horizon_ms;
+        self.get(key).map(|entry| seen_at::<T>(value_of(entry), horizon_ms)).transpose()
     }
 
     /// The collection at `key`, without counting or touching.
@@ -92,7 +98,8 @@ impl<'a> Db<'a> {
         &mut self,
         key: &KeyRef<'_>,
     ) -> Result<Option<T::View<'_>>, WrongType> {
-        self.peek(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+        let horizon_ms = self.horizon_ms;
+        self.peek(key).map(|entry| seen_at::<T>(value_of(entry), horizon_ms)).transpose()
     }
 
     /// The collections at several keys at once. Counts and touches.
@@ -111,13 +118,14 @@ impl<'a> Db<'a> {
     /// what has expired.
     pub fn seen_entry(&self, key: &KeyRef<'_>) -> Option<table::Borrowed<'_, Entry>> {
         let db = seen(&self.held, key).databases.get(self.index as usize)?;
-        let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
+        let entry = db.table().get(db.table().find(key.hash(), key.bytes())?);
         (!entry.expired(self.horizon_ms)).then_some(entry)
     }
 
     /// The collection at `key`, beside others: neither counts nor touches.
     pub fn seen<T: Collection>(&self, key: &KeyRef<'_>) -> Result<Option<T::View<'_>>, WrongType> {
-        self.seen_entry(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+        let seen = |entry| seen_at::<T>(value_of(entry), self.horizon_ms);
+        self.seen_entry(key).map(seen).transpose()
     }
 
     /// The collection at `key`, to be changed, if there is one.
@@ -135,21 +143,23 @@ impl<'a> Db<'a> {
         &'g mut self,
         key: &'g KeyRef<'_>,
     ) -> Result<WriteGuard<'g, 'a, T>, WrongType> {
-        self.purge(key);
         let (now_ms, clock, touch, random) = (self.now_ms, self.clock, self.touch, self.random);
-        let index = self.index as usize;
+        let (index, horizon_ms) = (self.index, self.horizon_ms);
         let mut at = None;
-        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index)
-            && let Some(found) = db.table.find(key.hash(), key.bytes())
+        if let Some(db) = locked(&mut self.held, key).databases.get_mut(index as usize)
+            && let Some(found) = db.table().find(key.hash(), key.bytes())
         {
-            let mut entry = db.table.get_mut(found);
-            view_of::<T>(entry.value())?;
-            if touch {
-                let touched = clock.touched(entry.clock(), now_ms, || random);
-                entry.set_clock(touched);
+            let entry = db.table().get(found);
+            if entry.expired(horizon_ms) {
+                self.expire_now(index, key);
+            } else {
+                view_of::<T>(entry.value())?;
+                if touch {
+                    let touched = clock.touched(entry.clock(), now_ms, || random);
+                    db.touch(found, touched);
+                }
+                at = Some(found);
             }
-            drop(entry);
-            at = Some(found);
         }
         Ok(WriteGuard { db: self, key, at, of: PhantomData })
     }
@@ -157,7 +167,6 @@ impl<'a> Db<'a> {
     /// Puts a whole collection at `key`, without expiry, whatever was there before; an empty one
     /// deletes the key, by an event of its own. Returns whether anything changed.
     pub fn replace<T: Collection>(&mut self, key: &KeyRef<'_>, value: T, event: Event) -> bool {
-        use types::View as _;
         if value.view().is_empty() && !T::KEEPS_EMPTY {
             return self.delete(key, Event::DEL);
         }
@@ -186,7 +195,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
     pub fn view(&self) -> T::View<'_> {
         let Some(at) = self.at else { return T::view_packed(EMPTY.0, EMPTY.1) };
         let db = &seen(&self.db.held, self.key).databases[self.db.index as usize];
-        let Ok(view) = view_of::<T>(value_of(db.table.get(at))) else { changed_type() };
+        let Ok(view) = view_of::<T>(value_of(db.table().get(at))) else { changed_type() };
         view
     }
 
@@ -227,8 +236,8 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
 
     pub(crate) fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
         let shard = locked(&mut self.db.held, self.key);
-        let table = &mut shard.databases[self.db.index as usize].table;
-        let mut entry = table.get_mut(at);
+        let database = &mut shard.databases[self.db.index as usize];
+        let mut entry = database.change(at.hash()).get_mut(at);
         let old = Weight::of(&entry);
         let (result, empty) = edit_in_place::<T, R>(&mut entry, &mut self.db.record.block, verb);
         let new = Weight::of(&entry);
@@ -240,7 +249,6 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
     }
 
     fn edit_new<R>(&mut self, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
-        use types::View as _;
         let mut value = T::default();
         let result = verb(&mut value);
         if value.view().is_empty() && !T::KEEPS_EMPTY {
@@ -252,7 +260,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         let entry = Entry::new(key.bytes(), value, None, db.clock.fresh(db.now_ms));
         let shard = locked(&mut db.held, key);
         shard.add(db.index, key.hash(), entry, db.record);
-        self.at = shard.databases[db.index as usize].table.find(key.hash(), key.bytes());
+        self.at = shard.databases[db.index as usize].table().find(key.hash(), key.bytes());
         db.record.created(db.index, key.bytes());
         (result, false)
     }
@@ -276,7 +284,6 @@ pub(crate) fn edit_in_place<T: Collection, R>(
     block: &mut Vec<u8>,
     verb: impl FnOnce(&mut T) -> R,
 ) -> (R, bool) {
-    use types::View as _;
     let (expiry, clock) = (entry.expiry(), entry.clock());
     if let Some(any) = entry.boxed_mut() {
         let Some(value) = T::of_mut(any) else { changed_type() };

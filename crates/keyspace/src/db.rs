@@ -2,8 +2,12 @@
 //!
 //! Reads filter what has expired and note it in the record; they never delete.
 
-use crate::{AccessClock, Entry, Event, KeyRef, Record, Shard, Stale, Value, WrongType};
+use crate::{
+    AccessClock, Entry, Event, KeyRef, Keyspace, Position, Record, ScanFilter, Shard, Stale,
+    Stalled, Value, WrongType,
+};
 use lock::ShardId;
+use stdx::rng::Rng;
 use table::Borrowed;
 
 /// Shards that are locked together, for commands on several.
@@ -12,6 +16,7 @@ pub trait HeldShards {
     fn shard(&mut self, id: ShardId) -> &mut Shard;
     /// The same, to be read only: several keys at once.
     fn look(&self, id: ShardId) -> &Shard;
+    fn holds(&self, id: ShardId) -> bool;
     /// Calls `visit` with each shard held, in ascending order.
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard));
 }
@@ -181,7 +186,7 @@ impl<'a> Db<'a> {
         let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let found = shard.databases.get_mut(index as usize).and_then(|db| {
-            let at = db.table.find(key.hash(), key.bytes())?;
+            let at = db.table().find(key.hash(), key.bytes())?;
             Some((db, at))
         });
         let Some((db, at)) = found else {
@@ -190,7 +195,7 @@ impl<'a> Db<'a> {
             return None;
         };
         let (expired, bits) = {
-            let entry = db.table.get(at);
+            let entry = db.table().get(at);
             (entry.expired(horizon_ms), entry.clock())
         };
         if expired {
@@ -202,10 +207,10 @@ impl<'a> Db<'a> {
         if touch {
             let touched = clock.touched(bits, now_ms, || random);
             if touched != bits {
-                db.table.get_mut(at).set_clock(touched);
+                db.touch(at, touched);
             }
         }
-        Some(db.table.get(at))
+        Some(db.table().get(at))
     }
 
     /// The live entry of `key` in this or another database, without counting or touching.
@@ -213,7 +218,7 @@ impl<'a> Db<'a> {
         let horizon_ms = self.horizon_ms;
         let shard = locked(&mut self.held, key);
         let db = shard.databases.get(index as usize)?;
-        let entry = db.table.get(db.table.find(key.hash(), key.bytes())?);
+        let entry = db.table().get(db.table().find(key.hash(), key.bytes())?);
         if entry.expired(horizon_ms) {
             self.record.stale.push(Stale { db: index, key: key.bytes().to_vec(), missed: false });
             return None;
@@ -259,6 +264,52 @@ impl<'a> Db<'a> {
     /// The string at `key`, without counting or touching.
     pub fn string_peek(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
         self.peek(key).map(|entry| Str::of(value_of(entry))).transpose()
+    }
+
+    /// Walks over the keys of the selected database, as [`Keyspace::scan`]: over what is held if
+    /// anything is, which is then everything; else locking shard by shard.
+    pub fn scan(
+        &self,
+        space: &Keyspace,
+        from: Position,
+        count: usize,
+        filter: &ScanFilter,
+        visit: impl FnMut(&Entry),
+    ) -> Result<Option<Position>, Stalled> {
+        let access = |id, look: &mut dyn FnMut(&Shard)| self.look(space, id, look);
+        space.scan_by(access, self.index, from, count, filter, visit)
+    }
+
+    /// A key of the selected database, chosen at random; `None` if it has no live key. What is met
+    /// expired goes to `met`.
+    pub fn random_key(
+        &self,
+        space: &Keyspace,
+        rng: &mut Rng,
+        met: &mut Vec<(u32, Vec<u8>)>,
+    ) -> Result<Option<Vec<u8>>, Stalled> {
+        let access = |id, look: &mut dyn FnMut(&Shard)| self.look(space, id, look);
+        space.random_key_by(access, self.index, rng, self.horizon_ms, met)
+    }
+
+    /// Whether the command runs under locks.
+    pub fn holds_any(&self) -> bool {
+        !matches!(self.held, Held::Nothing)
+    }
+
+    fn look(
+        &self,
+        space: &Keyspace,
+        id: ShardId,
+        look: &mut dyn FnMut(&Shard),
+    ) -> Result<(), Stalled> {
+        match &self.held {
+            Held::Nothing => look(&*space.reach_one(id)?),
+            Held::One(shard) if shard.id == id => look(shard),
+            Held::One(_) => not_held(),
+            Held::Many(shards) => look(shards.look(id)),
+        }
+        Ok(())
     }
 
     /// Milliseconds since 1970 at which the key expires. Outer `None`: no such key.

@@ -462,6 +462,20 @@ impl Entry {
         }
     }
 
+    /// Whether the value is a collection whose clone is O(1).
+    pub(crate) fn is_large(&self) -> bool {
+        matches!(self.value(), Value::Boxed(any) if any.as_packed().is_none())
+    }
+
+    /// Bytes that a copy of the entry takes: what is large is shared.
+    pub(crate) fn own_bytes(&self) -> usize {
+        let own = self.shape().size();
+        match self.value() {
+            Value::Boxed(any) if any.as_packed().is_some() => own + any.heap_bytes(),
+            _ => own,
+        }
+    }
+
     /// A lower bound of when the first of its elements expires; `None`: none does.
     #[inline]
     pub fn earliest_element(&self) -> Option<i64> {
@@ -523,6 +537,20 @@ impl Entry {
     /// A second entry with the same value: what is large is shared, not copied.
     pub fn copied(&self, key: &[u8]) -> Self {
         self.moved(key, self.expiry())
+    }
+
+    /// The same entry once more: what is large is shared, not copied.
+    pub(crate) fn twin(&self) -> Self {
+        if self.is_shared() || self.is_boxed() {
+            return self.copied(self.key());
+        }
+        let layout = self.shape().layout();
+        // SAFETY: the layout has at least the header's 8 bytes.
+        let block = unsafe { alloc(layout) };
+        let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
+        // SAFETY: two blocks of this layout. Without a pointer in it, an entry is its bytes.
+        unsafe { ptr::copy_nonoverlapping(self.0.as_ptr(), block.as_ptr(), layout.size()) };
+        Self(block)
     }
 
     fn moved(&self, key: &[u8], expiry: Option<i64>) -> Self {

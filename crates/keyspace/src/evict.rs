@@ -136,20 +136,20 @@ impl Evictor {
             let volatile = count.expires.load(Ordering::Relaxed).max(1);
             visits = visits.saturating_mul((keys / volatile).max(1)).min(VISITS_MAX);
         }
-        let shard = space.shards().one(id);
+        let Ok(shard) = space.reach_one(id) else { return };
         let Some(database) = shard.database(db) else { return };
         let pool = &mut self.pool;
         if search.policy.rank == Rank::Random {
             // Neighbors would do for a comparison, but the first of a bucket is not a fair draw.
             for _ in 0..RANDOM_TRIES {
-                let Some(entry) = database.table.random(rng.u64()) else { return };
+                let Some(entry) = database.table().random(rng.u64()) else { return };
                 if offer(pool, search, db, &entry, |key| shard.hash(key)) {
                     return;
                 }
             }
         }
         let mut left = samples;
-        database.table.sample(rng.u64(), visits as usize, |entry| {
+        database.table().sample(rng.u64(), visits as usize, |entry| {
             if left > 0 && offer(pool, search, db, entry, |key| shard.hash(key)) {
                 left -= 1;
             }
@@ -166,10 +166,10 @@ impl Evictor {
             let (id, db, _) = self.parts[(begin + idx) % self.parts.len()];
             let mut at = Some(space.begin_of(id));
             while let Some(from) = at {
-                let shard = space.shards().one(id);
+                let Ok(shard) = space.reach_one(id) else { break };
                 let Some(database) = shard.database(db) else { break };
                 let pool = &mut self.pool;
-                at = database.table.scan_slice(from, SLICE_BUCKETS, |entry| {
+                at = database.table().scan_slice(from, SLICE_BUCKETS, |entry| {
                     offer(pool, search, db, entry, |key| shard.hash(key));
                 });
                 if !self.pool.is_empty() {
@@ -244,9 +244,9 @@ impl Keyspace {
         log: impl FnOnce(u32, &[u8]) -> u64,
     ) -> bool {
         let Candidate { score, db, hash, ref key } = *candidate;
-        let mut held = self.shards().one(self.shards().of_hash(hash));
+        let Ok(mut held) = self.reach_one(self.shards().of_hash(hash)) else { return false };
         let score_now = held.database(db).and_then(|database| {
-            let entry = database.table.get(database.table.find(hash, key)?);
+            let entry = database.table().get(database.table().find(hash, key)?);
             search.policy.score(&entry, search.clock, search.now_ms)
         });
         if score_now.is_none_or(|now| now < score) {

@@ -1,7 +1,7 @@
 //! Active expiry: a walk over the tables by budget, which deletes what has expired through the
 //! log. Reads never delete; this and writes do.
 
-use crate::{Event, Keyspace, Position, Record, Shard};
+use crate::{Event, ExpiredElements, Keyspace, Position, Record, Shard};
 use lock::ShardId;
 use std::sync::atomic::Ordering;
 
@@ -20,6 +20,13 @@ pub struct Swept {
     pub next: Option<Position>,
 }
 
+/// What had expired and was deleted.
+#[derive(Clone, Copy, Debug)]
+pub enum Gone<'a> {
+    Key(&'a [u8]),
+    Elements(&'a ExpiredElements),
+}
+
 /// Elements deleted under one acquisition of a shard, about.
 const ELEMENTS: usize = 256;
 
@@ -32,7 +39,7 @@ impl Keyspace {
     }
 
     /// Looks at up to `buckets` buckets of one shard's part of a database and deletes what has
-    /// expired, keys and elements; `log` is told of each deletion under the lock, as a command, with the
+    /// expired, keys and elements; `log` is told of each deletion under the lock, with the
     /// record that has its events, and gives the record's end. Where more elements are due than one slice deletes, the walk goes on
     /// at the same place.
     #[expect(clippy::too_many_arguments, reason = "a place, a budget, and where the outcome goes")]
@@ -44,10 +51,13 @@ impl Keyspace {
         buckets: usize,
         now_ms: i64,
         record: &mut Record,
-        mut log: impl FnMut(u32, &[&[u8]], &mut Record) -> u64,
+        mut log: impl FnMut(u32, Gone<'_>, &mut Record) -> u64,
     ) -> Swept {
-        let mut held = self.shards().one(shard);
         let mut swept = Swept::default();
+        let Ok(mut held) = self.reach_one(shard) else {
+            // A script holds it: the next walk comes by again.
+            return swept;
+        };
         let begin = self.begin_of(shard);
         let start = from.map_or(begin, |position| position.hash().max(begin));
         let mut at = Some(start);
@@ -56,7 +66,7 @@ impl Keyspace {
         if let Some(database) = held.database(db) {
             for _ in 0..buckets {
                 let Some(here) = at else { break };
-                at = database.table.scan(here, |entry| {
+                at = database.table().scan(here, |entry| {
                     swept.seen += 1;
                     if entry.expired(now_ms) {
                         gone.push(entry.key().to_vec());
@@ -77,7 +87,7 @@ impl Keyspace {
                 record.discard(entry);
                 record.note(&mut held, db, &key, Event::EXPIRED);
                 swept.expired += 1;
-                held.lsn = log(db, &[b"DEL", &key], record).max(held.lsn);
+                held.lsn = log(db, Gone::Key(&key), record).max(held.lsn);
             }
         }
         let again = sweep_elements(&mut held, db, due, now_ms, record, &mut swept, &mut log);
@@ -111,7 +121,7 @@ fn sweep_elements(
     now_ms: i64,
     record: &mut Record,
     swept: &mut Swept,
-    log: &mut impl FnMut(u32, &[&[u8]], &mut Record) -> u64,
+    log: &mut impl FnMut(u32, Gone<'_>, &mut Record) -> u64,
 ) -> bool {
     let mut again = false;
     let mut budget = ELEMENTS;
@@ -121,7 +131,7 @@ fn sweep_elements(
         }
         let (count, more) = held.expire_elements(db, &key, now_ms, budget, record);
         if let Some(gone) = record.elements.pop().filter(|_| count > 0) {
-            held.lsn = log(db, &gone.command(), record).max(held.lsn);
+            held.lsn = log(db, Gone::Elements(&gone), record).max(held.lsn);
         }
         swept.elements += count as u64;
         budget = budget.saturating_sub(count);

@@ -24,13 +24,17 @@ mod evict;
 mod expire;
 mod interest;
 mod key;
+mod load;
 mod mutate;
 pub mod persist;
+mod reach;
 mod record;
 mod shard;
+mod snapshot;
 mod space;
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests;
+mod undo;
 mod waiters;
 mod watchers;
 
@@ -41,12 +45,17 @@ pub use elements::ExpiredElements;
 pub use entry::{Entry, NewValue, PACKED_INLINE_MAX, SHARED_MIN, Shared, Value};
 pub use event::{Event, EventClass};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
-pub use expire::Swept;
+pub use expire::{Gone, Swept};
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
+pub use reach::Stalled;
 pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};
-pub use space::{Disposal, HeldAll, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size};
+pub use snapshot::{Busy, Helper, Prepared, Snapshot, SnapshotOptions, Totals};
+pub use space::{
+    Disposal, HeldAll, HeldAsMet, HeldMany, Keyspace, Position, Sampler, ScanFilter, Size,
+};
+pub use undo::Undo;
 pub use waiters::{KeyPlace, ReadyKey, Waiter, missing_shards};
 pub use watchers::{Watch, WatchedKey};
 

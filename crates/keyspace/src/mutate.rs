@@ -33,13 +33,36 @@ impl Shard {
     /// Puts `entry` where no entry with its key is.
     pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry, record: &mut Record) {
         self.account(index, None, Some(Weight::of(&entry)));
-        let table = &mut self.database_mut(index).table;
+        let table = self.database_mut(index).change(hash);
         table.insert(hash, entry);
         if table.has_retired() {
             record.garbage.push(Garbage::Memory(table.take_retired()));
         }
         let table_bytes = table.memory_bytes();
         self.account_table(index, table_bytes);
+    }
+
+    /// Puts an entry of a file where its key belongs, in the place of what is there if `replace`.
+    /// Else it comes back, and what is there stays. No event: nobody is served yet, or the whole
+    /// data set changes at once.
+    pub(crate) fn load(
+        &mut self,
+        index: u32,
+        hash: u64,
+        entry: Entry,
+        replace: bool,
+        record: &mut Record,
+    ) -> Result<(), Entry> {
+        let table = self.database_mut(index).table();
+        if table.find(hash, entry.key()).is_some() {
+            if !replace {
+                return Err(entry);
+            }
+            let old = self.take(index, hash, entry.key(), record);
+            old.into_iter().for_each(|old| record.discard(old));
+        }
+        self.add(index, hash, entry, record);
+        Ok(())
     }
 
     /// Takes the entry away.
@@ -50,8 +73,9 @@ impl Shard {
         key: &[u8],
         record: &mut Record,
     ) -> Option<Entry> {
-        let table = &mut self.databases.get_mut(index as usize)?.table;
-        let at = table.find(hash, key)?;
+        let database = self.databases.get_mut(index as usize)?;
+        let at = database.table().find(hash, key)?;
+        let table = database.change(hash);
         let entry = table.remove(at);
         if table.has_retired() {
             record.garbage.push(Garbage::Memory(table.take_retired()));
@@ -71,9 +95,9 @@ impl Shard {
         key: &[u8],
         change: impl FnOnce(&mut Entry),
     ) -> Option<()> {
-        let db = self.databases.get_mut(index as usize)?;
-        let at = db.table.find(hash, key)?;
-        let mut entry = db.table.get_mut(at);
+        let database = self.databases.get_mut(index as usize)?;
+        let at = database.table().find(hash, key)?;
+        let mut entry = database.change(hash).get_mut(at);
         let old = Weight::of(&entry);
         change(&mut entry);
         let new = Weight::of(&entry);
@@ -95,14 +119,14 @@ impl Db<'_> {
         let shard = self.shard(key);
         let gone = shard
             .database(index)
-            .and_then(|db| db.table.find(key.hash(), key.bytes()).map(|at| db.table.get(at)))
+            .and_then(|db| db.table().find(key.hash(), key.bytes()).map(|at| db.table().get(at)))
             .is_some_and(|entry| entry.expired(horizon_ms));
         if gone {
             self.expire_now(index, key);
         }
     }
 
-    fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
+    pub(crate) fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
         if let Some(entry) =
             locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
         {
@@ -178,8 +202,9 @@ impl Db<'_> {
         let (index, now_ms, horizon_ms) = (self.index, self.now_ms, self.horizon_ms);
         let (clock, random) = (self.clock, self.random);
         let shard = locked(&mut self.held, key);
-        let table = &mut shard.databases.get_mut(index as usize)?.table;
-        let mut entry = table.get_mut(table.find(key.hash(), key.bytes())?);
+        let database = shard.databases.get_mut(index as usize)?;
+        let at = database.table().find(key.hash(), key.bytes())?;
+        let entry = database.table().get(at);
         let Value::Int(old) = entry.value() else { return None };
         if entry.expired(horizon_ms) {
             return None;
@@ -188,6 +213,7 @@ impl Db<'_> {
             Ok(new) => new,
             Err(error) => return Some(Err(error)),
         };
+        let mut entry = database.change(key.hash()).get_mut(at);
         let (expiry, bits) = (entry.expiry(), entry.clock());
         // An integer takes the place of an integer, so the account of bytes stays.
         entry.set_value(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random));
@@ -198,9 +224,12 @@ impl Db<'_> {
 
     /// Sets the access bits of a key: no change of data.
     pub(crate) fn set_clock(&mut self, key: &KeyRef<'_>, bits: u32) {
-        let index = self.index;
-        locked(&mut self.held, key)
-            .alter(index, key.hash(), key.bytes(), |entry| entry.set_clock(bits));
+        let index = self.index as usize;
+        if let Some(database) = locked(&mut self.held, key).databases.get_mut(index)
+            && let Some(at) = database.table().find(key.hash(), key.bytes())
+        {
+            database.touch(at, bits);
+        }
     }
 
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.
@@ -442,8 +471,7 @@ impl Db<'_> {
                 let chosen = which.is_none_or(|only| only as usize == index);
                 if chosen && !shard.databases[index].is_empty() {
                     keys += shard.databases[index].len() as u64;
-                    let (table, bytes) = shard.empty(index);
-                    record.garbage.push(Garbage::Table { table: Box::new(table), bytes });
+                    record.garbage.extend(shard.empty(index));
                 }
             }
         });

@@ -1,14 +1,14 @@
 //! Keys in RDB form: one value for DUMP, all of them for a file, and back.
 //!
 //! What is written here is a whole data set under all locks, into memory or a sink. Snapshots that
-//! stop nobody use the same [`save_entry`] under their own walk.
+//! stop nobody use the same [`save_entry`] under their own walk. The way back is a [`Loader`].
 
-use crate::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, KeyRef, Keyspace};
-use crate::{NewValue, Record, Value};
-use rdb::file::{self, Header, Meta, Next};
-use rdb::{Error, Reader, Writer};
-use types::Limits;
-use types::persist::{Loaded, Saved};
+use crate::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, KeyRef, NewValue, Value};
+use rdb::Writer;
+use rdb::file::{self, Header, Meta};
+use types::persist::{Loaded, Saved, Saving};
+
+pub use crate::load::{LoadCounts, LoadOptions, LoadOutcome, Loader, load_all};
 
 /// What a file that we write says of its version: the oldest that all who load it know.
 pub const FILE_VERSION: u16 = 11;
@@ -23,6 +23,15 @@ impl<'a> Value<'a> {
             Value::Packed(packed) => Saved::Packed(*packed),
             Value::Boxed(any) => Saved::Any(any),
         }
+    }
+}
+
+/// The value as one to be written in slices, if it is large: a count of it, not a copy.
+pub(crate) fn large(value: &Value<'_>) -> Option<Saving> {
+    match value {
+        Value::Shared(shared) => Saving::of_text(shared),
+        Value::Boxed(any) => Saving::of_any(any),
+        Value::Int(_) | Value::Inline(_) | Value::Packed(_) => None,
     }
 }
 
@@ -69,6 +78,17 @@ impl Db<'_> {
 /// Writes one key: what stands before it, its type, its name, its value. `access` says which access
 /// bits go with it, if any do.
 pub fn save_entry(out: &mut Writer<'_>, entry: &Entry, access: Option<AccessClock>, now_ms: i64) {
+    save_key(out, entry, access, now_ms);
+    entry.value().saved().save(out);
+}
+
+/// Writes what stands before the value.
+pub(crate) fn save_key(
+    out: &mut Writer<'_>,
+    entry: &Entry,
+    access: Option<AccessClock>,
+    now_ms: i64,
+) {
     let mut meta = Meta { expiry: entry.expiry(), ..Meta::default() };
     match access {
         None => {}
@@ -80,10 +100,8 @@ pub fn save_entry(out: &mut Writer<'_>, entry: &Entry, access: Option<AccessCloc
             meta.frequency = u8::try_from(clock.frequency(entry.clock(), now_ms)).ok();
         }
     }
-    let value = entry.value();
-    let saved = value.saved();
-    file::write_key(out, saved.kind(), entry.key(), meta);
-    saved.save(out);
+    let kind = entry.value().saved().kind(out.dialect());
+    file::write_key(out, kind, entry.key(), meta);
 }
 
 /// Writes a whole file under all locks. `aux` are names and values for its head.
@@ -120,84 +138,4 @@ pub fn save_all(
         });
     }
     file::write_end(out, true);
-}
-
-/// How a file is loaded.
-#[derive(Clone, Copy, Debug)]
-pub struct LoadOptions<'a> {
-    pub limits: &'a Limits,
-    pub clock: AccessClock,
-    /// What expires at or before this moment is left out.
-    pub now_ms: i64,
-    /// Whether a key that is there already is replaced; else it is an error.
-    pub replace: bool,
-}
-
-/// What a load brought.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LoadOutcome {
-    pub keys: u64,
-    /// Left out, since they had expired.
-    pub expired: u64,
-    /// Left out, since nothing was in them.
-    pub empty: u64,
-    /// Names and values of the head.
-    pub aux: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Sources of libraries of functions.
-    pub functions: Vec<Vec<u8>>,
-}
-
-/// Loads a whole file under all locks. After an error some keys may be there: the caller empties
-/// the databases or ends.
-pub fn load_all(
-    reader: &mut Reader<'_>,
-    space: &Keyspace,
-    shards: &mut dyn HeldShards,
-    record: &mut Record,
-    options: LoadOptions<'_>,
-) -> Result<LoadOutcome, Error> {
-    let Header { version } = Header::read(reader)?;
-    let mut outcome = LoadOutcome::default();
-    let mut index = 0;
-    loop {
-        let (kind, key, meta) = match file::next(reader, version)? {
-            Next::End => return Ok(outcome),
-            Next::Sizes { .. } => continue,
-            Next::Aux { name, value } => {
-                outcome.aux.push((name, value));
-                continue;
-            }
-            Next::Function(source) => {
-                outcome.functions.push(source);
-                continue;
-            }
-            Next::Database(number) => {
-                let known = u32::try_from(number).ok().filter(|db| *db < space.databases());
-                index = known.ok_or(Error::Corrupt("a database beyond the number configured"))?;
-                continue;
-            }
-            Next::Key { of, key, meta } => (of, key, meta),
-        };
-        let loaded = match types::persist::load(kind, version, reader, options.limits) {
-            Err(Error::EmptyKey) => {
-                outcome.empty += 1;
-                continue;
-            }
-            loaded => loaded?,
-        };
-        if meta.expiry.is_some_and(|at| at <= options.now_ms) {
-            outcome.expired += 1;
-            continue;
-        }
-        let mut db = Db::under_many(shards, record, index, options.now_ms)
-            .accesses(options.clock, false, 0)
-            .horizon(i64::MIN);
-        let key = space.key(&key, 0);
-        if !options.replace && db.peek(&key).is_some() {
-            return Err(Error::Corrupt("a key that is there twice"));
-        }
-        let bits = options.clock.restored(meta.idle_seconds, meta.frequency, options.now_ms);
-        db.restore(&key, loaded, meta.expiry, bits, Event::generic("restore"));
-        outcome.keys += 1;
-    }
 }

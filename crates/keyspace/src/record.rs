@@ -42,7 +42,8 @@ impl Garbage {
             Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
             Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
             Self::Collection(any) => any.heap_bytes() >= LARGE_BYTES,
-            Self::Table { .. } | Self::Memory(_) => true,
+            Self::Memory(_) => self.bytes() >= LARGE_BYTES as u64,
+            Self::Table { .. } => true,
         }
     }
 
@@ -88,6 +89,9 @@ pub struct Record {
     pub listening: bool,
     /// Keys that a read found expired.
     pub stale: Vec<Stale>,
+    /// Keys that a walk, which holds no shard, has met expired, with their databases: they are
+    /// deleted once it is over.
+    pub met: Vec<(u32, Vec<u8>)>,
     /// Keys that a write found expired and deleted: they go to the log before its effect.
     pub expired: Vec<(u32, Vec<u8>)>,
     /// Elements that a write found expired and deleted: they go to the log before its effect, too.

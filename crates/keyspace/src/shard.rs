@@ -1,12 +1,13 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
-use crate::Entry;
 use crate::interest::{Interest, InterestCounts};
+use crate::snapshot::Part;
+use crate::{Entry, Garbage, KeyRef, Value};
 use lock::ShardId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::hash::{Seed, sip13};
-use table::View;
+use table::{Pos, View};
 
 /// Recomputes the hash of a key when its part of a table splits.
 pub type Hasher = Box<dyn Fn(&[u8]) -> u64 + Send + Sync>;
@@ -16,20 +17,51 @@ pub type Table = table::Table<Entry, Hasher>;
 
 /// One database's part in one shard.
 pub struct Database {
-    pub(crate) table: Table,
+    table: Table,
+    /// What a snapshot has of the table, while one is under way that has not got all of it.
+    part: Option<Box<Part>>,
 }
 
 impl Database {
+    #[inline]
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    #[inline]
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// The table, in which the key of this hash may now be changed: a snapshot has what it needs.
+    /// There is no other way to change data.
+    #[inline]
+    pub(crate) fn change(&mut self, hash: u64) -> &mut Table {
+        if let Some(part) = &mut self.part {
+            part.keep(&self.table, hash);
+        }
+        &mut self.table
+    }
+
+    /// Sets the access bits of an entry, which are no data.
+    #[inline]
+    pub(crate) fn touch(&mut self, at: Pos, bits: u32) {
+        self.table.get_mut(at).set_clock(bits);
+    }
+
+    /// From now on the table's entries are kept for a snapshot before they change.
+    pub(crate) fn begin_part(&mut self, part: Part) {
+        self.part = Some(Box::new(part));
+    }
+
+    /// What a snapshot has of the table, beside it.
+    pub(crate) fn part(&mut self) -> (&Table, &mut Option<Box<Part>>) {
+        (&self.table, &mut self.part)
     }
 }
 
@@ -187,8 +219,33 @@ impl Shard {
     }
 
     #[inline]
+    /// Starts the loads that a search for each of these elements of the collection at `key` will
+    /// wait for.
+    pub fn prefetch_elements(&self, index: u32, key: &KeyRef<'_>, names: &[&[u8]]) {
+        let Some(table) = self.database(index).map(Database::table) else { return };
+        let entry = table.find(key.hash(), key.bytes()).map(|at| table.get(at));
+        if let Some(Value::Boxed(any)) = entry.as_deref().map(Entry::value) {
+            any.prefetch(names);
+        }
+    }
+
     pub fn database(&self, index: u32) -> Option<&Database> {
         self.databases.get(index as usize)
+    }
+
+    /// So many keys are about to come to a database that has none.
+    pub(crate) fn expect_keys(&mut self, index: u32, keys: usize) {
+        let table = &mut self.database_mut(index).table;
+        table.expect(keys);
+        let table_bytes = table.memory_bytes();
+        self.account_table(index, table_bytes);
+    }
+
+    /// Starts to load what putting a key in place touches.
+    pub(crate) fn prefetch(&self, index: u32, hash: u64) {
+        if let Some(database) = self.database(index) {
+            database.table.prefetch_for_insert(hash);
+        }
     }
 
     /// The database, made if it has never been written to.
@@ -197,7 +254,7 @@ impl Shard {
         while self.databases.len() <= index as usize {
             let mut table = self.empty_table();
             self.counts.show(self.databases.len(), &mut table);
-            self.databases.push(Database { table });
+            self.databases.push(Database { table, part: None });
         }
         &mut self.databases[index as usize]
     }
@@ -235,9 +292,9 @@ impl Shard {
         }
     }
 
-    /// Takes all keys of a database away; the table goes to the caller, to be freed once nobody
-    /// can be prefetching from it. With it go the bytes that were accounted for it.
-    pub(crate) fn empty(&mut self, index: usize) -> (Table, u64) {
+    /// Takes all keys of a database away. The table goes to a snapshot that has not got all of it;
+    /// else to the caller, to be freed once nobody can be prefetching from it.
+    pub(crate) fn empty(&mut self, index: usize) -> Option<Garbage> {
         let mut table = self.empty_table();
         self.databases[index].table.detach();
         self.counts.show(index, &mut table);
@@ -248,7 +305,15 @@ impl Shard {
             number.store(0, Ordering::Relaxed);
         }
         self.grew(-(bytes as i64));
-        (std::mem::replace(&mut self.databases[index].table, table), bytes)
+        let database = &mut self.databases[index];
+        let table = Box::new(std::mem::replace(&mut database.table, table));
+        match database.part.take() {
+            Some(part) => {
+                part.hand_over(table, bytes);
+                None
+            }
+            None => Some(Garbage::Table { table, bytes }),
+        }
     }
 
     /// Exchanges two databases.

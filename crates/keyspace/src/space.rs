@@ -3,10 +3,11 @@
 
 use crate::interest::InterestCounts;
 use crate::record::Garbage;
-use crate::{Entry, HeldShards, KeyRef, Shard};
-use lock::{All, Epochs, Many, Pass, ShardId, Shards};
+use crate::{Entry, HeldShards, KeyRef, Shard, Stalled};
+use lock::{All, Epochs, Exclusive, Many, Pass, ShardId, Shards};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use stdx::hash::{Seed, sip13};
 use stdx::rng::Rng;
 
@@ -26,10 +27,12 @@ pub struct Keyspace {
     sampler: OnceLock<Sampler>,
     account: Arc<crate::shard::Account>,
     pub(crate) interest: Arc<InterestCounts>,
+    pub(crate) overdue: crate::reach::Overdue,
     /// What the process held beyond the account when the sampler was last asked.
     beyond_bytes: AtomicI64,
     /// When that was, in milliseconds since 1970.
     sampled_ms: AtomicI64,
+    pub(crate) snapshot: Arc<crate::snapshot::Shared>,
 }
 
 /// Takes garbage to a thread that frees it.
@@ -117,8 +120,10 @@ impl Keyspace {
             sampler: OnceLock::new(),
             account,
             interest,
+            overdue: crate::reach::Overdue::default(),
             beyond_bytes: AtomicI64::new(0),
             sampled_ms: AtomicI64::new(0),
+            snapshot: Arc::default(),
         }
     }
 
@@ -216,32 +221,66 @@ impl Keyspace {
         size
     }
 
-    /// Visits the live keys in some buckets at `from` and on; about `count` entries are looked at.
-    /// `None` when the end was reached. Every key that is there throughout a whole walk is visited
-    /// at least once, whatever happens to the tables meanwhile.
+    /// Visits the keys in some buckets at `from` and on, the expired too; about `count` entries are
+    /// looked at. `None` when the end was reached. Every key that is there throughout a whole walk
+    /// is visited at least once, whatever happens to the tables meanwhile.
     pub fn scan(
         &self,
         db: u32,
         from: Position,
         count: usize,
-        now_ms: i64,
+        filter: &ScanFilter,
+        visit: impl FnMut(&Entry),
+    ) -> Option<Position> {
+        let free = |id, look: &mut dyn FnMut(&Shard)| {
+            look(&self.shards.one(id));
+            Ok(())
+        };
+        self.scan_by(free, db, from, count, filter, visit).expect("it waits")
+    }
+
+    /// The same, up to a shard that a script holds for too long; an error if it is the first.
+    pub fn scan_soon(
+        &self,
+        db: u32,
+        from: Position,
+        count: usize,
+        filter: &ScanFilter,
+        visit: impl FnMut(&Entry),
+    ) -> Result<Option<Position>, Stalled> {
+        let soon = |id, look: &mut dyn FnMut(&Shard)| {
+            look(&*self.reach_one(id)?);
+            Ok(())
+        };
+        self.scan_by(soon, db, from, count, filter, visit)
+    }
+
+    /// The same, where shards are looked at by `access`.
+    pub(crate) fn scan_by(
+        &self,
+        access: impl Fn(ShardId, &mut dyn FnMut(&Shard)) -> Result<(), Stalled>,
+        db: u32,
+        from: Position,
+        count: usize,
         filter: &ScanFilter,
         mut visit: impl FnMut(&Entry),
-    ) -> Option<Position> {
+    ) -> Result<Option<Position>, Stalled> {
         /// Buckets looked at under one acquisition of a shard, at most.
         const BUCKETS_MAX: usize = 64;
         let mut at = from.hash();
         let mut seen = 0;
         loop {
             let id = self.shards.of_hash(at);
-            let shard = self.shards.one(id);
-            let mut next = Some(at);
-            if let Some(database) = shard.database(db).filter(|database| !database.is_empty()) {
+            let mut next = None;
+            let looked = access(id, &mut |shard| {
+                let database = shard.database(db).filter(|database| !database.is_empty());
+                let Some(database) = database else { return };
+                next = Some(at);
                 for _ in 0..BUCKETS_MAX {
                     let Some(here) = next else { break };
-                    next = database.table.scan(here, |entry| {
+                    next = database.table().scan(here, |entry| {
                         seen += 1;
-                        if !entry.expired(now_ms) && filter.passes(entry) {
+                        if filter.passes(entry) {
                             visit(entry);
                         }
                     });
@@ -249,29 +288,53 @@ impl Keyspace {
                         break;
                     }
                 }
-            } else {
-                next = None;
+            });
+            match looked {
+                Err(Stalled) if seen > 0 => return Ok(Some(Position::of_hash(at))),
+                looked => looked?,
             }
-            drop(shard);
-            at = match next {
+            at = match next.or_else(|| self.begin_after(id)) {
                 // A position keeps 48 bits: rounding down looks at a bucket again, and skips none.
                 Some(next) => next,
-                None => self.begin_after(id)?,
+                None => return Ok(None),
             };
             if seen >= count {
-                return Some(Position::of_hash(at));
+                return Ok(Some(Position::of_hash(at)));
             }
         }
     }
 
-    /// A key of the database, chosen at random; `None` if it has no live key.
-    pub fn random_key(&self, db: u32, rng: &mut Rng, now_ms: i64) -> Option<Vec<u8>> {
+    /// A key of the database, chosen at random; `None` if it has no live key. What is met expired
+    /// goes to `met`.
+    pub fn random_key(
+        &self,
+        db: u32,
+        rng: &mut Rng,
+        now_ms: i64,
+        met: &mut Vec<(u32, Vec<u8>)>,
+    ) -> Option<Vec<u8>> {
+        let free = |id, look: &mut dyn FnMut(&Shard)| {
+            look(&self.shards.one(id));
+            Ok(())
+        };
+        self.random_key_by(free, db, rng, now_ms, met).expect("it waits")
+    }
+
+    /// The same, where shards are looked at by `access`.
+    pub(crate) fn random_key_by(
+        &self,
+        access: impl Fn(ShardId, &mut dyn FnMut(&Shard)) -> Result<(), Stalled> + Copy,
+        db: u32,
+        rng: &mut Rng,
+        now_ms: i64,
+        met: &mut Vec<(u32, Vec<u8>)>,
+    ) -> Result<Option<Vec<u8>>, Stalled> {
         /// Expired keys met before the search gives up choosing and takes the first live one.
         const TRIES: u32 = 100;
         for _ in 0..TRIES {
             let total = self.size(db).keys;
             if total == 0 {
-                return None;
+                return Ok(None);
             }
             // A shard by its share of the keys, then a key in it.
             let mut rank = rng.below(total);
@@ -283,22 +346,29 @@ impl Keyspace {
             });
             // Others delete meanwhile: the counts may no longer add up to what was drawn from.
             let Some(id) = id else { continue };
-            let shard = self.shards.one(id);
-            let entry = shard.database(db).and_then(|database| database.table.random(rng.u64()));
-            if let Some(entry) = entry
-                && !entry.expired(now_ms)
-            {
-                return Some(entry.key().to_vec());
+            let (mut chosen, random) = (None, rng.u64());
+            access(id, &mut |shard| {
+                let entry = shard.database(db).and_then(|database| database.table().random(random));
+                match entry {
+                    Some(entry) if entry.expired(now_ms) => met.push((db, entry.key().to_vec())),
+                    Some(entry) => chosen = Some(entry.key().to_vec()),
+                    None => {}
+                }
+            })?;
+            if chosen.is_some() {
+                return Ok(chosen);
             }
         }
         let mut found = None;
         let mut at = Some(Position::default());
         while let (Some(from), None) = (at, &found) {
-            at = self.scan(db, from, 1, now_ms, &ScanFilter::default(), |entry| {
-                found.get_or_insert_with(|| entry.key().to_vec());
-            });
+            at = self.scan_by(access, db, from, 1, &ScanFilter::default(), |entry| {
+                if !entry.expired(now_ms) {
+                    found.get_or_insert_with(|| entry.key().to_vec());
+                }
+            })?;
         }
-        found
+        Ok(found)
     }
 
     /// Says who frees what is large; the first to say so is heard.
@@ -313,12 +383,13 @@ impl Keyspace {
         for one in garbage.drain(..) {
             match disposal {
                 Some(dispose) if one.is_large() => dispose(one),
-                None if one.may_be_read() => {
-                    self.epochs.retire(Box::new(one));
-                    self.epochs.collect();
-                }
+                // It waits for the workers anyway: whoever disposes of it need not be woken.
+                _ if one.may_be_read() => self.epochs.retire(Box::new(one)),
                 _ => drop(one),
             }
+        }
+        if disposal.is_none() && self.epochs.retired() > 0 {
+            self.epochs.collect();
         }
     }
 
@@ -410,7 +481,7 @@ impl Keyspace {
 }
 
 /// Several shards, locked.
-pub struct HeldMany<'a>(Many<'a, Shard>);
+pub struct HeldMany<'a>(pub(crate) Many<'a, Shard>);
 
 impl HeldShards for HeldMany<'_> {
     fn shard(&mut self, id: ShardId) -> &mut Shard {
@@ -421,13 +492,17 @@ impl HeldShards for HeldMany<'_> {
         self.0.look(id)
     }
 
+    fn holds(&self, id: ShardId) -> bool {
+        self.0.holds(id)
+    }
+
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard)) {
         self.0.iter_mut().for_each(|(_, shard)| visit(shard));
     }
 }
 
 /// Every shard, locked.
-pub struct HeldAll<'a>(All<'a, Shard>);
+pub struct HeldAll<'a>(pub(crate) All<'a, Shard>);
 
 impl HeldShards for HeldAll<'_> {
     fn shard(&mut self, id: ShardId) -> &mut Shard {
@@ -436,6 +511,39 @@ impl HeldShards for HeldAll<'_> {
 
     fn look(&self, id: ShardId) -> &Shard {
         self.0.look(id)
+    }
+
+    fn holds(&self, _: ShardId) -> bool {
+        true
+    }
+
+    fn each(&mut self, visit: &mut dyn FnMut(&mut Shard)) {
+        self.0.iter_mut().for_each(|(_, shard)| visit(shard));
+    }
+}
+
+/// Shards that are locked one by one, as they are met, by the only one who may do so.
+pub struct HeldAsMet<'a>(pub(crate) Exclusive<'a, Shard>);
+
+impl HeldAsMet<'_> {
+    /// Locks one more shard, if that is possible within `limit`.
+    #[must_use]
+    pub fn lock(&mut self, id: ShardId, limit: Duration) -> bool {
+        self.0.lock_also_within(id, limit)
+    }
+}
+
+impl HeldShards for HeldAsMet<'_> {
+    fn shard(&mut self, id: ShardId) -> &mut Shard {
+        self.0.get(id).unwrap_or_else(|| crate::db::not_held())
+    }
+
+    fn look(&self, id: ShardId) -> &Shard {
+        self.0.look(id).unwrap_or_else(|| crate::db::not_held())
+    }
+
+    fn holds(&self, id: ShardId) -> bool {
+        self.0.look(id).is_some()
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard)) {

@@ -125,7 +125,7 @@ impl Db<'_> {
         let horizon_ms = self.horizon_ms;
         let shard = held(&mut self.held, ready.place.shard);
         let hash = shard.hash(&ready.place.key);
-        let table = &shard.database(ready.db)?.table;
+        let table = shard.database(ready.db)?.table();
         let entry = table.get(table.find(hash, &ready.place.key)?);
         (!entry.expired(horizon_ms)).then(|| entry.type_of())
     }
@@ -146,6 +146,10 @@ impl HeldShards for Shard {
 
     fn look(&self, id: ShardId) -> &Shard {
         if self.id == id { self } else { not_held() }
+    }
+
+    fn holds(&self, id: ShardId) -> bool {
+        self.id == id
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&mut Shard)) {
@@ -223,11 +227,15 @@ impl Keyspace {
     /// Takes a waiter out of the queues of these keys. Called without locks.
     pub fn leave(&self, waiter: &Arc<dyn Waiter>, db: u32, places: &[KeyPlace]) {
         for KeyPlace { key, shard } in places {
-            self.shards().one(*shard).interest.edit(db, key, |interested| {
-                let queue = &mut interested.waiters;
-                while let Some(at) = queue.waiters.iter().position(|one| Arc::ptr_eq(one, waiter)) {
-                    queue.remove(at);
-                }
+            let (waiter, key) = (Arc::clone(waiter), key.clone());
+            self.later(*shard, move |shard| {
+                shard.interest.edit(db, &key, |interested| {
+                    let queue = &mut interested.waiters;
+                    let is_it = |one: &Arc<dyn Waiter>| Arc::ptr_eq(one, &waiter);
+                    while let Some(at) = queue.waiters.iter().position(is_it) {
+                        queue.remove(at);
+                    }
+                });
             });
         }
     }

@@ -21,6 +21,9 @@ pub struct Watch {
     touched: AtomicBool,
     /// Keys watched; 0 once one of them has changed.
     keys: AtomicU32,
+    /// How often the watching has ended: what is left of an earlier time in a shard that could not
+    /// be reached then is of no account.
+    round: AtomicU32,
 }
 
 impl Watch {
@@ -32,6 +35,10 @@ impl Watch {
     /// How many keys are watched, as CLIENT LIST tells.
     pub fn keys(&self) -> u32 {
         if self.touched() { 0 } else { self.keys.load(Ordering::Relaxed) }
+    }
+
+    fn round(&self) -> u32 {
+        self.round.load(Ordering::Relaxed)
     }
 
     // Relaxed: whoever must see it takes a shard's lock in between, or cannot tell the order.
@@ -67,6 +74,7 @@ impl WatchedKey {
 /// A client among those that watch a key.
 pub(crate) struct Watching {
     watch: Arc<Watch>,
+    round: u32,
     /// The key had expired when it was watched, and is still there.
     stale: bool,
 }
@@ -79,8 +87,18 @@ impl Watching {
             self.stale = false;
             return true;
         }
-        self.watch.touch();
+        self.touch();
         false
+    }
+
+    fn touch(&self) {
+        if self.is_of(&self.watch, self.watch.round()) {
+            self.watch.touch();
+        }
+    }
+
+    fn is_of(&self, watch: &Arc<Watch>, round: u32) -> bool {
+        Arc::ptr_eq(&self.watch, watch) && self.round == round
     }
 }
 
@@ -92,10 +110,11 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         let expiry = shard.expiry_of(index, key.hash(), key.bytes());
         let stale = expiry.is_some_and(|at| at.is_some_and(|at| at <= horizon_ms));
+        let round = watch.round();
         let known = shard.interest.edit(index, key.bytes(), |interested| {
-            let known = interested.watchers.iter().any(|one| Arc::ptr_eq(&one.watch, watch));
+            let known = interested.watchers.iter().any(|one| one.is_of(watch, round));
             if !known {
-                interested.watchers.push(Watching { watch: Arc::clone(watch), stale });
+                interested.watchers.push(Watching { watch: Arc::clone(watch), round, stale });
             }
             known
         });
@@ -141,7 +160,7 @@ impl Db<'_> {
 impl Shard {
     /// When a key expires. Outer `None`: it is not there at all.
     fn expiry_of(&self, db: u32, hash: u64, key: &[u8]) -> Option<Option<i64>> {
-        let table = &self.database(db)?.table;
+        let table = self.database(db)?.table();
         Some(table.get(table.find(hash, key)?).expiry())
     }
 
@@ -173,7 +192,7 @@ impl Shard {
                 let lives_here = here && !watching.stale;
                 let lives_there = there.is_some() && !comes_stale;
                 if lives_here || lives_there {
-                    watching.watch.touch();
+                    watching.touch();
                     return false;
                 }
                 watching.stale = comes_stale;
@@ -192,12 +211,17 @@ impl Keyspace {
 
     /// Ends the watching of these keys. Called without locks.
     pub fn unwatch(&self, watch: &Arc<Watch>, keys: &mut Vec<WatchedKey>) {
+        let round = watch.round();
         for WatchedKey { db, key, shard, .. } in keys.drain(..) {
-            self.shards().one(shard).interest.edit(db, &key, |interested| {
-                interested.watchers.retain(|watching| !Arc::ptr_eq(&watching.watch, watch));
+            let watch = Arc::clone(watch);
+            self.later(shard, move |shard| {
+                shard.interest.edit(db, &key, |interested| {
+                    interested.watchers.retain(|watching| !watching.is_of(&watch, round));
+                });
             });
         }
-        // Nobody else has a reference any more.
+        // Nobody else has a reference of this round any more, or soon nobody has.
+        watch.round.store(round.wrapping_add(1), Ordering::Relaxed);
         watch.keys.store(0, Ordering::Relaxed);
         watch.touched.store(false, Ordering::Relaxed);
     }

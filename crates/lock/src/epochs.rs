@@ -78,7 +78,7 @@ pub struct Epochs {
     /// Guards no data; makes looking at the word or the slots and going to sleep one step.
     parking: Mutex<()>,
     quiet: Condvar,
-    open: Condvar,
+    opened: Condvar,
     retired: Mutex<VecDeque<(u64, Box<dyn Send>)>>,
     /// The deliberate fault of the tests: look at the gate, then step in.
     #[cfg(test)]
@@ -116,7 +116,7 @@ impl Epochs {
             closer: Mutex::new(()),
             parking: Mutex::new(()),
             quiet: Condvar::new(),
-            open: Condvar::new(),
+            opened: Condvar::new(),
             retired: Mutex::new(VecDeque::new()),
             #[cfg(test)]
             looks_first: false,
@@ -184,18 +184,32 @@ impl Epochs {
         self.active().next().is_none()
     }
 
-    /// Waits until nobody is inside a pass. The bit is set.
-    fn await_quiet(&self) {
+    /// Waits until nobody is inside a pass, or for `limit`. The bit is set.
+    fn await_quiet(&self, limit: Duration) -> bool {
         for _ in 0..if cfg!(shuttle) { 1 } else { SPINS } {
             if self.is_quiet() {
-                return;
+                return true;
             }
             hint::spin_loop();
         }
+        let mut looks = limit.as_micros() / LOOK_AGAIN.as_micros();
         let mut parking = self.parking.lock();
         while !self.is_quiet() {
-            self.quiet.wait_for(&mut parking, LOOK_AGAIN);
+            if looks == 0 {
+                return false;
+            }
+            let waited = self.quiet.wait_for(&mut parking, LOOK_AGAIN);
+            looks -= u128::from(waited.timed_out());
         }
+        true
+    }
+
+    /// Opens the gate.
+    fn open(&self) {
+        // Under the lock, so that nobody goes to sleep between its look at the word and its wait.
+        let _parking = self.parking.lock();
+        self.word.0.fetch_and(!CLOSED, Ordering::SeqCst);
+        self.opened.notify_all();
     }
 
     /// A worker steps back while the gate is closed: the closer may be waiting for just that.
@@ -209,7 +223,7 @@ impl Epochs {
     fn await_open(&self) {
         let mut parking = self.parking.lock();
         while self.word.0.load(Ordering::Acquire) & CLOSED != 0 {
-            self.open.wait(&mut parking);
+            self.opened.wait(&mut parking);
         }
     }
 }
@@ -249,16 +263,48 @@ impl Participant {
     /// Waits for the passes under way, and for an earlier closer. The borrow proves that this participant
     /// is not inside a pass of its own; **the thread must not hold a pass of another participant, nor
     /// locks that a pass may need**.
+    ///
+    /// Where a pass takes long (a script), the gate opens again and again meanwhile, so that only the
+    /// caller waits for it.
     pub fn close(&mut self) -> Closed<'_> {
+        /// So long others wait with the closer, and then it with them.
+        const PATIENCE: Duration = Duration::from_millis(100);
+        self.close_unless(PATIENCE, || false).expect("it never gives up")
+    }
+
+    /// As [`close`](Self::close), in tries of `patience`; after each that failed it asks whether to
+    /// give up, and then the gate is open.
+    pub fn close_unless(
+        &mut self,
+        patience: Duration,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<Closed<'_>> {
+        let this = &*self;
+        loop {
+            if let Some(closed) = this.try_close(patience) {
+                return Some(closed);
+            }
+            if gives_up() {
+                return None;
+            }
+            let mut parking = this.epochs.parking.lock();
+            this.epochs.quiet.wait_for(&mut parking, patience);
+        }
+    }
+
+    fn try_close(&self, limit: Duration) -> Option<Closed<'_>> {
         let epochs = &*self.epochs;
-        let closer = epochs.closer.lock();
+        let closer = epochs.closer.try_lock_for(limit)?;
         let word = epochs.word.0.fetch_or(CLOSED, Ordering::SeqCst);
         debug_assert!(word & CLOSED == 0, "closers exclude each other");
         // Partner: the fence of `publish` in `step_in`.
         fence(Ordering::SeqCst);
-        epochs.await_quiet();
+        if !epochs.await_quiet(limit) {
+            epochs.open();
+            return None;
+        }
         publish(self.slot(), word / EPOCH);
-        Closed { participant: self, _closer: closer }
+        Some(Closed { participant: self, _closer: closer })
     }
 
     #[inline]
@@ -337,9 +383,6 @@ impl Drop for Closed<'_> {
     fn drop(&mut self) {
         let epochs = &*self.participant.epochs;
         self.participant.slot().store(IDLE, Ordering::Release);
-        // Under the lock, so that nobody goes to sleep between its look at the word and its wait.
-        let _parking = epochs.parking.lock();
-        epochs.word.0.fetch_and(!CLOSED, Ordering::SeqCst);
-        epochs.open.notify_all();
+        epochs.open();
     }
 }

@@ -148,26 +148,37 @@ impl<T> Shards<T> {
     /// two workers have the figures.
     #[inline]
     fn lock_soon(&self, id: ShardId) -> MutexGuard<'_, T> {
+        self.spin(id).unwrap_or_else(|| self.mutex(id).lock())
+    }
+
+    #[inline]
+    fn lock_soon_within(&self, id: ShardId, limit: Duration) -> Option<MutexGuard<'_, T>> {
+        self.spin(id).or_else(|| self.mutex(id).try_lock_for(limit))
+    }
+
+    #[inline]
+    fn spin(&self, id: ShardId) -> Option<MutexGuard<'_, T>> {
         /// Some microseconds; after that the lock parks.
         const SPINS_MAX: u32 = if cfg!(shuttle) { 0 } else { 200 };
         for _ in 0..SPINS_MAX {
             if let Some(guard) = self.mutex(id).try_lock() {
-                return guard;
+                return Some(guard);
             }
             hint::spin_loop();
         }
-        self.mutex(id).lock()
+        None
     }
 
     /// As [`many`](Self::many), but gives up when the gate or a shard is not free within `limit`
     /// (of each), and then holds nothing.
+    #[inline]
     pub fn many_within(&self, ids: &[ShardId], limit: Duration) -> Option<Many<'_, T>> {
         let turn = Turn::take();
         let gate = self.gate.0.try_read_for(limit)?;
         // `held` is declared after `gate`, so that a `None` below lets the shards go first.
         let mut held = Held::new(ids);
         for &id in ids {
-            held.push(id, self.mutex(id).try_lock_for(limit)?);
+            held.push(id, self.lock_soon_within(id, limit)?);
         }
         Some(Many { held, _gate: gate, _turn: turn })
     }
@@ -178,6 +189,18 @@ impl<T> Shards<T> {
         let gate = self.gate.0.write();
         let shards = self.shards.iter().map(|shard| shard.0.lock()).collect();
         All { shards, _gate: gate, _turn: turn }
+    }
+
+    /// As [`all`](Self::all), but gives up when the gate or a shard is not free within `limit` (of
+    /// each), and then holds nothing.
+    pub fn all_within(&self, limit: Duration) -> Option<All<'_, T>> {
+        let turn = Turn::take();
+        let gate = self.gate.0.try_write_for(limit)?;
+        let mut shards = Vec::with_capacity(self.count());
+        for shard in &self.shards {
+            shards.push(shard.0.try_lock_for(limit)?);
+        }
+        Some(All { shards, _gate: gate, _turn: turn })
     }
 
     /// Becomes the only multi-shard holder, for a command that meets its keys while it runs.
@@ -336,10 +359,25 @@ impl<'a, T> Exclusive<'a, T> {
         self.held[id.index()].get_or_insert_with(|| shards.mutex(id).lock())
     }
 
+    /// As [`lock_also`](Self::lock_also), but gives up after `limit`. Returns whether it is held.
+    #[must_use]
+    pub fn lock_also_within(&mut self, id: ShardId, limit: Duration) -> bool {
+        let held = &mut self.held[id.index()];
+        if held.is_none() {
+            *held = self.shards.lock_soon_within(id, limit);
+        }
+        held.is_some()
+    }
+
     /// The content of a shard that is held already.
     #[inline]
     pub fn get(&mut self, id: ShardId) -> Option<&mut T> {
         self.held[id.index()].as_deref_mut()
+    }
+
+    /// The same, to be read only.
+    pub fn look(&self, id: ShardId) -> Option<&T> {
+        self.held[id.index()].as_deref()
     }
 
     /// The shards held so far, ascending.

@@ -9,9 +9,11 @@
 //! An idle connection keeps no buffer: it reads into its worker's, and keeps only a partial frame.
 
 mod connection;
+mod here;
 mod listen;
 mod pool;
 mod scratch;
 
+pub use here::serve_others;
 pub use listen::{Endpoint, Listeners, bind_all, tune};
 pub use pool::{Admission, Incoming, Pool, Transport};

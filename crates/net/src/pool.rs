@@ -2,14 +2,19 @@
 //! when the number of workers shrinks they move to another as soon as they are at rest.
 
 use crate::connection::{Connection, Exit};
+use crate::here::{Here, Socket, Tables};
 use crate::scratch::Scratch;
 use command::{Card, Session};
+use durability::replica_feed::Over;
 use engine::Engine;
+use keyspace::Helper;
 use parking_lot::Mutex;
 use resp::ProtocolError;
 use runtime::log::Limiter;
 use runtime::process::crash;
 use runtime::{log_verbose as verbose, log_warning as warning};
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 
 /// A connected socket, not yet registered with any worker's reactor.
 #[derive(Debug)]
@@ -142,86 +147,116 @@ impl Pool {
 async fn serve_mailbox(
     pool: Arc<Pool>,
     id: usize,
-    mut mailbox: UnboundedReceiver<Incoming>,
+    mailbox: UnboundedReceiver<Incoming>,
     connections: Arc<AtomicUsize>,
 ) {
     let seed = pool.seed.wrapping_add((id as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let Some(scratch) = Scratch::new(Arc::clone(&pool.engine), seed) else {
         return warning!("Worker {id} does not start: there are too many threads");
     };
-    let scratch = Rc::new(scratch);
-    while let Some(incoming) = mailbox.recv().await {
-        let (pool, scratch, connections) =
-            (Arc::clone(&pool), Rc::clone(&scratch), Arc::clone(&connections));
-        incoming.session.card.arrived(id as u16);
-        scratch.state.borrow().worker.stats.connections.add(1);
-        tokio::task::spawn_local(async move {
-            serve_one(&pool, scratch, incoming).await;
-            connections.fetch_sub(1, Ordering::Relaxed);
-        });
+    spawn_local(help(Helper::new(&pool.engine.space, id)));
+    let stats = Arc::clone(&scratch.state.borrow().worker.stats);
+    let here = Rc::new(Here {
+        pool,
+        id: id as u16,
+        stats,
+        scratch: Rc::new(scratch),
+        connections,
+        mailbox: RefCell::new(mailbox),
+        tables: Tables::default(),
+    });
+    here.settle();
+    while let Some(incoming) = poll_fn(|cx| here.mailbox.borrow_mut().poll_recv(cx)).await {
+        here.take_in(incoming);
     }
 }
 
-async fn serve_one(pool: &Pool, scratch: Rc<Scratch>, incoming: Incoming) {
-    let Incoming { transport, session } = incoming;
-    let card = Arc::clone(&session.card);
-    let stats = Arc::clone(&scratch.state.borrow().worker.stats);
-    let registered = match transport {
-        Transport::Tcp(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => {
-                let mut connection = Connection::new(stream, session, scratch);
-                let exit = (&mut connection).await;
-                if !matches!(exit, Exit::Moved) {
-                    connection.leave();
-                    Ok(exit)
-                } else {
-                    let mut session = connection.session;
-                    match connection.stream.into_std() {
-                        Ok(stream) => {
-                            let transport = Transport::Tcp(stream);
-                            return pool.assign(Incoming { transport, session });
-                        }
-                        Err(error) => {
-                            pool.engine.leave(&mut session);
-                            Err(error)
-                        }
-                    }
-                }
-            }
-            Err(error) => Err(error),
-        },
-        Transport::Unix(stream) => match UnixStream::from_std(stream) {
-            Ok(stream) => {
-                let mut connection = Connection::new(stream, session, scratch);
-                let exit = (&mut connection).await;
-                if !matches!(exit, Exit::Moved) {
-                    connection.leave();
-                    Ok(exit)
-                } else {
-                    let mut session = connection.session;
-                    match connection.stream.into_std() {
-                        Ok(stream) => {
-                            let transport = Transport::Unix(stream);
-                            return pool.assign(Incoming { transport, session });
-                        }
-                        Err(error) => {
-                            pool.engine.leave(&mut session);
-                            Err(error)
-                        }
-                    }
-                }
-            }
-            Err(error) => Err(error),
-        },
-    };
-    let exit = registered.unwrap_or_else(Exit::Io);
-    report(&card, &exit);
-    match exit {
-        Exit::OutputLimit => stats.output_buffer_disconnections.add(1),
-        Exit::QueryLimit => stats.query_buffer_disconnections.add(1),
-        _ => {}
+/// Walks over the tables for a snapshot, a little at a time, and lets clients go first.
+async fn help(mut helper: Helper) {
+    /// Some 20 microseconds.
+    const STEPS: usize = 3;
+    loop {
+        poll_fn(|cx| helper.poll(cx.waker())).await;
+        for _ in 0..STEPS {
+            helper.step();
+        }
+        tokio::task::yield_now().await;
     }
-    pool.admission.ended(&card);
+}
+
+impl Here {
+    /// Starts to serve a connection.
+    pub(crate) fn take_in(self: &Rc<Self>, incoming: Incoming) {
+        let Incoming { transport, session } = incoming;
+        session.card.arrived(self.id);
+        self.stats.connections.add(1);
+        let here = Rc::clone(self);
+        let card = Arc::clone(&session.card);
+        let scratch = Rc::clone(&self.scratch);
+        match transport {
+            Transport::Tcp(stream) => match TcpStream::from_std(stream) {
+                Ok(stream) => {
+                    let connection = self.add(Connection::new(stream, session, scratch));
+                    spawn_local(
+                        here.serve(connection, |stream| stream.into_std().map(Transport::Tcp)),
+                    );
+                }
+                Err(error) => self.ended(&card, Exit::Io(error)),
+            },
+            Transport::Unix(stream) => match UnixStream::from_std(stream) {
+                Ok(stream) => {
+                    let connection = self.add(Connection::new(stream, session, scratch));
+                    spawn_local(
+                        here.serve(connection, |stream| stream.into_std().map(Transport::Unix)),
+                    );
+                }
+                Err(error) => self.ended(&card, Exit::Io(error)),
+            },
+        }
+    }
+
+    /// One connection's task; `plain` takes its socket out of this worker's reactor.
+    async fn serve<S: Socket>(
+        self: Rc<Self>,
+        connection: Rc<RefCell<Connection<S>>>,
+        plain: impl FnOnce(S) -> io::Result<Transport>,
+    ) {
+        let card = Arc::clone(&connection.borrow().session.card);
+        let exit = poll_fn(|cx| connection.borrow_mut().advance(cx)).await;
+        self.remove(card.id);
+        let Ok(connection) = Rc::try_unwrap(connection).map(RefCell::into_inner) else {
+            unreachable!("the task is the connection's only owner");
+        };
+        let mut connection = connection;
+        if !matches!(exit, Exit::Moved) {
+            connection.leave();
+            return self.ended(&card, exit);
+        }
+        let mut session = connection.session;
+        match plain(connection.stream) {
+            Ok(transport) => {
+                self.pool.assign(Incoming { transport, session });
+                self.connections.fetch_sub(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                self.pool.engine.leave(&mut session);
+                self.ended(&card, Exit::Io(error));
+            }
+        }
+    }
+
+    fn ended(&self, card: &Card, exit: Exit) {
+        report(card, &exit);
+        match exit {
+            Exit::OutputLimit | Exit::Fed(Over::OutputLimit) => {
+                self.stats.output_buffer_disconnections.add(1);
+            }
+            Exit::QueryLimit => self.stats.query_buffer_disconnections.add(1),
+            _ => {}
+        }
+        self.pool.admission.ended(card);
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A line in the log about how a connection ended, at a level that fits.
@@ -233,6 +268,17 @@ fn report(card: &Card, exit: &Exit) {
         Exit::Killed => verbose!("Client killed id={id} addr={addr}"),
         Exit::OutputLimit => {
             warning!("Client id={id} addr={addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::OutputLimit) => {
+            warning!("Replica {addr} closed for overcoming of output buffer limits.");
+        }
+        Exit::Fed(Over::Timeout) => warning!("Disconnecting timedout replica: {addr}"),
+        Exit::Fed(Over::SnapshotTooLarge) => warning!(
+            "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
+             it has not said that it takes one of unknown length (REPLCONF capa eof)."
+        ),
+        Exit::AnswerToReplica => {
+            warning!("Replica {addr} sent a command that has an answer, disconnecting it");
         }
         Exit::QueryLimit => {
             warning!("Closing client that reached max query buffer length: id={id} addr={addr}");

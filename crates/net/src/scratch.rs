@@ -3,7 +3,7 @@
 
 use engine::{Engine, Worker};
 use resp::{Reply, Requests};
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
 /// Bytes read at once. Large enough for a deep pipeline, small enough for the second-level cache.
@@ -13,6 +13,9 @@ pub(crate) const INPUT_BYTES: usize = 64 << 10;
 pub(crate) struct Scratch {
     pub engine: Arc<Engine>,
     pub state: RefCell<State>,
+    /// Serves while a script runs for too long on this thread, which has borrowed `state`.
+    pub deputy: RefCell<Option<State>>,
+    seed: u64,
 }
 
 pub(crate) struct State {
@@ -24,13 +27,27 @@ pub(crate) struct State {
 
 impl Scratch {
     pub(crate) fn new(engine: Arc<Engine>, seed: u64) -> Option<Self> {
-        let worker = Worker::new(&engine, seed)?;
-        let state = State {
-            worker,
+        let state = RefCell::new(State::new(&engine, seed)?);
+        Some(Self { engine, state, deputy: RefCell::new(None), seed })
+    }
+
+    /// The deputy's state, made when it is first needed; `None` if there are too many threads.
+    pub(crate) fn deputy(&self) -> Option<RefMut<'_, State>> {
+        let mut deputy = self.deputy.try_borrow_mut().ok()?;
+        if deputy.is_none() {
+            *deputy = State::new(&self.engine, !self.seed);
+        }
+        RefMut::filter_map(deputy, Option::as_mut).ok()
+    }
+}
+
+impl State {
+    fn new(engine: &Engine, seed: u64) -> Option<Self> {
+        Some(Self {
+            worker: Worker::new(engine, seed)?,
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
             requests: Requests::default(),
             reply: Reply::default(),
-        };
-        Some(Self { engine, state: RefCell::new(state) })
+        })
     }
 }

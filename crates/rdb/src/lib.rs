@@ -32,13 +32,14 @@ pub mod module;
 pub mod opcode;
 pub mod payload;
 mod reader;
+mod skip;
 mod writer;
 pub mod ziplist;
 pub mod zipmap;
 
 pub use error::Error;
 pub use reader::{Reader, Source};
-pub use writer::{Sink, Writer};
+pub use writer::{Dialect, Sink, Writer};
 
 /// An element of a packed block. Its order is any that equal elements agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -46,8 +46,19 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
             Ok(())
         }
         "dir" => enter_dir(config),
-        "appendonly" if config.yes(id("appendonly")) => {
-            Err("nothing is kept on disk by this version, so no append only file either".into())
+        "save" | "stop-writes-on-bgsave-error" => {
+            crate::persistence::judge(server, config);
+            Ok(())
+        }
+        "appendonly" => crate::persistence::log::apply_appendonly(server, config),
+        "appendfsync"
+        | "write-durability"
+        | "no-appendfsync-on-rewrite"
+        | "aof-timestamp-enabled"
+        | "aof-annotations"
+        | "aof-disable-auto-gc" => {
+            crate::persistence::log::apply_policy(server, config);
+            Ok(())
         }
         "tls-port" if config.uint(id("tls-port")) != 0 => {
             Err("this version does not speak TLS".into())

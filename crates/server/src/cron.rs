@@ -2,6 +2,7 @@
 //! the epochs.
 
 use crate::node::Server;
+use crate::replication::Keeper;
 use command::{ClientFlags, Node};
 use config::{ParamId, id};
 use engine::{Evicting, Now, Worker};
@@ -52,6 +53,7 @@ pub(crate) struct Cron {
     expiry: Expiry,
     ticks: u64,
     last: Totals,
+    keeper: Keeper,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -74,7 +76,14 @@ struct Expiry {
 
 impl Cron {
     pub(crate) fn new(server: Arc<Server>, worker: Worker) -> Self {
-        Self { server, worker, expiry: Expiry::default(), ticks: 0, last: Totals::default() }
+        Self {
+            server,
+            worker,
+            expiry: Expiry::default(),
+            ticks: 0,
+            last: Totals::default(),
+            keeper: Keeper::default(),
+        }
     }
 
     /// Ticks `hz` times a second for as long as the server runs.
@@ -94,6 +103,8 @@ impl Cron {
             if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
                 self.sample_rates();
             }
+            crate::persistence::tick(&self.server);
+            self.keeper.tick(&self.server, &mut self.worker);
             self.server.clients().evict();
             let settings = self.server.engine.settings();
             self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
@@ -147,6 +158,7 @@ impl Cron {
         self.server.engine.space.sample_memory(clock::now().0);
         self.server.samples.memory_peak.fetch_max(allocated, Ordering::Relaxed);
         self.server.engine.space.epochs().collect();
+        self.server.engine.space.end_rests();
     }
 
     fn sample_rates(&mut self) {
@@ -185,6 +197,11 @@ impl Cron {
         /// Room for requests that a client keeps, as long as it is not silent for so long.
         const ROOM_BYTES: u64 = 16 << 10;
         const ROOM_IDLE_MS: i64 = 2000;
+        /// These wait to hear something.
+        const HEARS: u32 = ClientFlags::BLOCKED
+            | ClientFlags::PUBSUB
+            | ClientFlags::MONITOR
+            | ClientFlags::REPLICA;
         let timeout = self.server.int(TIMEOUT);
         let now_ms = clock::now().0;
         for card in self.server.clients().all() {
@@ -193,8 +210,7 @@ impl Cron {
                 seconds = seconds.min(UNAUTHENTICATED_SECONDS);
             } else if card.has(ClientFlags::CLOSE_AFTER_REPLY) {
                 seconds = seconds.min(LINGER_SECONDS);
-            } else if card.has(ClientFlags::BLOCKED | ClientFlags::PUBSUB | ClientFlags::MONITOR) {
-                // These wait to hear something.
+            } else if card.has(HEARS) {
                 seconds = i64::MAX;
             }
             let silent_ms = now_ms.saturating_sub(card.last_ms.load(Ordering::Relaxed));

@@ -4,6 +4,7 @@
 use crate::node::Server;
 use command::{ClientFlags, Node, PauseMode, REDIS_VERSION, VERSION};
 use config::{ParamId, id};
+use durability::aof;
 use engine::Histogram;
 use runtime::{clock, sysinfo};
 use std::fmt::Write;
@@ -20,7 +21,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("persistence", true, persistence),
     ("stats", true, stats),
     ("debug", false, debug),
-    ("replication", true, replication),
+    ("replication", true, crate::replication::info),
     ("cpu", true, cpu),
     ("modules", true, modules),
     ("commandstats", false, commandstats),
@@ -48,11 +49,11 @@ pub(crate) fn info(server: &Server, names: &[String]) -> String {
     text
 }
 
-fn head(out: &mut String, title: &str) {
+pub(crate) fn head(out: &mut String, title: &str) {
     line(out, format_args!("# {title}"));
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _infallible = out.write_fmt(text);
     out.push_str("\r\n");
@@ -60,9 +61,10 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 macro_rules! fields {
     ($out:expr, $($name:literal = $value:expr;)*) => {
-        { $(line($out, format_args!(concat!($name, ":{}"), $value));)* }
+        { $($crate::info::line($out, format_args!(concat!($name, ":{}"), $value));)* }
     };
 }
+pub(crate) use fields;
 
 fn server(server: &Server, out: &mut String) {
     const PORT: ParamId = id("port");
@@ -173,6 +175,12 @@ fn memory(server: &Server, out: &mut String) {
     let dataset: u64 = (0..space.databases()).map(|db| space.size(db).entry_bytes).sum();
     let overhead = used.saturating_sub(dataset);
     let free = used.saturating_sub(server.memory_at_start).max(1);
+    let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
+    // The old name means one machine; each worker has one.
+    let stats = server.engine.stats.total();
+    let (machines, largest) = (stats.machine_bytes, stats.machine_bytes_max);
+    let texts = scripts.memory_bytes() + functions.memory_bytes();
+    let (libraries, function_count) = functions.len();
     head(out, "Memory");
     fields! { out,
         "used_memory" = used;
@@ -193,19 +201,19 @@ fn memory(server: &Server, out: &mut String) {
         "allocator_muzzy" = heap.muzzy;
         "total_system_memory" = total;
         "total_system_memory_human" = human(total);
-        "used_memory_lua" = 0;
-        "used_memory_vm_eval" = 0;
-        "used_memory_lua_human" = "0B";
-        "used_memory_scripts_eval" = 0;
-        "number_of_cached_scripts" = 0;
-        "number_of_functions" = 0;
-        "number_of_libraries" = 0;
+        "used_memory_lua" = largest;
+        "used_memory_vm_eval" = machines;
+        "used_memory_lua_human" = human(largest);
+        "used_memory_scripts_eval" = scripts.memory_bytes();
+        "number_of_cached_scripts" = scripts.len();
+        "number_of_functions" = function_count;
+        "number_of_libraries" = libraries;
         "used_memory_vm_functions" = 0;
-        "used_memory_vm_total" = 0;
-        "used_memory_vm_total_human" = "0B";
-        "used_memory_functions" = 0;
-        "used_memory_scripts" = 0;
-        "used_memory_scripts_human" = "0B";
+        "used_memory_vm_total" = machines;
+        "used_memory_vm_total_human" = human(machines);
+        "used_memory_functions" = functions.memory_bytes();
+        "used_memory_scripts" = texts;
+        "used_memory_scripts_human" = human(texts);
         "maxmemory" = settings.maxmemory;
         "maxmemory_human" = human(settings.maxmemory);
         "maxmemory_policy" = settings.maxmemory_policy;
@@ -218,7 +226,7 @@ fn memory(server: &Server, out: &mut String) {
         "mem_fragmentation_ratio" = format_args!("{:.2}", ratio(rss, used));
         "mem_fragmentation_bytes" = rss as i64 - used as i64;
         "mem_not_counted_for_evict" = crate::start::not_counted_for_evict(&server.engine.journal);
-        "mem_replication_backlog" = 0;
+        "mem_replication_backlog" = crate::replication::backlog_bytes(server);
         "mem_total_replication_buffers" = 0;
         "mem_replica_full_sync_buffer" = 0;
         "mem_clients_slaves" = 0;
@@ -238,38 +246,83 @@ fn clients_bytes(server: &Server) -> u64 {
 }
 
 fn persistence(server: &Server, out: &mut String) {
+    let now = clock::now().0.div_euclid(1000);
+    let loading = server.engine.condition.is_loading();
+    let (done, total) = {
+        let saving = &server.persistence.saving;
+        (saving.keys_done.load(Relaxed), saving.keys_total.load(Relaxed))
+    };
+    let state = server.persistence.snapshot.lock();
+    let current = state.running.as_ref().filter(|running| running.background);
+    let (done, total) = if current.is_some() { (done, total) } else { (0, 0) };
+    let percent = if total == 0 { 0.0 } else { done as f64 * 100.0 / total as f64 };
+    let load = &server.persistence.loading;
+    let (log, journal) = (&server.persistence.log, &server.engine.journal);
+    let rewriting = log.rewriting.lock();
+    let wanted = rewriting.wanted;
+    let fails = matches!(log.status.state(), aof::State::Full | aof::State::Lost);
     head(out, "Persistence");
     fields! { out,
-        "loading" = 0;
+        "loading" = u8::from(loading);
         "async_loading" = 0;
         "current_cow_peak" = 0;
         "current_cow_size" = 0;
         "current_cow_size_age" = 0;
-        "current_fork_perc" = "0.00";
-        "current_save_keys_processed" = 0;
-        "current_save_keys_total" = 0;
-        "rdb_changes_since_last_save" = server.engine.stats.total().changes;
-        "rdb_bgsave_in_progress" = 0;
-        "rdb_last_save_time" = 0;
-        "rdb_last_bgsave_status" = "ok";
-        "rdb_last_bgsave_time_sec" = -1;
-        "rdb_current_bgsave_time_sec" = -1;
-        "rdb_saves" = 0;
+        "current_fork_perc" = format_args!("{percent:.2}");
+        "current_save_keys_processed" = done;
+        "current_save_keys_total" = total;
+        "rdb_changes_since_last_save" = server.persistence.unsaved_changes(server);
+        "rdb_bgsave_in_progress" = u8::from(current.is_some());
+        "rdb_last_save_time" = state.last_save_seconds;
+        "rdb_last_bgsave_status" = if state.last_succeeded { "ok" } else { "err" };
+        "rdb_last_bgsave_time_sec" = state.last_took_seconds.unwrap_or(-1);
+        "rdb_current_bgsave_time_sec" = current.map_or(-1, |running| now - running.started_seconds);
+        "rdb_saves" = state.saves;
         "rdb_last_cow_size" = 0;
-        "rdb_last_load_keys_expired" = 0;
-        "rdb_last_load_keys_loaded" = 0;
-        "aof_enabled" = 0;
-        "aof_rewrite_in_progress" = 0;
-        "aof_rewrite_scheduled" = 0;
-        "aof_last_rewrite_time_sec" = -1;
-        "aof_current_rewrite_time_sec" = -1;
-        "aof_last_bgrewrite_status" = "ok";
-        "aof_rewrites" = 0;
-        "aof_rewrites_consecutive_failures" = 0;
-        "aof_last_write_status" = "ok";
+        "rdb_last_load_keys_expired" = load.keys_expired.load(Relaxed);
+        "rdb_last_load_keys_loaded" = load.keys_loaded.load(Relaxed);
+        "aof_enabled" = u8::from(log.is_on());
+        "aof_rewrite_in_progress" = u8::from(rewriting.running.is_some() || wanted && current.is_none());
+        "aof_rewrite_scheduled" = u8::from(wanted && current.is_some());
+        "aof_last_rewrite_time_sec" = rewriting.last_took_seconds.unwrap_or(-1);
+        "aof_current_rewrite_time_sec" = rewriting.running.as_ref().map_or(-1, |running| now - running.started_seconds);
+        "aof_last_bgrewrite_status" = if rewriting.last_succeeded { "ok" } else { "err" };
+        "aof_rewrites" = rewriting.count;
+        "aof_rewrites_consecutive_failures" = rewriting.failures;
+        "aof_last_write_status" = if fails { "err" } else { "ok" };
         "aof_last_cow_size" = 0;
         "module_fork_in_progress" = 0;
         "module_fork_last_cow_size" = 0;
+    }
+    if log.is_on() {
+        let waiting = journal.tail().0.saturating_sub(log.status.written.load(Relaxed));
+        fields! { out,
+            "aof_current_size" = log.status.size_bytes.load(Relaxed);
+            "aof_base_size" = log.status.base_bytes.load(Relaxed);
+            "aof_pending_rewrite" = u8::from(wanted);
+            "aof_buffer_length" = waiting;
+            "aof_pending_bio_fsync" = u8::from(log.status.syncing_since.load(Relaxed) > 0);
+            "aof_delayed_fsync" = log.delayed.load(Relaxed);
+        }
+    }
+    if loading {
+        progress(load, now, out);
+    }
+}
+
+/// How far the load is that is under way.
+fn progress(load: &crate::persistence::Loading, now: i64, out: &mut String) {
+    let started = load.started_ms.load(Relaxed).div_euclid(1000);
+    let (done, total) = (load.loaded_bytes.load(Relaxed), load.total_bytes.load(Relaxed).max(1));
+    let elapsed = now.saturating_sub(started).max(0) as u64;
+    let left = total.saturating_sub(done);
+    fields! { out,
+        "loading_start_time" = started;
+        "loading_total_bytes" = total;
+        "loading_rdb_used_mem" = load.file_used_memory.load(Relaxed);
+        "loading_loaded_bytes" = done;
+        "loading_loaded_perc" = format_args!("{:.2}", done as f64 * 100.0 / total as f64);
+        "loading_eta_seconds" = elapsed.saturating_mul(left).checked_div(done).unwrap_or(1);
     }
 }
 
@@ -288,15 +341,15 @@ fn stats(server: &Server, out: &mut String) {
         "total_net_input_bytes" = total.net_in_bytes;
         "total_net_output_bytes" = total.net_out_bytes;
         "total_net_repl_input_bytes" = 0;
-        "total_net_repl_output_bytes" = 0;
+        "total_net_repl_output_bytes" = total.net_repl_out_bytes;
         "instantaneous_input_kbps" = format_args!("{:.2}", kilobytes(samples.input_bytes_per_second.load(Relaxed)));
         "instantaneous_output_kbps" = format_args!("{:.2}", kilobytes(samples.output_bytes_per_second.load(Relaxed)));
         "instantaneous_input_repl_kbps" = "0.00";
         "instantaneous_output_repl_kbps" = "0.00";
         "rejected_connections" = samples.rejected_connections.load(Relaxed);
-        "sync_full" = 0;
+        "sync_full" = server.engine.history.full.load(Relaxed);
         "sync_partial_ok" = 0;
-        "sync_partial_err" = 0;
+        "sync_partial_err" = server.engine.history.partial_refused.load(Relaxed);
         "expired_subkeys" = server.engine.space.expired_elements();
         "expired_keys" = server.engine.space.expired_keys();
         "expired_stale_perc" = format_args!("{stale:.2}");
@@ -304,7 +357,7 @@ fn stats(server: &Server, out: &mut String) {
         "expire_cycle_cpu_milliseconds" = samples.expire_micros.load(Relaxed) / 1000;
         "evicted_keys" = total.evicted_keys;
         "evicted_clients" = server.clients().evicted();
-        "evicted_scripts" = 0;
+        "evicted_scripts" = server.engine.scripts.evicted();
         "total_eviction_exceeded_time" = exceeded;
         "current_eviction_exceeded_time" = exceeded_now;
         "keyspace_hits" = total.keyspace_hits;
@@ -359,25 +412,6 @@ fn debug(server: &Server, out: &mut String) {
         "eventloop_duration_cron_sum" = clock::ticks_to_micros(total.cron_ticks);
         "eventloop_duration_max" = clock::ticks_to_micros(total.longest_ticks);
         "eventloop_cmd_per_cycle_max" = total.most_commands;
-    }
-}
-
-fn replication(server: &Server, out: &mut String) {
-    let offset = server.engine.journal.tail().0;
-    head(out, "Replication");
-    fields! { out,
-        "role" = "master";
-        "connected_slaves" = 0;
-        "replicas_waiting_psync" = 0;
-        "master_failover_state" = "no-failover";
-        "master_replid" = server.run_id;
-        "master_replid2" = "0".repeat(40);
-        "master_repl_offset" = offset;
-        "second_repl_offset" = -1;
-        "repl_backlog_active" = 0;
-        "repl_backlog_size" = server.int(id("repl-backlog-size"));
-        "repl_backlog_first_byte_offset" = 0;
-        "repl_backlog_histlen" = 0;
     }
 }
 

@@ -4,6 +4,7 @@
 //! ```text
 //!  main thread: start ─► accept loops, cron, signals ─► shutdown
 //!  worker threads: net::Pool       disposal thread: frees what is large
+//!  threads that load and save: persistence
 //! ```
 
 mod accept;
@@ -13,7 +14,9 @@ mod cron;
 mod disposal;
 mod info;
 mod node;
+mod persistence;
 mod promises;
+mod replication;
 mod settings;
 mod start;
 

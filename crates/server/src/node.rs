@@ -1,22 +1,22 @@
 //! The server as commands see it: configuration, clients, statistics, life and death.
 
 use crate::disposal::Disposed;
+use crate::persistence::{self, Persistence};
 use crate::settings::settings;
-use command::{
-    Clients, CommandError, CommandLog, Node, Others, PauseMode, Settings, ShutdownRequest,
-};
+use command::{Bgsave, Clients, CommandError, CommandLog, Node, Others, PauseMode};
+use command::{ReloadRequest, Settings, ShutdownRequest};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
 use net::Pool;
 use parking_lot::Mutex;
 use resp::Reply;
 use runtime::process::limits::OomScore;
-use runtime::process::title;
-use runtime::{clock, log_notice, log_verbose, log_warning, sysinfo};
+use runtime::process::{signal, title};
+use runtime::{clock, log_debug, log_notice, log_verbose, log_warning, sysinfo};
 use socket2::Socket;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
@@ -69,6 +69,9 @@ pub struct Server {
     /// To the main loop, which accepts on them.
     pub(crate) new_listeners: UnboundedSender<Socket>,
     pub(crate) oom_score: Mutex<OomScore>,
+    pub(crate) persistence: Persistence,
+    /// Itself, for threads that it starts.
+    pub(crate) me: OnceLock<Weak<Server>>,
 }
 
 impl Server {
@@ -116,7 +119,7 @@ impl Node for Server {
 
     fn config_set(&self, args: &[&[u8]], local: bool) -> Result<(), CommandError> {
         let mut config = self.config.lock();
-        let caller = Caller { local, loading: false };
+        let caller = Caller { local, loading: self.engine.condition.is_loading() };
         let outcome = config.set(args, caller, &mut |config, id| {
             crate::apply::apply(self, config, id.param().name)
         });
@@ -126,6 +129,7 @@ impl Node for Server {
             Ok(_) => {
                 self.clients.limit_bytes(settings.clients_bytes_max);
                 self.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
+                self.engine.history.resize(settings.backlog_bytes);
                 self.engine.set_settings(settings);
                 Ok(())
             }
@@ -146,7 +150,10 @@ impl Node for Server {
         self.engine.stats.reset();
         self.engine.space.reset_stats();
         self.engine.pressure.reset();
+        self.engine.scripts.reset_stats();
         self.clients.reset_stats();
+        self.engine.history.full.store(0, Ordering::Relaxed);
+        self.engine.history.partial_refused.store(0, Ordering::Relaxed);
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
         self.samples.connections.store(0, Ordering::Relaxed);
         self.samples.expire_micros.store(0, Ordering::Relaxed);
@@ -166,14 +173,61 @@ impl Node for Server {
         self.engine.settings().password_required
     }
 
+    fn save(&self) -> Result<(), CommandError> {
+        persistence::save(self)
+    }
+
+    fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError> {
+        persistence::bgsave(self, how)
+    }
+
+    fn rewrite_log(&self, in_transaction: bool) -> Result<&'static str, CommandError> {
+        persistence::log::rewrite(self, in_transaction)
+    }
+
+    fn load_log(&self, others: Others) -> Result<(), CommandError> {
+        persistence::reload_log(self, others)
+    }
+
+    fn delay_log(&self, micros: u64) {
+        self.persistence.log.write_delay.store(micros, Ordering::Relaxed);
+    }
+
+    fn synced(&self) -> Option<u64> {
+        let durable = &self.engine.reply_gate.durable;
+        self.persistence.log.is_on().then(|| durable.value().0)
+    }
+
+    fn last_save_seconds(&self) -> i64 {
+        self.persistence.snapshot.lock().last_save_seconds
+    }
+
+    fn emptied(&self) {
+        self.all_emptied();
+    }
+
+    fn reload(&self, request: ReloadRequest, others: Others) -> Result<(), CommandError> {
+        persistence::reload(self, request, others)
+    }
+
     fn shutdown(&self, request: ShutdownRequest) -> Result<(), CommandError> {
         if request.abort {
-            return Err(CommandError::err(format_args!("No shutdown in progress.")));
+            // A signal has asked, and the next tick of the cron would have done it.
+            if signal::shutdown_requested().is_none() || self.stopping.load(Ordering::Acquire) {
+                return Err(CommandError::NoShutdown);
+            }
+            signal::forget_shutdown();
+            log_notice!("Shutdown manually aborted.");
+            return Ok(());
         }
-        log_warning!("User requested shutdown...");
-        self.stopping.store(true, Ordering::Release);
-        self.stop.notify_one();
-        Ok(())
+        persistence::stop(self, request, || {
+            self.stop.notify_one();
+            // The main thread ends the process. Until then the gate stays closed.
+            loop {
+                std::thread::park();
+            }
+        });
+        Err(CommandError::ShutdownFailed)
     }
 
     fn pause(&self, mode: PauseMode, until_ms: i64, others: Others) {
@@ -182,7 +236,7 @@ impl Node for Server {
         if others == Others::Run
             && let Ok(mut participant) = self.engine.space.epochs().register()
         {
-            drop(participant.close());
+            drop(self.engine.space.reach_gate(&mut participant));
         }
         self.pause_changed.notify_one();
     }
@@ -210,7 +264,8 @@ impl Node for Server {
             Others::Run => self.engine.space.epochs().register().ok(),
             Others::Stand => None,
         };
-        let closed = participant.as_mut().map(|participant| participant.close());
+        let space = &self.engine.space;
+        let closed = participant.as_mut().map(|participant| space.reach_gate(participant));
         std::thread::sleep(Duration::from_micros(micros));
         drop(closed);
     }
@@ -264,6 +319,19 @@ impl Node for Server {
         }
     }
 
+    fn script_log(&self, level: script::LogLevel, line: &str) {
+        match level {
+            script::LogLevel::Debug => log_debug!("{line}"),
+            script::LogLevel::Verbose => log_verbose!("{line}"),
+            script::LogLevel::Notice => log_notice!("{line}"),
+            script::LogLevel::Warning => log_warning!("{line}"),
+        }
+    }
+
+    fn serve_others(&self) {
+        net::serve_others();
+    }
+
     fn log(&self, line: &str) {
         log_warning!("{line}");
     }
@@ -278,6 +346,10 @@ impl Node for Server {
 
     fn run_id(&self) -> &str {
         &self.run_id
+    }
+
+    fn log_offset(&self) -> u64 {
+        self.engine.journal.tail().0
     }
 
     fn uptime_seconds(&self) -> u64 {

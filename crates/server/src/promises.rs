@@ -6,12 +6,7 @@ use config::{Config, ConfigError, Directive, id};
 
 /// The first promise of `directives` that cannot be kept, as an error that names its place.
 pub(crate) fn check(config: &Config, directives: &[Directive]) -> Result<(), ConfigError> {
-    let broken: [(bool, &[&str], &str); 6] = [
-        (
-            config.yes(id("appendonly")),
-            &["appendonly"],
-            "'appendonly yes' cannot be kept: this version keeps nothing on disk",
-        ),
+    let broken: [(bool, &[&str], &str); 5] = [
         (
             config.yes(id("cluster-enabled")),
             &["cluster-enabled"],

@@ -18,10 +18,16 @@ const TRACKING_KEYS: ParamId = id("tracking-table-max-keys");
 const EVENTS: ParamId = id("notify-keyspace-events");
 const INLINE: ParamId = id("inline-commands");
 const IMPORT: ParamId = id("import-mode");
+const LAZY_EXPIRE: ParamId = id("lazyfree-lazy-expire");
+const LAZY_EVICTION: ParamId = id("lazyfree-lazy-eviction");
 const LAZY_DELETION: ParamId = id("lazyfree-lazy-server-del");
 const RDB_VERSION: ParamId = id("rdb-version-check");
 const CLIENTS: ParamId = id("maxmemory-clients");
 const QUERY_LIMIT: ParamId = id("client-query-buffer-limit");
+const BUSY: ParamId = id("busy-reply-threshold");
+const BACKLOG: ParamId = id("repl-backlog-size");
+const REPLICA_TIMEOUT: ParamId = id("repl-timeout");
+const COMPRESSION: ParamId = id("rdbcompression");
 const DEBUG: ParamId = id("enable-debug-command");
 
 /// From where on commands are logged; -1 is never.
@@ -82,18 +88,25 @@ pub(crate) fn settings(config: &Config) -> Settings {
         password_required: !config.bytes(PASSWORD).is_empty(),
         notify_events: config.bits(EVENTS),
         tracking_keys_max: config.uint(TRACKING_KEYS),
+        durability_timeout_ms: config.uint(id("durability-timeout")),
         inline_commands: config.yes(INLINE),
         import_mode: config.yes(IMPORT),
+        lazy_expire: config.yes(LAZY_EXPIRE),
+        lazy_eviction: config.yes(LAZY_EVICTION),
         lazy_deletion: config.yes(LAZY_DELETION),
         rdb_relaxed: config.word(RDB_VERSION) == "relaxed",
         clients_bytes_max: clients_bytes_max(config),
         query_buffer_bytes_max: config.uint(QUERY_LIMIT),
+        backlog_bytes: config.uint(BACKLOG),
+        replica_timeout_ms: config.int(REPLICA_TIMEOUT).saturating_mul(1000),
+        rdb_compression: config.yes(COMPRESSION),
         output: OutputLimits { normal, replica, pubsub },
         debug_command: match config.word(DEBUG) {
             "yes" => 2,
             "local" => 1,
             _ => 0,
         },
+        busy_after_ms: config.uint(BUSY),
         command_log: log_limits(config),
         limits: command::limits(config),
     }

@@ -3,6 +3,7 @@
 use crate::crash_report::{self, SECTIONS};
 use crate::cron::Cron;
 use crate::node::{Samples, Server};
+use crate::persistence::Persistence;
 use crate::{accept, apply, disposal, promises};
 use command::{Clients, CommandTable, Node};
 use config::{Config, Files, Invocation, Startup, id};
@@ -12,18 +13,22 @@ use journal::{Journal, Lsn};
 use keyspace::Keyspace;
 use net::{Listeners, Pool};
 use parking_lot::Mutex;
-use runtime::process::{self, banner, crash, daemon, limits, signal, title};
+use runtime::process::{self, banner, code, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use socket2::Socket;
 use std::ffi::OsString;
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+use std::time::Duration;
 use stdx::hash::Seed;
-use tokio::sync::Notify;
+use stdx::rng::Rng;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
 
 const BUILD: banner::Build<'_> =
@@ -214,6 +219,7 @@ fn start(
     signal::install().map_err(fail("Can't install signal handlers"))?;
     let maxclients = config.uint(id("maxclients")) as u32;
     let mut config = config;
+    code::populate();
     let Some(reached) = limits::raise_open_files(maxclients) else {
         return Err("There are too few file descriptors.".into());
     };
@@ -230,11 +236,6 @@ fn start(
     };
     banner::running(banner::Mode::Standalone, port, logo, BUILD);
     log::set_role(log::Role::Primary);
-    if !config.save_points().is_empty() {
-        log_warning!(
-            "Nothing is saved yet: this version keeps data in memory only, 'save' has no effect."
-        );
-    }
     let listeners = apply::listen(&config)?;
     let (new_listeners, rebound) = unbounded_channel();
     let server = build(config, startup, supervisor, new_listeners)?;
@@ -316,7 +317,12 @@ fn build(
         listening: Mutex::default(),
         new_listeners,
         oom_score: Mutex::default(),
+        persistence: Persistence::default(),
+        me: OnceLock::new(),
     });
+    let first = server.me.set(Arc::downgrade(&server)).is_ok();
+    debug_assert!(first, "a server meets itself once");
+    engine.condition.set_loading(true);
     engine.set_node(Arc::clone(&server) as Arc<dyn Node>);
     let listener = Arc::downgrade(&server);
     engine.deadlines.set_listener(Box::new(move || {
@@ -326,6 +332,8 @@ fn build(
     }));
     let count = threads(&server.config.lock());
     let seed = u64::from_le_bytes(random().map_err(entropy)?);
+    let own = u64::from_le_bytes(random().map_err(entropy)?);
+    engine.history.rename(&mut Rng::new(own));
     let pool = Pool::start(engine, Arc::clone(&server) as Arc<dyn net::Admission>, count, seed)
         .map_err(|error| format!("Can't start the workers: {error}"))?;
     let first = server.pool.set(pool).is_ok();
@@ -366,11 +374,33 @@ async fn serve_until_told(
     for listener in listeners.unix {
         tokio::task::spawn_local(accept::accept_unix(Arc::clone(server), listener));
     }
+    tokio::task::spawn_local(crate::cron::end_pauses(Arc::clone(server)));
+    tokio::task::spawn_local(crate::cron::end_waits(Arc::clone(server)));
+    let signals = match signal::Listener::new() {
+        Ok(signals) => Some(signals),
+        Err(error) => {
+            log_warning!("Signals cannot be waited for: {error}");
+            None
+        }
+    };
+    let loaded = match load_data(server) {
+        Ok(loaded) => loaded,
+        Err(error) => return cannot_load(&error),
+    };
+    match either(loaded, end_wanted(server, signals.as_ref())).await {
+        Either::First(Ok(Ok(()))) => {}
+        Either::First(Ok(Err(error))) => return cannot_load(&error),
+        Either::First(Err(_)) => return cannot_load("the thread that loads is gone"),
+        Either::Second(end) => {
+            end.act(server, supervisor);
+            return ExitCode::FAILURE;
+        }
+    }
+    signal::set_loading(false);
+    server.engine.condition.set_loading(false);
     if let Some(worker) = Worker::new(&server.engine, 0) {
         tokio::task::spawn_local(Cron::new(Arc::clone(server), worker).run());
     }
-    tokio::task::spawn_local(crate::cron::end_pauses(Arc::clone(server)));
-    tokio::task::spawn_local(crate::cron::end_waits(Arc::clone(server)));
     if tcp {
         banner::ready("tcp");
     }
@@ -378,41 +408,122 @@ async fn serve_until_told(
         banner::ready("unix");
     }
     supervisor.ready();
-    wait_for_end(server).await;
-    supervisor.stopping();
-    shut_down(server)
+    loop {
+        end_wanted(server, signals.as_ref()).await.act(server, supervisor);
+    }
+}
+
+/// The data set cannot be loaded: to serve without it, or to write over it, would be worse.
+fn cannot_load(error: &str) -> ExitCode {
+    log_warning!("{error}");
+    log_warning!("Terminating server after rdb file reading failure.");
+    log_warning!("Fatal error loading the DB, check server logs. Exiting.");
+    process::leave(1)
+}
+
+/// Loads what was saved, on a thread of its own.
+fn load_data(server: &Arc<Server>) -> Result<oneshot::Receiver<Result<(), String>>, String> {
+    signal::set_loading(true);
+    let (done, loaded) = oneshot::channel();
+    let server = Arc::clone(server);
+    let load = move || drop(done.send(crate::persistence::load(&server)));
+    std::thread::Builder::new()
+        .name("load".into())
+        .spawn(load)
+        .map_err(|error| format!("Can't start the thread that loads: {error}"))?;
+    Ok(loaded)
+}
+
+enum Either<A, B> {
+    First(A),
+    Second(B),
+}
+
+/// Whichever is ready first.
+async fn either<A, B>(
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> Either<A, B> {
+    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(value) = first.as_mut().poll(cx) {
+            return Poll::Ready(Either::First(value));
+        }
+        second.as_mut().poll(cx).map(Either::Second)
+    })
+    .await
+}
+
+/// Why the server is to end.
+enum End {
+    /// By SHUTDOWN, which has made everything ready.
+    Asked,
+    Signal(signal::Signal),
 }
 
 /// Until a signal or SHUTDOWN.
-async fn wait_for_end(server: &Arc<Server>) {
-    let signals = match signal::Listener::new() {
-        Ok(signals) => signals,
-        Err(error) => {
-            log_warning!("Signals cannot be waited for: {error}");
-            return server.stop.notified().await;
-        }
+async fn end_wanted(server: &Server, signals: Option<&signal::Listener>) -> End {
+    /// How often a signal is looked at again while the cron stands still, and SHUTDOWN ABORT may come.
+    const LOOK_AGAIN: Duration = Duration::from_millis(10);
+    let Some(signals) = signals else {
+        server.stop.notified().await;
+        return End::Asked;
     };
-    let mut asked = std::pin::pin!(server.stop.notified());
-    let mut signalled = std::pin::pin!(signals.shutdown());
-    std::future::poll_fn(|cx| {
-        use std::future::Future;
-        if asked.as_mut().poll(cx).is_ready() || signalled.as_mut().poll(cx).is_ready() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
+    loop {
+        let signal = match either(server.stop.notified(), signals.shutdown()).await {
+            Either::First(()) => return End::Asked,
+            Either::Second(Ok(signal)) => signal,
+            Either::Second(Err(error)) => {
+                log_warning!("Signals cannot be waited for: {error}");
+                server.stop.notified().await;
+                return End::Asked;
+            }
+        };
+        while server.cron_paused.load(Ordering::Relaxed) && signal::shutdown_requested().is_some() {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
-    })
-    .await;
+        if signal::shutdown_requested().is_some() {
+            return End::Signal(signal);
+        }
+    }
 }
 
-/// Lets the write in progress finish, and leaves. Nothing is kept on disk yet.
-fn shut_down(server: &Server) -> ExitCode {
-    server.stopping.store(true, Ordering::Release);
-    banner::shutting_down(None);
-    let mut participant = server.engine.space.epochs().register().ok();
-    // No write is under way once the gate is closed, and none begins. It stays closed to the end of
-    // the process: `leave` drops nothing.
-    let _closed = participant.as_mut().map(|participant| participant.close());
+impl End {
+    /// Ends the process. Returns only if that cannot be done.
+    fn act(&self, server: &Server, supervisor: &daemon::Supervisor) {
+        let leave = || {
+            supervisor.stopping();
+            leave(server)
+        };
+        let parameter = match self {
+            Self::Asked => return leave(),
+            Self::Signal(signal::Signal::Interrupt) => id("shutdown-on-sigint"),
+            Self::Signal(signal::Signal::Terminate) => id("shutdown-on-sigterm"),
+        };
+        let bits = server.config.lock().bits(parameter);
+        let has = |flag: u32| bits & flag != 0;
+        // As the parameter's words are numbered.
+        let request = command::ShutdownRequest {
+            save: has(1),
+            nosave: has(2),
+            now: has(4),
+            force: has(8),
+            abort: false,
+        };
+        crate::persistence::stop(server, request, leave);
+        log_warning!("The signal cannot be followed: see above. Send it again to try once more.");
+        signal::forget_shutdown();
+    }
+}
+
+/// Leaves. What was to be saved is saved, and nobody writes any more.
+fn leave(server: &Server) {
+    // Who sees the end of its connection cannot connect again.
+    for listener in &*server.listening.lock() {
+        if let Err(error) = listener.shutdown(std::net::Shutdown::Both) {
+            log_warning!("Closing a listening socket: {error}");
+        }
+    }
     let path = server.config.lock().text(id("unixsocket"));
     if !path.is_empty()
         && let Err(error) = disk::RealDisk.remove(Path::new(&path))

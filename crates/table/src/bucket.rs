@@ -111,16 +111,3 @@ impl Iterator for Matches {
         Some(idx as usize)
     }
 }
-
-/// Asks for a cache line. Any address is allowed: a prefetch never faults.
-#[inline]
-pub(crate) fn prefetch(address: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint without architectural effect; SSE is part of x86_64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(address)) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}

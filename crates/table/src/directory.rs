@@ -6,7 +6,9 @@ use std::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 
-use crate::bucket::{LINE, SLOTS, TAG_SHIFT, prefetch, tag_of};
+use stdx::prefetch::prefetch;
+
+use crate::bucket::{LINE, SLOTS, TAG_SHIFT, tag_of};
 use crate::segment::Segment;
 
 /// The address of a directory (a multiple of 64) and its depth in the low 6 bits; 0 when there is
@@ -137,6 +139,16 @@ impl Directory {
         if !self.is_none() {
             let (segment, tag) = self.lookup(position);
             segment.prefetch_bucket(tag);
+        }
+    }
+
+    /// Prefetches what an insertion touches: the home bucket, and the count of its segment.
+    #[inline]
+    pub(crate) fn prefetch_for_insert(self, position: u64) {
+        if !self.is_none() {
+            let (segment, tag) = self.lookup(position);
+            segment.prefetch_bucket(tag);
+            segment.prefetch_header();
         }
     }
 

@@ -1,10 +1,13 @@
 //! Walks: SCAN by hash, in memory order, and at random.
 
-use crate::bucket::{SLOTS, TAG_SHIFT, TAGS, tag_of};
-use crate::directory::Directory;
-use crate::item::{Borrowed, Item};
+use std::ops::RangeInclusive;
+
+use crate::bucket::{LINE, SLOTS, TAG_SHIFT, TAGS, tag_of};
+use crate::directory::{Directory, tag_at};
+use crate::item::{Borrowed, Item, address};
 use crate::segment::Segment;
 use crate::table::Table;
+use stdx::prefetch::prefetch;
 
 /// Only so many high bits of a cursor are ever set: a caller may drop the `64 - CURSOR_BITS` low
 /// ones.
@@ -50,6 +53,67 @@ impl<T: Item, H> Table<T, H> {
                 return Some(self.cursor(cursor, position));
             }
         }
+    }
+
+    /// Visits the items whose positions (see [`Table::position`]) are in `first..=last`, each once,
+    /// in no particular order.
+    pub fn visit_between(&self, first: u64, last: u64, mut visit: impl FnMut(&T))
+    where
+        H: Fn(&[u8]) -> u64,
+    {
+        if self.directory.is_none() {
+            return;
+        }
+        let mut position = first;
+        loop {
+            let (segment, begin) = self.directory.lookup(position);
+            let depth = segment.depth();
+            let segment_last = position | u64::MAX >> depth;
+            let until = last.min(segment_last);
+            // Bits below those of a tag are not in the table: the items are asked.
+            let below_tag = u64::MAX >> depth >> (64 - TAG_SHIFT);
+            let is_exact = position & below_tag == 0 && until & below_tag == below_tag;
+            self.visit_tags(segment, begin..=tag_at(until, depth), |item| {
+                let within = || (position..=until).contains(&self.position(self.hash(item.key())));
+                if is_exact || within() {
+                    visit(item);
+                }
+            });
+            if until == last {
+                return;
+            }
+            position = segment_last + 1;
+        }
+    }
+
+    /// Visits the items of a segment whose tags are within a range.
+    fn visit_tags(&self, segment: Segment, tags: RangeInclusive<usize>, mut visit: impl FnMut(&T)) {
+        let (begin, end) = (segment.home(*tags.start()), segment.home(*tags.end()));
+        let walk = |visit: &mut dyn FnMut(u64)| {
+            let mut idx = begin;
+            loop {
+                // SAFETY: at most the home of a tag, or the bucket after a full one.
+                let bucket = unsafe { segment.bucket(idx) };
+                bucket.words().filter(|&word| tags.contains(&tag_of(word))).for_each(&mut *visit);
+                if idx >= end && !bucket.is_full() {
+                    return;
+                }
+                idx += 1;
+            }
+        };
+        if begin < end {
+            // PERF: whoever visits many items copies them; most take two lines.
+            walk(&mut |word| {
+                let item = address(word).as_ptr().addr();
+                prefetch(item);
+                prefetch(item + LINE);
+            });
+        }
+        walk(&mut |word| {
+            // SAFETY: a slot in use of a borrowed table.
+            let item = unsafe { Borrowed::new(word) };
+            visit(&item);
+        });
     }
 
     fn cursor(&self, previous: u64, position: u64) -> u64 {

@@ -8,7 +8,9 @@
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::bucket::{Bucket, LINE, SLOTS, TAGS, prefetch, tag_of};
+use stdx::prefetch::prefetch;
+
+use crate::bucket::{Bucket, LINE, SLOTS, TAGS, tag_of};
 
 /// Lines of 64 bytes at which a segment splits instead of growing.
 pub const SEGMENT_LINES_MAX: usize = 128;
@@ -152,6 +154,11 @@ impl Segment {
     #[inline]
     pub(crate) fn prefetch_bucket(self, tag: usize) {
         prefetch(self.base() + LINE + self.home(tag) * LINE);
+    }
+
+    #[inline]
+    pub(crate) fn prefetch_header(self) {
+        prefetch(self.base());
     }
 
     /// All words in use, bucket by bucket.

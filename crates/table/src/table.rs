@@ -122,7 +122,7 @@ impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
         let position = self.position(hash);
         let raw = packed(item);
         if self.directory.is_none() {
-            self.plant();
+            self.plant(0);
         }
         let slot = loop {
             let (segment, tag) = self.directory.lookup(position);
@@ -244,6 +244,12 @@ impl<T: Item, H> Table<T, H> {
         self.directory.prefetch_bucket(self.position(hash));
     }
 
+    /// Prefetches what an insertion under `hash` touches, for the holder of the lock.
+    #[inline]
+    pub fn prefetch_for_insert(&self, hash: u64) {
+        self.directory.prefetch_for_insert(self.position(hash));
+    }
+
     /// Prefetches the items that `hash` may mean, for the holder of the lock.
     #[inline]
     pub fn prefetch_items(&self, hash: u64) {
@@ -287,9 +293,9 @@ impl<T: Item, H> Table<T, H> {
         !self.retired.is_empty()
     }
 
-    /// A hash without its shard bits, shifted to the top.
+    /// A hash without its shard bits, shifted to the top: a place in the order of [`Table::scan`].
     #[inline]
-    pub(crate) fn position(&self, hash: u64) -> u64 {
+    pub fn position(&self, hash: u64) -> u64 {
         hash << self.shard_bits
     }
 

@@ -1,12 +1,11 @@
 //! What stands in for the server around the engine: configuration, a registry of clients, a clock
 //! that the test moves. Nothing of it starts a thread or touches the system.
 
-use command::{
-    Clients, CommandError, CommandLog, Node, Others, PauseMode, Settings, ShutdownRequest,
-};
+use command::{Bgsave, Clients, CommandError, CommandLog, Node, Others, PauseMode};
+use command::{ReloadRequest, Settings, ShutdownRequest};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
-use keyspace::AccessClock;
+use keyspace::{AccessClock, Db, Record, persist};
 use parking_lot::Mutex;
 use resp::Reply;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -141,6 +140,68 @@ impl Node for Host {
         !self.config.lock().bytes(PASSWORD).is_empty()
     }
 
+    fn save(&self) -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError> {
+        match how {
+            Bgsave::Now | Bgsave::Scheduled => Ok("Background saving started"),
+            Bgsave::Later => Ok("Background saving scheduled"),
+            Bgsave::Cancel => Err(CommandError::NoSaveToCancel),
+        }
+    }
+
+    fn rewrite_log(&self, in_transaction: bool) -> Result<&'static str, CommandError> {
+        Ok(match in_transaction {
+            true => "Background append only file rewriting scheduled",
+            false => "Background append only file rewriting started",
+        })
+    }
+
+    fn load_log(&self, _: Others) -> Result<(), CommandError> {
+        Err(CommandError::NoPersistence)
+    }
+
+    fn delay_log(&self, _: u64) {}
+
+    fn synced(&self) -> Option<u64> {
+        None
+    }
+
+    fn last_save_seconds(&self) -> i64 {
+        self.started_ms / 1000
+    }
+
+    fn emptied(&self) {}
+
+    /// By way of a file in memory, so one that was saved before does not exist.
+    fn reload(&self, request: ReloadRequest, _: Others) -> Result<(), CommandError> {
+        let engine = self.engine.get().and_then(Weak::upgrade);
+        let engine = engine.filter(|_| request.save).ok_or(CommandError::ReloadFailed)?;
+        let (space, settings, now_ms) = (&engine.space, engine.settings(), self.now_ms());
+        let mut record = Record::default();
+        let mut held = space.hold_all();
+        let mut file = rdb::Writer::new();
+        let clock = settings.access_clock;
+        persist::save_all(&mut file, &mut held, space.databases(), &[], Some(clock), now_ms);
+        if request.flush {
+            Db::under_many(&mut held, &mut record, 0, now_ms).flush(None);
+        }
+        drop(held);
+        space.dispose(&mut record.garbage);
+        let file = file.into_bytes();
+        let options = persist::LoadOptions {
+            limits: &settings.limits,
+            clock,
+            now_ms,
+            horizon_ms: if settings.import_mode { i64::MIN } else { now_ms },
+            replace: request.merge,
+        };
+        let loaded = persist::load_all(&mut rdb::Reader::new(&file), space, options);
+        loaded.map(drop).map_err(|_| CommandError::ReloadFailed)
+    }
+
     fn shutdown(&self, request: ShutdownRequest) -> Result<(), CommandError> {
         if request.abort {
             return Err(CommandError::err(format_args!("No shutdown in progress.")));
@@ -196,6 +257,8 @@ impl Node for Host {
         (0, Vec::new())
     }
 
+    fn script_log(&self, _: script::LogLevel, _: &str) {}
+
     fn log(&self, _: &str) {}
 
     fn log_verbose(&self, _: &str) {}
@@ -206,6 +269,10 @@ impl Node for Host {
 
     fn run_id(&self) -> &str {
         "0123456789abcdef0123456789abcdef01234567"
+    }
+
+    fn log_offset(&self) -> u64 {
+        0
     }
 
     fn uptime_seconds(&self) -> u64 {

@@ -22,6 +22,6 @@ pub mod stateful;
 mod transcript;
 
 pub use check::{Way, check, run_ways};
-pub use node::{Fault, Hand, Node, Options, START_MS};
+pub use node::{Fault, Hand, Node, Options, START_MS, framed};
 pub use snapshot::{Entry, Snapshot};
 pub use transcript::{Pages, Step, Transcript, blocks, matches, to_resp2, words};

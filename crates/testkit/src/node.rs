@@ -60,7 +60,7 @@ pub struct Node {
 
 /// A worker of a node, which may be on a thread of its own.
 pub struct Hand {
-    engine: Arc<Engine>,
+    pub engine: Arc<Engine>,
     host: Arc<Host>,
     worker: Worker,
     requests: Requests,
@@ -251,17 +251,21 @@ impl Node {
 impl Node {
     /// The data set as an RDB file.
     pub fn save(&self) -> Vec<u8> {
-        let mut writer = rdb::Writer::new();
-        let clock = self.engine.settings().access_clock;
-        persist::save_all(
-            &mut writer,
-            &mut self.engine.space.hold_all(),
-            self.options.databases,
-            &[("redis-ver", command::REDIS_VERSION.to_owned())],
-            Some(clock),
-            self.now_ms(),
-        );
-        writer.into_bytes()
+        let mut body = Vec::new();
+        let mut snapshot = self.begin_snapshot(|_| {});
+        while snapshot.read(&mut body, 4096) {}
+        framed(&body)
+    }
+
+    /// Begins a snapshot; none is under way.
+    pub fn begin_snapshot(&self, at_cut: impl FnOnce(&engine::Cut)) -> keyspace::Snapshot {
+        let options = keyspace::SnapshotOptions {
+            now_ms: self.now_ms(),
+            access: Some(self.engine.settings().access_clock),
+            compress: true,
+        };
+        let snapshot = self.engine.begin_snapshot(options, command::Others::Run, at_cut);
+        snapshot.expect("one at a time, and a free slot")
     }
 
     /// Loads an RDB file into the databases as they are; nothing in it has expired.
@@ -270,13 +274,12 @@ impl Node {
         let options = persist::LoadOptions {
             limits: &settings.limits,
             clock: settings.access_clock,
-            now_ms: i64::MIN,
+            now_ms: self.now_ms(),
+            horizon_ms: i64::MIN,
             replace: false,
         };
-        let space = &self.engine.space;
         let mut reader = rdb::Reader::new(file);
-        let mut record = keyspace::Record::default();
-        persist::load_all(&mut reader, space, &mut space.hold_all(), &mut record, options)
+        persist::load_all(&mut reader, &self.engine.space, options)
             .map_err(|error| Fault(format!("{error} at byte {} of the file", reader.offset())))
     }
 
@@ -291,7 +294,7 @@ impl Node {
                     streams.insert((db, entry.key().to_vec()), payload);
                 }
             };
-            self.engine.space.scan(db, all, usize::MAX, i64::MIN, &filter, visit);
+            self.engine.space.scan(db, all, usize::MAX, &filter, visit);
         }
         streams
     }
@@ -313,6 +316,16 @@ impl Node {
         let file = file.escape_ascii();
         Err(Fault(format!("live / saved and loaded:\n{difference}of the file\n{file}")))
     }
+}
+
+/// An RDB file with this body.
+pub fn framed(body: &[u8]) -> Vec<u8> {
+    let mut file = rdb::Writer::new();
+    rdb::file::Header { version: persist::FILE_VERSION }.write(&mut file);
+    rdb::file::write_aux(&mut file, b"redis-ver", command::REDIS_VERSION.as_bytes());
+    file.raw(body);
+    rdb::file::write_end(&mut file, true);
+    file.into_bytes()
 }
 
 impl Hand {
@@ -374,8 +387,8 @@ impl Hand {
     pub fn resume(&mut self, session: &mut Session) -> Option<Value> {
         let waiting = session.card.waiting.lock().clone()?;
         self.reply.protocol = session.wire();
-        let now_ms = self.host.now_ms();
-        if !self.engine.resume(&self.worker, session, &waiting, now_ms, &mut self.reply) {
+        let now = now(self.host.now_ms());
+        if !self.engine.resume(&mut self.worker, session, &waiting, now, &mut self.reply) {
             return None;
         }
         let bytes = self.reply.out.to_vec();
@@ -414,6 +427,16 @@ impl Hand {
 
     /// Nobody else is there who could serve the client: its time goes by.
     fn wait_out(&mut self, session: &mut Session, waiting: &Arc<Waiting>) {
+        /// Looks at what time alone may bring, before the rest of the time is over.
+        const ROUNDS_MAX: usize = 4;
+        for _ in 0..ROUNDS_MAX {
+            let Some(due_ms) = waiting.due_ms() else { break };
+            self.host.now_ms.fetch_max(due_ms, Ordering::Relaxed);
+            let now = now(self.host.now_ms());
+            if self.engine.resume(&mut self.worker, session, waiting, now, &mut self.reply) {
+                return;
+            }
+        }
         match waiting.wait.until_ms {
             Some(until_ms) => {
                 self.host.now_ms.fetch_max(until_ms, Ordering::Relaxed);
@@ -422,8 +445,8 @@ impl Hand {
                 waiting.end(Ending::Timeout);
             }
         }
-        let now_ms = self.host.now_ms();
-        self.engine.resume(&self.worker, session, waiting, now_ms, &mut self.reply);
+        let now = now(self.host.now_ms());
+        self.engine.resume(&mut self.worker, session, waiting, now, &mut self.reply);
     }
 
     fn serve(
@@ -456,7 +479,7 @@ impl Hand {
                     used = requests.end_of(served.done);
                 }
                 match served.end {
-                    End::Done => {}
+                    End::Done | End::Again => {}
                     End::Later(mut job) => {
                         used = requests.end_of(served.done);
                         whole = false;
@@ -481,6 +504,11 @@ impl Hand {
                             .current(self.host.now_ms())
                             .map_or(1, |(_, left)| left);
                         self.advance_ms(left.max(1));
+                    }
+                    // Nobody here reads what such a connection is sent.
+                    End::Feed(_) => {
+                        used = requests.end_of(served.done);
+                        whole = false;
                     }
                     End::Close => session.close_after_reply = true,
                 }

@@ -35,14 +35,9 @@ impl Snapshot {
         let mut snapshot = Self::default();
         for db in 0..space.databases() {
             let (mut keys, mut expires) = (0, 0);
-            // Before all time nothing has expired: what waits for its deletion is counted too.
-            let end = space.scan(
-                db,
-                Position::default(),
-                usize::MAX,
-                i64::MIN,
-                &ScanFilter::default(),
-                |entry| {
+            // What waits for its deletion is counted too.
+            let end =
+                space.scan(db, Position::default(), usize::MAX, &ScanFilter::default(), |entry| {
                     keys += 1;
                     expires += u64::from(entry.expiry().is_some());
                     if !entry.expired(now_ms) {
@@ -55,8 +50,7 @@ impl Snapshot {
                         let before = snapshot.keys.insert((db, entry.key().to_vec()), copy);
                         assert!(before.is_none(), "a key of database {db} is there twice");
                     }
-                },
-            );
+                });
             assert!(end.is_none(), "a walk without a limit ends");
             let size = space.size(db);
             assert_eq!((size.keys, size.expires), (keys, expires), "the counts of database {db}");

@@ -215,6 +215,29 @@ fn resp2_hears_through_another_client() {
 }
 
 #[test]
+fn silence_does_not_hide_that_the_other_has_gone() {
+    for goes in ["QUIT", "killed"] {
+        let mut all = Tracked::new("");
+        let mut other = all.node.session();
+        let id = other.card.id;
+        all.me(&format!("CLIENT TRACKING ON REDIRECT {id}"));
+        all.other("SET k 1");
+        all.me("GET k");
+        assert!(all.me("CLIENT REPLY OFF").is_empty());
+        if goes == "QUIT" {
+            // Who has its last reply is known to be gone, before its connection is closed.
+            assert_eq!(send(&mut all.node, &mut other, "QUIT"), ["OK"]);
+        } else {
+            other.card.kill();
+        }
+        assert_eq!(all.other("SET k 2"), [format!(">tracking-redir-broken {id}")], "{goes}");
+        assert!(all.other("SET k 3").is_empty(), "{goes}: it was told already");
+        assert_eq!(all.me("CLIENT REPLY ON"), ["OK"]);
+        assert_eq!(all.me("PING"), ["PONG"]);
+    }
+}
+
+#[test]
 fn the_table_is_bounded() {
     let mut all = Tracked::on(1, "");
     all.other("CONFIG SET tracking-table-max-keys 3");

@@ -81,6 +81,13 @@ pub trait View: Copy {
     fn earliest_expiry(self) -> Option<i64> {
         None
     }
+
+    /// The collection as it is when all has expired that expires at or before `horizon`, for types
+    /// whose view can hide elements.
+    #[must_use]
+    fn at(self, _horizon: i64) -> Self {
+        self
+    }
 }
 
 /// An owned collection.
@@ -107,6 +114,9 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
 
     /// Bytes on the heap, as asked of the allocator. O(1): large shapes keep the sum.
     fn heap_bytes(&self) -> usize;
+
+    /// Starts the loads that a search for each of these elements will wait for.
+    fn prefetch(&self, _names: &[&[u8]]) {}
 
     /// Removes elements that expire at or before `horizon`, after `gone` has seen their names: at
     /// least `budget` of them, if there are that many, and about as many at most. Returns how many.
@@ -186,6 +196,11 @@ impl Any {
     /// See [`Collection::heap_bytes`].
     pub fn heap_bytes(&self) -> usize {
         with_any!(self, value => value.heap_bytes())
+    }
+
+    /// See [`Collection::prefetch`].
+    pub fn prefetch(&self, names: &[&[u8]]) {
+        with_any!(self, value => value.prefetch(names));
     }
 
     pub fn as_packed(&self) -> Option<(u8, &[u8])> {

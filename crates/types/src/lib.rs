@@ -12,6 +12,7 @@ pub mod geo;
 pub mod hash;
 pub mod hll;
 pub mod intset;
+pub mod lean;
 mod limits;
 pub mod list;
 pub mod listpack;

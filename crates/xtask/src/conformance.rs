@@ -4,8 +4,8 @@
 //! them that pass (file, n-th of that name, name). `--update` adds what newly passes and never
 //! takes anything away: a test leaves the list by hand, with a reason in the commit.
 //!
-//! The suite has timing in it and runs on loaded machines, so the files of tests that broke are
-//! run once more, alone, and what passes then is reported by name as passed on the second run.
+//! The suite has timing in it and runs on loaded machines, so the files of tests that broke are run
+//! again, alone, up to twice; what passes then is reported by name, with the run that it passed on.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use crate::run::{self, Counts};
 
 const FILES: &str = "tests/conformance/files.txt";
 const PASSING: &str = "tests/conformance/passing.tsv";
+
+/// How often a test may be run before it counts as lost.
+const RUNS: u32 = 3;
 
 /// A test of the suite: its file, its name, and which of that name it is.
 type Test = (String, String, u32);
@@ -46,7 +49,7 @@ pub(crate) fn ratchet(project: &Project, update: bool, only: &[&String]) -> Resu
     let results = run_suite(project, &files, "results.tsv", "2")?;
     let passed = passed(&results)?;
     let broke: BTreeSet<Test> = listed.difference(&passed).cloned().collect();
-    let lost = second_run(project, &broke)?;
+    let lost = further_runs(project, broke)?;
     let new: BTreeSet<Test> = passed.difference(&listed).cloned().collect();
     for (file, name, n) in &new {
         println!("new   {file}: {name}{}", nth(*n));
@@ -67,18 +70,21 @@ pub(crate) fn ratchet(project: &Project, update: bool, only: &[&String]) -> Resu
     Ok(Counts { passed: listed.len() as u64 - failed, failed })
 }
 
-/// Those of the broken tests that break again when their files are run alone.
-fn second_run(project: &Project, broke: &BTreeSet<Test>) -> Result<BTreeSet<Test>> {
-    if broke.is_empty() {
-        return Ok(BTreeSet::new());
+/// Those of the broken tests that break each time when their files are run alone.
+fn further_runs(project: &Project, mut broke: BTreeSet<Test>) -> Result<BTreeSet<Test>> {
+    for run in 2..=RUNS {
+        if broke.is_empty() {
+            break;
+        }
+        let files: BTreeSet<String> = broke.iter().map(|(file, ..)| file.clone()).collect();
+        let files: Vec<String> = files.into_iter().collect();
+        let again = passed(&run_suite(project, &files, "again.tsv", "1")?)?;
+        for (file, name, n) in broke.intersection(&again) {
+            println!("flaky {file}: {name}{} passed on run {run} only", nth(*n));
+        }
+        broke.retain(|test| !again.contains(test));
     }
-    let files: BTreeSet<String> = broke.iter().map(|(file, ..)| file.clone()).collect();
-    let files: Vec<String> = files.into_iter().collect();
-    let again = passed(&run_suite(project, &files, "again.tsv", "1")?)?;
-    for (file, name, n) in broke.intersection(&again) {
-        println!("flaky {file}: {name}{} passed on the second run only", nth(*n));
-    }
-    Ok(broke.difference(&again).cloned().collect())
+    Ok(broke)
 }
 
 fn run_suite(project: &Project, files: &[String], out: &str, jobs: &str) -> Result<PathBuf> {

@@ -34,6 +34,7 @@ const FULL: &[(&str, Step)] = &[
     ("limits", |project| script(project, "tests/limits.py")),
     ("stress", |project| script(project, "tests/stress.py")),
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
+    ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),
     ("differ", differ),
@@ -138,7 +139,7 @@ pub(crate) fn shuttle(project: &Project, args: &[String]) -> Result<()> {
 fn shuttle_command(project: &Project) -> Command {
     let mut command = project.cargo();
     command.env("RUSTFLAGS", "--cfg shuttle").args(["test", "--locked", "--quiet"]);
-    command.args(["-p", "lock", "-p", "journal", "-p", "engine"]);
+    command.args(["-p", "lock", "-p", "journal", "-p", "keyspace", "-p", "engine"]);
     command.arg("--target-dir").arg(project.target.join("shuttle"));
     command
 }
@@ -156,6 +157,18 @@ fn beside_peers(project: &Project, name: &str) -> Result<Outcome> {
     }
     differ::peer(project, "valkey")?;
     script(project, name)
+}
+
+/// Files of other servers; without the peers, those that they made once.
+fn rdb_files(project: &Project) -> Result<Outcome> {
+    const SCRIPT: &str = "tests/rdb_files.py";
+    if shared(project)?.is_none() {
+        differ::peer(project, "valkey")?;
+        return script(project, SCRIPT);
+    }
+    project.build_release()?;
+    let mut command = project.python(&project.root.join(SCRIPT));
+    counted(command.args(["--no-peers", "--server", &project.server()])).map(Outcome::Counted)
 }
 
 fn shared(project: &Project) -> Result<Option<Outcome>> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Flags with a letter, in the order in which they are printed.
 const LETTERS: &[(u32, u8)] = &[
+    (ClientFlags::REPLICA, b'S'),
     (ClientFlags::MONITOR, b'O'),
     (ClientFlags::PUBSUB, b'P'),
     (ClientFlags::BLOCKED, b'b'),

@@ -79,8 +79,6 @@ fn unblock(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let id = stdx::num::parse_i64(id).ok_or(CommandError::NotAnInteger)?;
     let card = u64::try_from(id).ok().and_then(|id| cx.node.clients().get(id));
     let waiting = card.and_then(|card| card.waiting.lock().clone());
-    let ended = waiting.filter(|waiting| waiting.end(ending));
-    cx.ended = ended.as_ref().map(|waiting| (waiting.id, ending));
-    reply.integer(i64::from(ended.is_some()));
+    reply.integer(i64::from(waiting.is_some_and(|waiting| waiting.end(ending))));
     Ok(Effect::None)
 }

@@ -61,6 +61,9 @@ fn quit(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn reset(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     use command::ClientFlags as Flag;
+    if cx.session.card.has(Flag::REPLICA) {
+        return Err(CommandError::ResetReplica);
+    }
     cx.session.leave(cx.space, cx.pubsub, cx.tracking, cx.monitors);
     cx.session.reset(!cx.node.password_required());
     let card = &cx.session.card;

@@ -6,7 +6,7 @@
 
 use command::grammar::{Argument, integer, key, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep};
-use command::{KeyFlags, KeySpec, Outcome};
+use command::{KeyFlags, KeySpec, Outcome, deletion};
 use keyspace::{Event, KeyRef, Keyspace, SHARED_MIN, Value};
 use rdb::payload::{self, Checks};
 use resp::Reply;
@@ -159,7 +159,7 @@ fn restore(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     {
         let deleted = cx.db.delete(&key, Event::DEL);
         if deleted {
-            cx.rewrite(&[b"UNLINK", key.bytes()]);
+            cx.rewrite(&[deletion(cx.settings.lazy_deletion), key.bytes()]);
         }
         return Ok(if deleted { Effect::Rewrite } else { Effect::None });
     }

@@ -99,6 +99,7 @@ fn flushdb(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn flushall(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     flush_type(args)?;
     cx.db.flush(None);
+    cx.node.emptied();
     reply.ok();
     Ok(Effect::Same)
 }

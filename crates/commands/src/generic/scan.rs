@@ -4,7 +4,7 @@
 use command::grammar::{integer, pattern, string};
 use command::scan::{SCAN_COUNT_MAX, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
-use keyspace::{Keyspace, Position, ScanFilter};
+use keyspace::{Keyspace, Position, ScanFilter, Stalled};
 use resp::Reply;
 
 /// Keys that one slice of KEYS looks at.
@@ -75,15 +75,18 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let mut names = Words::default();
     let count = count.min(SCAN_COUNT_MAX);
-    let (from, db) = (Position(cursor), cx.db.index());
-    let next = cx
-        .space
-        .scan(db, from, count, cx.db.horizon_ms(), &filter, |entry| names.push(entry.key()));
-    reply.array(2);
-    let mut text = Vec::new();
-    stdx::num::write_u64(&mut text, next.map_or(0, |position| position.0));
-    reply.bulk(&text);
-    names.reply(reply);
+    let (db, horizon_ms) = (cx.db.index(), cx.db.horizon_ms());
+    let mut met = Vec::new();
+    let next = cx.db.scan(cx.space, Position(cursor), count, &filter, |entry| {
+        if entry.expired(horizon_ms) {
+            met.push((db, entry.key().to_vec()));
+        } else {
+            names.push(entry.key());
+        }
+    });
+    let next = next.map_err(|_| cx.scripts.overdue.error())?;
+    cx.db.record_mut().met.append(&mut met);
+    names.reply_from(next.map_or(0, |position| position.0), reply);
     Ok(Effect::None)
 }
 
@@ -99,14 +102,20 @@ struct KeysJob {
 
 impl Job for KeysJob {
     fn step(&mut self, space: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
-        let names = &mut self.names;
-        let visit = |entry: &keyspace::Entry| names.push(entry.key());
-        match space.scan(self.db, self.at, KEYS_SLICE, self.horizon_ms, &self.filter, visit) {
-            Some(next) => {
+        let (names, horizon_ms) = (&mut self.names, self.horizon_ms);
+        let visit = |entry: &keyspace::Entry| {
+            if !entry.expired(horizon_ms) {
+                names.push(entry.key());
+            }
+        };
+        match space.scan_soon(self.db, self.at, KEYS_SLICE, &self.filter, visit) {
+            Ok(Some(next)) => {
                 self.at = next;
                 JobStep::More
             }
-            None => {
+            // A script holds the shard: it is tried again.
+            Err(Stalled) => JobStep::More,
+            Ok(None) => {
                 self.names.reply(reply);
                 JobStep::Done
             }
@@ -114,15 +123,31 @@ impl Job for KeysJob {
     }
 }
 
-fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, _: &mut Reply) -> Outcome {
+fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let filter = ScanFilter { pattern: filter_of(args.bytes()?), kind: None };
+    if cx.db.holds_any() {
+        // A script, which sees the keyspace as it is at this moment.
+        let (mut names, horizon_ms) = (Words::default(), cx.db.horizon_ms());
+        let visit = |entry: &keyspace::Entry| {
+            if !entry.expired(horizon_ms) {
+                names.push(entry.key());
+            }
+        };
+        let walked = cx.db.scan(cx.space, Position::default(), usize::MAX, &filter, visit);
+        walked.map_err(|_| cx.scripts.overdue.error())?;
+        names.reply(reply);
+        return Ok(Effect::None);
+    }
     let (db, at, horizon_ms) = (cx.db.index(), Position::default(), cx.db.horizon_ms());
     *cx.later = Some(Box::new(KeysJob { db, horizon_ms, filter, at, names: Words::default() }));
     Ok(Effect::None)
 }
 
 fn randomkey(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let key = cx.space.random_key(cx.db.index(), cx.rng, cx.db.horizon_ms());
+    let mut met = Vec::new();
+    let key = cx.db.random_key(cx.space, cx.rng, &mut met);
+    let key = key.map_err(|_| cx.scripts.overdue.error())?;
+    cx.db.record_mut().met.append(&mut met);
     reply.bulk_or_null(key.as_deref());
     Ok(Effect::None)
 }

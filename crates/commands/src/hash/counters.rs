@@ -6,7 +6,7 @@ use keyspace::Event;
 use resp::Reply;
 use stdx::extended::Extended;
 use types::hash::{Field, Hash, Ttl};
-use types::listpack::Element;
+use types::listpack::{Digits, Element};
 
 const COUNTER: Flags = Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST);
 const MODIFY: &[KeySpec] =
@@ -40,7 +40,8 @@ fn float_of(field: Option<Field<'_>>) -> Result<Extended, CommandError> {
     match field.map(|field| field.value) {
         None => Ok(Extended::ZERO),
         Some(Element::Int(number)) => Ok(Extended::from_i64(number)),
-        Some(Element::Bytes(text)) => Extended::parse(text).ok_or(CommandError::HashValueNotFloat),
+        Some(text) => Extended::parse(text.text(&mut Digits::default()))
+            .ok_or(CommandError::HashValueNotFloat),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading single fields.
 
-use super::{LOOK, READ, reply_element};
+use super::{LOOK, READ};
+use crate::element::reply_element;
 use command::grammar::{key, string};
 use command::{Args, Command, Cx, Effect, Flags, Group, Outcome};
 use resp::Reply;

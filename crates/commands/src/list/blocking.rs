@@ -136,7 +136,7 @@ fn r#move(
 ) -> Outcome {
     let until_ms = args.deadline_seconds(cx.now_ms)?;
     if shift(cx, source, target, (from, to), reply)? {
-        let name = |end| if end == End::Front { b"LEFT".as_slice() } else { b"RIGHT" };
+        let name = |end| if end == End::Front { b"left".as_slice() } else { b"right" };
         cx.rewrite(&[b"LMOVE", source.bytes(), target.bytes(), name(from), name(to)]);
         return Ok(Effect::Rewrite);
     }
@@ -146,5 +146,5 @@ fn r#move(
 }
 
 fn for_lists(keys: usize, until_ms: Option<i64>) -> Wait {
-    Wait { wanted: Wanted::Type(Type::List), keys, until_ms, meant: Vec::new() }
+    Wait { wanted: Wanted::Type(Type::List), keys, until_ms, again_ms: None, meant: Vec::new() }
 }

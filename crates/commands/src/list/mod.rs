@@ -14,6 +14,7 @@ mod push;
 mod read;
 mod remove;
 
+use crate::element::{reply_element, reply_raw};
 use command::{Args, Command, CommandError, Cx, Job, JobStep, KeyFlags, KeySpec};
 use keyspace::{Event, Keyspace};
 use resp::Reply;
@@ -95,14 +96,6 @@ fn range_of(start: i64, stop: i64, len: usize) -> Range<usize> {
     if start < end { start..end } else { 0..0 }
 }
 
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
-}
-
 /// Answers the elements at `range` as an array, from `end` on: at once if they are few, else they
 /// follow outside the lock.
 fn reply_range(
@@ -121,10 +114,11 @@ fn reply_range(
 }
 
 fn write_elements(reply: &mut Reply, view: ListView<'_>, range: Range<usize>, end: End) {
-    let elements = view.range(range);
     match end {
-        End::Front => elements.for_each(|element| reply_element(reply, element)),
-        End::Back => elements.rev().for_each(|element| reply_element(reply, element)),
+        End::Front => view.visit(range, |element| reply_raw(reply, element)),
+        End::Back => {
+            view.range(range).rev().for_each(|element| reply_element(reply, element));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Moving an element from one list to another, or within one.
 
-use super::{element_at, end_of, limits, popped, pushed, reply_element};
+use super::{element_at, end_of, limits, popped, pushed};
+use crate::element::reply_element;
 use command::grammar::{key, key_of, one_of, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::KeyRef;

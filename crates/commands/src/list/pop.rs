@@ -1,6 +1,7 @@
 //! Taking elements off the ends.
 
-use super::{at_least, element_at, end_of, limits, popped, reply_element, reply_range};
+use super::{at_least, element_at, end_of, limits, popped, reply_range};
+use crate::element::reply_element;
 use command::grammar::{integer, key, one_of, word};
 use command::{
     Args, Argument, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome,

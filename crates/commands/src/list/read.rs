@@ -1,6 +1,7 @@
 //! Reading: length, elements by index and range, places by value.
 
-use super::{READ, at_least, negatable, range_of, reply_element, reply_range, resolve};
+use super::{READ, at_least, negatable, range_of, reply_range, resolve};
+use crate::element::reply_element;
 use command::grammar::{integer, key, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use resp::Reply;

@@ -1,8 +1,9 @@
-//! PUBLISH and SPUBLISH: a message goes to those who are subscribed at this moment, and is gone.
+//! PUBLISH and SPUBLISH: a message goes to those who are subscribed at this moment, and is gone. Replicas hand
+//! it to their own.
 
 use super::{COMMON, pubsub};
 use command::grammar::string;
-use command::{Args, Command, Cx, Effect, Flags, KeyFlags, KeySpec, Outcome};
+use command::{Args, Command, Cx, Effect, Flags, KeyFlags, KeySpec, Outcome, Topic};
 use resp::Reply;
 
 const FLAGS: Flags = COMMON.or(Flags::FAST).or(Flags::MAY_REPLICATE);
@@ -24,12 +25,12 @@ pub(super) const SPUBLISH: Command = pubsub("SPUBLISH", spublish, 3)
 
 fn publish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (channel, message) = (args.bytes()?, args.bytes()?);
-    reply.count(cx.pubsub.publish(channel, message, &cx.settings.output));
-    Ok(Effect::None)
+    reply.count(cx.publish(Topic::Channel, channel, message));
+    Ok(Effect::Relay)
 }
 
 fn spublish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (channel, message) = (args.bytes()?, args.bytes()?);
-    reply.count(cx.pubsub.publish_in_shard(channel, message, &cx.settings.output));
-    Ok(Effect::None)
+    reply.count(cx.publish(Topic::Shard, channel, message));
+    Ok(Effect::Relay)
 }

@@ -53,6 +53,10 @@ fn on_data(
     args: &[&[u8]],
     reply: &mut Reply,
 ) -> Result<bool, CommandError> {
+    if cx.in_script() {
+        // The script may hold what they would lock.
+        return Ok(false);
+    }
     match (name, args) {
         (b"digest", []) => debug_data::digest(cx, reply),
         (b"digest-value", keys) => debug_data::digest_value(cx, keys, reply),
@@ -64,7 +68,10 @@ fn on_data(
         (b"listpack", [key]) => debug_data::structure(cx, key, "listpack", reply)?,
         (b"quicklist", [key] | [key, _]) => debug_data::structure(cx, key, "quicklist", reply)?,
         (b"reload", options) => debug_data::reload(cx, options, reply)?,
-        (b"loadaof", _) => return Err(CommandError::NoPersistence),
+        (b"loadaof", _) => {
+            cx.node.load_log(cx.others)?;
+            reply.ok();
+        }
         _ => return Ok(false),
     }
     Ok(true)
@@ -107,6 +114,7 @@ fn on_node(
         }
         (b"set-active-expire", [on]) => node.set_active_expire(leading_number(on) != 0),
         (b"client-enforce-reply-list", [on]) => node.count_reply_blocks(leading_number(on) != 0),
+        (b"aof-flush-sleep", [micros]) => node.delay_log(leading_number(micros)),
         (b"pause-cron", [on]) => node.pause_cron(leading_number(on) != 0),
         (b"log", [text]) => node.log(&format!("DEBUG LOG: {}", String::from_utf8_lossy(text))),
         (b"config-rewrite-force-all", []) => node.config_rewrite_all()?,
@@ -116,7 +124,8 @@ fn on_node(
         (b"set-skip-checksum-validation", [on]) => {
             node.set_skip_checksums(leading_number(on) != 0);
         }
-        (b"leak", [_]) | (b"set-disable-deny-scripts" | b"dict-resizing", [_]) => {}
+        (b"set-disable-deny-scripts", [on]) => cx.scripts.allow_all(leading_number(on) != 0),
+        (b"leak" | b"dict-resizing", [_]) => {}
         (b"quicklist-packed-threshold", [bytes]) => {
             config::parse_memory(bytes)
                 .filter(|bytes| *bytes < 4 << 30)

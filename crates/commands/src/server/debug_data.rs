@@ -1,9 +1,9 @@
 //! The part of DEBUG that looks into the data, or makes some. These handlers find shards for
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
-use command::{CommandError, Cx};
+use command::{CommandError, Cx, ReloadRequest};
+use keyspace::Value;
 use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
-use keyspace::{Value, persist};
 use resp::Reply;
 use types::digest::Digest;
 use types::{Collection as _, View as _};
@@ -217,66 +217,26 @@ pub(super) fn htstats_key(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<
 }
 
 /// The words of DEBUG RELOAD.
-struct Reload {
-    merge: bool,
-    flush: bool,
-    save: bool,
-}
-
-impl Reload {
-    fn parse(words: &[&[u8]]) -> Result<Self, CommandError> {
-        let mut reload = Self { merge: false, flush: true, save: true };
-        for word in words {
-            match &word.to_ascii_lowercase()[..] {
-                b"merge" => reload.merge = true,
-                b"noflush" => reload.flush = false,
-                b"nosave" => reload.save = false,
-                _ => return Err(CommandError::DebugReloadOptions),
-            }
+fn reload_request(words: &[&[u8]]) -> Result<ReloadRequest, CommandError> {
+    let mut request = ReloadRequest { merge: false, flush: true, save: true };
+    for word in words {
+        match &word.to_ascii_lowercase()[..] {
+            b"merge" => request.merge = true,
+            b"noflush" => request.flush = false,
+            b"nosave" => request.save = false,
+            _ => return Err(CommandError::DebugReloadOptions),
         }
-        Ok(reload)
     }
+    Ok(request)
 }
 
-/// Writes the whole data set as a file, empties it and loads it, at one moment. The file is in
-/// memory, so one that was saved before (NOSAVE) does not exist.
 pub(super) fn reload(
     cx: &mut Cx<'_>,
     words: &[&[u8]],
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
-    let options = Reload::parse(words)?;
-    if !options.save {
-        return Err(CommandError::NoPersistence);
-    }
-    let clock = cx.settings.access_clock;
-    let mut record = Record::default();
-    let mut held = cx.space.hold_all();
-    let mut file = rdb::Writer::new();
-    let databases = cx.space.databases();
-    persist::save_all(&mut file, &mut held, databases, &[], Some(clock), cx.now_ms);
-    let file = file.into_bytes();
-    if options.flush {
-        Db::under_many(&mut held, &mut record, 0, cx.now_ms).flush(None);
-    }
-    let load = persist::LoadOptions {
-        limits: &cx.settings.limits,
-        clock,
-        now_ms: if cx.settings.import_mode { i64::MIN } else { cx.now_ms },
-        replace: options.merge,
-    };
-    let mut reader = rdb::Reader::new(&file);
-    let loaded = persist::load_all(&mut reader, cx.space, &mut held, &mut record, load);
-    drop(held);
-    // What is freed may still be read by a prefetch: the engine knows until when.
-    cx.db.record_mut().garbage.append(&mut record.garbage);
-    match loaded {
-        Ok(_) => {
-            reply.ok();
-            Ok(())
-        }
-        // Nothing was emptied: the first key that was there already ended it.
-        Err(_) if !options.flush => Err(CommandError::ReloadFailed),
-        Err(error) => panic!("a data set that was just written cannot be read: {error}"),
-    }
+    let request = reload_request(words)?;
+    cx.node.reload(request, cx.others)?;
+    reply.ok();
+    Ok(())
 }

@@ -2,8 +2,12 @@
 
 use super::{CALM, OPERATOR, node};
 use command::grammar::{one_of, string, word};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Outcome, ShutdownRequest};
+use command::{
+    Args, ClientFlags, Command, CommandError, Cx, Effect, Flags, Outcome, ReplicaState,
+    ShutdownRequest,
+};
 use resp::Reply;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) const INFO: Command = node("INFO", info, -1)
     .since("1.0.0")
@@ -44,16 +48,29 @@ fn info(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::None)
 }
 
-fn role(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+fn role(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let mut online = cx.node.clients().all();
+    online.retain(|card| {
+        card.has(ClientFlags::REPLICA) && card.replica().state() == ReplicaState::Online
+    });
     reply.array(3);
     reply.bulk(b"master");
-    reply.integer(0);
-    reply.array(0);
+    reply.integer(cx.node.log_offset() as i64);
+    reply.array(online.len());
+    for card in online {
+        let replica = card.replica();
+        reply.array(3);
+        reply.bulk(card.replica_address().as_bytes());
+        reply.bulk_integer(i64::from(replica.port.load(Relaxed)));
+        reply.bulk_integer(replica.acked.load(Relaxed) as i64);
+    }
     Ok(Effect::None)
 }
 
 fn time(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let micros = cx.node.wall_micros();
+    // Time stands still in a script.
+    let script_micros = cx.in_script().then(|| cx.now_ms.saturating_mul(1000));
+    let micros = script_micros.unwrap_or_else(|| cx.node.wall_micros());
     reply.array(2);
     reply.bulk_integer(micros.div_euclid(1_000_000));
     reply.bulk_integer(micros.rem_euclid(1_000_000));
@@ -76,6 +93,9 @@ fn shutdown(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome 
     let others = request.nosave || request.save || request.now || request.force;
     if (request.abort && others) || (request.nosave && request.save) {
         return Err(CommandError::Syntax);
+    }
+    if cx.space.is_stalled() && !request.nosave && !request.abort {
+        return Err(cx.scripts.overdue.error());
     }
     cx.node.shutdown(request)?;
     if request.abort {

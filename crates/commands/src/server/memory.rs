@@ -89,7 +89,7 @@ fn stats(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let figures = Figures::of(cx);
     let sizes: Vec<_> = (0..cx.space.databases())
         .map(|db| (db, cx.space.size(db)))
-        .filter(|(_, size)| size.keys > 0)
+        .filter(|(_, size)| size.table_bytes > 0)
         .collect();
     let keys: u64 = sizes.iter().map(|(_, size)| size.keys).sum();
     let used = figures.number("used_memory");

@@ -17,6 +17,8 @@ mod lolwut;
 mod memory;
 mod module;
 mod monitor;
+mod replication;
+mod save;
 #[cfg(test)]
 mod tests;
 
@@ -25,19 +27,28 @@ use command::{Command, Flags, Group, Handler};
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     acl::ACL,
+    save::BGREWRITEAOF,
+    save::BGSAVE,
     command_list::COMMAND,
     command_log::COMMANDLOG,
     config::CONFIG,
     debug::DEBUG,
     information::INFO,
+    save::LASTSAVE,
     latency::LATENCY,
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
     monitor::MONITOR,
+    replication::PSYNC,
+    replication::REPLCONF,
+    replication::REPLICAOF,
     information::ROLE,
+    save::SAVE,
     information::SHUTDOWN,
+    replication::SLAVEOF,
     command_log::SLOWLOG,
+    replication::SYNC,
     information::TIME,
 ];
 

@@ -1,6 +1,7 @@
 //! Intersections, unions and differences of sets. All shards of the keys are held.
 
-use super::{MembersJob, reply_member, reply_members};
+use super::{MembersJob, reply_members};
+use crate::element::reply_element;
 use command::grammar::{Argument, integer, key, key_of, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, KeyRef};
@@ -109,7 +110,7 @@ fn sinter(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let (list, mut len) = (reply.set_deferred(), 0);
     set::intersect(&sets, |member| {
-        reply_member(reply, member);
+        reply_element(reply, member);
         len += 1;
         true
     });
@@ -128,7 +129,7 @@ fn list(
     let limits = &cx.settings.limits;
     let combined = combine(&sets, Set::collector(&sets, limits), limits);
     reply.set(combined.view().len());
-    let mut job = MembersJob { set: combined, cursor: 0 };
+    let mut job = MembersJob { set: combined, horizon_ms: None, cursor: 0 };
     if job.slice(reply) == command::JobStep::More {
         *cx.later = Some(Box::new(job));
     }
@@ -152,7 +153,10 @@ fn store(
     combine: fn(&Sources<'_>, &Limits) -> Set,
 ) -> Outcome {
     let target: KeyRef<'_> = args.key()?;
-    let sets = cx.db.read_all::<Set>(&args.keys()[1..])?;
+    let sources = &args.keys()[1..];
+    // The journal is told the command as it was sent, and no clock.
+    sources.iter().for_each(|key| cx.db.purge_expired_elements(key));
+    let sets = cx.db.read_all::<Set>(sources)?;
     let combined = combine(&sets, &cx.settings.limits);
     reply.count(combined.view().len());
     let changed = cx.db.replace(&target, combined, event);

@@ -1,15 +1,17 @@
 //! Members at random.
 
-use super::{MembersJob, READ, SLICE, reply_member, reply_members};
+use super::{MembersJob, READ, SLICE, reply_members, seen};
+use crate::element::reply_element;
 use command::grammar::{integer, key};
 use command::{
-    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome,
+    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec,
+    Outcome, deletion,
 };
 use keyspace::{Event, KeyRef, Keyspace};
 use resp::Reply;
 use stdx::Rng;
+use types::View as _;
 use types::set::{Set, SetView};
-use types::{Collection as _, View as _};
 
 pub(super) const SPOP: Command = Command::data("SPOP", spop)
     .group(Group::Set)
@@ -48,6 +50,7 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             .map_err(|_| CommandError::MustBePositive)?,
         _ => return Err(CommandError::Syntax),
     };
+    cx.db.purge_expired_elements(&key);
     let Some(mut set) = cx.db.write::<Set>(&key)? else {
         reply.set(0);
         return Ok(Effect::None);
@@ -59,8 +62,7 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if count >= set.view().len() {
         *cx.later = reply_members(reply, set.view());
         set.edit(SPOP_EVENT, |set| *set = Set::default());
-        let deletion: &[u8] = if cx.settings.lazy_deletion { b"UNLINK" } else { b"DEL" };
-        cx.rewrite(&[deletion, key.bytes()]);
+        cx.rewrite(&[deletion(cx.settings.lazy_deletion), key.bytes()]);
         return Ok(Effect::Rewrite);
     }
     let rng = &mut *cx.rng;
@@ -77,13 +79,14 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn spop_one(cx: &mut Cx<'_>, key: &KeyRef<'_>, reply: &mut Reply) -> Outcome {
     let rng = &mut *cx.rng;
+    cx.db.purge_expired_elements(key);
     let popped = match cx.db.write::<Set>(key)? {
         Some(mut set) => set.edit(SPOP_EVENT, |set| set.pop(rng)),
         None => None,
     };
     let Some(member) = popped else {
         reply.null();
-        return Ok(Effect::None);
+        return Ok(Effect::Rewrite);
     };
     reply.bulk(&member);
     cx.rewrite(&[b"SREM", key.bytes(), &member]);
@@ -104,7 +107,7 @@ fn srandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     let set = cx.db.read::<Set>(&key)?;
     let Some(count) = count else {
         match set.and_then(|set| set.random(cx.rng)) {
-            Some(member) => reply_member(reply, member),
+            Some(member) => reply_element(reply, member),
             None => reply.null(),
         }
         return Ok(Effect::None);
@@ -122,7 +125,10 @@ fn srandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
             if left == 0 {
                 return Ok(Effect::None);
             }
-            Some(Box::new(DrawJob { set: set.to_owned(), left, rng: cx.rng.fork() }))
+            {
+                let (set, horizon_ms) = (set.to_owned(), set.horizon());
+                Some(Box::new(DrawJob { set, horizon_ms, left, rng: cx.rng.fork() }))
+            }
         }
     };
     Ok(Effect::None)
@@ -137,11 +143,11 @@ fn reply_distinct(
 ) -> Option<Box<dyn Job>> {
     if count < set.len() {
         reply.array(count);
-        set.sample(count, rng, |member| reply_member(reply, member));
+        set.sample(count, rng, |member| reply_element(reply, member));
         return None;
     }
     reply.array(set.len());
-    let mut job = MembersJob { set: set.to_owned(), cursor: 0 };
+    let mut job = MembersJob::of(set);
     match job.slice(reply) {
         JobStep::Done => None,
         JobStep::More => Some(Box::new(job)),
@@ -154,12 +160,12 @@ fn draw(reply: &mut Reply, set: SetView<'_>, left: u64, rng: &mut Rng) -> u64 {
     // One pass over a listpack, instead of one for each member.
     if let SetView::List(list) = set {
         let members: Vec<_> = list.iter().collect();
-        (0..count).for_each(|_| reply_member(reply, members[rng.index(members.len())]));
+        (0..count).for_each(|_| reply_element(reply, members[rng.index(members.len())]));
         return count;
     }
     for _ in 0..count {
         if let Some(member) = set.random(rng) {
-            reply_member(reply, member);
+            reply_element(reply, member);
         }
     }
     count
@@ -168,13 +174,14 @@ fn draw(reply: &mut Reply, set: SetView<'_>, left: u64, rng: &mut Rng) -> u64 {
 /// A long answer of members at random under way.
 struct DrawJob {
     set: Set,
+    horizon_ms: Option<i64>,
     left: u64,
     rng: Rng,
 }
 
 impl Job for DrawJob {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
-        self.left -= draw(reply, self.set.view(), self.left, &mut self.rng);
+        self.left -= draw(reply, seen(&self.set, self.horizon_ms), self.left, &mut self.rng);
         if self.left == 0 { JobStep::Done } else { JobStep::More }
     }
 }

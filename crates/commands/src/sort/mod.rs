@@ -11,6 +11,7 @@
 mod options;
 mod pattern;
 
+use crate::element::reply_element;
 use command::grammar::{block, integer, key, key_of, one_of, pattern, word};
 use command::{
     Args, Argument, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Locks,
@@ -98,9 +99,15 @@ fn sort_ro(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 /// What has elements that can be sorted. `None` if there is nothing at the key.
 fn source(cx: &mut Cx<'_>, key: &KeyRef<'_>) -> Result<Option<Any>, CommandError> {
+    let horizon_ms = cx.db.horizon_ms();
     let Some(entry) = cx.db.get(key) else { return Ok(None) };
     match entry.value().to_any() {
-        Some(any @ (Any::List(_) | Any::Set(_) | Any::ZSet(_))) => Ok(Some(any)),
+        Some(Any::Set(mut set)) => {
+            // A copy, of which what has expired goes.
+            set.expire(horizon_ms, usize::MAX, &mut |_| {});
+            Ok(Some(Any::Set(set)))
+        }
+        Some(any @ (Any::List(_) | Any::ZSet(_))) => Ok(Some(any)),
         _ => Err(CommandError::WrongType),
     }
 }
@@ -111,11 +118,11 @@ fn answer(cx: &mut Cx<'_>, key: &KeyRef<'_>, options: &Options<'_>, reply: &mut 
     reply.array(elements.len() * options.get.len().max(1));
     for element in elements {
         if options.get.is_empty() {
-            write(reply, element);
+            reply_element(reply, element);
         }
         for pattern in &options.get {
             match pattern {
-                Pattern::Itself => write(reply, element),
+                Pattern::Itself => reply_element(reply, element),
                 Pattern::Nothing => reply.null(),
                 Pattern::Key(names) => {
                     if names.look_up(cx, element, |value| reply.bulk(value)).is_none() {
@@ -126,13 +133,6 @@ fn answer(cx: &mut Cx<'_>, key: &KeyRef<'_>, options: &Options<'_>, reply: &mut 
         }
     }
     Ok(Effect::None)
-}
-
-fn write(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
 }
 
 /// What STORE stores. A missing value is an empty string.
@@ -182,8 +182,10 @@ fn arranged<'e>(
     options: &Options<'_>,
 ) -> Result<Vec<Element<'e>>, CommandError> {
     let range = options.range(any.len());
-    // A set has no order of its own, and what is stored must not depend on how it is kept.
-    let unsorted = options.unsorted && !(options.stores && matches!(any, Any::Set(_)));
+    // A set has no order of its own, and what is stored, or what a script sees, must not depend on
+    // how it is kept.
+    let ordered = options.stores || cx.in_script();
+    let unsorted = options.unsorted && !(ordered && matches!(any, Any::Set(_)));
     if unsorted {
         return Ok(in_own_order(any, range, options.descending));
     }
@@ -276,7 +278,7 @@ fn rank(
         (None, true) => Ok(Rank::Least),
         (None, false) => match element {
             Element::Int(value) => Ok(Rank::Number(value as f64)),
-            Element::Bytes(text) => number(text),
+            text => number(text.text(&mut Digits::default())),
         },
         (Some(Pattern::Key(names)), true) => {
             let text = names.look_up(cx, element, <[u8]>::to_vec);

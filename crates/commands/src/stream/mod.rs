@@ -21,10 +21,10 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use crate::element::reply_element;
 use command::{Command, CommandError, KeyFlags, KeySpec, Rewrites};
 use keyspace::Event;
 use resp::Reply;
-use types::listpack::Element;
 use types::stream::{Entry, Group, IdText, Pending, StreamId};
 
 /// The rows of the family.
@@ -112,13 +112,6 @@ fn no_group_in(key: &[u8], group: &[u8]) -> CommandError {
 
 fn reply_id(reply: &mut Reply, id: StreamId) {
     reply.bulk(id.text(&mut IdText::default()));
-}
-
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(value) => reply.bulk_integer(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
 }
 
 /// The ID of an entry and its fields with their values: two values of the reply.

@@ -14,6 +14,7 @@ mod read;
 mod remove;
 mod scan;
 
+use crate::element::reply_element;
 use command::{Command, KeyFlags, KeySpec};
 use resp::Reply;
 use types::listpack::Element;
@@ -63,13 +64,6 @@ const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];
 /// Replies with more members than this are written outside the locks.
 const LONG_REPLY_MIN: usize = 512;
 
-fn reply_member(reply: &mut Reply, member: Element<'_>) {
-    match member {
-        Element::Int(number) => reply.bulk_integer(number),
-        Element::Bytes(bytes) => reply.bulk(bytes),
-    }
-}
-
 /// Opens a list of `len` members, with their scores or without.
 fn open_members(reply: &mut Reply, len: usize, with_scores: bool) {
     if with_scores { reply.pairs(len) } else { reply.array(len) }
@@ -80,9 +74,9 @@ fn open_members(reply: &mut Reply, len: usize, with_scores: bool) {
 fn reply_listed(reply: &mut Reply, member: Element<'_>, score: f64, with_scores: bool) {
     if with_scores {
         reply.pair();
-        reply_member(reply, member);
+        reply_element(reply, member);
         reply.double(score);
     } else {
-        reply_member(reply, member);
+        reply_element(reply, member);
     }
 }

@@ -1,6 +1,7 @@
 //! ZRANDMEMBER.
 
-use super::{LONG_REPLY_MIN, READ, open_members, reply_listed, reply_member};
+use super::{LONG_REPLY_MIN, READ, open_members, reply_listed};
+use crate::element::reply_element;
 use command::grammar::{block, integer, key, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
 use keyspace::Keyspace;
@@ -90,7 +91,7 @@ fn zrandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     let Some(count) = args.optional(count)? else {
         let set = cx.db.read::<ZSet>(&key)?;
         match set.and_then(|set| set.at(cx.rng.index(set.len()))) {
-            Some((member, _)) => reply_member(reply, member),
+            Some((member, _)) => reply_element(reply, member),
             None => reply.null(),
         }
         return Ok(Effect::None);

@@ -78,9 +78,16 @@ pub(super) const PARAMS: &[Param] = &[
     flag("key-memory-histograms", "no", "Keep distributions of the memory of keys by type.")
         .of(Source::Redis),
     // Lazy freeing is the default since Valkey 8.0.
-    flag("lazyfree-lazy-eviction", "yes", "Free evicted values in the background.")
-        .idle(ALWAYS_LAZY),
-    flag("lazyfree-lazy-expire", "yes", "Free expired values in the background.").idle(ALWAYS_LAZY),
+    flag(
+        "lazyfree-lazy-eviction",
+        "yes",
+        "Tell replicas and the log UNLINK, not DEL, of evicted keys.",
+    ),
+    flag(
+        "lazyfree-lazy-expire",
+        "yes",
+        "Tell replicas and the log UNLINK, not DEL, of expired keys.",
+    ),
     flag(
         "lazyfree-lazy-server-del",
         "yes",

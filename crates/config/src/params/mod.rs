@@ -28,7 +28,7 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
     (Theme::Tls, security::TLS_PARAMS, Some("there is no TLS yet")),
     (Theme::Memory, memory::PARAMS, None),
     (Theme::Data, data::PARAMS, None),
-    (Theme::Persistence, persistence::PARAMS, Some("nothing is kept on disk yet")),
+    (Theme::Persistence, persistence::PARAMS, None),
     (Theme::Replication, replication::PARAMS, Some("there is no replication yet")),
     (Theme::Cluster, cluster::PARAMS, Some("there is no cluster mode yet")),
     (Theme::Observation, observation::PARAMS, None),
@@ -36,11 +36,10 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 ];
 
 /// Rows of a missing part that have an effect all the same.
-const BUILT: &[&str] = &["availability-zone", "rdb-version-check"];
+const BUILT: &[&str] = &["availability-zone"];
 
 const NO_ACL: &str = "there is one user yet, and no access control lists";
-const NO_DISK: &str = "nothing is kept on disk yet";
-const NO_WAIT: &str = "nothing is saved or replicated yet, so a shutdown waits for nothing";
+const NO_REPLICAS: &str = "there are no replicas yet";
 const NOT_PINNED: &str = "threads are not pinned to processors";
 
 /// Single rows that have no effect yet, and why. Take a row out when its effect is there.
@@ -48,29 +47,25 @@ const UNBUILT: &[(&str, &str)] = &[
     ("acl-pubsub-default", NO_ACL),
     ("aclfile", NO_ACL),
     ("acllog-max-len", NO_ACL),
-    ("aof-disable-auto-gc", NO_DISK),
     ("bind-source-addr", "the server opens no connections yet"),
     ("bio-cpulist", NOT_PINNED),
-    ("busy-reply-threshold", "there are no scripts yet"),
     ("client-default-resp", "a connection begins with RESP2"),
     ("debug-context", "crash reports do not repeat it yet"),
     ("enable-debug-assert", "debug builds check invariants, others do not"),
     ("ignore-warnings", "no warning about the system stops the start"),
     ("jemalloc-bg-thread", "the allocator returns memory as it was built to"),
-    ("key-load-delay", NO_DISK),
     ("key-memory-histograms", "the distributions are not kept yet"),
     ("latency-monitor-threshold", "latency events are not recorded yet"),
-    ("loading-process-events-interval-bytes", NO_DISK),
-    ("lua-enable-deprecated-api", "there are no scripts yet"),
+    ("loading-process-events-interval-bytes", "clients are looked after while others load"),
+    ("lua-enable-deprecated-api", "scripts get no functions of older versions"),
     ("max-new-connections-per-cycle", "new connections are taken between the turns of others"),
     ("max-new-tls-connections-per-cycle", "there is no TLS yet"),
     ("maxmemory-clients", "the memory of clients is not bounded together yet"),
-    ("rdb-key-save-delay", NO_DISK),
+    ("propagation-error-behavior", NO_REPLICAS),
+    ("rdb-del-sync-files", NO_REPLICAS),
     ("sentinel", "there is no Sentinel yet"),
     ("server-cpulist", NOT_PINNED),
-    ("shutdown-on-sigint", NO_WAIT),
-    ("shutdown-on-sigterm", NO_WAIT),
-    ("shutdown-timeout", NO_WAIT),
+    ("shutdown-timeout", NO_REPLICAS),
     ("socket-mark-id", "packets are not marked"),
     ("user", NO_ACL),
 ];

@@ -6,11 +6,14 @@ use crate::value;
 const FSYNC: &[(&str, u32)] = &[("everysec", 2), ("always", 1), ("no", 0)];
 const ON_ERROR: &[(&str, u32)] = &[("ignore", 0), ("panic", 1), ("panic-on-replicas", 2)];
 const RDB_VERSION: &[(&str, u32)] = &[("strict", 0), ("relaxed", 1)];
+const FORMAT: &[(&str, u32)] = &[("common", 0), ("redis-7.0", 1), ("valkey-9.0", 2)];
 const DURABILITY: &[(&str, u32)] =
     &[("async", 0), ("fsync", 1), ("quorum", 2), ("quorum-fsync", 3)];
 const NO_BACKUP: &str = "there is no BACKUP command";
 
 pub(super) const PARAMS: &[Param] = &[
+    flag("aof-annotations", "yes", "Put checksums into the AOF, in lines that others skip.")
+        .of(Source::Almagre),
     // Redis: 0. A torn tail of that size is what a power failure leaves; above it a person must
     // look.
     int(
@@ -84,6 +87,13 @@ pub(super) const PARAMS: &[Param] = &[
         "What happens when a replicated or logged command fails.",
     ),
     flag("rdb-del-sync-files", "no", "Delete RDB files that were only made for replication."),
+    choice(
+        "rdb-format",
+        FORMAT,
+        "common",
+        "Whom RDB files are for: all from Redis 7.2 on, Redis 7.0 too, or Valkey from 9.0.",
+    )
+    .of(Source::Almagre),
     flag("rdb-save-incremental-fsync", "yes", "Sync an RDB file every few megabytes."),
     choice(
         "rdb-version-check",

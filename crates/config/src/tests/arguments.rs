@@ -197,7 +197,7 @@ fn mistakes_on_the_command_line_are_reported() {
             ">>> 'maxmemory \"--port\" \"7225\"'\nwrong number of arguments\n",
         ),
         (&["--port", "7225", "xx"], ">>> 'port \"7225\" \"xx\"'\nwrong number of arguments\n"),
-        (&["--replicaof", "::1", "abc"], "Invalid master port\n"),
+        (&["--replicaof", "::1", "abc"], "Invalid primary port\n"),
     ];
     for (args, expected) in cases {
         let error = Config::new().load(&startup(args).options).unwrap_err();

@@ -1,7 +1,7 @@
 //! Elements that expire while their key stays: what finds them, what is told, what is counted.
 
 use super::model::keyspace;
-use crate::{Db, Event, ExpiredElements, KeyRef, Keyspace, Record};
+use crate::{Db, Event, ExpiredElements, Gone, KeyRef, Keyspace, Record};
 use types::hash::{Hash, Ttl};
 use types::{Limits, Type, View as _};
 
@@ -57,9 +57,10 @@ impl Bench {
             1 << 16,
             self.now_ms,
             &mut self.record,
-            |_, words, _| {
-                assert_eq!(&words[..2], [b"HDEL", &b"h"[..]]);
-                gone.extend(words[2..].iter().map(|word| word.to_vec()));
+            |_, what, _| {
+                let Gone::Elements(elements) = what else { panic!("a key: {what:?}") };
+                assert_eq!(elements.command()[..2], [b"HDEL", &b"h"[..]]);
+                gone.extend_from_slice(&elements.names);
                 0
             },
         );

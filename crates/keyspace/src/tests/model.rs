@@ -1,7 +1,8 @@
 //! Every way to change the keyspace against a map, with the clock in the test's hand.
 
 use crate::{
-    Db, Entry, Event, ExpiryChange, Keyspace, NewValue, Position, Record, ScanFilter, Str, Value,
+    Db, Entry, Event, ExpiryChange, Gone, Keyspace, NewValue, Position, Record, ScanFilter, Str,
+    Value,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use stdx::hash::Seed;
@@ -233,8 +234,9 @@ impl Pair {
             let mut at = None;
             loop {
                 self.record.clear();
-                let log = |_: u32, words: &[&[u8]], _: &mut Record| {
-                    gone.push(words[1].to_vec());
+                let log = |_: u32, what: Gone<'_>, _: &mut Record| {
+                    let Gone::Key(key) = what else { panic!("elements in {what:?}") };
+                    gone.push(key.to_vec());
                     0
                 };
                 let swept = self.space.sweep(shard, db, at, 3, self.now_ms, &mut self.record, log);
@@ -285,7 +287,9 @@ impl Pair {
             assert_eq!((size.keys, size.expires), (keys, expires));
             assert_eq!((size.entry_bytes, size.table_bytes), (entry_bytes, table_bytes));
             total += entry_bytes + table_bytes;
-            let random = self.space.random_key(db, rng, self.now_ms);
+            let mut met = Vec::new();
+            let random = self.space.random_key(db, rng, self.now_ms, &mut met);
+            assert!(met.iter().all(|(db, key)| !self.lives(*db, key)));
             let any = self.model.keys().any(|at| at.0 == db && self.lives(db, &at.1));
             assert_eq!(random.is_some(), any);
             assert!(random.is_none_or(|key| self.lives(db, &key)));
@@ -367,7 +371,7 @@ fn a_walk_misses_nothing_that_stays() {
         let mut seen = BTreeSet::new();
         let mut guests = 0usize;
         while let Some(from) = at {
-            at = space.scan(0, from, 10, 0, &ScanFilter::default(), |entry| {
+            at = space.scan(0, from, 10, &ScanFilter::default(), |entry| {
                 seen.insert(entry.key().to_vec());
             });
             if rng.below(2) == 0 {

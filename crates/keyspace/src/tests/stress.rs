@@ -27,7 +27,7 @@ fn prefetching_reads_nothing_that_was_freed() {
                         space.prefetch_entry(&pass, db, &key);
                     }
                     drop(pass);
-                    space.random_key(0, &mut rng, 0);
+                    space.random_key(0, &mut rng, 0, &mut Vec::new());
                 }
             });
         }

@@ -5,10 +5,11 @@
 //!   VALKEY080
 //! ```
 //!
-//! The reader of a file calls [`next`] and, when it has got a key, reads the value itself.
+//! The reader of a file calls [`next`] and, when a key follows, reads its name and value itself, or
+//! passes over them ([`skip_key`]).
 
 use crate::opcode::{self, op, value};
-use crate::{Error, Reader, Writer, module};
+use crate::{Error, Reader, Writer, module, skip};
 
 /// What a file begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +20,18 @@ pub struct Header {
 const REDIS: &[u8; 5] = b"REDIS";
 const VALKEY: &[u8; 6] = b"VALKEY";
 
+/// What versions a file may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// Those that are known.
+    Known,
+    /// Others are tried, too: the parameter `rdb-version-check relaxed`.
+    Any,
+}
+
 impl Header {
-    /// Reads the nine bytes. A version that nobody here knows is an error.
-    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
+    /// Reads the nine bytes. A version that is not among `versions` is an error.
+    pub fn read(reader: &mut Reader<'_>, versions: Versions) -> Result<Self, Error> {
         const WRONG: Error = Error::Corrupt("Wrong signature trying to load DB from file");
         let bytes: [u8; 9] = reader.array()?;
         let (digits, valkey) = match (bytes.strip_prefix(REDIS), bytes.strip_prefix(VALKEY)) {
@@ -34,7 +44,8 @@ impl Header {
             let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or(WRONG)?;
             version = version.saturating_mul(10).saturating_add(u16::from(digit));
         }
-        if version == 0 || !opcode::is_known(version) || valkey != (version >= opcode::VALKEY_MIN) {
+        let known = opcode::is_known(version) && valkey == (version >= opcode::VALKEY_MIN);
+        if version == 0 || !known && versions == Versions::Known {
             let text = format!("Can't handle RDB format version {version}");
             return Err(Error::Unsupported(text.into()));
         }
@@ -75,14 +86,15 @@ pub enum Next {
     },
     /// The source of a library of functions.
     Function(Vec<u8>),
-    /// The value of type `of` follows and is to be read.
+    /// A key's name and its value of type `of` follow and are to be read.
     Key {
         of: u8,
-        key: Vec<u8>,
         meta: Meta,
     },
-    /// The end; its checksum is right.
-    End,
+    /// The end. `checked`: its checksum is right; else there is none, or the reader makes none.
+    End {
+        checked: bool,
+    },
 }
 
 /// Reads up to the next of what matters; what modules and clusters left is passed over.
@@ -118,15 +130,20 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
                 module::skip_parts(reader)?;
             }
             op::EOF => {
-                end(reader, version)?;
-                return Ok(Next::End);
+                return end(reader, version).map(|checked| Next::End { checked });
             }
-            of if of <= value::STREAM_LISTPACKS_5 => {
-                return Ok(Next::Key { of, key: reader.string_vec()?, meta });
+            of if of <= value::STREAM_LISTPACKS_5 || of == value::SET_EXPIRING => {
+                return Ok(Next::Key { of, meta });
             }
             _ => return Err(Error::Corrupt("unknown opcode")),
         }
     }
+}
+
+/// Passes over the name and the value of a key of type `of`.
+pub fn skip_key(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(), Error> {
+    reader.skip_string()?;
+    skip::value(of, version, reader)
 }
 
 /// The job's name and its ranges of slots.
@@ -140,17 +157,17 @@ fn skip_slot_import(reader: &mut Reader<'_>) -> Result<(), Error> {
 }
 
 /// Versions from 5 on end in a checksum; 0 says that none was made.
-fn end(reader: &mut Reader<'_>, version: u16) -> Result<(), Error> {
+fn end(reader: &mut Reader<'_>, version: u16) -> Result<bool, Error> {
     let computed = reader.checksum();
     if version < 5 {
-        return Ok(());
+        return Ok(false);
     }
     let written = u64::from_le_bytes(reader.array()?);
     match computed {
         Some(computed) if written != 0 && written != computed => {
-            Err(Error::Corrupt("wrong checksum"))
+            Err(Error::Corrupt("RDB CRC error"))
         }
-        _ => Ok(()),
+        _ => Ok(computed.is_some() && written != 0),
     }
 }
 
@@ -178,9 +195,15 @@ pub fn write_aux(writer: &mut Writer<'_>, name: &[u8], text: &[u8]) {
     writer.string(text);
 }
 
-pub fn write_database(writer: &mut Writer<'_>, index: u32, keys: u64, expires: u64) {
+/// Says which database the keys that follow are in.
+pub fn select_database(writer: &mut Writer<'_>, index: u32) {
     writer.u8(op::SELECTDB);
     writer.length(u64::from(index));
+}
+
+/// The same, with how many keys there will be in it.
+pub fn write_database(writer: &mut Writer<'_>, index: u32, keys: u64, expires: u64) {
+    select_database(writer, index);
     writer.u8(op::RESIZEDB);
     writer.length(keys);
     writer.length(expires);

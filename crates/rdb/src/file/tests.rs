@@ -1,4 +1,5 @@
-use super::{Header, Meta, Next, next, write_aux, write_database, write_end, write_key};
+use super::write_key;
+use super::{Header, Meta, Next, Versions, next, skip_key, write_aux, write_database, write_end};
 use crate::opcode::value;
 use crate::{Error, Reader, Writer};
 use proptest::prelude::*;
@@ -20,23 +21,24 @@ fn file() -> Vec<u8> {
 fn a_file_and_back() {
     let bytes = file();
     let mut reader = Reader::new(&bytes);
-    assert_eq!(Header::read(&mut reader), Ok(Header { version: 11 }));
+    assert_eq!(Header::read(&mut reader, Versions::Known), Ok(Header { version: 11 }));
     let mut next = || next(&mut reader, 11).unwrap();
     assert_eq!(next(), Next::Aux { name: b"redis-ver".to_vec(), value: b"7.2.0".to_vec() });
     assert_eq!(next(), Next::Database(3));
     assert_eq!(next(), Next::Sizes { keys: 1, expires: 1 });
-    assert_eq!(next(), Next::Key { of: value::STRING, key: b"key".to_vec(), meta: META });
+    assert_eq!(next(), Next::Key { of: value::STRING, meta: META });
+    assert_eq!(reader.string(), Ok(&b"key"[..]));
     assert_eq!(reader.string(), Ok(&b"text"[..]));
-    assert_eq!(super::next(&mut reader, 11), Ok(Next::End));
+    assert_eq!(super::next(&mut reader, 11), Ok(Next::End { checked: true }));
 }
 
 fn read_all(bytes: &[u8]) -> Result<(), Error> {
     let mut reader = Reader::new(bytes);
-    let Header { version } = Header::read(&mut reader)?;
+    let Header { version } = Header::read(&mut reader, Versions::Known)?;
     loop {
         match next(&mut reader, version)? {
-            Next::Key { .. } => reader.skip_string()?,
-            Next::End => return Ok(()),
+            Next::Key { of, .. } => skip_key(of, version, &mut reader)?,
+            Next::End { .. } => return Ok(()),
             _ => {}
         }
     }
@@ -61,7 +63,8 @@ fn every_cut_and_every_flip_is_noticed() {
 
 #[test]
 fn headers() {
-    let version = |text: &[u8]| Header::read(&mut Reader::new(text)).map(|header| header.version);
+    let read = |text: &[u8], versions| Header::read(&mut Reader::new(text), versions);
+    let version = |text: &[u8]| read(text, Versions::Known).map(|header| header.version);
     assert_eq!(version(b"REDIS0001"), Ok(1));
     assert_eq!(version(b"REDIS0014"), Ok(14));
     assert_eq!(version(b"VALKEY080"), Ok(80));
@@ -76,6 +79,8 @@ fn headers() {
     ] {
         version(bad).unwrap_err();
     }
+    assert_eq!(read(b"REDIS0987", Versions::Any), Ok(Header { version: 987 }));
+    read(b"REDIS0000", Versions::Any).unwrap_err();
 }
 
 #[test]

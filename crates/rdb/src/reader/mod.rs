@@ -73,6 +73,13 @@ impl<'a> Reader<'a> {
         Self { window, at: 0, base: 0, crc: 0, hashed: 0, checksums: true, scratch }
     }
 
+    /// Goes on at `offset`, behind bytes whose checksum is `crc`.
+    pub fn resumed(mut self, offset: u64, crc: u64) -> Self {
+        self.base = offset;
+        self.crc = crc;
+        self
+    }
+
     /// Turns checksums off, which cost a tenth of the time of a load.
     pub fn without_checksum(mut self) -> Self {
         self.checksums = false;
@@ -273,6 +280,14 @@ impl<'a> Reader<'a> {
                 stdx::num::parse_f64(text).ok_or(Error::Corrupt("not a number"))?
             }
         })
+    }
+
+    /// Passes over a double as text.
+    pub fn skip_text_double(&mut self) -> Result<(), Error> {
+        match self.u8()? {
+            253.. => Ok(()),
+            len => self.skip(u64::from(len)),
+        }
     }
 
     /// A time in milliseconds.

@@ -3,8 +3,21 @@
 use crate::{Error, crc64, lzf};
 
 /// Where a writer puts its bytes block by block.
-pub trait Sink {
+pub trait Sink: Send {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+}
+
+/// For whom a file is written, where one form does not suit all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// The oldest form that carries the value. Redis from 7.2 on and Valkey load it, as far as they
+    /// have such values.
+    #[default]
+    Common,
+    /// What Redis 7.0 has, too. When a consumer of a stream was last active is left out.
+    Redis70,
+    /// What Valkey from 9.0 on has: fields that expire in its own form.
+    Valkey9,
 }
 
 /// A block goes to the sink when it has this many bytes.
@@ -26,6 +39,9 @@ pub struct Writer<'a> {
     crc: u64,
     sent: u64,
     compressor: Option<lzf::Compressor>,
+    /// Where strings are compressed.
+    packed: Vec<u8>,
+    dialect: Dialect,
 }
 
 impl Default for Writer<'_> {
@@ -44,6 +60,8 @@ impl<'a> Writer<'a> {
             crc: 0,
             sent: 0,
             compressor: Some(lzf::Compressor::default()),
+            packed: Vec::new(),
+            dialect: Dialect::Common,
         }
     }
 
@@ -56,6 +74,15 @@ impl<'a> Writer<'a> {
     pub fn without_compression(mut self) -> Self {
         self.compressor = None;
         self
+    }
+
+    /// What follows is written for these readers.
+    pub fn set_dialect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Bytes written so far.
@@ -77,6 +104,20 @@ impl<'a> Writer<'a> {
     /// What was written into memory.
     pub fn into_bytes(self) -> Vec<u8> {
         self.buf
+    }
+
+    /// Bytes in memory.
+    pub fn buffered(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Moves what was written into memory behind `out`; offset and checksum begin anew.
+    pub fn take(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            std::mem::swap(out, &mut self.buf);
+        } else {
+            out.append(&mut self.buf);
+        }
     }
 
     fn flush(&mut self) {
@@ -169,15 +210,20 @@ impl<'a> Writer<'a> {
 
     fn compressed(&mut self, bytes: &[u8]) -> bool {
         let Some(compressor) = &mut self.compressor else { return false };
-        let mut packed = Vec::new();
-        if !compressor.compress(bytes, GAIN_MIN, &mut packed) {
-            return false;
+        /// Room that is kept for the next string.
+        const PACKED_KEPT: usize = 64 << 10;
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        let is_shorter = compressor.compress(bytes, GAIN_MIN, &mut packed);
+        if is_shorter {
+            self.buf.push(0xC3);
+            self.length(packed.len() as u64);
+            self.length(bytes.len() as u64);
+            self.raw(&packed);
         }
-        self.buf.push(0xC3);
-        self.length(packed.len() as u64);
-        self.length(bytes.len() as u64);
-        self.raw(&packed);
-        true
+        packed.shrink_to(PACKED_KEPT);
+        self.packed = packed;
+        is_shorter
     }
 
     pub fn double(&mut self, value: f64) {

@@ -1,5 +1,5 @@
 //! Limits and attributes that the kernel keeps for the process.
-#![expect(unsafe_code, reason = "getrlimit, setrlimit and prctl")]
+#![expect(unsafe_code, reason = "getrlimit, setrlimit, setpriority and prctl")]
 
 use std::io;
 use std::path::Path;
@@ -89,6 +89,24 @@ pub fn set_dumpable(dumpable: bool) -> io::Result<()> {
 pub fn disable_huge_pages() -> io::Result<()> {
     // SAFETY: takes numbers.
     check(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1 as libc::c_ulong, 0, 0, 0) })
+}
+
+/// Lets other threads of the process come before the calling one, for as long as it lives: for work
+/// in the background that must not take the processor from clients.
+#[cfg(target_os = "linux")]
+pub fn step_back() -> io::Result<()> {
+    /// A third of an equal share, where there is not enough for all.
+    const LATER: c_int = 5;
+    // SAFETY: takes numbers. 0 is the calling thread, not the process, on Linux.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    // SAFETY: as above. The kernel cuts off what is beyond the last.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.saturating_add(LATER)) })
+}
+
+/// Threads have no priority of their own here.
+#[cfg(not(target_os = "linux"))]
+pub fn step_back() -> io::Result<()> {
+    Ok(())
 }
 
 /// Sets the file mode creation mask and returns the old one.

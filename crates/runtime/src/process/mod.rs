@@ -12,6 +12,7 @@
 
 pub mod banner;
 pub mod checks;
+pub mod code;
 pub mod crash;
 pub mod daemon;
 pub mod limits;

@@ -9,8 +9,10 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use libc::c_int;
 use tokio::io::Interest;
@@ -95,6 +97,41 @@ pub fn shutdown_requested() -> Option<Signal> {
 pub fn forget_shutdown() {
     UNSEEN.store(false, Ordering::Release);
     REQUESTED.store(0, Ordering::Release);
+}
+
+/// Room for the name of the temporary file.
+const NAME_MAX: usize = 255;
+
+/// The name of a file that goes away if the process ends at once, in the working directory, ended by
+/// a zero; empty: there is none.
+static TEMPORARY: [AtomicU8; NAME_MAX + 1] = [const { AtomicU8::new(0) }; NAME_MAX + 1];
+
+/// A file in the working directory is removed should a second signal end the process at once;
+/// `None`: no longer. One at a time, with a short name.
+pub fn set_temporary_file(name: Option<&Path>) {
+    let name = name.map_or(b"".as_slice(), |name| name.as_os_str().as_bytes());
+    // No part of a name is ever taken for the whole: the first byte comes last.
+    TEMPORARY[0].store(0, Ordering::SeqCst);
+    if name.is_empty() || name.len() > NAME_MAX {
+        return;
+    }
+    for (at, byte) in name.iter().enumerate().skip(1) {
+        TEMPORARY[at].store(*byte, Ordering::SeqCst);
+    }
+    TEMPORARY[name.len()].store(0, Ordering::SeqCst);
+    TEMPORARY[0].store(name[0], Ordering::SeqCst);
+}
+
+/// Async-signal-safe.
+fn remove_temporary_file() {
+    let mut name = [0_u8; NAME_MAX + 1];
+    for (to, from) in name.iter_mut().zip(&TEMPORARY) {
+        *to = from.load(Ordering::SeqCst);
+    }
+    if name[0] != 0 {
+        // SAFETY: a C string: its last byte is always zero.
+        unsafe { libc::unlink(name.as_ptr().cast()) };
+    }
 }
 
 /// While data is loaded the handler's line says so.
@@ -188,6 +225,7 @@ extern "C" fn on_shutdown(signal: c_int) {
         if before != 0 && signal == libc::SIGINT {
             log_from_handler(format_args!("Interrupted again: exiting at once, nothing is saved"));
             super::daemon::remove_pid_file();
+            remove_temporary_file();
             // SAFETY: ends the process without running anything of it.
             unsafe { libc::_exit(1) };
         }

@@ -75,6 +75,8 @@ fn number_text(value: f64) -> Vec<u8> {
     let mut text = Vec::new();
     if value.fract() == 0.0 && value.abs() <= LIMIT {
         stdx::num::write_i64(&mut text, value as i64);
+    } else if value.is_nan() && value.is_sign_negative() {
+        text.extend_from_slice(b"-nan");
     } else {
         stdx::num::write_f64(&mut text, value);
     }
@@ -119,8 +121,16 @@ fn pcall(frame: &mut Frame<'_>) -> Results {
 
 fn command(frame: &mut Frame<'_>, raise: bool) -> Results {
     let outcome = with_words(frame, |frame, words| -> Result<bool, Raised> {
-        // The stack may be full of arguments.
-        frame.room(8, "too many arguments")?;
+        let mut copies = Vec::new();
+        let mut slices = Vec::new();
+        let mut words = words;
+        if !frame.has_room(8) {
+            // The stack is full of arguments: they make room for the reply.
+            copies.extend(words.iter().map(|word| word.to_vec()));
+            slices.extend(copies.iter().map(Vec::as_slice));
+            words = &slices;
+            frame.set_top(0);
+        }
         let core = frame.core;
         let Ok(mut reply) = core.reply.try_borrow_mut() else {
             return Err(frame.raise_reply("commands cannot be called within commands"));

@@ -271,7 +271,7 @@ fn check_names(registered: &[Registered]) -> Result<(), ScriptError> {
         let is_sound = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         if name.is_empty() || !name.iter().all(is_sound) {
             return Err(refusal(
-                "ERR Library names can only contain letters, numbers, or underscores(_) and must be \
+                "ERR Function names can only contain letters, numbers, or underscores(_) and must be \
                  at least one character long",
             ));
         }

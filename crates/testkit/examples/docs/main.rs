@@ -50,6 +50,9 @@ fn run(address: &str) -> io::Result<usize> {
             let transcript = Transcript::parse(block, first).map_err(io::Error::other)?;
             let mut client = Client::connect(address)?;
             client.line("FLUSHALL")?;
+            // Neither is part of a database.
+            client.line("FUNCTION FLUSH")?;
+            client.line("SCRIPT FLUSH")?;
             for step in transcript.steps {
                 match step {
                     Step::Wait(millis) => {

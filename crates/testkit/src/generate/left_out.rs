@@ -16,6 +16,8 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("punsubscribe", "as SUBSCRIBE"),
     ("ssubscribe", "as SUBSCRIBE"),
     ("sunsubscribe", "as SUBSCRIBE"),
+    ("sync", "turns the connection into a replica's"),
+    ("psync", "as SYNC"),
     ("monitor", "is answered by what others do, too"),
 ];
 

@@ -1,8 +1,9 @@
-//! All records of a table.
+//! All records of a table, and those of one that is taken apart.
 
 use super::node::{Child, Node};
 use super::record::Record;
 use super::segment::Segment;
+use std::sync::Arc;
 
 /// See [`super::Dict::iter`].
 #[derive(Clone)]
@@ -37,5 +38,49 @@ impl<'a> Iterator for Iter<'a> {
                 }
             }
         }
+    }
+}
+
+/// See [`super::Dict::into_pieces`].
+pub struct Pieces {
+    /// Children still to come, of each level.
+    path: Vec<std::vec::IntoIter<Child>>,
+}
+
+/// Records that were neighbors in the table.
+pub struct Piece(Segment);
+
+impl Pieces {
+    pub(super) fn new(root: Arc<Node>) -> Self {
+        Self { path: vec![Node::into_children(root).into_iter()] }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        loop {
+            match self.path.last_mut()?.next() {
+                Some(Child::Segment(segment)) => return Some(Piece(segment)),
+                Some(Child::Node { node, .. }) => {
+                    self.path.push(Node::into_children(node).into_iter());
+                }
+                None => {
+                    self.path.pop();
+                }
+            }
+        }
+    }
+}
+
+impl Piece {
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let (record, next) = self.0.next(at)?;
+            at = next;
+            Some(record)
+        })
     }
 }

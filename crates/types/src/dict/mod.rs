@@ -38,8 +38,8 @@ use std::sync::Arc;
 use stdx::hash::{Seed, sip13};
 use stdx::rng::Rng;
 
-pub use iter::Iter;
-use node::Node;
+pub use iter::{Iter, Piece, Pieces};
+use node::{Node, Way};
 pub use record::Record;
 
 /// Cursors of [`Dict::scan`] are below `1 << CURSOR_BITS`.
@@ -121,6 +121,32 @@ impl Dict {
         self.root.get(self.hash(key), key)
     }
 
+    /// Starts the loads that looking for each of these keys, and writing there, will wait for: one
+    /// step of the way at a time for all of them.
+    pub fn prefetch(&self, keys: &[&[u8]]) {
+        const AT_ONCE: usize = 32;
+        for keys in keys.chunks(AT_ONCE) {
+            let mut ways = [Way::new(&self.root, 0); AT_ONCE];
+            let ways = &mut ways[..keys.len()];
+            for (way, key) in ways.iter_mut().zip(keys) {
+                *way = Way::new(&self.root, self.hash(key));
+            }
+            while {
+                ways.iter().for_each(Way::prefetch_child);
+                // Not the first alone.
+                ways.iter_mut().fold(false, |moved, way| way.descend() || moved)
+            } {}
+            for way in &*ways {
+                let (segment, tag) = way.segment();
+                segment.prefetch_bucket(tag);
+            }
+            for way in &*ways {
+                let (segment, tag) = way.segment();
+                segment.prefetch_records(tag);
+            }
+        }
+    }
+
     pub fn contains(&self, key: &[u8]) -> bool {
         self.get(key).is_some()
     }
@@ -174,6 +200,12 @@ impl Dict {
     /// All records, in an order that means nothing.
     pub fn iter(&self) -> Iter<'_> {
         Iter::new(&self.root)
+    }
+
+    /// Takes the table apart, in the order of [`Dict::iter`]: a piece is freed with its item, unless
+    /// a clone shares it.
+    pub fn into_pieces(self) -> Pieces {
+        Pieces::new(self.root)
     }
 
     /// A record at random, each equally likely.

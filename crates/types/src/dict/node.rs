@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stdx::hash::{Seed, sip13};
+use stdx::prefetch::prefetch;
 use stdx::rng::Rng;
 
 use super::record::Record;
@@ -52,6 +53,58 @@ impl Child {
     }
 }
 
+/// A way down to a segment.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    node: &'a Node,
+    hash: u64,
+    level: u32,
+}
+
+impl<'a> Way<'a> {
+    #[inline]
+    pub(super) fn new(root: &'a Node, hash: u64) -> Self {
+        Self { node: root, hash, level: 0 }
+    }
+
+    #[inline]
+    fn child(&self) -> &'a Child {
+        self.node.child(slot_of(self.hash, self.level))
+    }
+
+    /// Asks for the next child.
+    #[inline]
+    pub(super) fn prefetch_child(&self) {
+        let child = (&raw const *self.child()).addr();
+        prefetch(child);
+        prefetch(child + size_of::<Child>() - 1);
+    }
+
+    /// Goes to the next node, if there is one, and asks for it.
+    #[inline]
+    pub(super) fn descend(&mut self) -> bool {
+        let Child::Node { node, .. } = self.child() else { return false };
+        let at = (&raw const **node).addr();
+        prefetch(at);
+        prefetch(at + size_of::<Node>() - 1);
+        self.node = node;
+        self.level += 1;
+        true
+    }
+
+    /// The segment, and the tag under which the hash is there.
+    #[inline]
+    pub(super) fn segment(mut self) -> (&'a Segment, u32) {
+        loop {
+            match self.child() {
+                Child::Segment(segment) => return (segment, tag_of(self.hash, self.level)),
+                Child::Node { node, .. } => self.node = node,
+            }
+            self.level += 1;
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new() -> Self {
         Self::of(Segment::empty(0))
@@ -79,6 +132,11 @@ impl Node {
         self.children.iter().map(Child::earliest).fold(None, earlier)
     }
 
+    /// The children; only the node is copied if it is shared.
+    pub(super) fn into_children(this: Arc<Self>) -> Vec<Child> {
+        Arc::try_unwrap(this).map_or_else(|this| this.children.clone(), |this| this.children)
+    }
+
     pub(super) fn children(&self) -> &[Child] {
         &self.children
     }
@@ -90,14 +148,8 @@ impl Node {
 
     #[inline]
     pub(super) fn get(&self, hash: u64, key: &[u8]) -> Option<Record<'_>> {
-        let (mut node, mut level) = (self, 0);
-        loop {
-            match node.child(slot_of(hash, level)) {
-                Child::Segment(segment) => return segment.get(tag_of(hash, level), key),
-                Child::Node { node: next, .. } => node = next,
-            }
-            level += 1;
-        }
+        let (segment, tag) = Way::new(self, hash).segment();
+        segment.get(tag, key)
     }
 
     /// Says whether the key is new.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use stdx::prefetch::{LINE, prefetch};
 use stdx::rng::Rng;
 
 use super::earlier;
@@ -176,6 +177,28 @@ impl Segment {
             }
         }
         None
+    }
+
+    /// Asks for the bucket where a search for this tag starts, and for what a write looks at.
+    #[inline]
+    pub(super) fn prefetch_bucket(&self, tag: u32) {
+        prefetch((&raw const self.buckets[self.home(tag)]).addr());
+        prefetch(self.buckets.as_ptr().addr() - COUNTS);
+        prefetch(self.arena.as_ptr().addr() - COUNTS);
+    }
+
+    /// Asks for the records that this tag leads to, of a bucket that was asked for before.
+    #[inline]
+    pub(super) fn prefetch_records(&self, tag: u32) {
+        let bucket = &self.buckets[self.home(tag)];
+        let mut matches = bucket.matches(tag);
+        while matches != 0 {
+            let word = bucket.0[matches.trailing_zeros() as usize];
+            let record = self.arena.as_ptr().addr() + offset_of(word);
+            prefetch(record);
+            prefetch(record + LINE / 2);
+            matches &= matches - 1;
+        }
     }
 
     #[inline]

@@ -1,8 +1,8 @@
 //! The hash: fields with values, each of which may expire.
 //!
-//! A small hash is one listpack: pairs of field and value (form 0), or, once a field has had an
+//! A small hash is one lean block: pairs of field and value (form 0), or, once a field has had an
 //! expiry, triples of field, value and expiry in milliseconds since 1970 (form 1), by rising expiry,
-//! those without one (0) behind. Both are the blocks of Redis's RDB files. A large hash is a
+//! those without one (0) behind. As listpacks both are what RDB files hold. A large hash is a
 //! [`Dict`]. A hash never becomes small again, and never loses form 1 but to become large, as in
 //! Redis.
 //!
@@ -18,7 +18,8 @@ mod tests;
 use crate::Limits;
 use crate::collection::{Collection, Type, View as _, any_ways};
 use crate::dict::Dict;
-use crate::listpack::{self, Corrupt, Element, Listpack, Pos};
+use crate::lean::{self, Lean, Pos};
+use crate::listpack::{self, Corrupt, Element};
 pub use view::{Field, Fields, HashView, Live};
 
 /// The form of packed blocks of triples.
@@ -30,14 +31,14 @@ pub struct Hash(Shape);
 
 #[derive(Clone, Debug)]
 enum Shape {
-    Packed(Listpack),
-    Expiring(Listpack),
+    Packed(Lean),
+    Expiring(Lean),
     Large(Dict),
 }
 
 impl Default for Hash {
     fn default() -> Self {
-        Self(Shape::Packed(Listpack::new()))
+        Self(Shape::Packed(Lean::new()))
     }
 }
 
@@ -61,19 +62,26 @@ impl Ttl {
 }
 
 impl Hash {
-    /// Takes over a foreign listpack of pairs (form 0) or triples (form 1), if it is one and names no
-    /// field twice, in the shape that `limits` give it.
-    pub fn from_listpack(form: u8, bytes: Vec<u8>, limits: &Limits) -> Result<Self, Corrupt> {
-        let elements = listpack::validate(&bytes)?;
+    /// The hash of a foreign listpack of pairs (form 0) or triples (form 1), if it is one and names
+    /// no field twice, in the shape that `limits` give it.
+    pub fn from_listpack(form: u8, bytes: &[u8], limits: &Limits) -> Result<Self, Corrupt> {
+        let elements = listpack::validate(bytes)?;
         let of_field = 2 + usize::from(form == EXPIRING);
         if elements % of_field != 0 {
             return Err(Corrupt);
         }
-        let view = HashView::packed(form, &bytes);
+        let elements = listpack::View::of(bytes).iter();
+        if form == EXPIRING && has_bad_expiry(elements.clone()) {
+            return Err(Corrupt);
+        }
+        let mut pack = Lean::with_capacity(bytes.len());
+        elements.for_each(|element| pack.append(element));
+        let mut hash =
+            Self(if form == EXPIRING { Shape::Expiring(pack) } else { Shape::Packed(pack) });
         let mut names = stdx::hash::Set::with_hasher(limits.seed);
         let mut last = Some(0);
-        let mut is_small = elements / of_field <= limits.hash_entries;
-        for field in view.iter() {
+        let mut is_small = hash.view().len() <= limits.hash_entries;
+        for field in hash.view().iter() {
             // Falls from Some to None once, at most.
             let in_order = match (last, field.expiry) {
                 (Some(last), Some(at)) => last <= at,
@@ -86,10 +94,6 @@ impl Hash {
             last = field.expiry;
             is_small &= field.name.len().max(field.value.len()) <= limits.hash_value_bytes;
         }
-        if form == EXPIRING && bytes_have_bad_expiry(&bytes) {
-            return Err(Corrupt);
-        }
-        let mut hash = Self::from_packed(form, bytes);
         if !is_small {
             hash.enlarge(limits);
         }
@@ -198,7 +202,7 @@ impl Hash {
     /// From pairs to triples.
     fn widen(&mut self) {
         let Shape::Packed(pack) = &self.0 else { return };
-        let mut wide = Listpack::with_capacity(pack.total_bytes() + pack.len());
+        let mut wide = Lean::with_capacity(pack.as_bytes().len() + pack.len());
         for field in self.view().iter() {
             wide.append(field.name);
             wide.append(field.value);
@@ -218,40 +222,37 @@ impl Hash {
 }
 
 /// Whether an expiry is not written as a number that is positive or 0.
-fn bytes_have_bad_expiry(block: &[u8]) -> bool {
-    let mut elements = listpack::View::of(block).iter();
+fn has_bad_expiry(mut elements: listpack::Iter<'_>) -> bool {
     std::iter::from_fn(|| elements.nth(2)).any(|element| !matches!(element, Element::Int(0..)))
 }
 
 /// Where the triple of a field is, and its expiry.
-fn expiry_in(view: listpack::View<'_>, name: &[u8]) -> Option<(Pos, Option<i64>)> {
+fn expiry_in(view: lean::View<'_>, name: &[u8]) -> Option<(Pos, Option<i64>)> {
     let at = view.find(name, 2)?;
     Some((at, view::expiry_of(view.get(view.after(view.after(at))))))
 }
 
 /// Takes a triple out; says whether there was one.
-fn take_triple(pack: &mut Listpack, name: &[u8]) -> bool {
+fn take_triple(pack: &mut Lean, name: &[u8]) -> bool {
     pack.view().find(name, 2).is_some_and(|at| pack.delete(at, 3) > 0)
 }
 
 /// Puts a triple in before those that expire no earlier: the order of Redis.
-fn put_triple(pack: &mut Listpack, name: &[u8], value: &[u8], expiry: Option<i64>) {
+fn put_triple(pack: &mut Lean, name: &[u8], value: &[u8], expiry: Option<i64>) {
     let at = expiry.map_or(pack.view().end(), |expiry| place_of(pack.view(), expiry));
     pack.insert_before(at, name);
     let at = pack.insert_after(at, value);
     pack.insert_after(at, expiry.unwrap_or(0));
 }
 
-fn place_of(view: listpack::View<'_>, expiry: i64) -> Pos {
-    let mut at = view.end();
-    let mut next = view.first();
-    while let Some(here) = next {
-        let last = view.after(view.after(here));
+fn place_of(view: lean::View<'_>, expiry: i64) -> Pos {
+    let mut at = view.start();
+    while at != view.end() {
+        let last = view.after(view.after(at));
         if view::expiry_of(view.get(last)).is_none_or(|other| other >= expiry) {
-            at = here;
             break;
         }
-        next = view.next(last);
+        at = view.after(last);
     }
     at
 }
@@ -277,7 +278,7 @@ impl Collection for Hash {
     }
 
     fn from_packed(form: u8, bytes: Vec<u8>) -> Self {
-        let pack = if bytes.is_empty() { Listpack::new() } else { Listpack::from_bytes(bytes) };
+        let pack = Lean::from_bytes(bytes);
         Self(if form == EXPIRING { Shape::Expiring(pack) } else { Shape::Packed(pack) })
     }
 
@@ -294,6 +295,12 @@ impl Collection for Hash {
             Shape::Packed(pack) => Ok((0, pack.into_bytes())),
             Shape::Expiring(pack) => Ok((EXPIRING, pack.into_bytes())),
             Shape::Large(_) => Err(self),
+        }
+    }
+
+    fn prefetch(&self, names: &[&[u8]]) {
+        if let Shape::Large(dict) = &self.0 {
+            dict.prefetch(names);
         }
     }
 

@@ -1,17 +1,21 @@
 //! The form of a hash in RDB files: its listpack, or fields and values, with expiries where there
 //! are any. A block of triples none of which expires is written as pairs, which older servers know.
 
-use super::{Hash, HashView, Ttl};
+use super::{Hash, HashView, Shape, Ttl};
 use crate::collection::{Collection as _, View as _};
+use crate::dict::Pieces;
 use crate::limits::Limits;
 use crate::listpack::{Digits, Listpack};
 use crate::persist::Persist;
 use rdb::opcode::value;
-use rdb::{Error, Item, Reader, Writer, listpack, ziplist, zipmap};
+use rdb::{Dialect, Error, Item, Reader, Writer, listpack, ziplist, zipmap};
 
 impl Persist for HashView<'_> {
-    fn kind(self) -> u8 {
-        match (self.as_listpack().is_some(), self.expiring() > 0) {
+    fn kind(self, dialect: Dialect) -> u8 {
+        if self.expiring() > 0 && dialect == Dialect::Valkey9 {
+            return value::HASH_2;
+        }
+        match (self.is_packed(), self.expiring() > 0) {
             (true, false) => value::HASH_LISTPACK,
             (true, true) => value::HASH_LISTPACK_EX,
             (false, false) => value::HASH,
@@ -20,15 +24,24 @@ impl Persist for HashView<'_> {
     }
 
     fn save(self, out: &mut Writer<'_>) {
-        match self.kind() {
-            value::HASH_LISTPACK_EX => {
-                out.millis(self.earliest_expiry().unwrap_or(0));
-                if let Some((_, view)) = self.as_listpack() {
-                    out.string(Listpack::of_view(view).as_bytes());
+        match self.kind(out.dialect()) {
+            value::HASH_2 => {
+                out.length(self.len() as u64);
+                let (mut name, mut text) = (Digits::default(), Digits::default());
+                for field in self.iter() {
+                    out.string(field.name.text(&mut name));
+                    out.string(field.value.text(&mut text));
+                    out.millis(field.expiry.unwrap_or(NEVER));
                 }
             }
-            value::HASH_LISTPACK => match self.as_listpack() {
-                Some((0, view)) => out.string(Listpack::of_view(view).as_bytes()),
+            value::HASH_LISTPACK_EX => {
+                out.millis(self.earliest_expiry().unwrap_or(0));
+                if let Some((_, pack)) = self.to_listpack() {
+                    out.string(pack.as_bytes());
+                }
+            }
+            value::HASH_LISTPACK => match self.to_listpack() {
+                Some((0, pack)) => out.string(pack.as_bytes()),
                 _ => out.string(pairs_of(self).as_bytes()),
             },
             kind => {
@@ -40,6 +53,9 @@ impl Persist for HashView<'_> {
         }
     }
 }
+
+/// The expiry of a field that has none, in Valkey's form.
+const NEVER: i64 = -1;
 
 fn pairs_of(hash: HashView<'_>) -> Listpack {
     let mut pack = Listpack::new();
@@ -60,11 +76,58 @@ fn save_fields(hash: HashView<'_>, first: Option<i64>, out: &mut Writer<'_>) {
     let (mut name, mut value) = (Digits::default(), Digits::default());
     for field in hash.iter() {
         if let Some(first) = first {
-            let behind = |at: i64| at.saturating_sub(first).saturating_add(1);
-            out.length(field.expiry.map_or(0, behind).cast_unsigned());
+            save_expiry(field.expiry, first, out);
         }
         out.string(field.name.text(&mut name));
         out.string(field.value.text(&mut value));
+    }
+}
+
+fn save_expiry(expiry: Option<i64>, first: i64, out: &mut Writer<'_>) {
+    let behind = |at: i64| at.saturating_sub(first).saturating_add(1);
+    out.length(expiry.map_or(0, behind).cast_unsigned());
+}
+
+/// A large hash on its way into a file.
+pub(crate) struct Saving {
+    /// The earliest expiry, if fields have one.
+    first: Option<i64>,
+    len: Option<usize>,
+    pieces: Pieces,
+}
+
+impl Saving {
+    /// `None`: it is packed.
+    pub(crate) fn new(hash: Hash) -> Option<Self> {
+        let Shape::Large(dict) = hash.0 else { return None };
+        let first = || dict.iter().filter_map(|record| record.expiry).min().unwrap_or(0);
+        let first = (dict.expiring() > 0).then(first);
+        Some(Self { first, len: Some(dict.len()), pieces: dict.into_pieces() })
+    }
+
+    /// Writes on until `end`; returns whether there is more.
+    pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        let for_valkey = out.dialect() == Dialect::Valkey9;
+        if let Some(len) = self.len.take() {
+            if let Some(first) = self.first.filter(|_| !for_valkey) {
+                out.millis(first);
+            }
+            out.length(len as u64);
+        }
+        while out.offset() < end {
+            let Some(piece) = self.pieces.next() else { return false };
+            for record in piece.records() {
+                if let Some(first) = self.first.filter(|_| !for_valkey) {
+                    save_expiry(record.expiry, first, out);
+                }
+                out.string(record.key);
+                out.string(record.value);
+                if self.first.is_some() && for_valkey {
+                    out.millis(record.expiry.unwrap_or(NEVER));
+                }
+            }
+        }
+        true
     }
 }
 
@@ -115,7 +178,7 @@ pub(crate) fn load_valkey(reader: &mut Reader<'_>, limits: &Limits) -> Result<Ha
         text.clear();
         reader.string_into(&mut name)?;
         reader.string_into(&mut text)?;
-        let expiry = Some(reader.millis()?).filter(|at| *at != -1);
+        let expiry = Some(reader.millis()?).filter(|at| *at != NEVER);
         load.set(&name, &text, expiry)?;
     }
     load.end()
@@ -182,7 +245,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// The block as it is, if ours would be written so; else its elements.
+    /// The elements as they stand, if ours would be written so; else one by one.
     fn listpack(&mut self, block: &[u8], expiring: bool) -> Result<(), Error> {
         let mut items = listpack::items(block)?;
         for item in &mut items {
@@ -191,7 +254,7 @@ impl Load<'_> {
         if !items.is_canonical() {
             return self.items(listpack::items(block)?, expiring);
         }
-        let hash = Hash::from_listpack(u8::from(expiring), block.to_vec(), self.limits);
+        let hash = Hash::from_listpack(u8::from(expiring), block, self.limits);
         self.hash = hash.map_err(|_| Error::Corrupt("Hash listpack integrity check failed."))?;
         Ok(())
     }

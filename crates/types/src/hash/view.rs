@@ -5,7 +5,8 @@ use stdx::rng::Rng;
 use crate::collection::View;
 use crate::dict::{self, Dict, Record};
 use crate::digest::{Digest, Kind};
-use crate::listpack::{self, Element};
+use crate::lean;
+use crate::listpack::{Element, Listpack};
 
 /// A borrowed hash of either shape, with all its fields, those included whose time has passed.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +15,7 @@ pub struct HashView<'a>(Shape<'a>);
 #[derive(Clone, Copy, Debug)]
 enum Shape<'a> {
     /// Field, value; or field, value, expiry.
-    Packed(listpack::View<'a>, bool),
+    Packed(lean::View<'a>, bool),
     Large(&'a Dict),
 }
 
@@ -45,13 +46,9 @@ pub(super) fn expiry_of(element: Element<'_>) -> Option<i64> {
 }
 
 impl<'a> HashView<'a> {
-    /// Of a whole listpack, or of no bytes.
+    #[inline]
     pub(super) fn packed(form: u8, bytes: &'a [u8]) -> Self {
-        let view = match bytes {
-            [] => listpack::View::of_body(&[], 0),
-            block => listpack::View::of(block),
-        };
-        Self(Shape::Packed(view, form == super::EXPIRING))
+        Self(Shape::Packed(lean::View::of(bytes), form == super::EXPIRING))
     }
 
     pub(super) fn large(dict: &'a Dict) -> Self {
@@ -96,7 +93,7 @@ impl<'a> HashView<'a> {
     pub fn to_hash(self) -> super::Hash {
         match self.0 {
             Shape::Packed(view, expires) => {
-                let pack = listpack::Listpack::of_view(view);
+                let pack = view.to_lean();
                 super::Hash(if expires {
                     super::Shape::Expiring(pack)
                 } else {
@@ -107,12 +104,25 @@ impl<'a> HashView<'a> {
         }
     }
 
-    /// The listpack: form 0 of pairs, form 1 of triples with the expiry, 0 for none, in its order.
-    pub fn as_listpack(self) -> Option<(u8, listpack::View<'a>)> {
+    /// As files hold a small hash: form 0 of pairs, form 1 of triples with the expiry, 0 for none, in
+    /// its order.
+    pub fn to_listpack(self) -> Option<(u8, Listpack)> {
         match self.0 {
-            Shape::Packed(view, expires) => Some((u8::from(expires), view)),
+            Shape::Packed(view, expires) => Some((u8::from(expires), view.to_listpack())),
             Shape::Large(_) => None,
         }
+    }
+
+    /// Names and values in turn, if they are all that there is in one block.
+    pub fn pairs(self) -> Option<lean::Iter<'a>> {
+        match self.0 {
+            Shape::Packed(view, false) => Some(view.iter()),
+            Shape::Packed(_, true) | Shape::Large(_) => None,
+        }
+    }
+
+    pub(super) fn is_packed(self) -> bool {
+        matches!(self.0, Shape::Packed(..))
     }
 
     /// Fields that have an expiry.
@@ -171,7 +181,7 @@ pub struct Fields<'a>(Source<'a>);
 
 #[derive(Clone)]
 enum Source<'a> {
-    Packed(listpack::Iter<'a>, bool),
+    Packed(lean::Iter<'a>, bool),
     Large(dict::Iter<'a>),
 }
 

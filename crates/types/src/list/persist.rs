@@ -2,38 +2,71 @@
 
 use super::fill::Fill;
 use super::run::Run;
-use super::{End, List, ListView, MAX_ELEMENT_BYTES, push};
+use super::{End, List, ListView, MAX_ELEMENT_BYTES, Shape, push};
 use crate::collection::{Collection as _, View as _};
 use crate::limits::Limits;
 use crate::listpack::{self, Element, Listpack};
 use crate::persist::{Persist, element};
-use crate::tree::Tree;
+use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value::{self, NODE_PACKED, NODE_PLAIN};
-use rdb::{Error, Reader, Writer, ziplist};
+use rdb::{Dialect, Error, Reader, Writer, ziplist};
 
 /// A chunk of one text longer than this is written as that text.
 const PLAIN_BYTES_MIN: usize = 8 << 10;
 
 impl Persist for ListView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, _: Dialect) -> u8 {
         value::LIST_QUICKLIST_2
     }
 
     fn save(self, out: &mut Writer<'_>) {
         let all = 0..self.len();
         out.length(self.runs(all.clone()).count() as u64);
-        for run in self.runs(all) {
-            match run.at(0) {
-                Some(Element::Bytes(text)) if run.len() == 1 && text.len() > PLAIN_BYTES_MIN => {
-                    out.length(NODE_PLAIN);
-                    out.string(text);
-                }
-                _ => {
-                    out.length(NODE_PACKED);
-                    out.string(Listpack::of_view(run).as_bytes());
-                }
-            }
+        self.runs(all).for_each(|run| save_run(run, out));
+    }
+}
+
+fn save_run(run: listpack::View<'_>, out: &mut Writer<'_>) {
+    match run.at(0) {
+        Some(Element::Bytes(text)) if run.len() == 1 && text.len() > PLAIN_BYTES_MIN => {
+            out.length(NODE_PLAIN);
+            out.string(text);
         }
+        _ => {
+            out.length(NODE_PACKED);
+            out.string(Listpack::of_view(run).as_bytes());
+        }
+    }
+}
+
+/// A large list on its way into a file.
+pub(crate) struct Saving {
+    tree: Tree<Run>,
+    begun: bool,
+}
+
+impl Saving {
+    /// `None`: it is packed.
+    pub(crate) fn new(list: List) -> Option<Self> {
+        match list.shape {
+            Shape::Packed(_) => None,
+            Shape::Large(tree) => Some(Self { tree, begun: false }),
+        }
+    }
+
+    /// Writes on until `end`; returns whether there is more.
+    pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        if !self.begun {
+            out.length(self.tree.range(0..usize::MAX).count() as u64);
+            self.begun = true;
+        }
+        while out.offset() < end {
+            let Some(run) = self.tree.first() else { return false };
+            save_run(run.view(), out);
+            let len = run.len();
+            self.tree.remove(0..len, 0);
+        }
+        !self.tree.is_empty()
     }
 }
 

@@ -11,11 +11,42 @@ pub enum Element<'a> {
     Int(i64),
     /// Any other text. Blocks from elsewhere may hold decimal numbers so, too.
     Bytes(&'a [u8]),
+    /// Text in two parts, of at most [`TEXT_ROOM`] bytes: one that shares its beginning with others.
+    Joined(&'a [u8], &'a [u8]),
 }
 
-/// Room for the text of an integer: see [`Element::text`].
-#[derive(Clone, Debug, Default)]
-pub struct Digits([u8; num::I64_TEXT_MAX]);
+/// An element as it stands in its block: what follows its text may be read, too.
+#[derive(Clone, Copy, Debug)]
+pub enum Raw<'a> {
+    Int(i64),
+    /// So many bytes, with which these begin.
+    Text(&'a [u8], usize),
+    /// So many bytes of each.
+    Joined([&'a [u8]; 2], [usize; 2]),
+}
+
+impl<'a> From<Element<'a>> for Raw<'a> {
+    fn from(element: Element<'a>) -> Self {
+        match element {
+            Element::Int(value) => Self::Int(value),
+            Element::Bytes(text) => Self::Text(text, text.len()),
+            Element::Joined(start, rest) => Self::Joined([start, rest], [start.len(), rest.len()]),
+        }
+    }
+}
+
+/// Bytes of the longest text that [`Digits`] have room for.
+pub(crate) const TEXT_ROOM: usize = 64;
+
+/// Room for text that does not stand in one piece: see [`Element::text`].
+#[derive(Clone, Debug)]
+pub struct Digits([u8; TEXT_ROOM]);
+
+impl Default for Digits {
+    fn default() -> Self {
+        Self([0; TEXT_ROOM])
+    }
+}
 
 impl<'a> From<&'a [u8]> for Element<'a> {
     /// The form in which the peers store `text`.
@@ -62,6 +93,7 @@ impl PartialEq for Element<'_> {
         match (*self, *other) {
             (Self::Int(a), Self::Int(b)) => a == b,
             (element, Self::Bytes(text)) | (Self::Bytes(text), element) => element.eq_bytes(text),
+            (element, joined) => element.eq_bytes(joined.text(&mut Digits::default())),
         }
     }
 }
@@ -75,6 +107,7 @@ impl<'a> Element<'a> {
         match self {
             Self::Int(value) => num::decimal_len(value),
             Self::Bytes(text) => text.len(),
+            Self::Joined(start, rest) => start.len() + rest.len(),
         }
     }
 
@@ -84,6 +117,16 @@ impl<'a> Element<'a> {
         match self {
             Self::Int(value) => parse(text) == Some(value),
             Self::Bytes(own) => own == text,
+            Self::Joined(start, rest) => text.strip_prefix(start) == Some(rest),
+        }
+    }
+
+    /// The parts of its text, unless it is an integer.
+    pub(crate) fn parts(self) -> Option<[&'a [u8]; 2]> {
+        match self {
+            Self::Int(_) => None,
+            Self::Bytes(text) => Some([text, &[]]),
+            Self::Joined(start, rest) => Some([start, rest]),
         }
     }
 
@@ -98,6 +141,10 @@ impl<'a> Element<'a> {
         match self {
             Self::Int(value) => num::write_i64(out, value),
             Self::Bytes(text) => out.extend_from_slice(text),
+            Self::Joined(start, rest) => {
+                out.extend_from_slice(start);
+                out.extend_from_slice(rest);
+            }
         }
     }
 
@@ -108,8 +155,17 @@ impl<'a> Element<'a> {
         'a: 'b,
     {
         match self {
-            Self::Int(value) => num::decimal(&mut digits.0, value),
+            Self::Int(value) => {
+                let (room, _) = digits.0.split_first_chunk_mut().expect("room for 20 digits");
+                num::decimal(room, value)
+            }
             Self::Bytes(text) => text,
+            Self::Joined(start, rest) => {
+                let len = start.len() + rest.len();
+                digits.0[..start.len()].copy_from_slice(start);
+                digits.0[start.len()..len].copy_from_slice(rest);
+                &digits.0[..len]
+            }
         }
     }
 
@@ -125,6 +181,7 @@ impl<'a> Element<'a> {
         match self {
             Self::Int(value) => Some(value),
             Self::Bytes(text) => parse(text),
+            joined @ Self::Joined(..) => parse(joined.text(&mut Digits::default())),
         }
     }
 }
@@ -137,17 +194,18 @@ pub(crate) struct Encoded<'a> {
     /// Bytes of `ends` before the data, and in all.
     head: u8,
     filled: u8,
-    data: &'a [u8],
+    data: [&'a [u8]; 2],
 }
 
 impl<'a> Encoded<'a> {
     #[inline]
     pub(crate) fn of(element: Element<'a>) -> Self {
         let (head, data) = match element {
-            Element::Int(value) => (Head::of_int(value), &[][..]),
-            Element::Bytes(text) => (Head::of_len(text.len()), text),
+            Element::Int(value) => (Head::of_int(value), [&[][..], &[]]),
+            Element::Bytes(text) => (Head::of_len(text.len()), [text, &[]]),
+            Element::Joined(start, rest) => (Head::of_len(element.len()), [start, rest]),
         };
-        let before = usize::from(head.len) + data.len();
+        let before = usize::from(head.len) + data[0].len() + data[1].len();
         let mut ends = [0; 14];
         ends[..9].copy_from_slice(&head.bytes);
         let back = back_bytes(before);
@@ -166,14 +224,15 @@ impl<'a> Encoded<'a> {
     /// Bytes it takes in a block.
     #[inline]
     pub(crate) fn size(&self) -> usize {
-        usize::from(self.filled) + self.data.len()
+        usize::from(self.filled) + self.data[0].len() + self.data[1].len()
     }
 
     #[inline]
     pub(crate) fn push_to(&self, out: &mut Vec<u8>) {
         let (head, filled) = (usize::from(self.head), usize::from(self.filled));
         out.extend_from_slice(&self.ends[..head]);
-        out.extend_from_slice(self.data);
+        out.extend_from_slice(self.data[0]);
+        out.extend_from_slice(self.data[1]);
         out.extend_from_slice(&self.ends[head..filled]);
     }
 
@@ -182,9 +241,11 @@ impl<'a> Encoded<'a> {
     pub(crate) fn fill(&self, out: &mut [u8]) {
         let (head, filled) = (usize::from(self.head), usize::from(self.filled));
         let (start, rest) = out.split_at_mut(head);
-        let (data, back) = rest.split_at_mut(self.data.len());
+        let (data, rest) = rest.split_at_mut(self.data[0].len());
+        let (more, back) = rest.split_at_mut(self.data[1].len());
         start.copy_from_slice(&self.ends[..head]);
-        data.copy_from_slice(self.data);
+        data.copy_from_slice(self.data[0]);
+        more.copy_from_slice(self.data[1]);
         back.copy_from_slice(&self.ends[head..filled]);
     }
 }

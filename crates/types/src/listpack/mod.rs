@@ -36,8 +36,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use element::Encoded;
-pub use element::{Digits, Element};
+pub use element::{Digits, Element, Raw};
+pub(crate) use element::{Encoded, TEXT_ROOM};
 pub(crate) use view::delete_equal;
 pub use view::{Iter, Pos, View};
 
@@ -89,6 +89,11 @@ pub fn validate(bytes: &[u8]) -> Result<usize, Corrupt> {
         return Err(Corrupt);
     }
     Ok(count)
+}
+
+/// Bytes that an element takes in a block.
+pub(crate) fn bytes_of(element: Element<'_>) -> usize {
+    Encoded::of(element).size()
 }
 
 /// An owned block.

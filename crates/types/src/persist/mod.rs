@@ -11,12 +11,18 @@ use crate::limits::Limits;
 use crate::listpack::Element;
 use crate::{hash, list, set, stream, zset};
 use rdb::opcode::{VALKEY_MIN, value};
-use rdb::{Error, Item, Reader, Writer, module};
+use rdb::{Dialect, Error, Item, Reader, Writer, module};
+
+mod saving;
+#[cfg(test)]
+mod tests;
+
+pub use saving::Saving;
 
 /// How a collection is written.
 pub(crate) trait Persist: View {
     /// The type that stands before the value.
-    fn kind(self) -> u8;
+    fn kind(self, dialect: Dialect) -> u8;
 
     /// Writes the value.
     fn save(self, out: &mut Writer<'_>);
@@ -33,11 +39,11 @@ pub enum Saved<'a> {
 
 impl Saved<'_> {
     /// The type that stands before the value: one of [`rdb::opcode::value`].
-    pub fn kind(self) -> u8 {
+    pub fn kind(self, dialect: Dialect) -> u8 {
         match self {
             Self::Int(_) | Self::Text(_) => value::STRING,
-            Self::Packed(packed) => with_packed!(packed, view => view.kind(), value::STRING),
-            Self::Any(any) => with_any!(any, one => one.view().kind()),
+            Self::Packed(packed) => with_packed!(packed, view => view.kind(dialect), value::STRING),
+            Self::Any(any) => with_any!(any, one => one.view().kind(dialect)),
         }
     }
 
@@ -55,7 +61,7 @@ impl Saved<'_> {
 
     /// The payload that DUMP answers.
     pub fn payload(self) -> Vec<u8> {
-        let kind = self.kind();
+        let kind = self.kind(Dialect::Common);
         let mut out = Writer::new();
         out.u8(kind);
         self.save(&mut out);
@@ -83,7 +89,7 @@ pub fn load(
         value::LIST | value::LIST_ZIPLIST | value::LIST_QUICKLIST | value::LIST_QUICKLIST_2 => {
             Any::List(list::persist::load(kind, reader, limits)?)
         }
-        value::SET | value::SET_INTSET | value::SET_LISTPACK => {
+        value::SET | value::SET_INTSET | value::SET_LISTPACK | value::SET_EXPIRING => {
             Any::Set(set::persist::load(kind, reader, limits)?)
         }
         value::ZSET | value::ZSET_2 | value::ZSET_ZIPLIST | value::ZSET_LISTPACK => {
@@ -139,6 +145,3 @@ pub(crate) fn has_duplicates(mut elements: Vec<Item<'_>>) -> bool {
     elements.sort_unstable();
     elements.windows(2).any(|pair| pair[0] == pair[1])
 }
-
-#[cfg(test)]
-mod tests;

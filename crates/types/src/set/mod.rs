@@ -8,6 +8,9 @@
 //!
 //! The first two are packed. An intset that grows too large becomes a hashtable; one that is given
 //! a text becomes a listpack if that holds them all. A set never goes back by itself.
+//!
+//! Members may expire; a set with such a member is a hashtable. Nothing expires by itself here: a
+//! view hides what has expired for who looks, [`Collection::expire`] removes what is due.
 
 mod combine;
 pub(crate) mod persist;
@@ -23,11 +26,12 @@ use crate::Limits;
 use crate::collection::{Collection, Type, View as _, any_ways};
 use crate::dict::Dict;
 use crate::intset::{self, IntSet};
-use crate::listpack::{self, Digits, Listpack};
+use crate::lean::{self, Lean};
+use crate::listpack::Digits;
 use stdx::Rng;
 
 /// The forms of packed sets.
-const LISTPACK: u8 = 0;
+const LIST: u8 = 0;
 const INTSET: u8 = 1;
 
 /// An intset has at most so many integers, whatever the configuration says.
@@ -40,7 +44,7 @@ pub struct Set(Shape);
 #[derive(Clone, Debug)]
 enum Shape {
     Ints(Vec<u8>),
-    List(Listpack),
+    List(Lean),
     Large(Dict),
 }
 
@@ -50,14 +54,14 @@ pub struct Malformed;
 
 impl Default for Set {
     fn default() -> Self {
-        Self(Shape::List(Listpack::new()))
+        Self(Shape::List(Lean::new()))
     }
 }
 
 impl Set {
     /// An empty intset: what unions and differences start with.
     pub fn ints() -> Self {
-        Self(Shape::Ints(intset::empty()))
+        Self(Shape::Ints(Vec::new()))
     }
 
     /// An empty hashtable.
@@ -77,10 +81,9 @@ impl Set {
     }
 
     /// A foreign intset, checked in full; made a hashtable if it has too many members.
-    pub fn of_intset(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Malformed> {
-        let count = IntSet::parse(&bytes).map_err(|_| Malformed)?.len();
-        let mut set = Self(Shape::Ints(bytes));
-        if count > limits.set_intset_entries {
+    pub fn of_intset(bytes: &[u8], limits: &Limits) -> Result<Self, Malformed> {
+        let mut set = Self(Shape::Ints(intset::of_redis(bytes).map_err(|_| Malformed)?));
+        if set.view().len() > limits.set_intset_entries {
             set.enlarge(limits);
         }
         Ok(set)
@@ -153,6 +156,33 @@ impl Set {
         }
     }
 
+    /// Gives a member an expiry other than 0, or takes it away; `false` if there is no such member, or
+    /// none to take away.
+    pub fn set_expiry(&mut self, member: &[u8], expiry: Option<i64>, limits: &Limits) -> bool {
+        let Some(old) = self.view().expiry(member) else { return false };
+        if old.or(expiry).is_none() {
+            return false;
+        }
+        if !matches!(self.0, Shape::Large(_)) {
+            self.enlarge(limits);
+        }
+        if let Shape::Large(dict) = &mut self.0 {
+            dict.insert(member, b"", expiry);
+        }
+        true
+    }
+
+    /// Adds a member that expires, or changes when it does; whether it is new.
+    pub fn add_expiring(&mut self, member: &[u8], expiry: i64, limits: &Limits) -> bool {
+        if !matches!(self.0, Shape::Large(_)) {
+            self.enlarge(limits);
+        }
+        match &mut self.0 {
+            Shape::Large(dict) => dict.insert(member, b"", Some(expiry)),
+            Shape::Ints(_) | Shape::List(_) => false,
+        }
+    }
+
     /// Takes a member at random away.
     pub fn pop(&mut self, rng: &mut Rng) -> Option<Vec<u8>> {
         let member = self.view().random(rng)?.to_vec();
@@ -177,14 +207,11 @@ impl Set {
             view.iter().filter(|member| gone.next_if(|gone| member.eq_bytes(gone)).is_none());
         let left = match view {
             SetView::Ints(_) => {
-                let mut block = intset::empty();
-                kept.filter_map(Member::as_i64).for_each(|value| {
-                    intset::insert(&mut block, value);
-                });
-                Shape::Ints(block)
+                let kept: Vec<i64> = kept.filter_map(Member::as_i64).collect();
+                Shape::Ints(intset::block_of(kept.into_iter()))
             }
             _ => {
-                let mut list = Listpack::new();
+                let mut list = Lean::new();
                 kept.for_each(|member| list.append(member));
                 Shape::List(list)
             }
@@ -199,21 +226,16 @@ impl Set {
         if matches!(self.0, Shape::Ints(_)) || self.view().len() > max {
             return;
         }
-        // Ascending, each insertion is at the end.
         let mut values: Vec<i64> = self.view().iter().filter_map(Member::as_i64).collect();
         values.sort_unstable();
-        let mut block = intset::empty();
-        for value in values {
-            intset::insert(&mut block, value);
-        }
-        self.0 = Shape::Ints(block);
+        self.0 = Shape::Ints(intset::block_of(values.into_iter()));
     }
 
     /// Makes an intset what holds it and `member`, which is no integer: a listpack, or else a
     /// hashtable.
     fn leave_ints(&mut self, member: Member<'_>, limits: &Limits) {
         let SetView::Ints(ints) = self.view() else { return };
-        let mut list = Listpack::new();
+        let mut list = Lean::new();
         ints.iter().for_each(|value| list.append(value));
         let ends = [ints.get(0), ints.len().checked_sub(1).and_then(|last| ints.get(last))];
         let longest = ends.iter().flatten().map(|value| stdx::num::decimal_len(*value)).max();
@@ -239,7 +261,7 @@ impl Set {
 }
 
 /// Whether `member` may be put into a listpack, as far as its length goes.
-fn fits(list: &Listpack, member: Member<'_>, limits: &Limits) -> bool {
+fn fits(list: &Lean, member: Member<'_>, limits: &Limits) -> bool {
     let len = member.len();
     len <= limits.set_value_bytes && list.has_room(len)
 }
@@ -254,28 +276,28 @@ impl Collection for Set {
         match &self.0 {
             Shape::Ints(block) => SetView::Ints(IntSet::new(block)),
             Shape::List(list) => SetView::List(list.view()),
-            Shape::Large(dict) => SetView::Large(dict),
+            Shape::Large(dict) => SetView::Large(view::Large::of(dict)),
         }
     }
 
     fn view_packed(form: u8, bytes: &[u8]) -> SetView<'_> {
         match form {
             INTSET => SetView::Ints(IntSet::new(bytes)),
-            _ => SetView::List(listpack::View::of(bytes)),
+            _ => SetView::List(lean::View::of(bytes)),
         }
     }
 
     fn from_packed(form: u8, bytes: Vec<u8>) -> Self {
         Self(match form {
             INTSET => Shape::Ints(bytes),
-            _ => Shape::List(Listpack::from_bytes(bytes)),
+            _ => Shape::List(Lean::from_bytes(bytes)),
         })
     }
 
     fn as_packed(&self) -> Option<(u8, &[u8])> {
         match &self.0 {
             Shape::Ints(block) => Some((INTSET, block)),
-            Shape::List(list) => Some((LISTPACK, list.as_bytes())),
+            Shape::List(list) => Some((LIST, list.as_bytes())),
             Shape::Large(_) => None,
         }
     }
@@ -283,8 +305,14 @@ impl Collection for Set {
     fn into_packed(self) -> Result<(u8, Vec<u8>), Self> {
         match self.0 {
             Shape::Ints(block) => Ok((INTSET, block)),
-            Shape::List(list) => Ok((LISTPACK, list.into_bytes())),
+            Shape::List(list) => Ok((LIST, list.into_bytes())),
             large @ Shape::Large(_) => Err(Self(large)),
+        }
+    }
+
+    fn prefetch(&self, names: &[&[u8]]) {
+        if let Shape::Large(dict) = &self.0 {
+            dict.prefetch(names);
         }
     }
 
@@ -294,5 +322,17 @@ impl Collection for Set {
             Shape::List(list) => list.heap_bytes(),
             Shape::Large(dict) => dict.heap_bytes(),
         }
+    }
+
+    fn expire(&mut self, horizon: i64, budget: usize, gone: &mut dyn FnMut(&[u8])) -> usize {
+        match &mut self.0 {
+            Shape::Ints(_) | Shape::List(_) => 0,
+            Shape::Large(dict) => dict.expire(horizon, budget, |record| gone(record.key)),
+        }
+    }
+
+    fn expire_element(&mut self, horizon: i64, name: &[u8]) -> bool {
+        let expiry = self.view().expiry(name).flatten();
+        expiry.is_some_and(|at| at <= horizon) && self.remove(name)
     }
 }

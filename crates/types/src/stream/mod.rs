@@ -1,7 +1,7 @@
 //! The stream: an append-only log of entries under ascending IDs, with consumer groups.
 //!
 //! ```text
-//!  Stream ── Log ── tree of Node (a listpack of some tens of entries, as Redis keeps it)
+//!  Stream ── Log ── tree of Node (a lean block of some tens of entries)
 //!     │       └─ last ID, greatest deleted ID, entries ever added
 //!     ├── groups, by name ── Group ── pending entries by ID, consumers with theirs
 //!     └── producers (idempotence)
@@ -11,7 +11,7 @@
 //! shape; it is never packed. Entries that are deleted one by one stay in their node with a flag,
 //! and trims cut nodes off whole where they can.
 //!
-//! To save a stream: [`Stream::log`] with [`Log::nodes`] ([`Node::master`], [`Node::as_bytes`]),
+//! To save a stream: [`Stream::log`] with [`Log::nodes`] ([`Node::master`], [`Node::to_listpack`]),
 //! its IDs and counts; [`Stream::groups`] with [`Group::pending_from`], [`Group::consumers`] and
 //! [`Consumer::pending_from`]; [`Stream::producers`]. To load one: [`Node::from_listpack`] proves a
 //! foreign node, [`Stream::from_parts`] proves that the nodes follow one another, [`Group::new`],

@@ -1,18 +1,23 @@
-//! A node: some tens of entries in one listpack, byte for byte as Redis and Valkey keep them.
+//! A node: some tens of entries in one lean block.
 //!
 //! ```text
-//! master  live | deleted | n | field * n | 0
-//! entry   flags | ms | seq | (value * n)                    | count     if flags has SAME_FIELDS
-//!         flags | ms | seq | k | (field, value) * k         | count     otherwise
+//! cells   n | field * n | entry...
+//! entry   flags | ms | seq | (value * n)                    | size     if flags has SAME_FIELDS
+//!         flags | ms | seq | k | (field, value) * k         | size     otherwise
 //! ```
 //!
-//! Each cell is an element of the listpack. `ms` and `seq` are differences to the master ID, which
-//! is that of the first entry the node had; both may be negative and wrap around. `count` is the
-//! number of elements of the entry before it, for walking backwards. A deleted entry stays, with a
-//! flag, until no live one is left; then the node goes.
+//! Each cell is an element of the block. `ms` and `seq` are differences to the master ID, which is
+//! that of the first entry the node had; both may be negative and wrap around. `size` is the bytes
+//! of the entry before it, 0 if they are more than 127, for walking backwards. A deleted entry
+//! stays, with a flag, until no live one is left; then the node goes.
+//!
+//! Redis and Valkey keep a node as a listpack, which RDB files and DUMP payloads hold
+//! ([`Node::to_listpack`]). It begins with the numbers of live and deleted entries and ends each
+//! entry with the number of its cells. Its size decides when a node is full, as there.
 
 use super::StreamId;
-use crate::listpack::{self, Element, Listpack, Pos};
+use crate::lean::{self, Lean, Pos};
+use crate::listpack::{self, Element, Listpack};
 use crate::tree::Chunk;
 use std::ops::Range;
 
@@ -30,35 +35,46 @@ pub struct Node {
     last: StreamId,
     live: u32,
     deleted: u32,
-    pack: Listpack,
+    /// Bytes of the listpack, but for those of `live` and `deleted`.
+    listpack_bytes: u32,
+    pack: Lean,
 }
+
+/// Bytes of a listpack without elements.
+const LISTPACK_BYTES: u32 = 7;
+/// Bytes of the longest entry whose size is kept.
+const SIZE_MAX: usize = 127;
 
 impl Node {
     /// A node with one entry. `words` are fields and values in turn; `room` is how many bytes it
     /// will likely grow to.
     pub(super) fn new(id: StreamId, words: &[&[u8]], room: usize) -> Self {
-        let mut pack = Listpack::with_capacity(room);
-        pack.append(1);
-        pack.append(0);
-        pack.append((words.len() / 2) as i64);
-        words.iter().step_by(2).for_each(|field| pack.append(*field));
-        pack.append(0);
-        let mut node = Self { master: id, last: id, live: 1, deleted: 0, pack };
+        let mut node = Self {
+            master: id,
+            last: id,
+            live: 1,
+            deleted: 0,
+            // With the end of what stands before the entries.
+            listpack_bytes: LISTPACK_BYTES + listpack::bytes_of(Element::Int(0)) as u32,
+            pack: Lean::with_capacity(room),
+        };
+        node.put((words.len() / 2) as i64);
+        words.iter().step_by(2).for_each(|field| node.put(*field));
         node.write(id, words, true);
         node
     }
 
-    /// Takes over the listpack of a node from an RDB file or a DUMP payload, after proving all of
-    /// it: that it is a listpack, that its entries are whole, that the counts are right, and that
-    /// the IDs ascend. A node without a live entry is no node.
-    pub fn from_listpack(master: StreamId, bytes: Vec<u8>) -> Result<Self, Corrupt> {
-        listpack::validate(&bytes)?;
-        let pack = Listpack::from_bytes(bytes);
-        let mut proof = Proof { cells: pack.view().iter() };
+    /// The node of a listpack from an RDB file or a DUMP payload, after proving all of it: that it is
+    /// a listpack, that its entries are whole, that the counts are right, and that the IDs ascend. A
+    /// node without a live entry is no node.
+    pub fn from_listpack(master: StreamId, bytes: &[u8]) -> Result<Self, Corrupt> {
+        listpack::validate(bytes)?;
+        let cells = listpack::View::of(bytes).iter();
+        let mut proof = Proof { cells, pack: Lean::with_capacity(bytes.len()) };
         let live = proof.number()?;
         let deleted = proof.number()?;
-        let fields = proof.number()?;
-        proof.skip(fields)?;
+        let fields = proof.copied_number()?;
+        proof.copy(fields)?;
         let mut last = None;
         if proof.number()? != 0 {
             return Err(Corrupt);
@@ -76,12 +92,38 @@ impl Node {
             return Err(Corrupt);
         }
         let last = last.unwrap_or(master);
-        Ok(Self { master, last, live: live_seen, deleted: deleted_seen, pack })
+        let counts = [live, deleted].map(|count| listpack::bytes_of(Element::Int(count)) as u32);
+        let listpack_bytes = bytes.len() as u32 - counts[0] - counts[1];
+        let mut pack = proof.pack;
+        pack.shrink_to_fit();
+        Ok(Self { master, last, live: live_seen, deleted: deleted_seen, listpack_bytes, pack })
     }
 
     /// The listpack, as RDB files and DUMP payloads hold it under [`Node::master`].
-    pub fn as_bytes(&self) -> &[u8] {
-        self.pack.as_bytes()
+    pub fn to_listpack(&self) -> Listpack {
+        let mut pack = Listpack::with_capacity(self.listpack_bytes as usize + 10);
+        pack.append(i64::from(self.live));
+        pack.append(i64::from(self.deleted));
+        let mut cells = self.pack.view().iter();
+        let fields = count_of(cells.next());
+        pack.append(fields as i64);
+        cells.by_ref().take(fields).for_each(|field| pack.append(field));
+        pack.append(0);
+        while let Some(flags) = cells.next().and_then(Element::as_i64) {
+            pack.append(flags);
+            cells.by_ref().take(2).for_each(|part| pack.append(part));
+            let (words, before) = if flags & SAME_FIELDS != 0 {
+                (fields, 3)
+            } else {
+                let own = count_of(cells.next());
+                pack.append(own as i64);
+                (2 * own, 4)
+            };
+            cells.by_ref().take(words).for_each(|word| pack.append(word));
+            pack.append((words + before) as i64);
+            cells.next();
+        }
+        pack
     }
 
     pub fn master(&self) -> StreamId {
@@ -94,13 +136,16 @@ impl Node {
             0 => listpack::MAX_BYTES,
             bytes => bytes.min(listpack::MAX_BYTES),
         };
+        let counts = [self.live, self.deleted]
+            .map(|count| listpack::bytes_of(Element::Int(i64::from(count))));
+        let bytes = self.listpack_bytes as usize + counts[0] + counts[1];
         let entries = self.live as usize + self.deleted as usize;
-        self.pack.total_bytes().saturating_add(payload) >= bytes_max
+        bytes.saturating_add(payload) >= bytes_max
             || (limits.stream_node_entries > 0 && entries >= limits.stream_node_entries)
     }
 
     pub(super) fn total_bytes(&self) -> usize {
-        self.pack.total_bytes()
+        self.pack.as_bytes().len()
     }
 
     /// Gives unused room back: nothing will be added.
@@ -111,37 +156,40 @@ impl Node {
     /// Adds an entry at the end; `id` is above all others.
     pub(super) fn push(&mut self, id: StreamId, words: &[&[u8]]) {
         self.live += 1;
-        self.pack.replace(self.live_at(), i64::from(self.live));
         let same = self.has_fields(words);
         self.write(id, words, same);
     }
 
+    /// Appends a cell that the listpack has, too.
+    fn put<'e>(&mut self, cell: impl Into<Element<'e>>) {
+        let cell = cell.into();
+        self.listpack_bytes += listpack::bytes_of(cell) as u32;
+        self.pack.append(cell);
+    }
+
     fn write(&mut self, id: StreamId, words: &[&[u8]], same: bool) {
         let pairs = (words.len() / 2) as i64;
-        let pack = &mut self.pack;
-        pack.append(if same { SAME_FIELDS } else { 0 });
-        pack.append(id.ms.wrapping_sub(self.master.ms) as i64);
-        pack.append(id.seq.wrapping_sub(self.master.seq) as i64);
-        if same {
-            words.iter().skip(1).step_by(2).for_each(|value| pack.append(*value));
-            pack.append(pairs + 3);
+        let start = self.total_bytes();
+        self.put(if same { SAME_FIELDS } else { 0 });
+        self.put(id.ms.wrapping_sub(self.master.ms) as i64);
+        self.put(id.seq.wrapping_sub(self.master.seq) as i64);
+        let cells = if same {
+            words.iter().skip(1).step_by(2).for_each(|value| self.put(*value));
+            pairs + 3
         } else {
-            pack.append(pairs);
-            words.iter().for_each(|word| pack.append(*word));
-            pack.append(2 * pairs + 4);
-        }
+            self.put(pairs);
+            words.iter().for_each(|word| self.put(*word));
+            2 * pairs + 4
+        };
+        self.listpack_bytes += listpack::bytes_of(Element::Int(cells)) as u32;
+        self.pack.append(size_cell(self.total_bytes() - start));
         self.last = id;
     }
 
     fn has_fields(&self, words: &[&[u8]]) -> bool {
         let mut cells = self.pack.view().iter();
-        let fields = cells.nth(2).and_then(Element::as_i64);
-        fields == Some((words.len() / 2) as i64)
+        count_of(cells.next()) == words.len() / 2
             && words.iter().step_by(2).zip(cells).all(|(field, own)| own.eq_bytes(field))
-    }
-
-    fn live_at(&self) -> Pos {
-        self.pack.view().first().expect("a node has a master entry")
     }
 
     /// Marks the entry as deleted; `false` if it is not there or was deleted before.
@@ -182,13 +230,29 @@ impl Node {
     /// All entries, the deleted ones too.
     pub fn entries(&self) -> NodeEntries<'_> {
         let view = self.pack.view();
-        let mut cells = view.iter();
-        let fields = cells.nth(2).and_then(Element::as_i64).unwrap_or(0);
-        let fields = usize::try_from(fields).unwrap_or(0);
-        let names = cells.clone();
-        cells.nth(fields);
-        NodeEntries { master: self.master, fields, names, cells, view, back: view.end() }
+        let fields = if view.is_empty() { 0 } else { count_of(Some(view.get(view.start()))) };
+        let front = view.seek(1 + fields);
+        let names = view.iter_from(view.seek(1));
+        NodeEntries {
+            master: self.master,
+            fields,
+            names,
+            view,
+            start: front,
+            front,
+            back: view.end(),
+        }
     }
+}
+
+/// What the size of an entry is written as.
+fn size_cell(bytes: usize) -> i64 {
+    if bytes > SIZE_MAX { 0 } else { bytes as i64 }
+}
+
+/// The number that a cell says.
+fn count_of(cell: Option<Element<'_>>) -> usize {
+    cell.and_then(Element::as_i64).map_or(0, |count| count as usize)
 }
 
 /// An entry, borrowed.
@@ -198,8 +262,8 @@ pub struct Entry<'a> {
     pub deleted: bool,
     len: usize,
     /// Where its names are, if not between its values.
-    names: Option<listpack::Iter<'a>>,
-    cells: listpack::Iter<'a>,
+    names: Option<lean::Iter<'a>>,
+    cells: lean::Iter<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -224,20 +288,26 @@ impl<'a> Entry<'a> {
 pub struct NodeEntries<'a> {
     master: StreamId,
     fields: usize,
-    names: listpack::Iter<'a>,
-    cells: listpack::Iter<'a>,
-    view: listpack::View<'a>,
+    names: lean::Iter<'a>,
+    view: lean::View<'a>,
+    /// Where the entries start, and where those start and end that are left.
+    start: Pos,
+    front: Pos,
     back: Pos,
 }
 
 impl<'a> NodeEntries<'a> {
-    /// The entry whose flags are next in `cells`, which are moved behind it.
-    fn read(&self, cells: &mut listpack::Iter<'a>) -> Option<Entry<'a>> {
-        let flags = integer(cells)?;
-        let ms = self.master.ms.wrapping_add(integer(cells)? as u64);
-        let seq = self.master.seq.wrapping_add(integer(cells)? as u64);
+    /// The entry at `at`, and where the next one is.
+    fn read(&self, at: Pos) -> Option<(Entry<'a>, Pos)> {
+        if at == self.view.end() {
+            return None;
+        }
+        let mut cells = self.view.iter_from(at);
+        let flags = integer(&mut cells)?;
+        let ms = self.master.ms.wrapping_add(integer(&mut cells)? as u64);
+        let seq = self.master.seq.wrapping_add(integer(&mut cells)? as u64);
         let same = flags & SAME_FIELDS != 0;
-        let len = if same { self.fields } else { integer(cells)? as usize };
+        let len = if same { self.fields } else { integer(&mut cells)? as usize };
         let entry = Entry {
             id: StreamId { ms, seq },
             deleted: flags & DELETED != 0,
@@ -245,13 +315,27 @@ impl<'a> NodeEntries<'a> {
             names: same.then(|| self.names.clone()),
             cells: cells.clone(),
         };
-        // Behind the values stands the count.
+        // Behind the words stands the size.
         cells.nth(if same { len } else { 2 * len })?;
-        Some(entry)
+        Some((entry, self.view.place_of(&cells)))
+    }
+
+    /// Where the entry before `back` starts.
+    fn before(&self, back: Pos) -> Pos {
+        match self.view.small_before(back) {
+            0 => {
+                let mut at = self.start;
+                while let Some((_, next)) = self.read(at).filter(|(_, next)| *next < back) {
+                    at = next;
+                }
+                at
+            }
+            size => back.back(1 + size),
+        }
     }
 }
 
-fn integer(cells: &mut listpack::Iter<'_>) -> Option<i64> {
+fn integer(cells: &mut lean::Iter<'_>) -> Option<i64> {
     cells.next()?.as_i64()
 }
 
@@ -259,25 +343,19 @@ impl<'a> Iterator for NodeEntries<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
-        let mut cells = self.cells.clone();
-        let entry = self.read(&mut cells)?;
-        self.cells = cells;
+        let (entry, next) = self.read(self.front)?;
+        self.front = next;
         Some(entry)
     }
 }
 
 impl DoubleEndedIterator for NodeEntries<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let mut at = self.view.prev(self.back)?;
-        let count = self.view.get(at).as_i64()?;
-        if count == 0 {
-            return None; // The end of the master entry.
+        if self.back == self.start {
+            return None;
         }
-        for _ in 0..count {
-            at = self.view.prev(at)?;
-        }
-        self.back = at;
-        self.read(&mut self.view.iter_from(at))
+        self.back = self.before(self.back);
+        Some(self.read(self.back)?.0)
     }
 }
 
@@ -318,10 +396,6 @@ impl Chunk for Node {
         let gone = places.len() as u32;
         self.live -= gone;
         self.deleted += gone;
-        let at = self.live_at();
-        let deleted_at = self.pack.view().after(at);
-        self.pack.replace(deleted_at, i64::from(self.deleted));
-        self.pack.replace(at, i64::from(self.live));
     }
 
     fn append(&mut self, right: &Self) {
@@ -336,9 +410,10 @@ impl Chunk for Node {
     }
 }
 
-/// Reads foreign elements and believes none of them.
+/// Reads foreign elements, believes none of them, and copies those that a node keeps.
 struct Proof<'a> {
     cells: listpack::Iter<'a>,
+    pack: Lean,
 }
 
 impl Proof<'_> {
@@ -346,9 +421,15 @@ impl Proof<'_> {
         self.cells.next().and_then(Element::as_i64).ok_or(Corrupt)
     }
 
-    fn skip(&mut self, count: i64) -> Result<(), Corrupt> {
+    fn copied_number(&mut self) -> Result<i64, Corrupt> {
+        let number = self.number()?;
+        self.pack.append(number);
+        Ok(number)
+    }
+
+    fn copy(&mut self, count: i64) -> Result<(), Corrupt> {
         for _ in 0..count {
-            self.cells.next().ok_or(Corrupt)?;
+            self.pack.append(self.cells.next().ok_or(Corrupt)?);
         }
         if count < 0 { Err(Corrupt) } else { Ok(()) }
     }
@@ -359,21 +440,23 @@ impl Proof<'_> {
 
     /// Its ID, and whether it is deleted.
     fn entry(&mut self, master: StreamId, fields: i64) -> Result<(StreamId, bool), Corrupt> {
-        let flags = self.number()?;
-        let ms = master.ms.wrapping_add(self.number()? as u64);
-        let seq = master.seq.wrapping_add(self.number()? as u64);
+        let start = self.pack.as_bytes().len();
+        let flags = self.copied_number()?;
+        let ms = master.ms.wrapping_add(self.copied_number()? as u64);
+        let seq = master.seq.wrapping_add(self.copied_number()? as u64);
         let cells = if flags & SAME_FIELDS != 0 {
-            self.skip(fields)?;
+            self.copy(fields)?;
             fields.checked_add(3)
         } else {
-            let own = self.number()?;
-            self.skip(own)?;
-            self.skip(own)?;
+            let own = self.copied_number()?;
+            self.copy(own)?;
+            self.copy(own)?;
             own.checked_mul(2).and_then(|words| words.checked_add(4))
         };
         if Some(self.number()?) != cells {
             return Err(Corrupt);
         }
+        self.pack.append(size_cell(self.pack.as_bytes().len() - start));
         Ok((StreamId { ms, seq }, flags & DELETED != 0))
     }
 }

@@ -1,12 +1,14 @@
-//! The form of a stream in RDB files: its nodes as they are, its counts, its groups with what is
+//! The form of a stream in RDB files: its nodes as listpacks, its counts, its groups with what is
 //! pending, and, where there is such, its producers (version 4) and what was given back (version
 //! 5).
 
 use super::{Consumer, Group, Memory, Node, Parts, Pending, Slot, Stream, StreamId, StreamView};
+use crate::collection::Collection as _;
 use crate::limits::Limits;
 use crate::persist::Persist;
+use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value;
-use rdb::{Error, Reader, Writer};
+use rdb::{Dialect, Error, Reader, Writer};
 
 /// As a count of entries read, that it cannot be told.
 const UNKNOWN: u64 = u64::MAX;
@@ -21,36 +23,92 @@ impl Stream {
 }
 
 impl Persist for StreamView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, dialect: Dialect) -> u8 {
+        // What old readers cannot keep they shall refuse rather than lose.
         if self.groups().any(|group| group.unowned_len() > 0) {
             value::STREAM_LISTPACKS_5
         } else if self.has_memory() {
             value::STREAM_LISTPACKS_4
+        } else if dialect == Dialect::Redis70 {
+            value::STREAM_LISTPACKS_2
         } else {
             value::STREAM_LISTPACKS_3
         }
     }
 
     fn save(self, out: &mut Writer<'_>) {
-        let kind = self.kind();
         let log = self.stream().log();
         out.length(log.nodes_len() as u64);
-        for node in log.nodes() {
-            out.string(&node.master().to_be_bytes());
-            out.string(node.as_bytes());
+        log.nodes().for_each(|node| save_node(node, out));
+        save_behind_nodes(
+            self.stream(),
+            self.kind(out.dialect()),
+            (log.len(), log.first_entry_id()),
+            out,
+        );
+    }
+}
+
+fn save_node(node: &Node, out: &mut Writer<'_>) {
+    out.string(&node.master().to_be_bytes());
+    out.string(node.to_listpack().as_bytes());
+}
+
+/// What follows the nodes, of which this is the number of entries and the first of them.
+fn save_behind_nodes(
+    stream: &Stream,
+    kind: u8,
+    (len, first): (usize, Option<StreamId>),
+    out: &mut Writer<'_>,
+) {
+    let log = stream.log();
+    out.length(len as u64);
+    write_id(log.last_id(), out);
+    write_id(first.unwrap_or(StreamId::MIN), out);
+    write_id(log.max_deleted_id(), out);
+    out.length(log.entries_added());
+    out.length(stream.groups_len() as u64);
+    for group in stream.groups() {
+        save_group(group, kind, out);
+    }
+    if kind >= value::STREAM_LISTPACKS_4 {
+        save_memory(stream, out);
+    }
+}
+
+/// A stream on its way into a file: its nodes in slices, then all the rest.
+pub(crate) struct Saving {
+    nodes: Tree<Node>,
+    nodes_len: Option<usize>,
+    entries: (usize, Option<StreamId>),
+    /// Without its nodes.
+    rest: Stream,
+}
+
+impl Saving {
+    pub(crate) fn new(mut stream: Stream) -> Self {
+        let entries = (stream.log.len(), stream.log.first_entry_id());
+        let nodes_len = Some(stream.log.nodes_len());
+        let nodes = std::mem::take(&mut stream.log.nodes);
+        Self { nodes, nodes_len, entries, rest: stream }
+    }
+
+    /// Writes on until `end`; returns whether there is more.
+    pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        if let Some(len) = self.nodes_len.take() {
+            out.length(len as u64);
         }
-        out.length(log.len() as u64);
-        write_id(log.last_id(), out);
-        write_id(log.first_entry_id().unwrap_or(StreamId::MIN), out);
-        write_id(log.max_deleted_id(), out);
-        out.length(log.entries_added());
-        out.length(self.groups_len() as u64);
-        for group in self.groups() {
-            save_group(group, kind, out);
+        while out.offset() < end {
+            let Some(node) = self.nodes.first() else {
+                let kind = self.rest.view().kind(out.dialect());
+                save_behind_nodes(&self.rest, kind, self.entries, out);
+                return false;
+            };
+            save_node(node, out);
+            let len = node.len();
+            self.nodes.remove(0..len, 0);
         }
-        if kind >= value::STREAM_LISTPACKS_4 {
-            save_memory(self.stream(), out);
-        }
+        true
     }
 }
 
@@ -73,7 +131,9 @@ fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
     for (_, consumer) in group.consumers() {
         out.string(consumer.name());
         out.millis(consumer.seen_ms);
-        out.millis(consumer.active_ms);
+        if kind >= value::STREAM_LISTPACKS_3 {
+            out.millis(consumer.active_ms);
+        }
         out.length(consumer.pending_len() as u64);
         for id in consumer.pending_from(StreamId::MIN) {
             out.raw(&id.to_be_bytes());
@@ -112,8 +172,7 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, _: &Limits) -> Result<Stre
         let master = reader.string()?.try_into();
         let master = master
             .map_err(|_| Error::Corrupt("Stream node key entry is not the size of a stream ID"))?;
-        let bytes = reader.string_vec()?;
-        let node = Node::from_listpack(StreamId::from_be_bytes(master), bytes);
+        let node = Node::from_listpack(StreamId::from_be_bytes(master), reader.string()?);
         nodes.push(node.map_err(|_| Error::Corrupt("Stream listpack integrity check failed."))?);
     }
     let len = reader.length()?;

@@ -48,7 +48,7 @@ fn check(stream: &Stream, model: &Model) {
     // Every node is one that a loader would take.
     let nodes: Vec<Node> = log
         .nodes()
-        .map(|node| Node::from_listpack(node.master(), node.as_bytes().to_vec()).unwrap())
+        .map(|node| Node::from_listpack(node.master(), node.to_listpack().as_bytes()).unwrap())
         .collect();
     let parts = Parts {
         nodes,
@@ -287,7 +287,7 @@ fn nodes_are_those_of_redis() {
     stream.push(id(3, 5), &[b"c", b"3"], &Limits::default());
     stream.delete(id(2, 0), References::Keep);
     let node = stream.log().nodes().next().unwrap();
-    let bytes = node.as_bytes().to_vec();
+    let bytes = node.to_listpack().into_bytes();
     let cells: Vec<_> = crate::listpack::View::of(&bytes)
         .iter()
         .map(|cell| String::from_utf8(cell.to_vec()).unwrap())
@@ -302,7 +302,7 @@ fn foreign_nodes_are_proved() {
     let node = |cells: &[&[u8]]| {
         let mut pack = crate::listpack::Listpack::new();
         cells.iter().for_each(|cell| pack.append(Element::from(*cell)));
-        Node::from_listpack(id(1, 1), pack.into_bytes())
+        Node::from_listpack(id(1, 1), pack.as_bytes())
     };
     assert!(node(good).is_ok());
     for at in 0..good.len() {
@@ -316,7 +316,7 @@ fn foreign_nodes_are_proved() {
         }
         assert!(node(&good[..at]).is_err());
     }
-    assert!(Node::from_listpack(id(1, 1), b"no".to_vec()).is_err());
+    assert!(Node::from_listpack(id(1, 1), b"no").is_err());
 }
 
 #[test]

@@ -41,6 +41,11 @@ impl Large {
         Self { tree, index: Index::of(hashes), seed }
     }
 
+    /// The elements in order.
+    pub(super) fn into_tree(self) -> Tree<Leaf> {
+        self.tree
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.tree.len()
@@ -59,6 +64,22 @@ impl Large {
     #[inline]
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
         self.score_hashed(hash_of(self.seed, member), member)
+    }
+
+    /// See [`crate::Collection::prefetch`].
+    pub(super) fn prefetch(&self, members: &[&[u8]]) {
+        for member in members {
+            self.index.prefetch(hash_of(self.seed, member));
+        }
+        for member in members {
+            for score in self.index.scores(hash_of(self.seed, member)) {
+                if let Some(leaf) =
+                    self.tree.find_by(|separator| separator.is_before(*score, member))
+                {
+                    leaf.prefetch();
+                }
+            }
+        }
     }
 
     fn score_hashed(&self, hash: Hash, member: &[u8]) -> Option<f64> {

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use stdx::prefetch::prefetch;
 
 use crate::tree::{Chunk, Edit};
 
@@ -142,6 +143,15 @@ impl Leaf {
         self.members.resize(old + member.len(), 0);
         self.members.copy_within(start..old, start + member.len());
         self.members[start..start + member.len()].copy_from_slice(member);
+    }
+
+    /// Starts the first loads that a search will wait for.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let (scores, len) = (self.scores.as_ptr().addr(), self.scores.len());
+        for at in [len / 4, len / 2, len * 3 / 4] {
+            prefetch(scores + at * size_of::<f64>());
+        }
     }
 
     fn used_bytes(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The sorted set: distinct members, each with a score, in order of score and, where scores are
 //! equal, of the members' bytes. Scores are doubles but never NaN; the zeros are equal.
 //!
-//! Packed, it is a listpack of members and scores in turn. Large, it is a tree of chunks in that
+//! Packed, it is a lean block of members and scores in turn. Large, it is a tree of chunks in that
 //! order, which knows every element's rank, and an index from the hash of a member to its score:
 //!
 //! ```text
@@ -32,7 +32,8 @@ use stdx::num;
 use crate::Limits;
 use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::{Digest, Kind};
-use crate::listpack::{self, Digits, Element, Listpack};
+use crate::lean::{self, Lean};
+use crate::listpack::{Digits, Element};
 pub use bounds::{LexBound, LexRange, ScoreRange};
 use large::{Large, LargeIter};
 use packed::PackedIter;
@@ -45,13 +46,13 @@ pub struct ZSet {
 
 #[derive(Clone, Debug)]
 enum Shape {
-    Packed(Listpack),
+    Packed(Lean),
     Large(Large),
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self::Packed(Listpack::new())
+        Self::Packed(Lean::new())
     }
 }
 
@@ -138,7 +139,7 @@ impl ZSet {
         let in_order =
             elements.iter().map(|(member, score)| (member.as_ref(), unsigned_zero(*score)));
         let shape = if is_small {
-            let mut pack = Listpack::new();
+            let mut pack = Lean::new();
             in_order.for_each(|(member, score)| packed::append(&mut pack, score, member));
             Shape::Packed(pack)
         } else {
@@ -265,7 +266,7 @@ pub fn sort<M: AsRef<[u8]>>(elements: &mut [(M, f64)]) {
     });
 }
 
-/// A negative zero loses its sign, which a listpack cannot keep: in either shape, so that a value
+/// A negative zero loses its sign, which a packed set cannot keep: in either shape, so that a value
 /// does not depend on the shapes it has been through.
 fn unsigned_zero(score: f64) -> f64 {
     score + 0.0
@@ -293,17 +294,11 @@ impl Collection for ZSet {
     }
 
     fn view_packed(_form: u8, bytes: &[u8]) -> ZSetView<'_> {
-        let view = if bytes.is_empty() {
-            listpack::View::of_body(bytes, 0)
-        } else {
-            listpack::View::of(bytes)
-        };
-        ZSetView { shape: ViewShape::Packed(view) }
+        ZSetView { shape: ViewShape::Packed(lean::View::of(bytes)) }
     }
 
     fn from_packed(_form: u8, bytes: Vec<u8>) -> Self {
-        let pack = if bytes.is_empty() { Listpack::new() } else { Listpack::from_bytes(bytes) };
-        Self { shape: Shape::Packed(pack) }
+        Self { shape: Shape::Packed(Lean::from_bytes(bytes)) }
     }
 
     fn as_packed(&self) -> Option<(u8, &[u8])> {
@@ -317,6 +312,12 @@ impl Collection for ZSet {
         match self.shape {
             Shape::Packed(pack) => Ok((0, pack.into_bytes())),
             Shape::Large(_) => Err(self),
+        }
+    }
+
+    fn prefetch(&self, names: &[&[u8]]) {
+        if let Shape::Large(large) = &self.shape {
+            large.prefetch(names);
         }
     }
 
@@ -336,7 +337,7 @@ pub struct ZSetView<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum ViewShape<'a> {
-    Packed(listpack::View<'a>),
+    Packed(lean::View<'a>),
     Large(&'a Large),
 }
 
@@ -375,7 +376,7 @@ impl<'a> ZSetView<'a> {
     /// A set of its own: O(1) if it is large.
     pub fn to_owned(self) -> ZSet {
         let shape = match self.shape {
-            ViewShape::Packed(view) => Shape::Packed(Listpack::of_view(view)),
+            ViewShape::Packed(view) => Shape::Packed(view.to_lean()),
             ViewShape::Large(large) => Shape::Large(large.clone()),
         };
         ZSet { shape }

@@ -1,11 +1,12 @@
-//! The packed shape: a listpack of members and scores in turn, in order.
+//! The packed shape: a lean block of members and scores in turn, in order.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
 use stdx::num;
 
-use crate::listpack::{Element, Iter, Listpack, Pos, View};
+use crate::lean::{Iter, Lean, Pos, View};
+use crate::listpack::{Digits, Element};
 
 /// Integers up to this are written as integers, as the peers do.
 const INTEGER_MAX: f64 = (1_i64 << 62) as f64;
@@ -24,7 +25,7 @@ fn spelled<R>(score: f64, write: impl FnOnce(Element<'_>) -> R) -> R {
 fn score_of(element: Element<'_>) -> f64 {
     match element {
         Element::Int(score) => score as f64,
-        Element::Bytes(text) => num::parse_f64(text).unwrap_or(0.0),
+        text => num::parse_f64(text.text(&mut Digits::default())).unwrap_or(0.0),
     }
 }
 
@@ -78,30 +79,30 @@ pub(super) fn count_before(
 
 /// Where an element that is not there belongs.
 fn place(view: View<'_>, score: f64, member: &[u8]) -> Pos {
-    let mut at = view.end();
+    let mut after = view.end();
     // From the end: new elements often have the greatest score.
-    while let Some(score_at) = view.prev(at) {
-        let Some(member_at) = view.prev(score_at) else { break };
-        let other_score = score_of(view.get(score_at));
+    for at in view.places(view.start(), 2).into_iter().rev() {
+        let other_score = score_of(view.get(view.after(at)));
         let order = other_score.partial_cmp(&score).unwrap_or(Ordering::Equal);
-        if order.then_with(|| view.get(member_at).cmp_bytes(member)).is_lt() {
+        if order.then_with(|| view.get(at).cmp_bytes(member)).is_lt() {
             break;
         }
-        at = member_at;
+        after = at;
     }
-    at
+    after
 }
 
 /// Puts in an element that is not there yet.
-pub(super) fn insert(pack: &mut Listpack, score: f64, member: &[u8]) {
+pub(super) fn insert(pack: &mut Lean, score: f64, member: &[u8]) {
     let at = place(pack.view(), score, member);
-    spelled(score, |score| pack.insert_before(at, score));
+    // The member first: what a block begins with is what its members share.
     pack.insert_before(at, member);
+    spelled(score, |score| pack.insert_after(at, score));
 }
 
 /// As [`super::large::Large::upsert`], for members that are there, and to learn which are not.
 pub(super) fn update(
-    pack: &mut Listpack,
+    pack: &mut Lean,
     member: &[u8],
     decide: impl FnOnce(Option<f64>) -> Option<f64>,
 ) -> (Option<f64>, Option<f64>) {
@@ -117,36 +118,41 @@ pub(super) fn update(
     (old, new)
 }
 
-pub(super) fn remove(pack: &mut Listpack, member: &[u8]) -> Option<f64> {
+pub(super) fn remove(pack: &mut Lean, member: &[u8]) -> Option<f64> {
     let (at, score) = find(pack.view(), member)?;
     pack.delete(at, 2);
     Some(score)
 }
 
-pub(super) fn remove_ranks(pack: &mut Listpack, ranks: Range<usize>) {
-    pack.delete_range(ranks.start as i64 * 2, ranks.len() * 2);
+pub(super) fn remove_ranks(pack: &mut Lean, ranks: Range<usize>) {
+    pack.delete_range(ranks.start * 2, ranks.len() * 2);
 }
 
 /// Puts an element at the end.
-pub(super) fn append(pack: &mut Listpack, score: f64, member: &[u8]) {
+pub(super) fn append(pack: &mut Lean, score: f64, member: &[u8]) {
     pack.append(member);
     spelled(score, |score| pack.append(score));
 }
 
 /// Elements of a packed set, from both ends.
 pub(super) struct PackedIter<'a> {
+    view: View<'a>,
     iter: Iter<'a>,
     left: usize,
-    /// Elements behind the last of these: passed over when the first is asked for from the end.
-    behind: usize,
+    /// The place of the first and the number of all.
+    start: Pos,
+    len: usize,
+    /// The places of all but those taken from the end, once there are such.
+    places: Option<Vec<Pos>>,
 }
 
 impl<'a> PackedIter<'a> {
     /// `ranks` are within the set.
+    #[inline]
     pub(super) fn new(view: View<'a>, ranks: Range<usize>) -> Self {
-        let start = view.seek(ranks.start as i64 * 2).unwrap_or(view.end());
-        let behind = len(view) - ranks.end;
-        Self { iter: view.iter_from(start), left: ranks.len(), behind }
+        let start = view.seek(ranks.start * 2);
+        let len = ranks.len();
+        Self { view, iter: view.iter_from(start), left: len, start, len, places: None }
     }
 }
 
@@ -163,10 +169,12 @@ impl<'a> Iterator for PackedIter<'a> {
 impl DoubleEndedIterator for PackedIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        for _ in 0..std::mem::take(&mut self.behind) * 2 {
-            self.iter.next_back();
-        }
-        let score = score_of(self.iter.next_back()?);
-        Some((self.iter.next_back()?, score))
+        let Self { view, start, len, .. } = *self;
+        let places = self.places.get_or_insert_with(|| {
+            let mut places = view.places(start, 2);
+            places.truncate(len);
+            places
+        });
+        pair(&mut view.iter_from(places.pop()?))
     }
 }

@@ -1,16 +1,19 @@
 //! The form of a sorted set in RDB files: its listpack, or members and scores, the greatest first.
 
+use super::leaf::{self, Leaf};
 use super::packed::PackedIter;
-use super::{ViewShape, ZSet, ZSetView, leaf};
+use super::{Shape, ViewShape, ZSet, ZSetView};
 use crate::collection::{Collection as _, View as _};
+use crate::lean::Lean;
 use crate::limits::Limits;
-use crate::listpack::{Digits, Listpack};
-use crate::persist::{Persist, has_duplicates};
+use crate::listpack::Digits;
+use crate::persist::{Persist, element, has_duplicates};
+use crate::tree::{Chunk as _, Tree};
 use rdb::opcode::value;
-use rdb::{Error, Item, Reader, Writer, listpack, ziplist};
+use rdb::{Dialect, Error, Item, Reader, Writer, listpack, ziplist};
 
 impl Persist for ZSetView<'_> {
-    fn kind(self) -> u8 {
+    fn kind(self, _: Dialect) -> u8 {
         match self.shape {
             ViewShape::Packed(_) => value::ZSET_LISTPACK,
             ViewShape::Large(_) => value::ZSET_2,
@@ -19,7 +22,7 @@ impl Persist for ZSetView<'_> {
 
     fn save(self, out: &mut Writer<'_>) {
         if let ViewShape::Packed(view) = self.shape {
-            return out.string(Listpack::of_view(view).as_bytes());
+            return out.string(view.to_listpack().as_bytes());
         }
         let mut digits = Digits::default();
         out.length(self.len() as u64);
@@ -27,6 +30,41 @@ impl Persist for ZSetView<'_> {
             out.string(member.text(&mut digits));
             out.double(score);
         }
+    }
+}
+
+/// A large sorted set on its way into a file, the greatest first. What finds members by name is let
+/// go at once.
+pub(crate) struct Saving {
+    tree: Tree<Leaf>,
+    begun: bool,
+}
+
+impl Saving {
+    /// `None`: it is packed.
+    pub(crate) fn new(zset: ZSet) -> Option<Self> {
+        match zset.shape {
+            Shape::Packed(_) => None,
+            Shape::Large(large) => Some(Self { tree: large.into_tree(), begun: false }),
+        }
+    }
+
+    /// Writes on until `end`; returns whether there is more.
+    pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
+        if !self.begun {
+            out.length(self.tree.len() as u64);
+            self.begun = true;
+        }
+        while out.offset() < end {
+            let Some(leaf) = self.tree.last() else { return false };
+            for at in (0..leaf.len()).rev() {
+                out.string(leaf.member(at));
+                out.double(leaf.score(at));
+            }
+            let rest = self.tree.len() - leaf.len();
+            self.tree.remove(rest..usize::MAX, 0);
+        }
+        !self.tree.is_empty()
     }
 }
 
@@ -89,16 +127,19 @@ fn pairs<'a>(
     Ok(())
 }
 
-/// The block as it is, if ours would be written so: within the limits, in order. `None`: it is to
-/// be built anew.
+/// The elements as they stand, if ours would be written so: within the limits, in order. `None`:
+/// the set is to be built anew.
 fn of_listpack(block: &[u8], limits: &Limits) -> Result<Option<ZSet>, Error> {
     let mut items = listpack::items(block)?;
     let mut members = Vec::new();
+    let mut pack = Lean::with_capacity(block.len());
     while let Some(member) = items.next() {
         let member = member?;
         let last =
             items.next().ok_or(Error::Corrupt("Zset listpack integrity check failed."))??;
         score(last)?;
+        pack.append(element(member));
+        pack.append(element(last));
         if matches!(member, Item::Bytes(text) if text.len() > limits.zset_value_bytes) {
             return Ok(None);
         }
@@ -111,7 +152,7 @@ fn of_listpack(block: &[u8], limits: &Limits) -> Result<Option<ZSet>, Error> {
     if has_duplicates(members) {
         return Err(Error::Corrupt("Duplicate zset fields detected"));
     }
-    let zset = ZSet::from_packed(0, block.to_vec());
+    let zset = ZSet::from_packed(0, pack.into_bytes());
     let ViewShape::Packed(view) = zset.view().shape else { return Ok(None) };
     let (mut digits, mut before_digits) = (Digits::default(), Digits::default());
     let (from_first, from_second) = (PackedIter::new(view, 0..len), PackedIter::new(view, 1..len));

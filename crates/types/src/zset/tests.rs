@@ -254,8 +254,8 @@ fn packed_blocks_are_those_of_redis() {
     {
         set.set(member.as_bytes(), score, &Limits::default());
     }
-    let view = listpack::View::of(set.as_packed().unwrap().1);
-    let texts: Vec<Vec<u8>> = view.iter().map(Element::to_vec).collect();
+    let pack = lean::View::of(set.as_packed().unwrap().1).to_listpack();
+    let texts: Vec<Vec<u8>> = pack.view().iter().map(Element::to_vec).collect();
     let expected = ["d", "0", "a", "1", "b", "2.5", "c", "1e+30", "12", "inf"];
     assert_eq!(texts, expected.map(|text| text.as_bytes().to_vec()));
 }

@@ -1,4 +1,4 @@
-//! The loop of one connection, as one hand-written future.
+//! The loop of one connection, as one hand-written `poll`.
 //!
 //! ```text
 //!            ┌──────────── input left over ◄──────────┐
@@ -13,12 +13,19 @@
 //! output limit; requests go on being read meanwhile, as clients may write a whole pipeline before
 //! they read.
 
+mod feed;
+mod held;
+mod meanwhile;
+
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Waiting};
-use engine::{End, Large, Now};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting, Wanted};
+use durability::replica_feed::{Feed, Over};
+use engine::{End, Engine, Large, Now};
+use held::Held;
+use journal::Lsn;
+use journal::watermark::Registration;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -64,6 +71,10 @@ pub(crate) enum Exit {
     QueryLimit,
     /// The peer broke the protocol.
     Protocol(resp::ProtocolError),
+    /// What it was fed by the log is over.
+    Fed(Over),
+    /// A replica asked for something that is answered.
+    AnswerToReplica,
     Io(io::Error),
     /// To be served by another worker.
     Moved,
@@ -80,7 +91,15 @@ pub(crate) struct Connection<S> {
     kept_whole: bool,
     /// Replies that the kernel has not taken.
     pending: Out,
+    /// Replies behind those, which wait for the disk.
+    held: Option<Box<Held>>,
+    /// What replies under way depend on.
+    lsn: Lsn,
+    /// The last request waits for the disk.
+    registration: Option<Registration>,
     job: Option<Box<dyn Job>>,
+    /// What the log sends; requests are served beside.
+    feed: Option<Feed>,
     /// The last request waits for a key. Whoever serves it wakes the task, or the server when its
     /// time is over.
     waiting: Option<Arc<Waiting>>,
@@ -89,8 +108,9 @@ pub(crate) struct Connection<S> {
     closing: Option<Exit>,
     /// Milliseconds since 1970 since when the soft output limit is exceeded.
     soft_since_ms: Option<i64>,
-    /// Ticks when the last read had come in.
+    /// Ticks when the last read had come in, and the worker's count of changes then.
     began: u64,
+    began_changes: u64,
     scratch: Rc<Scratch>,
     registered: bool,
 }
@@ -104,12 +124,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             kept: Vec::new(),
             kept_whole: false,
             pending: Out::default(),
+            held: None,
+            lsn: Lsn(0),
+            registration: None,
             job: None,
+            feed: None,
             waiting: None,
             paused: false,
             closing: None,
             soft_since_ms: None,
             began: 0,
+            began_changes: 0,
             scratch,
             registered: false,
         }
@@ -117,12 +142,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing is under way, so that another worker could take over.
     fn at_rest(&self) -> bool {
-        self.kept.is_empty() && self.pending.is_empty() && !self.is_held()
+        self.kept.is_empty() && self.unsent() == 0 && !self.is_held() && self.feed.is_none()
+    }
+
+    /// Bytes of replies that are still here.
+    fn unsent(&self) -> usize {
+        self.pending.len() + self.held.as_ref().map_or(0, |held| held.len())
     }
 
     /// Whether requests must wait for what is under way.
     fn is_held(&self) -> bool {
         self.job.is_some() || self.paused || self.waiting.is_some()
+    }
+
+    /// Writes what waits, and what the log has for a replica.
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.write_pending(cx).map_err(Exit::Io)?;
+        if self.feed.is_some() && self.closing.is_none() { self.go_on_feeding(cx) } else { Ok(()) }
     }
 
     /// The end: takes the client out of what others know it by.
@@ -132,9 +168,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             engine.abandon(&waiting);
         }
         engine.leave(&mut self.session);
+        self.feed = None;
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+    /// Polls the connection to its end.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         if !self.registered {
             self.session.card.set_waker(cx.waker());
             self.registered = true;
@@ -147,18 +185,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.card.moving() && self.at_rest() {
                 return Poll::Ready(Exit::Moved);
             }
-            if let Err(error) = self.write_pending(cx) {
-                return Poll::Ready(Exit::Io(error));
+            if self.held.is_some() {
+                self.release_held(cx);
+            }
+            if let Err(exit) = self.send_on(cx) {
+                return Poll::Ready(exit);
             }
             self.take_mail(cx);
             if self.session.card.takes_trim() {
                 self.trim();
             }
-            if self.soft_since_ms.is_some() && self.closing.is_none() {
-                // Woken by the clock, most likely: the soft limit is one of time.
-                let scratch = Rc::clone(&self.scratch);
-                self.check_limits(&scratch);
-            }
+            self.check_soft_limit();
             if self.closing.is_some() {
                 return self.wind_up();
             }
@@ -180,7 +217,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let input = std::mem::take(&mut self.kept);
                 self.progress = Progress::default();
                 self.serve_kept(input);
-                self.after_serving(cx);
+                if self.after_serving(cx) {
+                    return Poll::Pending;
+                }
                 if self.kept_whole && !self.is_held() {
                     // The worker's other clients come first.
                     cx.waker().wake_by_ref();
@@ -197,7 +236,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(len) => len,
                 Err(error) => return Poll::Ready(Exit::Io(error)),
             };
-            self.after_serving(cx);
+            if self.after_serving(cx) {
+                return Poll::Pending;
+            }
             taken += len;
             let receives = self.progress.wanted().is_some_and(|wanted| wanted >= INPUT_BYTES);
             let full = len == INPUT_BYTES && !(receives && taken < INPUT_BYTES_PER_TURN);
@@ -211,7 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.
     fn wind_up(&mut self) -> Poll<Exit> {
-        if !self.pending.is_empty() {
+        if self.unsent() > 0 && self.feed.is_none() {
             self.session.card.set(ClientFlags::CLOSE_AFTER_REPLY, true);
             return Poll::Pending;
         }
@@ -221,7 +262,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers a client that has waited; while it waits on, takes in what it sends.
     fn wait(&mut self, cx: &mut Context<'_>, waiting: Arc<Waiting>) -> Poll<Result<(), Exit>> {
         if self.resume(cx, &waiting) {
+            self.registration = None;
             return Poll::Ready(Ok(()));
+        }
+        if let Wanted::Acks(acks) = waiting.wait.wanted {
+            self.wait_for_disk(cx, acks);
         }
         self.waiting = Some(waiting);
         Poll::Ready(match ready!(self.read_behind(cx)) {
@@ -240,12 +285,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let State { worker, reply, .. } = &mut *scratch.state.borrow_mut();
         reply.protocol = self.session.wire();
         let engine = &scratch.engine;
-        if !engine.resume(worker, &mut self.session, waiting, wall_ms(), reply) {
+        if !engine.resume(worker, &mut self.session, waiting, clock_readings(), reply) {
             return false;
         }
         if self.exceeds_output(engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
+        }
+        if !matches!(waiting.wait.wanted, Wanted::Acks(_)) {
+            self.depend_on_all();
         }
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
@@ -276,6 +324,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Ok(0));
         }
         self.began = clock::ticks();
+        self.began_changes = worker.stats.changes.get();
         worker.stats.reads.add(1);
         worker.stats.net_in_bytes.add(len as u64);
         let card = &self.session.card;
@@ -288,6 +337,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
@@ -301,6 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 requests,
                 reply,
                 session: &mut self.session,
+                meanwhile: false,
             };
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
@@ -335,7 +386,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn publish_buffers(&self) {
         let card = &self.session.card;
         let parsed = self.progress.parsed_bytes().min(self.kept.len());
-        card.output_bytes.store(self.pending.len() as u64, Relaxed);
+        card.output_bytes.store(self.unsent() as u64, Relaxed);
         card.query_bytes.store((self.kept.len() - parsed) as u64, Relaxed);
         card.query_free_bytes.store((self.kept.capacity() - self.kept.len()) as u64, Relaxed);
         card.argv_bytes.store((parsed + self.progress.heap_bytes()) as u64, Relaxed);
@@ -347,12 +398,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.began = clock::ticks();
         let scratch = Rc::clone(&self.scratch);
         let State { worker, requests, reply, .. } = &mut *scratch.state.borrow_mut();
+        self.began_changes = worker.stats.changes.get();
         let mut serving = Serving {
             engine: &scratch.engine,
             worker,
             requests,
             reply,
             session: &mut self.session,
+            meanwhile: false,
         };
         let outcome = serving.serve(&mut self.progress, &input);
         input.drain(..outcome.used);
@@ -362,6 +415,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes over how serving ended.
     fn adopt(&mut self, outcome: Outcome) {
+        self.lsn = self.lsn.max(outcome.lsn);
         match outcome.end {
             ServeEnd::Need => {}
             ServeEnd::Turn => self.kept_whole = true,
@@ -377,6 +431,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.paused = true;
                 self.kept_whole = true;
                 self.session.card.set(ClientFlags::BLOCKED, true);
+            }
+            ServeEnd::Feed(kind) => {
+                self.begin_feed(kind);
+                self.kept_whole = true;
             }
             ServeEnd::Close(exit) => self.closing = Some(exit),
         }
@@ -394,7 +452,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does one slice of the long job, then lets the worker's other clients go first. A client that
     /// does not read what there is waits for its own sake.
     fn work(&mut self, cx: &mut Context<'_>) {
-        if self.pending.len() >= JOB_PENDING_MAX {
+        if self.unsent() >= JOB_PENDING_MAX {
             // The socket wakes us when it takes more.
             return;
         }
@@ -411,21 +469,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.job = None;
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
-        self.pending.append(&mut reply.out);
+        self.depend_on_all();
+        if !self.hold(&mut reply.out) {
+            self.pending.append(&mut reply.out);
+        }
         cx.waker().wake_by_ref();
     }
 
     /// Writes the worker's reply buffer, keeps what the kernel did not take, and settles accounts.
-    fn after_serving(&mut self, cx: &mut Context<'_>) {
+    /// Returns whether the connection rests, as it changed more than a snapshot's reader can take.
+    fn after_serving(&mut self, cx: &mut Context<'_>) -> bool {
         let scratch = Rc::clone(&self.scratch);
         let State { reply, worker, .. } = &mut *scratch.state.borrow_mut();
         let out = &mut reply.out;
         let made = out.len();
-        if made > 0 && self.exceeds_output(&scratch.engine, made) {
+        if made > 0 && self.feed.is_some() {
             out.clear();
+            self.pending.clear();
+            self.closing = Some(Exit::AnswerToReplica);
+        } else if made > 0 && self.exceeds_output(&scratch.engine, made) {
+            *out = Out::default();
             self.cut_off();
         }
         self.send(cx, out, worker);
@@ -441,6 +507,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         worker.stats.longest_ticks.raise(busy);
         self.publish_buffers();
         self.check_limits(&scratch);
+        worker.stats.changes.get() != self.began_changes && scratch.engine.space.rests(cx.waker())
     }
 
     /// Why the connection is told to end.
@@ -463,9 +530,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => self.session.collect(reply),
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
-            reply.out.clear();
+            reply.out = Out::default();
             self.cut_off();
         }
+        self.depend_on_all();
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         self.check_limits(&scratch);
@@ -474,6 +542,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Offers `out` to the kernel if nothing is before it, and keeps what is not taken.
     fn send(&mut self, cx: &mut Context<'_>, out: &mut Out, worker: &engine::Worker) {
         let made = out.len();
+        let held = made > 0 && self.hold(out);
+        if held {
+            self.release_held(cx);
+        }
         if self.pending.is_empty() && !out.is_empty() {
             let sent = write(&mut self.stream, cx, out);
             match sent {
@@ -484,6 +556,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if matches!(self.closing, Some(Exit::Io(_))) {
             out.clear();
             self.pending.clear();
+            self.held = None;
         } else if !out.is_empty() {
             self.pending.append(out);
         }
@@ -496,8 +569,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
-    fn exceeds_output(&self, engine: &engine::Engine, made: usize) -> bool {
-        let mut output = self.pending.len().saturating_add(made) as u64;
+    fn exceeds_output(&self, engine: &Engine, made: usize) -> bool {
+        let mut output = self.unsent().saturating_add(made) as u64;
         if engine.counts_blocks.load(Relaxed) {
             output = output.saturating_add(2 * REPLY_BYTES_FREE);
         }
@@ -512,18 +585,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ends the connection, and what was to be sent with it.
     fn cut_off(&mut self) {
         self.pending.clear();
+        self.held = None;
         self.closing = Some(Exit::OutputLimit);
         self.session.card.kill();
     }
 
+    /// Whoever is over the soft limit was woken by the clock, most likely: it is a limit of time.
+    fn check_soft_limit(&mut self) {
+        if self.soft_since_ms.is_some() && self.closing.is_none() {
+            let scratch = Rc::clone(&self.scratch);
+            self.check_limits(&scratch);
+        }
+    }
+
     fn check_limits(&mut self, scratch: &Scratch) {
         let queued_bytes = self.session.card.multi_bytes.load(Relaxed);
-        if self.pending.is_empty() && self.kept.is_empty() && queued_bytes == 0 {
+        if self.unsent() == 0 && self.kept.is_empty() && queued_bytes == 0 {
             self.soft_since_ms = None;
             return;
         }
         let settings = scratch.engine.settings();
-        let output = self.pending.len() as u64;
+        let output = self.unsent() as u64;
         let input_max = if self.session.authenticated {
             settings.query_buffer_bytes_max
         } else {
@@ -553,8 +635,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if sent == 0 {
                 break;
             }
+            if let Some(feed) = &mut self.feed {
+                feed.taken(wall_ms());
+            }
             self.pending.advance(sent);
-            self.session.card.output_bytes.store(self.pending.len() as u64, Relaxed);
+            self.session.card.output_bytes.store(self.unsent() as u64, Relaxed);
             if self.closing.is_some() {
                 self.session.card.last_ms.store(wall_ms(), Relaxed);
             }
@@ -592,14 +677,6 @@ fn write<S: AsyncWrite + Unpin>(
     Ok(total)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
-    type Output = Exit;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.advance(cx)
-    }
-}
-
 /// How a stretch of input ended.
 enum ServeEnd {
     /// More input is needed.
@@ -609,6 +686,7 @@ enum ServeEnd {
     Later(Box<dyn Job>),
     Wait(Arc<Waiting>),
     Paused,
+    Feed(Sync),
     Close(Exit),
 }
 
@@ -616,21 +694,25 @@ struct Outcome {
     /// Bytes of input that are done with.
     used: usize,
     end: ServeEnd,
+    /// What the replies depend on.
+    lsn: Lsn,
 }
 
 /// What serving needs besides the connection's own buffers.
 struct Serving<'a> {
-    engine: &'a engine::Engine,
+    engine: &'a Engine,
     worker: &'a mut engine::Worker,
     requests: &'a mut resp::Requests,
     reply: &'a mut Reply,
     session: &'a mut Session,
+    /// A script runs for too long on this thread.
+    meanwhile: bool,
 }
 
 impl Serving<'_> {
     /// Parses and executes all whole requests of `input`, which begins where `progress` says.
     fn serve(&mut self, progress: &mut Progress, input: &[u8]) -> Outcome {
-        let mut used = 0;
+        let (mut used, mut lsn) = (0, Lsn(0));
         let mut turn_ends = None;
         self.reply.protocol = self.session.wire();
         loop {
@@ -639,7 +721,9 @@ impl Serving<'_> {
             let parsed = self.requests.parse(progress, rest, &limits, BATCH_REQUESTS);
             if !self.requests.is_empty() {
                 let now = clock_readings();
-                let served = self.engine.serve(
+                let serve = if self.meanwhile { Engine::serve_meanwhile } else { Engine::serve };
+                let served = serve(
+                    self.engine,
                     self.worker,
                     self.session,
                     self.requests,
@@ -647,16 +731,23 @@ impl Serving<'_> {
                     now,
                     self.reply,
                 );
+                lsn = lsn.max(served.lsn);
                 let end = match served.end {
                     End::Done => None,
+                    End::Again => {
+                        used += self.requests.end_of(served.done);
+                        *progress = Progress::default();
+                        continue;
+                    }
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
+                    End::Feed(kind) => Some(ServeEnd::Feed(kind)),
                     End::Close => Some(ServeEnd::Close(Exit::Closed)),
                 };
                 if let Some(end) = end {
                     used += self.requests.end_of(served.done);
-                    return Outcome { used, end };
+                    return Outcome { used, end, lsn };
                 }
             }
             used += parsed.consumed;
@@ -667,11 +758,15 @@ impl Serving<'_> {
                         now.saturating_add(clock::ticks_per_milli().saturating_mul(TURN_MS))
                     });
                     if now > ends || self.reply.out.len() >= REPLY_BYTES_PER_TURN {
-                        return Outcome { used, end: ServeEnd::Turn };
+                        return Outcome { used, end: ServeEnd::Turn, lsn };
                     }
                 }
-                Stop::Drained | Stop::Partial => return Outcome { used, end: ServeEnd::Need },
-                Stop::Error(error) => return self.protocol_error(error, input.len()),
+                Stop::Drained | Stop::Partial => {
+                    return Outcome { used, end: ServeEnd::Need, lsn };
+                }
+                Stop::Error(error) => {
+                    return Outcome { lsn, ..self.protocol_error(error, input.len()) };
+                }
             }
         }
     }
@@ -684,7 +779,7 @@ impl Serving<'_> {
         let Some(request) = self.requests.get(0, input) else {
             return match parsed.stop {
                 Stop::Error(error) => self.protocol_error(error, input.len()),
-                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need },
+                _ => Outcome { used: parsed.consumed, end: ServeEnd::Need, lsn: Lsn(0) },
             };
         };
         let base = input.as_ptr().addr();
@@ -722,13 +817,14 @@ impl Serving<'_> {
         input.extend_from_slice(&behind[bytes - end..]);
         let end = match served.end {
             End::Done if input.is_empty() => ServeEnd::Need,
-            End::Done => ServeEnd::Turn,
+            End::Done | End::Again => ServeEnd::Turn,
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,
+            End::Feed(kind) => ServeEnd::Feed(kind),
             End::Close => ServeEnd::Close(Exit::Closed),
         };
-        Outcome { used: 0, end }
+        Outcome { used: 0, end, lsn: served.lsn }
     }
 
     /// Parses from the start what was parsed without being executed.
@@ -750,7 +846,7 @@ impl Serving<'_> {
     fn protocol_error(&mut self, error: resp::ProtocolError, len: usize) -> Outcome {
         self.reply.protocol_error(&error);
         self.worker.stats.error("ERR".to_owned());
-        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)) }
+        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)), lsn: Lsn(0) }
     }
 }
 

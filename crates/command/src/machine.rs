@@ -1,0 +1,229 @@
+//! A worker's Lua machine: which of the server's scripts and libraries it has compiled.
+
+use crate::{CommandError, Functions, Libraries, Library, Script, Scripts};
+use script::{Header, Host, LibraryId, Limits, LogLevel, Pulse, Sha, Vm};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use stdx::hash::{Seed, Set};
+
+/// So many compiled scripts a machine keeps beyond those that the server still knows.
+const STALE_MAX: usize = 256;
+
+/// One worker's machine, made when it is first needed.
+pub struct Machine {
+    vm: Option<Box<Vm>>,
+    /// The flushes of [`Scripts`] that it has seen.
+    flushes: u64,
+    scripts: Set<Sha>,
+    libraries: Set<LibraryId>,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine").field("scripts", &self.scripts.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        let seed = Seed::new(0, 0);
+        Self {
+            vm: None,
+            flushes: 0,
+            scripts: Set::with_hasher(seed),
+            libraries: Set::with_hasher(seed),
+        }
+    }
+}
+
+impl Machine {
+    /// Bytes that its values take.
+    pub fn memory_bytes(&self) -> usize {
+        self.vm.as_ref().map_or(0, |vm| vm.memory_bytes())
+    }
+
+    /// The machine, for a run; [`Machine::give_back`] afterwards.
+    pub fn take(&mut self) -> Box<Vm> {
+        self.vm.take().unwrap_or_else(|| Box::new(Vm::new(Limits::default())))
+    }
+
+    pub fn give_back(&mut self, vm: Box<Vm>) {
+        self.vm = Some(vm);
+    }
+
+    /// Compiles a script, unless it has done so.
+    #[inline]
+    pub fn load(&mut self, scripts: &Scripts, script: &Script) -> Result<(), CommandError> {
+        if self.flushes == scripts.flushes() && self.scripts.contains(&script.sha) {
+            return Ok(());
+        }
+        self.compile(scripts, script)
+    }
+
+    #[cold]
+    fn compile(&mut self, scripts: &Scripts, script: &Script) -> Result<(), CommandError> {
+        let mut vm = self.take();
+        let flushes = scripts.flushes();
+        if self.flushes != flushes {
+            vm.clear();
+            self.scripts.clear();
+            self.libraries.clear();
+            self.flushes = flushes;
+        }
+        if self.scripts.len() >= scripts.len() + STALE_MAX {
+            self.scripts.retain(|sha| {
+                let known = scripts.get(sha).is_some();
+                if !known {
+                    vm.unload(sha);
+                }
+                known
+            });
+        }
+        let loaded = vm.load(&script.sha, &script.source);
+        if loaded.is_ok() {
+            self.scripts.insert(script.sha);
+        }
+        self.give_back(vm);
+        loaded.map_err(|error| CommandError::text_of(error.text))
+    }
+
+    /// Runs the text of a library for what it registers, unless it has done so.
+    #[inline]
+    pub fn load_library(
+        &mut self,
+        functions: &Functions,
+        library: &Library,
+        clock: Clock,
+    ) -> Result<(), CommandError> {
+        if self.libraries.contains(&library.id) {
+            return Ok(());
+        }
+        self.run_library(functions, library.id, &library.source, clock).map(|_| ())
+    }
+
+    #[cold]
+    fn run_library(
+        &mut self,
+        functions: &Functions,
+        id: LibraryId,
+        source: &[u8],
+        clock: Clock,
+    ) -> Result<Vec<script::Function>, CommandError> {
+        let mut vm = self.take();
+        let current = functions.libraries();
+        self.libraries.retain(|id| {
+            let known = current.iter().any(|library| library.id == *id);
+            if !known {
+                vm.unload_library(*id);
+            }
+            known
+        });
+        let mut loading = Loading { clock, began: (clock.ticks)() };
+        let loaded = vm.load_library(id, source, &mut loading);
+        if loaded.is_ok() {
+            self.libraries.insert(id);
+        }
+        self.give_back(vm);
+        loaded.map_err(|error| CommandError::text_of(error.text))
+    }
+
+    /// The library that a text makes, not yet among those in force.
+    pub fn make_library(
+        &mut self,
+        functions: &Functions,
+        source: &[u8],
+        clock: Clock,
+    ) -> Result<Arc<Library>, CommandError> {
+        let header = header_of(source)?;
+        let id = functions.next_id();
+        let registered = self.run_library(functions, id, source, clock)?;
+        if registered.is_empty() {
+            return Err(CommandError::NoFunctions);
+        }
+        Ok(Arc::new(Library::new(id, header.name, source.into(), registered)))
+    }
+}
+
+/// The header of a library that can be loaded here.
+fn header_of(source: &[u8]) -> Result<Header, CommandError> {
+    let header = Header::of_library(source).map_err(CommandError::text_of)?;
+    if !is_name(&header.name) {
+        return Err(CommandError::LibraryName);
+    }
+    if !header.engine.eq_ignore_ascii_case(b"lua") {
+        return Err(CommandError::err_bytes(&[b"Engine '", &header.engine, b"' not found"]));
+    }
+    Ok(header)
+}
+
+/// Whether it may be the name of a library: letters, digits and underscores.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// How time is told while a library is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    pub ticks: fn() -> u64,
+    pub ticks_per_milli: u64,
+}
+
+/// The world of a library that is being loaded: there is nothing in it but time.
+struct Loading {
+    clock: Clock,
+    began: u64,
+}
+
+impl Loading {
+    fn elapsed(&self) -> u64 {
+        (self.clock.ticks)().saturating_sub(self.began)
+    }
+}
+
+impl Host for Loading {
+    fn call(&mut self, _: &[&[u8]], reply: &mut resp::Reply) {
+        reply.error("ERR redis.call can only be called inside a script invocation");
+    }
+
+    fn log(&mut self, _: LogLevel, _: &[u8]) {}
+
+    fn set_repl(&mut self, _: bool, _: bool) {}
+
+    fn check_command(&mut self, _: &[&[u8]]) -> script::CommandCheck {
+        script::CommandCheck::Unknown
+    }
+
+    fn interrupt(&mut self) -> Pulse {
+        /// As in Redis.
+        const LOAD_MS_MAX: u64 = 500;
+        let late = self.elapsed() > LOAD_MS_MAX.saturating_mul(self.clock.ticks_per_milli);
+        if late { Pulse::Kill("FUNCTION LOAD timeout") } else { Pulse::Continue }
+    }
+
+    fn clock(&mut self) -> Duration {
+        Duration::from_millis(self.elapsed() / self.clock.ticks_per_milli.max(1))
+    }
+}
+
+impl Functions {
+    /// Adds the library of a text, as FUNCTION LOAD does.
+    pub fn load(
+        &self,
+        machine: &mut Machine,
+        source: &[u8],
+        replace: bool,
+        clock: Clock,
+    ) -> Result<Vec<u8>, CommandError> {
+        let header = header_of(source)?;
+        let mut libraries = Libraries::clone(&self.libraries());
+        if !replace && libraries.iter().any(|library| library.name == header.name) {
+            let name = &header.name;
+            return Err(CommandError::err_bytes(&[b"Library '", name, b"' already exists"]));
+        }
+        let library = machine.make_library(self, source, clock)?;
+        libraries.add(library, replace)?;
+        self.set(libraries);
+        Ok(header.name)
+    }
+}

@@ -1,1 +1,0 @@
-//! The append-only file: a base, incremental files, and the manifest that names them.

@@ -1,0 +1,220 @@
+//! The manifest: which files make up the append-only file, as Redis 7 writes it.
+//!
+//! ```text
+//!   file appendonly.aof.2.base.rdb seq 2 type b       at most one, first
+//!   file appendonly.aof.1.incr.aof seq 1 type h       no longer needed, to be removed
+//!   file appendonly.aof.3.incr.aof seq 3 type i       in order
+//! ```
+//!
+//! Keys may come in any order, unknown ones are passed over, a line that begins with `#` is a comment.
+//! Names with spaces and the like are in double quotes. Nothing else is taken: a manifest that is not
+//! understood must not be replaced by an empty one.
+
+use std::fmt;
+
+/// No line is longer, its end included, as in Redis.
+const LINE_BYTES_MAX: usize = 1024;
+
+/// What a file of the set is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Base,
+    History,
+    Incremental,
+}
+
+impl Kind {
+    fn letter(self) -> char {
+        match self {
+            Self::Base => 'b',
+            Self::History => 'h',
+            Self::Incremental => 'i',
+        }
+    }
+}
+
+/// One file of the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// A bare name: the file is in the directory of the manifest.
+    pub name: Vec<u8>,
+    /// Above 0.
+    pub seq: i64,
+    pub kind: Kind,
+}
+
+/// The set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    pub base: Option<Part>,
+    pub history: Vec<Part>,
+    /// Ascending by `seq`.
+    pub incrementals: Vec<Part>,
+}
+
+/// Why a manifest cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// From 1; 0 if it is no line's fault.
+    pub line: usize,
+    pub text: Vec<u8>,
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason)?;
+        if self.line > 0 {
+            write!(f, ", at line {}: '{}'", self.line, self.text.escape_ascii())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Manifest {
+    /// Whether no file holds data.
+    pub fn is_empty(&self) -> bool {
+        self.base.is_none() && self.incrementals.is_empty()
+    }
+
+    /// The files to load, in order.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.base.iter().chain(&self.incrementals)
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let mut manifest = Self::default();
+        if bytes.is_empty() {
+            let reason = "Found an empty AOF manifest";
+            return Err(Error { line: 0, text: Vec::new(), reason });
+        }
+        for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let error = |reason| Error { line: at + 1, text: shown(line), reason };
+            if line.first() == Some(&b'#') && line.len() <= LINE_BYTES_MAX {
+                continue;
+            }
+            if line.len() > LINE_BYTES_MAX || line.last() != Some(&b'\n') {
+                return Err(error("The AOF manifest file contains too long line"));
+            }
+            manifest.add(parse_line(line).map_err(error)?).map_err(error)?;
+        }
+        Ok(manifest)
+    }
+
+    fn add(&mut self, part: Part) -> Result<(), &'static str> {
+        match part.kind {
+            Kind::Base if self.base.is_some() => {
+                return Err("Found duplicate base file information");
+            }
+            Kind::Base => self.base = Some(part),
+            Kind::History => self.history.push(part),
+            Kind::Incremental => {
+                if self.incrementals.last().is_some_and(|last| last.seq >= part.seq) {
+                    return Err("Found a non-monotonic sequence number");
+                }
+                self.incrementals.push(part);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn print(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for part in self.base.iter().chain(&self.history).chain(&self.incrementals) {
+            out.extend_from_slice(b"file ");
+            if stdx::quote::needs_repr(&part.name) {
+                stdx::quote::repr(&mut out, &part.name);
+            } else {
+                out.extend_from_slice(&part.name);
+            }
+            let rest = format!(" seq {} type {}\n", part.seq, part.kind.letter());
+            out.extend_from_slice(rest.as_bytes());
+        }
+        out
+    }
+
+    /// Adds the next incremental file, and returns its name.
+    pub fn add_incremental(&mut self, prefix: &[u8]) -> Vec<u8> {
+        // A file of the history may still be there under its name.
+        let history = self.history.iter().filter(|part| is_incremental(prefix, &part.name));
+        let last = history.chain(&self.incrementals).map(|part| part.seq).max().unwrap_or(0);
+        let seq = last.saturating_add(1);
+        let name = named(prefix, seq, ".incr.aof");
+        self.incrementals.push(Part { name: name.clone(), seq, kind: Kind::Incremental });
+        name
+    }
+
+    /// What the next base will be called.
+    pub fn next_base(&self, prefix: &[u8], rdb: bool) -> Part {
+        let history = self.history.iter().filter(|part| !is_incremental(prefix, &part.name));
+        let last = history.chain(&self.base).map(|part| part.seq).max().unwrap_or(0);
+        let seq = last.saturating_add(1);
+        let suffix = if rdb { ".base.rdb" } else { ".base.aof" };
+        Part { name: named(prefix, seq, suffix), seq, kind: Kind::Base }
+    }
+
+    /// Puts `base` in place. All incremental files but the last `kept`, and the base before, become
+    /// history.
+    pub fn rebase(&mut self, base: Part, kept: usize) {
+        let mut old = self.incrementals.clone();
+        self.incrementals = old.split_off(old.len().saturating_sub(kept));
+        let replaced = old.into_iter().chain(self.base.replace(base));
+        let mut history: Vec<Part> =
+            replaced.map(|part| Part { kind: Kind::History, ..part }).collect();
+        history.append(&mut self.history);
+        self.history = history;
+    }
+}
+
+fn named(prefix: &[u8], seq: i64, suffix: &str) -> Vec<u8> {
+    [prefix, format!(".{seq}{suffix}").as_bytes()].concat()
+}
+
+fn is_incremental(prefix: &[u8], name: &[u8]) -> bool {
+    name.strip_prefix(prefix).is_some_and(|rest| rest.ends_with(b".incr.aof"))
+}
+
+/// As much of a line as a message shows.
+fn shown(line: &[u8]) -> Vec<u8> {
+    const BYTES_MAX: usize = 200;
+    let line = line.trim_ascii();
+    line.get(..BYTES_MAX).unwrap_or(line).to_vec()
+}
+
+fn parse_line(line: &[u8]) -> Result<Part, &'static str> {
+    const INVALID: &str = "Invalid AOF manifest file format";
+    let words = resp::split_line(line.trim_ascii()).ok_or(INVALID)?;
+    // More pairs than today's are for versions to come.
+    if words.len() < 6 || !words.len().is_multiple_of(2) {
+        return Err(INVALID);
+    }
+    let (mut name, mut seq, mut kind) = (None, None, None);
+    for pair in words.chunks_exact(2) {
+        let [key, value] = pair else { return Err(INVALID) };
+        match &key.to_ascii_lowercase()[..] {
+            b"file" => {
+                let is_path = value.iter().any(|byte| matches!(byte, b'/' | b'\\' | 0));
+                if is_path || matches!(&value[..], b"." | b".." | b"") {
+                    return Err("File can't be a path, just a filename");
+                }
+                name = Some(value.clone());
+            }
+            b"seq" => seq = stdx::num::parse_i64(value).filter(|seq| *seq > 0),
+            b"type" => {
+                kind = Some(match &value[..] {
+                    b"b" => Kind::Base,
+                    b"h" => Kind::History,
+                    b"i" => Kind::Incremental,
+                    _ => return Err("Unknown AOF file type"),
+                });
+            }
+            _ => {}
+        }
+    }
+    match (name, seq, kind) {
+        (Some(name), Some(seq), Some(kind)) => Ok(Part { name, seq, kind }),
+        _ => Err(INVALID),
+    }
+}

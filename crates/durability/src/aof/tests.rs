@@ -1,0 +1,5 @@
+//! The state machines on a disk in memory, with every fault at every operation, and crashes.
+
+mod manifest;
+mod scanning;
+mod set;

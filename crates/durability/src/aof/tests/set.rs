@@ -1,0 +1,383 @@
+//! A server in a value, its journal, a writer and a disk: what is acknowledged is loaded again.
+
+use crate::aof::{
+    Files, Form, Found, Fsync, LoadOptions, Loader, Moment, Next, Policy, Progress, State, Status,
+    Unwritten, Writer, write_base,
+};
+use crate::rdb_file::{FileSource, Frames, Head, Image, load};
+use command::{Others, Session};
+use disk::{Disk, Fault, MemDisk};
+use engine::Worker;
+use keyspace::SnapshotOptions;
+use keyspace::persist::{LoadOptions as Entries, Loader as EntryLoader};
+use rdb::file::Versions;
+use std::path::Path;
+use std::sync::Arc;
+use testkit::{Node, Options};
+
+const POLICY: Policy = Policy {
+    fsync: Fsync::Always,
+    holds_sync: false,
+    timestamps: false,
+    checksums: true,
+    keeps_history: false,
+};
+
+struct Rig {
+    node: Node,
+    session: Session,
+    disk: MemDisk,
+    writer: Option<Writer>,
+    status: Arc<Status>,
+    micros: u64,
+    rdb: bool,
+}
+
+fn files(disk: &MemDisk) -> Files {
+    Files::new(Arc::new(disk.clone()), Path::new(""), "dir", "a.aof")
+}
+
+const LOAD: LoadOptions = LoadOptions { truncated: true, corrupt_tail_bytes_max: 1 << 20 };
+
+impl Rig {
+    /// Starts on what `disk` holds, as the server does.
+    fn start(disk: &MemDisk, policy: Policy) -> Result<Self, String> {
+        let node = Node::new(Options { journal: false, shards: 4, ..Options::default() });
+        let status = Arc::new(Status::default());
+        let session = node.session();
+        let mut rig =
+            Self { session, node, disk: disk.clone(), writer: None, status, micros: 1, rdb: true };
+        let engine = Arc::clone(&rig.node.engine);
+        let streams = (Arc::clone(&engine.journal), Arc::clone(&engine.reply_gate.durable));
+        let files = files(disk);
+        let writer = match files.find().map_err(|fault| fault.0)? {
+            Found::Nothing => {
+                let status = Arc::clone(&rig.status);
+                let writer = Writer::waiting(files, Default::default(), policy, streams, status);
+                rig.writer = Some(writer);
+                rig.rewrite().map_err(|error| format!("{error:?}"))?;
+                return Ok(rig);
+            }
+            Found::Set(manifest) => {
+                let mut worker = Worker::new(&engine, 1).unwrap();
+                let mut base = |path: &Path| load_base(&rig.node, disk, path);
+                let loader = Loader {
+                    engine: &engine,
+                    worker: &mut worker,
+                    base: &mut base,
+                    progress: &Progress::default(),
+                    options: LOAD,
+                };
+                let loaded = loader.load(&files, manifest).map_err(|fault| fault.0)?;
+                let opened = loaded.writer(files, policy, streams, Arc::clone(&rig.status));
+                opened.map_err(|error| error.to_string())?
+            }
+        };
+        rig.writer = Some(writer);
+        Ok(rig)
+    }
+
+    fn now(&self) -> Moment {
+        Moment { micros: self.micros, seconds: (self.micros / 1_000_000) as i64 }
+    }
+
+    fn writer(&mut self) -> &mut Writer {
+        self.writer.as_mut().unwrap()
+    }
+
+    fn send(&mut self, words: &[&[u8]]) {
+        self.node.send(&mut self.session, words);
+    }
+
+    /// Lets the writer do what it can at this moment.
+    fn settle(&mut self) {
+        for _ in 0..100 {
+            let now = self.now();
+            if let Next::Later(_) = self.writer().step(now) {
+                return;
+            }
+        }
+        panic!("the writer does not come to rest");
+    }
+
+    fn acknowledged(&self) -> bool {
+        let engine = &self.node.engine;
+        !engine.reply_gate.durable.broken()
+            && engine.reply_gate.durable.reached(engine.journal.tail())
+    }
+
+    fn rewrite(&mut self) -> Result<(), Unwritten> {
+        let options = SnapshotOptions { now_ms: self.node.now_ms(), access: None, compress: false };
+        let engine = Arc::clone(&self.node.engine);
+        let (now, rdb) = (self.now(), self.rdb);
+        let writer = self.writer();
+        writer.prepare()?;
+        let mut snapshot =
+            engine.begin_snapshot(options, Others::Run, |cut| writer.cut(cut.lsn)).unwrap();
+        let part = writer.next_base(rdb);
+        let form = if rdb {
+            Form::Rdb(Image::new(&Head { version: 12, ..Head::default() }, true))
+        } else {
+            let limits = engine.settings().limits;
+            Form::Commands { seconds: Some(1), functions: Vec::new(), limits }
+        };
+        let files = writer.files().clone();
+        let written = write_base(&files, &part, form, &mut snapshot, true, &mut |_| true);
+        let adopted = written.and_then(|size| Ok(writer.adopt(part, size, now)?));
+        if adopted.is_err() {
+            writer.abandon();
+        } else {
+            // What is left is removed another time.
+            drop(writer.collect());
+        }
+        adopted
+    }
+}
+
+fn load_base(node: &Node, disk: &MemDisk, path: &Path) -> Result<u64, String> {
+    let (mut source, _) = FileSource::open(disk, path).map_err(|error| error.to_string())?;
+    let settings = node.engine.settings();
+    let options = Entries {
+        limits: &settings.limits,
+        clock: settings.access_clock,
+        now_ms: node.now_ms(),
+        horizon_ms: i64::MIN,
+        replace: false,
+    };
+    let mut frames =
+        Frames::begin(&mut source, Versions::Known, true).map_err(|error| error.to_string())?;
+    let mut loader = EntryLoader::new(&node.engine.space, frames.version(), options);
+    load(&mut frames, &mut loader, &mut |_| Ok(())).map_err(|error| error.to_string())?;
+    Ok(frames.offset())
+}
+
+/// What `disk` holds, loaded; all of it must be in order.
+fn recovered(disk: &MemDisk) -> testkit::Snapshot {
+    match Rig::start(disk, POLICY) {
+        Ok(rig) => rig.node.snapshot(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn same(a: &testkit::Snapshot, b: &testkit::Snapshot) -> bool {
+    a.difference(b, false).is_empty()
+}
+
+/// Commands of which each changes something, some in a transaction.
+fn work(rig: &mut Rig, at: usize) {
+    let number = at.to_string();
+    let number = number.as_bytes();
+    match at % 5 {
+        0 => rig.send(&[b"SET", &[b"key", number].concat(), &[b'v'; 700]]),
+        1 => rig.send(&[b"RPUSH", b"list", number]),
+        2 => {
+            rig.send(&[b"MULTI"]);
+            rig.send(&[b"INCR", b"one"]);
+            rig.send(&[b"INCR", b"other"]);
+            rig.send(&[b"EXEC"]);
+        }
+        3 => {
+            rig.send(&[b"SELECT", b"1"]);
+            rig.send(&[b"ZADD", b"zset", number, number]);
+            rig.send(&[b"SELECT", b"0"]);
+        }
+        _ => rig.send(&[b"HSET", b"hash", number, &[b'x'; 90]]),
+    }
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart() {
+    for rdb in [true, false] {
+        let disk = MemDisk::new();
+        let mut rig = Rig::start(&disk, POLICY).unwrap();
+        rig.rdb = rdb;
+        for at in 0..40 {
+            work(&mut rig, at);
+            rig.settle();
+            assert!(rig.acknowledged());
+            if at % 13 == 7 {
+                rig.rewrite().unwrap();
+            }
+            assert!(same(&rig.node.snapshot(), &recovered(&disk.kill())), "{at} rdb={rdb}");
+        }
+        assert_eq!(rig.writer().manifest().print().iter().filter(|b| **b == b'\n').count(), 2);
+        assert!(disk.violations().is_empty());
+        // A clean end and a new beginning, several times.
+        for _ in 0..3 {
+            let now = rig.now();
+            rig.writer().flush(now).unwrap();
+            let before = rig.node.snapshot();
+            rig = Rig::start(&disk.kill(), POLICY).unwrap();
+            assert!(same(&before, &rig.node.snapshot()));
+            work(&mut rig, 3);
+            rig.settle();
+        }
+    }
+}
+
+/// Every state that a power failure may leave, after every acknowledged command: the command is
+/// there, and at most the one that follows it, whole.
+#[test]
+fn crashes_keep_what_was_acknowledged() {
+    let disk = MemDisk::new();
+    let mut rig = Rig::start(&disk, POLICY).unwrap();
+    let mut states = vec![rig.node.snapshot()];
+    for at in 0..12 {
+        work(&mut rig, at);
+        if at == 6 {
+            rig.rewrite().unwrap();
+        }
+        states.push(rig.node.snapshot());
+        // In the midst of it: written, not synced.
+        let (old, new) = (&states[at], &states[at + 1]);
+        rig.settle();
+        disk.every_crash(20, |crashed| {
+            let found = recovered(&crashed);
+            assert!(same(&found, new) || (at == 6 && same(&found, old)), "{at}");
+        });
+    }
+}
+
+/// Written and not synced, then a crash: a prefix, never a hole, never half of a transaction.
+#[test]
+fn crashes_leave_a_prefix() {
+    let policy = Policy { fsync: Fsync::No, ..POLICY };
+    for seed in 0..40 {
+        let disk = MemDisk::new();
+        let mut rig = Rig::start(&disk, policy).unwrap();
+        let mut states = vec![rig.node.snapshot()];
+        for at in 0..14 {
+            work(&mut rig, at);
+            rig.settle();
+            states.push(rig.node.snapshot());
+            if seed % 3 == 0 && at == 5 {
+                rig.rewrite().unwrap();
+            }
+        }
+        let found = recovered(&disk.crash(seed));
+        assert!(states.iter().any(|state| same(&found, state)), "seed {seed}");
+    }
+}
+
+/// Each kind of fault at each operation: nothing that was acknowledged is lost in a crash, and with the
+/// disk well again, so is the writer.
+#[test]
+fn faults_at_every_operation() {
+    for fault in [Fault::Eio, Fault::Enospc, Fault::Short, Fault::Interrupted] {
+        let mut at = 1;
+        loop {
+            let fired = run_with_fault(fault, at);
+            if !fired {
+                break;
+            }
+            at += 1;
+        }
+        assert!(at > 20, "{fault:?} {at}");
+    }
+}
+
+fn run_with_fault(fault: Fault, nth: u64) -> bool {
+    let disk = MemDisk::new();
+    let mut rig = Rig::start(&disk, POLICY).unwrap();
+    disk.inject(nth, fault);
+    let mut acknowledged = rig.node.snapshot();
+    for at in 0..5 {
+        work(&mut rig, at);
+        rig.settle();
+        if at == 2 {
+            // It may fail: the next one is not its fault.
+            drop(rig.rewrite());
+            rig.settle();
+        }
+        let is_safe = rig.acknowledged();
+        if is_safe {
+            acknowledged = rig.node.snapshot();
+        }
+        {
+            let found = recovered(&disk.crash(nth * 31 + at as u64));
+            // What was not acknowledged may be there, too.
+            let now = rig.node.snapshot();
+            let ok = same(&found, &acknowledged) || same(&found, &now) || !is_safe;
+            assert!(ok, "{fault:?} at {nth}, command {at}");
+        }
+        if !is_safe {
+            // A new base, or another try, and all is well.
+            rig.micros += 1_000_000;
+            if rig.status.state() == State::Lost {
+                rig.rewrite().unwrap();
+            }
+            rig.settle();
+            assert!(rig.acknowledged(), "{fault:?} at {nth}, command {at}: it does not recover");
+            assert!(same(&recovered(&disk.kill()), &rig.node.snapshot()));
+        }
+    }
+    assert!(disk.violations().is_empty(), "{:?}", disk.violations());
+    disk.fired()
+}
+
+/// A failed sync is sticky: a later one that succeeds acknowledges nothing.
+#[test]
+fn a_failed_sync_is_not_forgotten() {
+    let disk = MemDisk::new();
+    let policy = Policy { fsync: Fsync::EverySecond, ..POLICY };
+    let mut rig = Rig::start(&disk, policy).unwrap();
+    rig.micros = 2_000_000;
+    work(&mut rig, 0);
+    rig.settle();
+    assert!(rig.acknowledged());
+    work(&mut rig, 1);
+    rig.settle();
+    assert!(!rig.acknowledged());
+    rig.micros += 1_000_000;
+    disk.inject(1, Fault::Eio);
+    rig.settle();
+    assert_eq!(rig.status.state(), State::Lost);
+    for _ in 0..5 {
+        rig.micros += 1_000_000;
+        rig.settle();
+        assert!(!rig.acknowledged());
+    }
+    rig.rewrite().unwrap();
+    assert!(rig.acknowledged());
+    assert!(same(&recovered(&disk.crash(7)), &rig.node.snapshot()));
+}
+
+/// A full disk: the file ends with a record, and goes on when there is room again.
+#[test]
+fn a_full_disk_recovers() {
+    for room in [0, 1, 50, 300, 600] {
+        let disk = MemDisk::new();
+        let mut rig = Rig::start(&disk, POLICY).unwrap();
+        for at in 0..5 {
+            work(&mut rig, at);
+        }
+        rig.settle();
+        let size: u64 = disk
+            .list(Path::new("dir"))
+            .unwrap()
+            .iter()
+            .map(|name| disk.metadata(&Path::new("dir").join(name)).unwrap().size_bytes)
+            .sum();
+        disk.set_capacity(Some(size + room));
+        let before = rig.node.snapshot();
+        let mut last = before;
+        for at in 5..10 {
+            work(&mut rig, at);
+            rig.settle();
+            if rig.acknowledged() {
+                last = rig.node.snapshot();
+            }
+        }
+        assert!(!rig.acknowledged());
+        assert_eq!(rig.status.state(), State::Full);
+        assert_eq!(rig.status.error(), "No space left on device");
+        let killed = disk.kill();
+        killed.set_capacity(None);
+        assert!(same(&recovered(&killed), &last), "room {room}");
+        disk.set_capacity(None);
+        rig.micros += 1_000_000;
+        rig.settle();
+        assert!(rig.acknowledged());
+        assert!(same(&recovered(&disk.kill()), &rig.node.snapshot()));
+    }
+}

@@ -1,0 +1,330 @@
+//! The feed of a connection that asked for the log: a snapshot, then the stream of effects.
+//!
+//! ```text
+//!  Waiting ─cut─► Streaming ──► AwaitingAck ─┐       a peer that takes `$EOF:mark`
+//!     │   └─────► Gathering ──► Sending ─────┴─► Online      one that needs `$length` first
+//!     └ newlines                     └ Transmitted: it wanted the snapshot alone
+//! ```
+//!
+//! The bytes of the stream are the journal's own, from the cut on. A peer that finds the end of the
+//! snapshot by its mark is sent nothing behind it before it has acknowledged: what it reads in one go
+//! may hold both.
+
+#[cfg(test)]
+mod tests;
+
+use crate::rdb_file::{Head, Image};
+use command::{Card, ClientFlags, Others, ReplicaState, Sync};
+use engine::{Cut, Engine, hex40};
+use journal::{Patience, ReadOutcome, Reader};
+use keyspace::{Snapshot, SnapshotOptions};
+use resp::{Chunk, Out};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use stdx::rng::Rng;
+
+/// How often a peer that waits for its snapshot is told that somebody is there.
+const NEWLINE_MS: i64 = 1000;
+
+/// What [`Feed::step`] has done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to send.
+    More,
+    /// Not for now. The waker is called when there is, or time will tell: call again within a second.
+    Wait,
+    Over(Over),
+}
+
+/// Why a feed ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The peer left too much unread (`client-output-buffer-limit replica`).
+    OutputLimit,
+    /// It was silent for too long (`repl-timeout`).
+    Timeout,
+    /// The snapshot is larger than what is kept in memory for a peer without `capa eof`.
+    SnapshotTooLarge,
+}
+
+/// One connection's feed.
+pub struct Feed {
+    engine: Arc<Engine>,
+    card: Arc<Card>,
+    kind: Sync,
+    stage: Stage,
+    /// From the cut on; `None`: before it, or the peer wants the snapshot alone.
+    reader: Option<Reader>,
+    /// When the peer was last told or heard of, in milliseconds since 1970.
+    alive_ms: i64,
+    /// Since when the soft limit is exceeded.
+    soft_since_ms: Option<i64>,
+    now_ms: i64,
+}
+
+enum Stage {
+    Waiting,
+    Gathering { whole: Whole, bytes: Vec<u8> },
+    Sending { bytes: Arc<Vec<u8>>, at: usize },
+    Streaming { whole: Whole, mark: String },
+    AwaitingAck,
+    Online,
+    Transmitted,
+}
+
+/// An RDB file that is made as it is sent.
+struct Whole {
+    /// `None`: no keys.
+    snapshot: Option<Snapshot>,
+    image: Image,
+}
+
+impl Whole {
+    /// Appends about `bytes_max` bytes of the file. Whether there is more.
+    fn read(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> bool {
+        let mut body = |out: &mut Vec<u8>, bytes_max: usize| match &mut self.snapshot {
+            Some(snapshot) => snapshot.read(out, bytes_max),
+            None => false,
+        };
+        self.image.read(&mut body, out, bytes_max)
+    }
+}
+
+impl Feed {
+    /// A feed for the client of `card`, which counts as a replica until this is dropped.
+    pub fn new(engine: Arc<Engine>, card: Arc<Card>, kind: Sync, now_ms: i64) -> Self {
+        card.set(ClientFlags::REPLICA, true);
+        engine.history.arrived();
+        engine.history.full.fetch_add(1, Ordering::Relaxed);
+        if kind == (Sync::WithOffset { refused: true }) {
+            engine.history.partial_refused.fetch_add(1, Ordering::Relaxed);
+        }
+        card.replica().set_state(ReplicaState::WaitBgsave);
+        card.replica().acked_ms.store(0, Ordering::Relaxed);
+        Self {
+            engine,
+            card,
+            kind,
+            stage: Stage::Waiting,
+            reader: None,
+            alive_ms: now_ms,
+            soft_since_ms: None,
+            now_ms,
+        }
+    }
+
+    /// Puts what is next, about `bytes_max` bytes, behind `out`. Called without locks, outside a pass.
+    pub fn step(
+        &mut self,
+        rng: &mut Rng,
+        now_ms: i64,
+        bytes_max: usize,
+        waker: &Waker,
+        out: &mut Out,
+    ) -> Step {
+        self.now_ms = now_ms;
+        if let Some(over) = self.limits() {
+            return Step::Over(over);
+        }
+        match &mut self.stage {
+            Stage::Waiting => {
+                if !self.begin(rng, out) {
+                    self.say_newline(out);
+                    return Step::Wait;
+                }
+                Step::More
+            }
+            Stage::Gathering { whole, bytes } => {
+                let more = whole.read(bytes, bytes_max);
+                let hard = self.engine.settings().output.replica.hard_bytes;
+                if hard > 0 && bytes.len() as u64 > hard {
+                    return Step::Over(Over::SnapshotTooLarge);
+                }
+                if more {
+                    self.say_newline(out);
+                    return Step::More;
+                }
+                let bytes = Arc::new(std::mem::take(bytes));
+                out.push(format!("${}\r\n", bytes.len()).as_bytes());
+                self.stage = Stage::Sending { bytes, at: 0 };
+                self.card.replica().set_state(ReplicaState::SendBulk);
+                Step::More
+            }
+            Stage::Sending { bytes, at } => {
+                let part = Chunk::new(Arc::clone(bytes)).part(*at, bytes_max);
+                *at += part.len();
+                out.push_chunk(part);
+                if *at == bytes.len() {
+                    self.go_online();
+                }
+                Step::More
+            }
+            Stage::Streaming { whole, mark } => {
+                let mut bytes = Vec::with_capacity(bytes_max);
+                let more = whole.read(&mut bytes, bytes_max);
+                if !more {
+                    bytes.extend_from_slice(mark.as_bytes());
+                    self.go_online();
+                    if self.reader.is_some() {
+                        self.stage = Stage::AwaitingAck;
+                    }
+                }
+                push(out, bytes);
+                Step::More
+            }
+            Stage::AwaitingAck => {
+                if self.card.replica().acked_ms.load(Ordering::Relaxed) == 0 {
+                    return Step::Wait;
+                }
+                self.stage = Stage::Online;
+                Step::More
+            }
+            Stage::Online => self.read(bytes_max, waker, out),
+            Stage::Transmitted => Step::Wait,
+        }
+    }
+
+    /// The peer takes nothing at the moment. What of it?
+    pub fn hold(&mut self, now_ms: i64) -> Option<Over> {
+        self.now_ms = now_ms;
+        self.limits()
+    }
+
+    /// The peer has taken something.
+    pub fn taken(&mut self, now_ms: i64) {
+        self.alive_ms = now_ms;
+    }
+
+    /// Cuts, if no other snapshot is under way, and says what will come.
+    fn begin(&mut self, rng: &mut Rng, out: &mut Out) -> bool {
+        let engine = &self.engine;
+        let settings = engine.settings();
+        let replica = self.card.replica();
+        let contents = *replica.contents.lock();
+        let snapshot_only = replica.snapshot_only.load(Ordering::Relaxed);
+        let hard = settings.output.replica.hard_bytes;
+        // No less than what a replica that comes back is sent.
+        let hard = if hard == 0 { u64::MAX } else { hard.max(settings.backlog_bytes) };
+        let (mut reader, mut cut) = (None, None);
+        let options = SnapshotOptions {
+            now_ms: self.now_ms,
+            access: None,
+            compress: settings.rdb_compression,
+        };
+        let begun = engine.begin_snapshot(options, Others::Run, |at| {
+            engine.history.keep(&engine.journal, settings.backlog_bytes, rng);
+            if !snapshot_only {
+                reader = engine.journal.reader(at.lsn, Patience::Drop(hard)).ok();
+            }
+            cut = Some(*at);
+        });
+        let (Ok(snapshot), Some(cut)) = (begun, cut) else { return false };
+        self.reader = reader;
+        if self.kind != Sync::Plain {
+            let id = engine.history.id();
+            out.push(format!("+FULLRESYNC {id} {}\r\n", cut.lsn).as_bytes());
+        }
+        let image = Image::new(&head(&cut), true);
+        let whole = Whole { snapshot: contents.keys.then_some(snapshot), image };
+        self.stage = if replica.takes_eof.load(Ordering::Relaxed) {
+            let mark = hex40(rng);
+            out.push(format!("$EOF:{mark}\r\n").as_bytes());
+            replica.set_state(ReplicaState::SendBulk);
+            Stage::Streaming { whole, mark }
+        } else {
+            Stage::Gathering { whole, bytes: Vec::new() }
+        };
+        true
+    }
+
+    fn say_newline(&mut self, out: &mut Out) {
+        if self.now_ms.saturating_sub(self.alive_ms) >= NEWLINE_MS {
+            self.alive_ms = self.now_ms;
+            out.push(b"\n");
+        }
+    }
+
+    fn go_online(&mut self) {
+        self.alive_ms = self.now_ms;
+        let (stage, state) = match self.reader {
+            Some(_) => (Stage::Online, ReplicaState::Online),
+            None => (Stage::Transmitted, ReplicaState::Transmitted),
+        };
+        self.stage = stage;
+        self.card.replica().set_state(state);
+    }
+
+    /// Passes on what the journal has.
+    fn read(&mut self, bytes_max: usize, waker: &Waker, out: &mut Out) -> Step {
+        let Some(reader) = &mut self.reader else { return Step::Wait };
+        let mut bytes = Vec::new();
+        match reader.poll(&mut bytes, bytes_max) {
+            ReadOutcome::Data { .. } => {
+                push(out, bytes);
+                Step::More
+            }
+            ReadOutcome::Empty if reader.sleep(waker) => Step::Wait,
+            ReadOutcome::Empty => Step::More,
+            ReadOutcome::Lagged => Step::Over(Over::OutputLimit),
+        }
+    }
+
+    /// Whether the peer lags too far behind, or was silent for too long.
+    fn limits(&mut self) -> Option<Over> {
+        let settings = self.engine.settings();
+        let limit = settings.output.replica;
+        let lag = self
+            .reader
+            .as_ref()
+            .map_or(0, |reader| reader.journal().tail().0.saturating_sub(reader.position().0));
+        let floor = settings.backlog_bytes;
+        if limit.hard_bytes > 0 && lag > limit.hard_bytes.max(floor) {
+            return Some(Over::OutputLimit);
+        }
+        if limit.soft_bytes > 0 && lag > limit.soft_bytes.max(floor) {
+            let since = *self.soft_since_ms.get_or_insert(self.now_ms);
+            let patience_ms = limit.soft_seconds.saturating_mul(1000) as i64;
+            if self.now_ms.saturating_sub(since) >= patience_ms {
+                return Some(Over::OutputLimit);
+            }
+        } else {
+            self.soft_since_ms = None;
+        }
+        let heard_ms = match self.stage {
+            // Newlines are sent, and nothing is asked for.
+            Stage::Waiting | Stage::Gathering { .. } => return None,
+            // SYNC is not acknowledged.
+            Stage::Online | Stage::Transmitted if self.kind == Sync::Plain => return None,
+            Stage::Online => self.card.replica().acked_ms.load(Ordering::Relaxed),
+            _ => 0,
+        };
+        let silent_ms = self.now_ms.saturating_sub(heard_ms.max(self.alive_ms));
+        (silent_ms > settings.replica_timeout_ms).then_some(Over::Timeout)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.engine.history.left(self.now_ms);
+    }
+}
+
+fn push(out: &mut Out, bytes: Vec<u8>) {
+    if !bytes.is_empty() {
+        out.push_chunk(Chunk::new(Arc::new(bytes)));
+    }
+}
+
+/// What stands before the keys of the file, of the oldest version that carries them.
+fn head(cut: &Cut) -> Head {
+    Head {
+        version: if cut.totals.subexpiry == 0 { 11 } else { 12 },
+        aux: vec![
+            ("redis-ver", command::REDIS_VERSION.to_owned()),
+            ("redis-bits", usize::BITS.to_string()),
+            ("ctime", cut.now_ms.div_euclid(1000).to_string()),
+        ],
+        functions: Vec::new(),
+    }
+}

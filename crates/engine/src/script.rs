@@ -1,0 +1,676 @@
+//! EVAL, FCALL and their like: a script runs as a transaction does, under the locks of all that it
+//! touches, as one record of the journal.
+//!
+//! ```text
+//!   keys declared:    pass, their shards ─ run ─────────────► record, news, who waited
+//!                                            │ meets another key
+//!                                            ▼
+//!                                         take back, remember that it roams
+//!                                            ▼
+//!   roams:            pass, gate exclusive ─ run, locking shards as it meets them ─► record, ...
+//! ```
+//!
+//! So scripts that keep to what they declare run side by side, and those that do not run one after
+//! the other, beside all commands on other shards. A run that is taken back has left nothing: its
+//! effects were not logged, its news not told, its keys are what they were. What a script calls goes
+//! through RESOLVE and [`Engine::execute`] like any request.
+
+use crate::Engine;
+use crate::batch::{Locked, Memory, Ran, Run};
+use crate::command_log::Cost;
+use crate::ledger::Composed;
+use crate::notify::Happened;
+use crate::resolve::Plan;
+use crate::union::{Extended, Union};
+use command::{
+    Clock, Command, CommandError, Flags, Group, JobStep, Library, News, OverdueScript, Place,
+    Reach, Resolved, Script, ScriptCall, Scripts,
+};
+use keyspace::{KeyRef, Stalled, Undo};
+use lock::{Participant, ShardId};
+use resp::Reply;
+use script::{CommandCheck, Ended, Header, Host, LogLevel, Pulse, ScriptError, Sha, Vm};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is to run.
+enum What {
+    Script(Arc<Script>),
+    Function(Arc<Library>, usize),
+}
+
+/// A call of a script or function, taken apart.
+struct Call<'c> {
+    what: What,
+    /// What it says of itself; `None`: nothing, as scripts without a header do.
+    flags: Option<script::Flags>,
+    /// By EVAL_RO and the like.
+    read_only: bool,
+    keys: &'c [&'c [u8]],
+    args: &'c [&'c [u8]],
+}
+
+impl Call<'_> {
+    fn reach(&self) -> &Reach {
+        match &self.what {
+            What::Script(script) => &script.reach,
+            What::Function(library, at) => &library.functions[*at].reach,
+        }
+    }
+
+    fn says(&self, flag: script::Flags) -> bool {
+        self.flags.is_some_and(|flags| flags.has(flag))
+    }
+
+    /// Whether it may not write.
+    fn only_reads(&self) -> bool {
+        self.read_only || self.says(script::Flags::NO_WRITES)
+    }
+
+    /// Whether it may be refused for what it would take of memory.
+    fn takes_memory(&self) -> bool {
+        !self.says(script::Flags::ALLOW_OOM) && !self.says(script::Flags::NO_WRITES)
+    }
+
+    fn name(&self) -> Vec<u8> {
+        match &self.what {
+            What::Script(script) => script.sha.as_bytes().to_vec(),
+            What::Function(library, at) => library.functions[*at].name.clone(),
+        }
+    }
+
+    fn run(
+        &self,
+        vm: &mut Vm,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+    ) -> Result<Ended, ScriptError> {
+        match &self.what {
+            What::Script(script) => vm.run(&script.sha, self.keys, self.args, host, reply),
+            What::Function(library, at) => {
+                let function = (library.id, &library.functions[*at].name[..]);
+                vm.call_function(function, self.keys, self.args, host, reply)
+            }
+        }
+    }
+}
+
+/// Why a run was broken off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    /// It met a key beyond its locks: it is to run again.
+    Roams,
+    Killed,
+}
+
+/// How a run came out.
+enum Outcome {
+    /// Whether it succeeded; its reply is written.
+    Ran(bool),
+    Roams,
+}
+
+impl Run<'_, '_> {
+    /// Runs a request of EVAL, FCALL and their like.
+    pub(crate) fn script(
+        &mut self,
+        participant: &mut Participant,
+        plan: &Plan,
+        shards: &mut Vec<ShardId>,
+    ) -> Ran {
+        let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
+            return self.one(plan, Locked::Nothing);
+        };
+        let request = plan.resolved(row, self.words, self.keys);
+        let row = &Command { flags: self.effective_flags(&request), ..*row };
+        if self.engine.pause.holds(row, self.now.wall_ms) {
+            return (0, Some(crate::End::Paused));
+        }
+        if let Err(error) = self.admit(plan, row) {
+            self.refuse(plan, Some(&error));
+            return (1, None);
+        }
+        if self.session.transaction.is_some() {
+            return self.queue(plan, row);
+        }
+        // One that declares what it is has been told already.
+        let declared = row.flags.has(Flags::DENYOOM);
+        let out_of_memory = !declared && self.is_out_of_memory().is_err();
+        if self.memory == Memory::Wanted {
+            return (0, None);
+        }
+        let (start, started) = (self.reply.mark(), self.ticks);
+        if self.engine.monitors.active() {
+            self.show(&request);
+        }
+        let ran = match &self.take_apart(&request) {
+            Err(error) => {
+                self.reply.error(error.text());
+                self.stats.error(error.code());
+                Ok(false)
+            }
+            Ok(call) => self.run_script(participant, (call, &request), out_of_memory, shards),
+        };
+        let Ok(succeeded) = ran else { return self.refuse_busy(plan) };
+        self.count_script(&request, plan.bytes, (start, started), succeeded);
+        self.session.caching_ends();
+        let end = self.after(start, None);
+        if self.session.card.has_mail() && end.is_none() {
+            self.session.collect(self.reply);
+        }
+        (1, end)
+    }
+
+    /// Counts the script as one command, from its begin on.
+    fn count_script(
+        &mut self,
+        request: &Resolved<'_>,
+        bytes: usize,
+        (start, started): (resp::Mark, u64),
+        succeeded: bool,
+    ) {
+        self.ticks = started;
+        let ticks = self.count(request.id, succeeded);
+        let reply_bytes = self.reply.out.since(start).map_or(0, <[u8]>::len);
+        self.note_if_outstanding(request, Cost { bytes, ticks, reply_bytes });
+        self.stats.machine_bytes.set(self.machine.memory_bytes() as u64);
+    }
+
+    /// Runs a script that is part of a transaction, under its locks.
+    pub(crate) fn script_of_exec(
+        &mut self,
+        plan: &Plan,
+        request: &Resolved<'_>,
+        union: &mut Union<'_>,
+        now_ms: i64,
+    ) {
+        let (start, started) = (self.reply.mark(), self.ticks);
+        if self.engine.monitors.active() {
+            self.show(request);
+        }
+        let out_of_memory = self.engine.space.out_of_memory(self.settings.maxmemory);
+        let outcome = match self.take_apart(request) {
+            Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory, None),
+            Err(error) => {
+                self.reply.error(error.text());
+                self.stats.error(error.code());
+                Outcome::Ran(false)
+            }
+        };
+        self.tell_news();
+        let succeeded = matches!(outcome, Outcome::Ran(true));
+        self.count_script(request, plan.bytes, (start, started), succeeded);
+    }
+
+    /// Evicts for a script that may take memory. An error: there is nothing to evict.
+    fn is_out_of_memory(&mut self) -> Result<(), CommandError> {
+        let over = self.engine.space.out_of_memory(self.settings.maxmemory);
+        if over { self.under_pressure() } else { Ok(()) }
+    }
+
+    /// The flags of a request: what a script declares counts instead of what the command says.
+    fn effective_flags(&self, request: &Resolved<'_>) -> Flags {
+        let (flags, word) = (request.spec.flags, request.args[1]);
+        let declared = match request.spec.place {
+            Place::Script(ScriptCall::Function) => {
+                let found = self.engine.functions.find(word);
+                found.map(|(library, at)| library.functions[at].flags)
+            }
+            Place::Script(ScriptCall::Sha) => {
+                let found = Sha::parse(word).and_then(|sha| self.engine.scripts.get(&sha));
+                found.and_then(|script| script.flags)
+            }
+            _ => Header::of_script(word).ok().flatten().map(|header| header.flags),
+        };
+        let Some(declared) = declared else { return flags };
+        let set = |flags: Flags, flag: Flags, on: bool| {
+            if on { flags.or(flag) } else { Flags(flags.0 & !flag.0) }
+        };
+        let writes = !declared.has(script::Flags::NO_WRITES);
+        let takes_memory = writes && !declared.has(script::Flags::ALLOW_OOM);
+        let flags = set(flags, Flags::MAY_REPLICATE, false);
+        let flags = set(flags, Flags::STALE, declared.has(script::Flags::ALLOW_STALE));
+        let flags = set(flags, Flags::DENYOOM, takes_memory);
+        set(flags, Flags::WRITE, writes)
+    }
+
+    /// Finds what is called, compiles it if need be, and tells keys and arguments apart.
+    fn take_apart<'c>(&mut self, request: &Resolved<'c>) -> Result<Call<'c>, CommandError> {
+        let words = request.args;
+        let (what, flags) = match request.spec.place {
+            Place::Script(ScriptCall::Function) => {
+                let found = self.engine.functions.find(words[1]);
+                let (library, at) = found.ok_or(CommandError::FunctionNotFound)?;
+                let flags = library.functions[at].flags;
+                (What::Function(library, at), Some(flags))
+            }
+            place => {
+                let by_sha = place == Place::Script(ScriptCall::Sha);
+                let script = self.find_script(words[1], by_sha)?;
+                let flags = script.flags;
+                (What::Script(script), flags)
+            }
+        };
+        let number = stdx::num::parse_i64(words[2]).ok_or(match what {
+            What::Script(_) => CommandError::NotAnInteger,
+            What::Function(..) => CommandError::FunctionKeys,
+        })?;
+        let rest = &words[3..];
+        if number < 0 {
+            return Err(CommandError::ScriptKeysNegative);
+        }
+        let number = usize::try_from(number).ok().filter(|number| *number <= rest.len());
+        let (keys, args) = rest.split_at(number.ok_or(CommandError::ScriptKeysTooMany)?);
+        let clock = self.clock();
+        match &what {
+            What::Script(script) => self.machine.load(&self.engine.scripts, script)?,
+            What::Function(library, _) => {
+                self.machine.load_library(&self.engine.functions, library, clock)?;
+            }
+        }
+        let read_only = request.spec.flags.has(Flags::READONLY);
+        Ok(Call { what, flags, read_only, keys, args })
+    }
+
+    fn find_script(&mut self, text: &[u8], by_sha: bool) -> Result<Arc<Script>, CommandError> {
+        let scripts = &self.engine.scripts;
+        if by_sha {
+            let found = Sha::parse(text).and_then(|sha| scripts.call(&sha));
+            return found.ok_or(CommandError::NoScript);
+        }
+        if let Some(found) = scripts.call(&Sha::of(text)) {
+            return Ok(found);
+        }
+        let script = Scripts::parse(text)?;
+        self.machine.load(scripts, &script)?;
+        Ok(scripts.add(script, false))
+    }
+
+    fn clock(&self) -> Clock {
+        Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks }
+    }
+
+    /// Runs a script under its own locks. Returns whether it succeeded.
+    fn run_script(
+        &mut self,
+        participant: &mut Participant,
+        (call, request): (&Call<'_>, &Resolved<'_>),
+        out_of_memory: bool,
+        shards: &mut Vec<ShardId>,
+    ) -> Result<bool, Stalled> {
+        if let Some(error) = refused_by_flags(call, out_of_memory) {
+            self.reply.error(error.text());
+            self.stats.error(error.code());
+            return Ok(false);
+        }
+        let engine = self.engine;
+        let mut roams = call.reach().roams();
+        loop {
+            let pass = participant.enter();
+            let mut union = if roams {
+                Union::as_met(engine)?
+            } else {
+                Union::declared(engine, !call.only_reads(), request.keys, shards)?
+            };
+            let now_ms = engine.space.now_under_locks(self.now.wall_ms);
+            self.transaction = Some(Composed::new(self.session.db));
+            let undo = (!roams).then(|| Undo::new(&engine.space));
+            match self.stage(&(call, request), &mut union, now_ms, out_of_memory, undo) {
+                Outcome::Ran(succeeded) => {
+                    let lsn = self.write_record();
+                    self.tell_news();
+                    self.finish_queue(lsn, &mut union);
+                    return Ok(succeeded);
+                }
+                Outcome::Roams => {
+                    self.transaction = None;
+                    self.news = None;
+                    roams = true;
+                    call.reach().roamed();
+                }
+            }
+            drop(union);
+            drop(pass);
+        }
+    }
+
+    /// Runs a script under the locks of `union`. With `undo`, everything that it has done is taken
+    /// back if it roams.
+    fn stage(
+        &mut self,
+        (call, request): &(&Call<'_>, &Resolved<'_>),
+        union: &mut Union<'_>,
+        now_ms: i64,
+        out_of_memory: bool,
+        undo: Option<Undo>,
+    ) -> Outcome {
+        let (engine, db, ready) = (self.engine, self.session.db, self.record.ready.len());
+        self.news = Some(Vec::new());
+        let mut reply = std::mem::take(self.reply);
+        let mark = reply.mark();
+        let mut vm = self.machine.take();
+        let began_ticks = (self.now.ticks)();
+        let mut stage = Stage {
+            run: self,
+            call,
+            request,
+            union,
+            now_ms,
+            out_of_memory,
+            undo,
+            wrote: false,
+            broken: None,
+            began_ticks,
+            overdue: None,
+            attended_ticks: 0,
+        };
+        let ended = call.run(&mut vm, &mut stage, &mut reply);
+        let (broken, undo, overdue) = (stage.broken, stage.undo.take(), stage.overdue.take());
+        self.machine.give_back(vm);
+        self.session.db = db;
+        *self.reply = reply;
+        if let Some(overdue) = overdue {
+            engine.scripts.overdue.remove(&overdue);
+            engine.space.overdue_script_ended();
+        }
+        if let (Some(Broken::Roams), Some(mut undo)) = (broken, undo) {
+            if let Some(held) = union.held() {
+                undo.take_back(&engine.space, held, self.record);
+            }
+            self.record.ready.truncate(ready);
+            self.reply.truncate(mark);
+            return Outcome::Roams;
+        }
+        Outcome::Ran(match ended {
+            Ok(Ended::Well) => true,
+            Ok(Ended::WithError { counted }) => {
+                self.count_error(mark, counted);
+                counted
+            }
+            Err(error) => {
+                self.reply.truncate(mark);
+                self.reply.error(&error.text);
+                self.count_error(mark, error.counted);
+                error.counted
+            }
+        })
+    }
+
+    /// Counts the error that stands behind `mark`, unless the command did that caused it.
+    fn count_error(&self, mark: resp::Mark, counted: bool) {
+        if !counted {
+            let text = self.reply.out.since(mark).unwrap_or_default();
+            let code = text.get(1..).unwrap_or_default().split(|byte| b" \r".contains(byte)).next();
+            self.stats.error(String::from_utf8_lossy(code.unwrap_or_default()).into_owned());
+        }
+    }
+
+    /// Tells what a script has done, under its locks.
+    fn tell_news(&mut self) {
+        let (engine, settings) = (self.engine, self.settings);
+        let by = Some(self.session.card.id);
+        for news in self.news.take().unwrap_or_default() {
+            match news {
+                News::Change(change) => {
+                    let happened =
+                        Happened { db: change.db, key: &change.key, event: change.event, by };
+                    engine.tell(settings, happened, self.broadcast);
+                }
+                News::Flushed => engine.tracking.flushed(&settings.output),
+                News::Message { topic, channel, message } => {
+                    engine.pubsub.publish_to(topic, &channel, &message, &settings.output);
+                }
+            }
+        }
+    }
+}
+
+/// Whether what a script declares keeps it from running now.
+fn refused_by_flags(call: &Call<'_>, out_of_memory: bool) -> Option<CommandError> {
+    call.flags?;
+    if call.read_only && !call.says(script::Flags::NO_WRITES) {
+        return Some(CommandError::ScriptWriteFlag);
+    }
+    (out_of_memory && call.takes_memory()).then_some(CommandError::ScriptOom)
+}
+
+/// The world of a running script.
+struct Stage<'s, 'f, 'a, 'u> {
+    run: &'s mut Run<'f, 'a>,
+    call: &'s Call<'s>,
+    request: &'s Resolved<'s>,
+    union: &'s mut Union<'u>,
+    now_ms: i64,
+    /// Memory was above its limit when the script began.
+    out_of_memory: bool,
+    /// The script can be taken back.
+    undo: Option<Undo>,
+    /// It has called a write command.
+    wrote: bool,
+    broken: Option<Broken>,
+    began_ticks: u64,
+    /// It runs for too long.
+    overdue: Option<Arc<OverdueScript>>,
+    /// When others were last served.
+    attended_ticks: u64,
+}
+
+impl Stage<'_, '_, '_, '_> {
+    /// Whether the script may call this now, in the order in which Redis looks.
+    fn check(&self, plan: &Plan, words: &[&[u8]]) -> Result<&'static Command, CommandError> {
+        let row = plan.row.ok_or(CommandError::ScriptUnknownCommand)?;
+        if plan.refused.is_some() {
+            let unknown = row.place == Place::Container && row.arity_fits(words.len());
+            return Err(if unknown {
+                CommandError::ScriptUnknownCommand
+            } else {
+                CommandError::ScriptArity
+            });
+        }
+        if row.flags.has(Flags::NOSCRIPT) && !self.is_allowed_all_the_same(row) {
+            return Err(CommandError::ScriptRefused);
+        }
+        let writes = row.flags.has(Flags::WRITE);
+        if self.call.only_reads() && (writes || row.flags.has(Flags::MAY_REPLICATE)) {
+            return Err(CommandError::ScriptReadOnly);
+        }
+        if writes && !self.wrote && !self.run.session.replays {
+            let refused = self.run.engine.condition.refuses(row, None);
+            refused.map_or(Ok(()), Err)?;
+        }
+        let refuses = self.out_of_memory && !self.wrote && self.call.takes_memory();
+        if refuses && row.flags.has(Flags::DENYOOM) {
+            return Err(CommandError::Oom);
+        }
+        Ok(row)
+    }
+
+    /// Whether the command may be called though it is not for scripts: what tests ask for with DEBUG.
+    #[cold]
+    fn is_allowed_all_the_same(&self, row: &Command) -> bool {
+        let alone = matches!(row.group, Group::Connection | Group::Server);
+        self.run.engine.scripts.allows_all()
+            && alone
+            && matches!(row.place, Place::Conn | Place::Node)
+    }
+
+    /// Locks what the command needs, and readies its taking back.
+    fn reach(&mut self, plan: &Plan, keys: &[KeyRef<'_>]) -> Result<(), Broken> {
+        let writes = plan.row.is_some_and(|row| row.flags.has(Flags::WRITE));
+        if writes && !self.wrote {
+            self.wrote = true;
+            if self.overdue.as_ref().is_some_and(|overdue| !overdue.writes()) {
+                return Err(Broken::Killed);
+            }
+        }
+        let engine = self.run.engine;
+        loop {
+            match self.union.extend(plan, keys, engine.space.shards().ids()) {
+                Extended::Done => break,
+                Extended::Beyond => return Err(Broken::Roams),
+                // Waiting is a part of the script's time.
+                Extended::Waits if self.interrupt() == Pulse::Continue => {}
+                Extended::Waits => return Err(Broken::Killed),
+            }
+        }
+        if let (true, Some(undo), Some(held)) = (writes, &mut self.undo, self.union.held())
+            && !keys.iter().all(|key| undo.keep(held, key))
+        {
+            return Err(Broken::Roams);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the effects so far and those of one more command can be logged.
+    fn secure_room(&mut self, plan: &Plan) -> Result<(), CommandError> {
+        /// Enlarged by so much at least.
+        const STEP_BYTES: u64 = 64 << 10;
+        let run = &mut *self.run;
+        let composed = run.transaction.as_ref().map_or(0, Composed::len);
+        let needed = run.engine.journal_bytes(std::slice::from_ref(plan)).saturating_add(composed);
+        let left = run.room.left_bytes();
+        if !run.room.active() || needed <= left {
+            return Ok(());
+        }
+        run.writer.extend(&mut run.room, (needed - left).max(STEP_BYTES), 1).map_err(|refused| {
+            CommandError::err(format_args!("the journal cannot take the write: {refused}"))
+        })
+    }
+
+    /// A command that did not run.
+    fn refuse(&self, plan: &Plan, error: &CommandError, reply: &mut Reply) {
+        reply.error(error.text());
+        self.run.stats.error(error.code());
+        if plan.row.is_some() {
+            self.run.stats.command(plan.id).rejected.add(1);
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        let ticks = (self.run.now.ticks)().saturating_sub(self.began_ticks);
+        ticks / self.run.now.stale_ticks.max(1)
+    }
+
+    fn kill(&self) -> Pulse {
+        Pulse::Kill(match self.call.what {
+            What::Script(_) => "Script killed by user with SCRIPT KILL.",
+            What::Function(..) => "Script killed by user with FUNCTION KILL.",
+        })
+    }
+
+    /// The script runs for too long: others are told so from now on.
+    #[cold]
+    fn become_overdue(&mut self) {
+        let run = &*self.run;
+        let eval = matches!(self.call.what, What::Script(_));
+        let clock = (self.began_ticks, run.now.ticks, run.now.stale_ticks);
+        let name = self.call.name();
+        let text = format!(
+            "Slow script detected: still in execution after {} milliseconds. You can try killing \
+             the script using the {} command. Script name is: {}.",
+            self.elapsed_ms(),
+            if eval { "SCRIPT KILL" } else { "FUNCTION KILL" },
+            String::from_utf8_lossy(&name),
+        );
+        run.engine.node().script_log(LogLevel::Warning, &text);
+        let overdue = Arc::new(OverdueScript::new(name, eval, self.request.args, clock));
+        if self.wrote {
+            overdue.writes();
+        }
+        run.engine.scripts.overdue.add(Arc::clone(&overdue));
+        run.engine.space.script_is_overdue();
+        self.overdue = Some(overdue);
+    }
+}
+
+impl Host for Stage<'_, '_, '_, '_> {
+    fn call(&mut self, words: &[&[u8]], reply: &mut Reply) {
+        if self.broken.is_some() {
+            return reply.error("ERR the script is over");
+        }
+        let engine = self.run.engine;
+        let mut keys = Vec::new();
+        let mut plan = engine.resolve(words, 0, &mut keys, &mut None);
+        plan.bytes = words.iter().map(|word| word.len()).sum();
+        let checked = self.check(&plan, words);
+        let secured = checked.and_then(|row| self.secure_room(&plan).map(|()| row));
+        let row = match secured {
+            Ok(row) => row,
+            Err(error) => return self.refuse(&plan, &error, reply),
+        };
+        if let Err(broken) = self.reach(&plan, &keys) {
+            self.broken = Some(broken);
+            return reply.error("ERR the script is over");
+        }
+        let request = plan.resolved(row, words, &keys);
+        let mut later = None;
+        std::mem::swap(self.run.reply, reply);
+        let mut locked = self.union.locked();
+        self.run.call(&request, plan.bytes, &mut locked, self.now_ms, &mut later);
+        if let Some(mut job) = later {
+            while job.step(&engine.space, self.now_ms, self.run.reply) == JobStep::More {}
+        }
+        std::mem::swap(self.run.reply, reply);
+        self.run.uncounted += 1;
+    }
+
+    fn log(&mut self, level: LogLevel, message: &[u8]) {
+        if self.broken.is_none() {
+            self.run.engine.node().script_log(level, &String::from_utf8_lossy(message));
+        }
+    }
+
+    fn set_repl(&mut self, aof: bool, replicas: bool) {
+        if let Some(record) = &mut self.run.transaction {
+            record.muted = !aof && !replicas;
+        }
+    }
+
+    fn check_command(&mut self, words: &[&[u8]]) -> CommandCheck {
+        match self.run.engine.table.lookup(words) {
+            Some((_, row, _)) if row.place != Place::Container => CommandCheck::Allowed,
+            _ => CommandCheck::Unknown,
+        }
+    }
+
+    fn interrupt(&mut self) -> Pulse {
+        match self.broken {
+            None => {}
+            Some(Broken::Roams) => return Pulse::Kill("the script runs again"),
+            Some(Broken::Killed) => return self.kill(),
+        }
+        let ticks = (self.run.now.ticks)();
+        let (millis, after_ms) = (self.run.now.stale_ticks, self.run.settings.busy_after_ms);
+        if self.overdue.is_none() {
+            let limit = after_ms.saturating_mul(millis);
+            if after_ms == 0 || ticks.saturating_sub(self.began_ticks) < limit {
+                return Pulse::Continue;
+            }
+            self.become_overdue();
+        }
+        if ticks.saturating_sub(self.attended_ticks) >= millis {
+            self.run.engine.node().serve_others();
+            self.attended_ticks = (self.run.now.ticks)();
+        }
+        if self.overdue.as_ref().is_some_and(|overdue| overdue.killed()) {
+            return self.kill();
+        }
+        Pulse::Continue
+    }
+
+    fn clock(&mut self) -> Duration {
+        let ticks = (self.run.now.ticks)();
+        let micros = u128::from(ticks) * 1000 / u128::from(self.run.now.stale_ticks.max(1));
+        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+}
+
+impl Engine {
+    /// Adds a library by its text, as FUNCTION LOAD does: for a file that is loaded.
+    pub fn load_library(&self, source: &[u8]) -> Result<(), CommandError> {
+        /// A file is obeyed, however long it takes.
+        const CLOCK: Clock = Clock { ticks: || 0, ticks_per_milli: 1 };
+        let mut machine = command::Machine::default();
+        self.functions.load(&mut machine, source, false, CLOCK).map(|_| ())
+    }
+}

@@ -1,0 +1,68 @@
+//! Where a snapshot begins: at a moment between commands, of which the journal knows the position.
+
+use crate::Engine;
+use command::Others;
+use journal::Lsn;
+use keyspace::{Snapshot, SnapshotOptions, Totals};
+use std::fmt;
+
+/// The moment at which a snapshot was taken. What the journal has up to `lsn` is in the snapshot,
+/// and what it has from there on is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    pub lsn: Lsn,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    pub totals: Totals,
+}
+
+/// Why there is no snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// There is one already.
+    Busy,
+    /// More threads than the epochs have room for.
+    Full,
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => keyspace::Busy.fmt(f),
+            Self::Full => lock::Full.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+impl Engine {
+    /// Takes a snapshot of all data: closes the write gate, cuts, calls `at_cut` while nobody
+    /// writes (to begin to read the journal, say), and opens the gate, all in some microseconds.
+    /// The journal's next record brings its SELECT along.
+    ///
+    /// Works on any thread that is not within a pass; with [`Others::Stand`] the caller has closed
+    /// the gate itself, as a transaction does for commands of the node.
+    pub fn begin_snapshot(
+        &self,
+        options: SnapshotOptions,
+        others: Others,
+        at_cut: impl FnOnce(&Cut),
+    ) -> Result<Snapshot, SnapshotError> {
+        let mut participant = match others {
+            Others::Run => {
+                Some(self.space.epochs().register().map_err(|lock::Full| SnapshotError::Full)?)
+            }
+            Others::Stand => None,
+        };
+        let prepared = self.space.prepare_snapshot(options);
+        let prepared = prepared.map_err(|keyspace::Busy| SnapshotError::Busy)?;
+        let closed = participant.as_mut().map(lock::Participant::close);
+        let snapshot = prepared.cut();
+        self.journal.forget_database();
+        let (lsn, now_ms) = (self.journal.tail(), options.now_ms);
+        at_cut(&Cut { lsn, now_ms, totals: snapshot.totals() });
+        drop(closed);
+        Ok(snapshot)
+    }
+}

@@ -1,0 +1,209 @@
+//! From the append-only file to the keyspace: at start, and for DEBUG LOADAOF.
+
+use super::log::{self, files, moment, policy};
+use super::snapshot_load::{Load, load_frames};
+use crate::node::Server;
+use command::{CommandError, Node, Others};
+use config::id;
+use disk::RealDisk;
+use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
+use durability::rdb_file::{FileSource, Frames};
+use engine::Worker;
+use keyspace::{Db, Record};
+use rdb::file::Versions;
+use runtime::{clock, log_notice, log_warning};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Loads the set at start, and begins to write behind it.
+pub(super) fn load(server: &Server) -> Result<(), String> {
+    let (files, policy) = {
+        let config = server.config.lock();
+        (files(&config), policy(server, &config))
+    };
+    let started = clock::monotonic().0;
+    let log = &server.persistence.log;
+    let streams =
+        || (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
+    let writer = match files.find().map_err(|fault| fault.0)? {
+        Found::Nothing => create(server, &files)?,
+        Found::Set(manifest) => {
+            let loaded = load_set(server, &files, manifest)?;
+            let micros = clock::monotonic().0.saturating_sub(started);
+            log_notice!("DB loaded from append only file: {:.3} seconds", micros as f64 / 1e6);
+            go_on_at(server, &loaded);
+            let opened = loaded.writer(files, policy, streams(), Arc::clone(&log.status));
+            opened.map_err(|error| format!("Can't open the append-only file: {error}"))?
+        }
+    };
+    for part in &writer.manifest().incrementals {
+        let name = String::from_utf8_lossy(&part.name);
+        log_notice!("Opening AOF incr file {name} on server start");
+    }
+    *log.writer.lock() = Some(writer);
+    log::start_thread(server)?;
+    log::apply_policy(server, &server.config.lock());
+    Ok(())
+}
+
+/// The journal goes on at the position that the files tell.
+fn go_on_at(server: &Server, loaded: &Loaded) {
+    let journal = &server.engine.journal;
+    if let Some(lsn) = loaded.lsn
+        && lsn > journal.tail()
+        && !journal.active()
+        && let Ok(mut participant) = server.engine.space.epochs().register()
+    {
+        let closed = participant.close();
+        journal.reset(lsn);
+        drop(closed);
+    }
+}
+
+/// An empty data set gets a base, so that what follows has something to follow.
+fn create(server: &Server, files: &Files) -> Result<Writer, String> {
+    let failed = |error: std::io::Error| format!("Can't create the append-only file: {error}");
+    let log = &server.persistence.log;
+    let (policy, options, rdb) = {
+        let config = server.config.lock();
+        (
+            policy(server, &config),
+            super::snapshot_save::options(&config, clock::now().0),
+            config.yes(id("aof-use-rdb-preamble")),
+        )
+    };
+    let engine = &server.engine;
+    let streams = (Arc::clone(&engine.journal), Arc::clone(&engine.reply_gate.durable));
+    let status = Arc::clone(&log.status);
+    let mut writer = Writer::waiting(files.clone(), Default::default(), policy, streams, status);
+    writer.prepare().map_err(failed)?;
+    let mut snapshot = engine
+        .begin_snapshot(options, Others::Run, |cut| writer.cut(cut.lsn))
+        .map_err(|error| error.to_string())?;
+    let part = writer.next_base(rdb);
+    let form = if rdb {
+        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, true)?)
+    } else {
+        let limits = engine.settings().limits;
+        Form::Commands { seconds: None, functions: Vec::new(), limits }
+    };
+    let size = write_base(files, &part, form, &mut snapshot, false, &mut |_| true)
+        .map_err(|error| format!("Can't create the append-only file: {error:?}"))?;
+    let name = String::from_utf8_lossy(&part.name).into_owned();
+    writer.adopt(part, size, moment()).map_err(failed)?;
+    log_notice!("Creating AOF base file {name} on server start");
+    Ok(writer)
+}
+
+fn load_set(
+    server: &Server,
+    files: &Files,
+    manifest: durability::aof::Manifest,
+) -> Result<Loaded, String> {
+    let options = {
+        let config = server.config.lock();
+        LoadOptions {
+            truncated: config.yes(id("aof-load-truncated")),
+            corrupt_tail_bytes_max: config.uint(id("aof-load-corrupt-tail-max-size")),
+        }
+    };
+    let engine = &server.engine;
+    let Some(mut worker) = Worker::new(engine, clock::now_micros().0 as u64) else {
+        return Err("There are too many threads to load the append-only file".into());
+    };
+    let progress = Arc::clone(&server.persistence.loading.log);
+    progress.bytes.store(0, Ordering::Relaxed);
+    let mut base = |path: &Path| load_base(server, path);
+    let loader =
+        Loader { engine, worker: &mut worker, base: &mut base, progress: &progress, options };
+    let loaded = loader.load(files, manifest).map_err(|fault| fault.0)?;
+    loaded.remarks.iter().for_each(|remark| log_warning!("{remark}"));
+    Ok(loaded)
+}
+
+/// Loads the snapshot at the beginning of a file; returns where it ends.
+fn load_base(server: &Server, path: &Path) -> Result<u64, String> {
+    let (mut source, _) = FileSource::open(&RealDisk, path).map_err(|error| error.to_string())?;
+    let relaxed = server.engine.settings().rdb_relaxed;
+    let versions = if relaxed { Versions::Any } else { Versions::Known };
+    let checksum = server.config.lock().yes(id("rdbchecksum")) && !server.skips_checksums();
+    let mut frames =
+        Frames::begin(&mut source, versions, checksum).map_err(|error| error.to_string())?;
+    let how = Load { expire: false, replace: false };
+    let counts = load_frames(server, &mut frames, how).map_err(|error| error.to_string())?;
+    server.persistence.loading.keys_loaded.store(counts.keys, Ordering::Relaxed);
+    Ok(frames.offset())
+}
+
+/// Brings the log to disk and stops it, and empties the databases. Whoever was inside has passed once
+/// the gate is closed; who comes later is told that the server is loading.
+fn empty(server: &Server) -> Result<(), String> {
+    let log = &server.persistence.log;
+    let Ok(mut participant) = server.engine.space.epochs().register() else {
+        return Err("there are too many threads".into());
+    };
+    let closed = participant.close();
+    let mut writer = log.writer.lock();
+    if let Some(writer) = writer.as_mut() {
+        writer.flush(moment()).map_err(|error| format!("Fail to fsync the AOF file: {error}"))?;
+    }
+    *writer = None;
+    drop(writer);
+    let mut record = Record::default();
+    let mut held = server.engine.space.hold_all();
+    Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
+    drop((held, closed));
+    server.engine.space.dispose(&mut record.garbage);
+    Ok(())
+}
+
+/// DEBUG LOADAOF: what is in memory is replaced by what is on disk. Others are told that the server is
+/// loading.
+pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError> {
+    if others == Others::Stand {
+        return Err(CommandError::err(format_args!("DEBUG LOADAOF is not for transactions")));
+    }
+    let (files, policy) = {
+        let config = server.config.lock();
+        (files(&config), policy(server, &config))
+    };
+    let log = &server.persistence.log;
+    let condition = &server.engine.condition;
+    condition.set_loading(true);
+    let failed = |error: String| {
+        log_warning!("{error}");
+        condition.set_loading(false);
+        CommandError::err(format_args!("Error trying to load the AOF files, check server logs."))
+    };
+    let state = log.status.state();
+    empty(server).map_err(failed)?;
+    let manifest = match files.find() {
+        Ok(Found::Set(manifest)) => manifest,
+        Ok(Found::Nothing) => Default::default(),
+        Err(fault) => return Err(failed(fault.0)),
+    };
+    let loaded = load_set(server, &files, manifest).map_err(failed)?;
+    let streams =
+        (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
+    let status = Arc::clone(&log.status);
+    let writer = match state {
+        State::Off => None,
+        State::Good | State::Full => {
+            let opened = loaded.writer(files, policy, streams, status);
+            Some(opened.map_err(|error| failed(error.to_string()))?)
+        }
+        State::Waits | State::Lost => {
+            let manifest = loaded.manifest;
+            Some(Writer::waiting(files, manifest, policy, streams, status))
+        }
+    };
+    *log.writer.lock() = writer;
+    if matches!(state, State::Waits | State::Lost) {
+        log.want_rewrite();
+    }
+    condition.set_loading(false);
+    log.kick();
+    log_warning!("Append Only File loaded by DEBUG LOADAOF");
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The end of the server: what is saved before, and what may stand in its way.
+
+use super::snapshot_save;
+use crate::node::Server;
+use command::{Others, ShutdownRequest};
+use lock::Participant;
+use runtime::process::banner;
+use runtime::{log_notice, log_warning};
+use std::sync::atomic::Ordering;
+
+/// Something that was to be saved could not be; the log says what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CannotStop;
+
+/// Makes everything ready for the end of the process, and calls `leave` while nobody writes any
+/// more. Returns only if that cannot be; then all goes on.
+pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce()) -> CannotStop {
+    if server.stopping.swap(true, Ordering::AcqRel) {
+        return CannotStop;
+    }
+    banner::shutting_down(None);
+    let mut participant = server.engine.space.epochs().register().ok();
+    // No write is under way once the gate is closed, and none begins. With NOSAVE a script that runs
+    // for too long is not waited for.
+    let close = |participant| match request.nosave {
+        true => server.engine.space.reach_gate(participant).ok(),
+        false => Some(Participant::close(participant)),
+    };
+    let closed = participant.as_mut().and_then(close);
+    if prepare(server, request) & flush(server) || request.force {
+        leave();
+    }
+    drop(closed);
+    server.stopping.store(false, Ordering::Release);
+    CannotStop
+}
+
+/// Brings the append-only file to disk. `false`: it could not be.
+fn flush(server: &Server) -> bool {
+    let flushed = super::log::flush(server);
+    if let Err(error) = &flushed {
+        log_warning!("Fail to fsync the AOF file: {error}. Can't exit.");
+    }
+    flushed.is_ok()
+}
+
+/// Saves what is to be saved. `false`: it could not be.
+fn prepare(server: &Server, request: ShutdownRequest) -> bool {
+    if snapshot_save::cancel(server) {
+        log_warning!("A snapshot is being written, which ends now");
+    }
+    let by_rules = !server.config.lock().save_points().is_empty() && !request.nosave;
+    let loading = server.engine.condition.is_loading();
+    if loading || !(by_rules || request.save) {
+        snapshot_save::wait_until_idle(server);
+        return true;
+    }
+    log_notice!("Saving the final RDB snapshot before exiting.");
+    let saved = snapshot_save::save_now(server, Others::Stand);
+    if let Err(error) = &saved {
+        log_warning!("{error}");
+        log_warning!("Error trying to save the DB, can't exit.");
+    }
+    saved.is_ok()
+}

@@ -1,0 +1,390 @@
+//! From the keyspace to the snapshot's file: SAVE on the thread that asks, BGSAVE on one of its own.
+//! One at a time; nobody else is held up by either, but for the moment of the cut.
+
+use super::{snapshot_path, temp_path};
+use crate::node::Server;
+use command::{Bgsave, CommandError, Others};
+use config::{Config, id};
+use disk::RealDisk;
+use durability::rdb_file::{Head, Image, Saving};
+use engine::SnapshotError;
+use keyspace::{Snapshot, SnapshotOptions, Totals};
+use rdb::Dialect;
+use runtime::process::{limits, signal};
+use runtime::{clock, log_notice, log_warning};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What is known of snapshots.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub running: Option<Running>,
+    /// One is to begin as soon as nothing is in the way.
+    pub scheduled: bool,
+    /// Seconds since 1970.
+    pub last_save_seconds: i64,
+    pub last_try_seconds: i64,
+    pub last_succeeded: bool,
+    /// How long the last one in the background took.
+    pub last_took_seconds: Option<i64>,
+    /// How many succeeded.
+    pub saves: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            running: None,
+            scheduled: false,
+            last_save_seconds: seconds(),
+            last_try_seconds: 0,
+            last_succeeded: true,
+            last_took_seconds: None,
+            saves: 0,
+        }
+    }
+}
+
+/// The snapshot that is being written.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub started_seconds: i64,
+    pub background: bool,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// How far it is.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub keys_done: AtomicU64,
+    pub keys_total: AtomicU64,
+}
+
+/// Why no file came of it.
+#[derive(Debug)]
+enum Failure {
+    Cancelled,
+    Io(String),
+}
+
+/// A snapshot at its cut.
+struct Begun {
+    snapshot: Snapshot,
+    /// Changes up to the cut, as the workers count them.
+    changes: u64,
+    cancelled: Arc<AtomicBool>,
+}
+
+fn seconds() -> i64 {
+    clock::now().0.div_euclid(1000)
+}
+
+/// The version of a file, and what is in it, as `rdb-format` says: the oldest that its readers know
+/// and that carries the data.
+fn format(config: &Config, totals: Totals) -> Result<(u16, Dialect), String> {
+    Ok(match (config.word(id("rdb-format")), totals.subexpiry) {
+        ("redis-7.0", 0) => (10, Dialect::Redis70),
+        ("redis-7.0", _) => {
+            return Err("rdb-format redis-7.0 cannot carry fields of hashes that expire".into());
+        }
+        ("valkey-9.0", _) => (80, Dialect::Valkey9),
+        (_, 0) => (11, Dialect::Common),
+        _ => (12, Dialect::Common),
+    })
+}
+
+/// The file of a snapshot that nobody has read from yet. `aof_base`: a log goes on where it ends.
+pub(crate) fn image(
+    server: &Server,
+    snapshot: &mut Snapshot,
+    aof_base: bool,
+) -> Result<Image, String> {
+    let (format, checksum) = {
+        let config = server.config.lock();
+        (format(&config, snapshot.totals()), config.yes(id("rdbchecksum")))
+    };
+    let (version, dialect) = format?;
+    snapshot.set_dialect(dialect);
+    Ok(Image::new(&head(server, version, aof_base), checksum))
+}
+
+fn head(server: &Server, version: u16, aof_base: bool) -> Head {
+    Head {
+        version,
+        aux: vec![
+            ("redis-ver", command::REDIS_VERSION.to_owned()),
+            ("redis-bits", usize::BITS.to_string()),
+            ("ctime", seconds().to_string()),
+            ("used-mem", command::Node::memory_bytes(server).to_string()),
+            ("aof-base", u8::from(aof_base).to_string()),
+            ("almagre-ver", command::VERSION.to_owned()),
+        ],
+        functions: super::functions::sources(server),
+    }
+}
+
+/// What a snapshot is told of the configuration.
+pub(crate) fn options(config: &Config, now_ms: i64) -> SnapshotOptions {
+    let settings = crate::settings::settings(config);
+    let evicts_by_access = ["lru", "lfu", "lrm"];
+    let access = evicts_by_access.iter().any(|kind| settings.maxmemory_policy.ends_with(kind));
+    SnapshotOptions {
+        now_ms,
+        access: access.then_some(settings.access_clock),
+        compress: config.yes(id("rdbcompression")),
+    }
+}
+
+/// Takes the place of the one snapshot, and cuts.
+fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, CommandError> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    {
+        let mut state = server.persistence.snapshot.lock();
+        if state.running.is_some() {
+            return Err(CommandError::SaveInProgress);
+        }
+        let cancelled = Arc::clone(&cancelled);
+        state.running = Some(Running { started_seconds: seconds(), background, cancelled });
+        state.last_try_seconds = seconds();
+    }
+    let options = options(&server.config.lock(), clock::now().0);
+    let mut changes = 0;
+    let begun = server.engine.begin_snapshot(options, others, |_| {
+        changes = server.engine.stats.total().changes;
+    });
+    match begun {
+        Ok(snapshot) => {
+            let progress = &server.persistence.saving;
+            progress.keys_done.store(0, Ordering::Relaxed);
+            progress.keys_total.store(snapshot.totals().keys, Ordering::Relaxed);
+            Ok(Begun { snapshot, changes, cancelled })
+        }
+        Err(error) => {
+            server.persistence.snapshot.lock().running = None;
+            server.persistence.idle.notify_all();
+            match error {
+                SnapshotError::Busy => Err(CommandError::SnapshotInProgress),
+                SnapshotError::Full => Err(CommandError::err(format_args!("{error}"))),
+            }
+        }
+    }
+}
+
+/// Writes the file, and puts it in its place.
+fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
+    let (path, temp) = (snapshot_path(server), temp_path());
+    let incremental = server.config.lock().yes(id("rdb-save-incremental-fsync"));
+    let failed = |what: &'static str| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| Failure::Io(format!("{what} {path}: {error}"))
+    };
+    let image = image(server, &mut begun.snapshot, false).map_err(Failure::Io)?;
+    let mut saving = Saving::begin(&RealDisk, &path, &temp, image, incremental)
+        .map_err(failed("Failed opening the temp RDB file for"))?;
+    signal::set_temporary_file(Some(&temp));
+    let written = fill(server, begun, &mut saving);
+    let outcome = written.map_err(|error| match error {
+        Some(error) => failed("Write error saving DB on disk:")(error),
+        None => Failure::Cancelled,
+    });
+    let outcome = outcome.and_then(|()| {
+        saving.commit().map_err(failed("Error moving the temp RDB file to its final destination"))
+    });
+    signal::set_temporary_file(None);
+    outcome
+}
+
+/// Writes all of the snapshot. `Err(None)`: it was cancelled.
+fn fill(
+    server: &Server,
+    begun: &mut Begun,
+    saving: &mut Saving<'_>,
+) -> Result<(), Option<std::io::Error>> {
+    let (snapshot, cancelled) = (&mut begun.snapshot, &begun.cancelled);
+    let delay = Delay::of(server);
+    let mut done = 0;
+    loop {
+        let mut read = |out: &mut Vec<u8>, bytes_max: usize| {
+            snapshot.read(out, if delay.is_some() { 1 } else { bytes_max })
+        };
+        let more = saving.step(&mut read)?;
+        let keys = snapshot.keys_done();
+        server.persistence.saving.keys_done.store(keys, Ordering::Relaxed);
+        delay.wait(keys.saturating_sub(done), cancelled);
+        done = keys;
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(None);
+        }
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes the file, and notes what came of it.
+fn run(server: &Server, mut begun: Begun) -> Result<(), Failure> {
+    let outcome = write(server, &mut begun);
+    drop(begun.snapshot);
+    let mut state = server.persistence.snapshot.lock();
+    let running = state.running.take().filter(|running| running.background);
+    if let Some(Running { started_seconds, .. }) = running {
+        state.last_took_seconds = Some((seconds() - started_seconds).max(0));
+    }
+    match &outcome {
+        Ok(()) => {
+            state.last_save_seconds = seconds();
+            state.last_succeeded = true;
+            state.saves += 1;
+            server.persistence.saved(begun.changes);
+            log_notice!("DB saved on disk");
+        }
+        Err(Failure::Cancelled) => {}
+        Err(Failure::Io(error)) => {
+            // Whoever saves in the foreground is told.
+            state.last_succeeded &= running.is_none();
+            log_warning!("{error}");
+        }
+    }
+    drop(state);
+    server.persistence.idle.notify_all();
+    judge(server, &server.config.lock());
+    outcome
+}
+
+/// Whether writes are refused, since they could not be kept.
+pub(crate) fn judge(server: &Server, config: &Config) {
+    let failed = !server.persistence.snapshot.lock().last_succeeded
+        && config.yes(id("stop-writes-on-bgsave-error"))
+        && !config.save_points().is_empty();
+    server.engine.condition.set_snapshot_failed(failed);
+}
+
+/// SAVE.
+pub(crate) fn save(server: &Server) -> Result<(), CommandError> {
+    let begun = begin(server, Others::Run, false)?;
+    run(server, begun).map_err(|_| CommandError::SaveFailed)
+}
+
+/// Saves on this thread, in the place of one that is under way.
+pub(super) fn save_now(server: &Server, others: Others) -> Result<(), String> {
+    cancel(server);
+    wait_until_idle(server);
+    let begun = begin(server, others, false).map_err(|error| error.to_string())?;
+    run(server, begun).map_err(|failure| match failure {
+        Failure::Cancelled => "Saving the DB was cancelled".to_owned(),
+        Failure::Io(error) => error,
+    })
+}
+
+/// BGSAVE.
+pub(crate) fn bgsave(server: &Server, how: Bgsave) -> Result<&'static str, CommandError> {
+    match how {
+        Bgsave::Now => start(server).map(|()| "Background saving started"),
+        Bgsave::Scheduled => match start(server) {
+            Err(CommandError::SnapshotInProgress) => Ok(schedule(server)),
+            outcome => outcome.map(|()| "Background saving started"),
+        },
+        Bgsave::Later if server.persistence.snapshot.lock().running.is_some() => {
+            Err(CommandError::SaveInProgress)
+        }
+        Bgsave::Later => Ok(schedule(server)),
+        Bgsave::Cancel => {
+            if cancel(server) {
+                return Ok("Background saving cancelled");
+            }
+            let mut state = server.persistence.snapshot.lock();
+            if std::mem::take(&mut state.scheduled) {
+                return Ok("Scheduled background saving cancelled");
+            }
+            Err(CommandError::NoSaveToCancel)
+        }
+    }
+}
+
+fn schedule(server: &Server) -> &'static str {
+    server.persistence.snapshot.lock().scheduled = true;
+    "Background saving scheduled"
+}
+
+/// Begins a snapshot in the background.
+pub(super) fn start(server: &Server) -> Result<(), CommandError> {
+    let begun = begin(server, Others::Run, true)?;
+    let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
+    server.persistence.snapshot.lock().scheduled = false;
+    let keeper = Arc::clone(&server);
+    let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
+        if let Err(error) = limits::step_back() {
+            log_warning!("A snapshot is written at the clients' priority: {error}");
+        }
+        match run(&server, begun) {
+            Ok(()) => log_notice!("Background saving terminated with success"),
+            Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
+            Err(Failure::Io(_)) => log_warning!("Background saving error"),
+        }
+    });
+    match thread {
+        Ok(_) => {
+            log_notice!("Background saving started");
+            Ok(())
+        }
+        Err(error) => {
+            log_warning!("Can't save in background: {error}");
+            let mut state = keeper.persistence.snapshot.lock();
+            state.running = None;
+            state.last_succeeded = false;
+            drop(state);
+            judge(&keeper, &keeper.config.lock());
+            Err(CommandError::SaveFailed)
+        }
+    }
+}
+
+/// Ends the snapshot that is written in the background. `false`: there is none.
+pub(crate) fn cancel(server: &Server) -> bool {
+    let state = server.persistence.snapshot.lock();
+    let running = state.running.as_ref().filter(|running| running.background);
+    if let Some(running) = running {
+        running.cancelled.store(true, Ordering::Relaxed);
+    }
+    running.is_some()
+}
+
+/// Waits for the snapshot that is being written.
+pub(super) fn wait_until_idle(server: &Server) {
+    let mut state = server.persistence.snapshot.lock();
+    while state.running.is_some() {
+        server.persistence.idle.wait(&mut state);
+    }
+}
+
+/// `rdb-key-save-delay`: a pause after each key, for tests that look at a save under way.
+#[derive(Clone, Copy)]
+pub(super) struct Delay<'a>(&'a Server);
+
+impl<'a> Delay<'a> {
+    pub(super) fn of(server: &'a Server) -> Self {
+        Self(server)
+    }
+
+    fn is_some(self) -> bool {
+        self.0.int(id("rdb-key-save-delay")) != 0
+    }
+
+    /// Waits as long as so many keys ask for, if nobody cancels, and the parameter stays.
+    #[expect(clippy::disallowed_methods, reason = "the parameter asks for it")]
+    pub(super) fn wait(self, keys: u64, cancelled: &AtomicBool) {
+        const SLICE_MICROS: u64 = 10_000;
+        let each = self.0.int(id("rdb-key-save-delay"));
+        let mut left = match u64::try_from(each) {
+            Ok(each) => keys.saturating_mul(each),
+            // Below 0: a microsecond for so many keys.
+            Err(_) => keys / each.unsigned_abs(),
+        };
+        while left > 0 && self.is_some() && !cancelled.load(Ordering::Relaxed) {
+            let slice = left.min(SLICE_MICROS);
+            std::thread::sleep(Duration::from_micros(slice));
+            left -= slice;
+        }
+    }
+}

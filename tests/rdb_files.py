@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+"""Snapshot files between this server and real ones: what a peer saves is loaded here, what this server saves of it is
+loaded at every peer that knows its values, and each time the data must be equal.
+
+usage: rdb_files.py [--server 'COMMAND with {port} and {dir}'] [--peer NAME=PATH ...] [--rounds N] [--seed N]
+                    [--write-samples] [--no-peers]
+
+Data sets hold all types and encodings, several databases, keys and fields that expire, idle times, and libraries of
+functions where this server runs them. Small files that the peers made lie in tests/rdb/ with what is in them, so that no
+peer is needed to see that they are still read; --write-samples makes them anew. Standard library only.
+"""
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+import dumps
+from harness import ROOT, Server, Tally, Wire, WireError, server_command
+
+OPT = argparse.Namespace()
+SAMPLES = os.path.join(ROOT, "tests", "rdb")
+#: Commands that only some know end a key's making, not the test.
+FLAGS = ("--save", "", "--enable-debug-command", "yes", "--appendonly", "no", "--rdbcompression", "yes")
+#: Which of our forms each peer loads, and whether with fields that expire.
+READS = {
+    "redis70": ("redis-7.0", False),
+    "redis72": ("common", False),
+    "redis": ("common", True),
+    "valkey": ("common", False),
+    "valkey9": ("valkey-9.0", True),
+}
+FUNCTION = b"#!lua name=lib\nredis.register_function('answer', function() return 42 end)\n"
+FAR_MS = 4_000_000_000_000
+
+
+def fill(wire, rng, field_ttls, keys=12):
+    """Makes keys of every kind in three databases; what the server does not know is left out."""
+    for db in (0, 1, 15):
+        wire.call("SELECT", str(db))
+        for maker in dumps.MAKERS:
+            if maker is dumps.field_ttls and not field_ttls:
+                continue
+            for number in range(1 if maker is dumps.field_ttls else max(1, keys // 6)):
+                for name, value in rng.choice(dumps.THRESHOLDS).items():
+                    wire.call("CONFIG", "SET", name, value)
+                if not dumps.make(wire, maker(random.Random(rng.getrandbits(64)))):
+                    continue
+                key = f"{maker.__name__}:{number}"
+                wire.call("RENAME", "key", key)
+                if rng.randrange(3) == 0:
+                    wire.call("PEXPIREAT", key, str(FAR_MS + rng.getrandbits(20)))
+    wire.call("SELECT", "0")
+    for name, value in dumps.DEFAULTS["any"].items():
+        wire.call("CONFIG", "SET", name, value)
+
+
+def functions(wire):
+    """Sources of libraries; None where there are no functions."""
+    try:
+        listed = wire.call("FUNCTION", "LIST", "WITHCODE")
+    except WireError:
+        return None
+    return sorted(dict(zip(one[::2], one[1::2]))[b"library_code"] for one in listed)
+
+
+def content(wire):
+    """What tells two data sets apart: digests of values, expiries, fields with their expiries, streams' groups."""
+    found = {}
+    databases = [line.split(":")[0][2:] for line in info(wire, "keyspace") if line.startswith("db")]
+    for db in databases:
+        wire.call("SELECT", db)
+        for key in sorted(wire.call("KEYS", "*")):
+            one = [wire.call("TYPE", key).decode(), wire.call("PEXPIRETIME", key)]
+            kind, timed = one[0], None
+            if kind == "hash":
+                timed = hash_fields(wire, key)
+            # The digest of Valkey 9 leaves the expiries of fields out, that of others has them.
+            digest = None if timed and any(ttl != -1 for *_, ttl in timed) else \
+                wire.call("DEBUG", "DIGEST-VALUE", key)[0].decode()
+            found[f"{db} {key.decode('latin-1')}"] = one + [digest, timed]
+    wire.call("SELECT", "0")
+    return found
+
+
+def hash_fields(wire, key):
+    flat = wire.call("HGETALL", key)
+    names = flat[::2]
+    try:
+        ttls = wire.call("HPEXPIRETIME", key, "FIELDS", str(len(names)), *names)
+    except WireError:
+        return None
+    text = lambda word: word.decode("latin-1")
+    rows = sorted([text(name), text(value), ttl] for name, value, ttl in zip(names, flat[1::2], ttls))
+    return rows if any(ttl != -1 for *_, ttl in rows) else None
+
+
+def info(wire, section):
+    return wire.call("INFO", section).decode().splitlines()
+
+
+def equal(what, got, expected):
+    for key in sorted(got.keys() | expected.keys()):
+        if got.get(key) != expected.get(key):
+            raise AssertionError(f"{what}: {key}: {str(got.get(key))[:300]} for {str(expected.get(key))[:300]}")
+
+
+def load(template, path, *flags):
+    """A server that has loaded a copy of the file."""
+    server = Server(template, *FLAGS, *flags, start=False)
+    shutil.copy(path, os.path.join(server.dir, "dump.rdb"))
+    server.start()
+    return server
+
+
+def has_field_ttls(found):
+    return any(one[3] for one in found.values())
+
+
+def to_peers(what, ours, expected, paths, form_of):
+    """Our file, in the form that each peer reads, loaded there."""
+    loaded = []
+    for name, path in paths.items():
+        form, field_ttls = READS[name]
+        if has_field_ttls(expected) and not field_ttls:
+            continue
+        wire = Wire(ours.port)
+        wire.call("CONFIG", "SET", "rdb-format", form_of or form)
+        wire.call("SAVE")
+        wire.call("CONFIG", "SET", "rdb-format", "common")
+        dump = os.path.join(ours.dir, "dump.rdb")
+        checker = os.path.join(os.path.dirname(path), f"{'valkey' if 'valkey' in name else 'redis'}-check-rdb")
+        if os.path.exists(checker):
+            subprocess.run([checker, dump], check=True, stdout=subprocess.DEVNULL)
+        with load(f"{path} --port {{port}} --dir {{dir}}", dump) as peer:
+            equal(f"{what}, ours at {name}", content(Wire(peer.port)), expected)
+        loaded.append(name)
+    return loaded
+
+
+def exchange(origin, paths, rng, field_ttls):
+    """Data sets made at a peer, loaded here, and from here at all peers."""
+    keys, loaded = 0, set()
+    for number in range(OPT.rounds):
+        seed = rng.getrandbits(64)
+        what = f"{origin}, round {number}, seed {seed}"
+        policy = random.Random(seed).choice(("noeviction", "allkeys-lru", "allkeys-lfu"))
+        with Server(f"{paths[origin]} --port {{port}} --dir {{dir}}", *FLAGS, "--maxmemory-policy", policy) as peer:
+            wire = Wire(peer.port)
+            dumps.DEFAULTS["any"] = dumps.defaults(wire)
+            fill(wire, random.Random(seed), field_ttls)
+            expected = content(wire)
+            wire.call("SAVE")
+            file = os.path.join(peer.dir, "dump.rdb")
+            checked = subprocess.run([*check_tool(), file], capture_output=True, text=True)
+            if checked.returncode != 0 or "RDB looks OK!" not in checked.stdout:
+                raise AssertionError(f"{what}: check-rdb says {checked.stdout[-500:]}")
+            with load(OPT.server, file) as ours:
+                ours_wire = Wire(ours.port)
+                equal(f"{what}, here", content(ours_wire), expected)
+                ours_wire.call("DEBUG", "RELOAD")
+                equal(f"{what}, here after a reload", content(ours_wire), expected)
+                loaded.update(to_peers(what, ours, expected, paths, None))
+            keys += len(expected)
+    return f"{keys} keys, on to {' '.join(sorted(loaded))}"
+
+
+def check_tool():
+    """The tool beside the server under test."""
+    words = OPT.server.split()
+    binary = words[0] if os.path.isabs(words[0]) else os.path.join(ROOT, words[0])
+    return [binary, "check-rdb"]
+
+
+def libraries(origin, paths):
+    """A library of functions there and back."""
+    with Server(f"{paths[origin]} --port {{port}} --dir {{dir}}", *FLAGS) as peer:
+        wire = Wire(peer.port)
+        wire.call("FUNCTION", "LOAD", FUNCTION)
+        wire.call("SET", "key", "value")
+        wire.call("SAVE")
+        with load(OPT.server, os.path.join(peer.dir, "dump.rdb")) as ours:
+            ours_wire = Wire(ours.port)
+            assert functions(ours_wire) == [FUNCTION], functions(ours_wire)
+            assert ours_wire.call("FCALL", "answer", "0") == 42
+            ours_wire.call("CONFIG", "SET", "rdb-format", READS[origin][0])
+            ours_wire.call("SAVE")
+            with load(f"{paths[origin]} --port {{port}} --dir {{dir}}", os.path.join(ours.dir, "dump.rdb")) as again:
+                assert Wire(again.port).call("FCALL", "answer", "0") == 42
+    return "one library"
+
+
+def runs_functions():
+    with Server(OPT.server, *FLAGS) as ours:
+        return functions(Wire(ours.port)) is not None
+
+
+def samples():
+    """The files of tests/rdb, with the content that was noted when they were made."""
+    names = sorted(name for name in os.listdir(SAMPLES) if name.endswith(".rdb"))
+    assert names, "no samples"
+    for name in names:
+        with open(os.path.join(SAMPLES, name[:-4] + ".json")) as file:
+            expected = json.load(file)
+        path = os.path.join(SAMPLES, name)
+        with load(OPT.server, path) as ours:
+            wire = Wire(ours.port)
+            equal(name, content(wire), expected)
+            wire.call("DEBUG", "RELOAD")
+            equal(f"{name} after a reload", content(wire), expected)
+    return " ".join(names)
+
+
+def write_samples(paths):
+    os.makedirs(SAMPLES, exist_ok=True)
+    for name, path in paths.items():
+        with Server(f"{path} --port {{port}} --dir {{dir}}", *FLAGS) as peer:
+            wire = Wire(peer.port)
+            dumps.DEFAULTS["any"] = dumps.defaults(wire)
+            # Small ones: their purpose is to hold all forms.
+            dumps.count = lambda rng: rng.choice((1, 2, 5, 20, 130))
+            dumps.MAKERS = tuple(maker for maker in dumps.MAKERS if maker is not dumps.strings)
+            for seed in range(20):
+                wire.call("FLUSHALL")
+                fill(wire, random.Random(seed), READS[name][1], 6)
+                wire.call("SAVE")
+                if os.path.getsize(os.path.join(peer.dir, "dump.rdb")) < 100_000:
+                    break
+            shutil.copy(os.path.join(peer.dir, "dump.rdb"), os.path.join(SAMPLES, f"{name}.rdb"))
+            with open(os.path.join(SAMPLES, f"{name}.json"), "w") as file:
+                json.dump(content(wire), file, indent=0, sort_keys=True)
+                file.write("\n")
+
+
+def broken():
+    """Files that must not be loaded: exit status 1, the reason in the log, the file as it was."""
+    names = sorted(name for name in os.listdir(SAMPLES) if name.endswith(".rdb"))
+    with open(os.path.join(SAMPLES, names[0]), "rb") as file:
+        good = file.read()
+    cases = {
+        "empty": (b"", "unexpected end"),
+        "truncated": (good[:-20], "at offset"),
+        "cut in the head": (good[:5], "unexpected end"),
+        "foreign": (b"\x7fELF" + good[4:], "Wrong signature"),
+        "newer": (b"REDIS0099" + good[9:], "Can't handle RDB format version 99"),
+        "flipped": (good[:-100] + bytes([good[-100] ^ 1]) + good[-99:], "at offset"),
+        "checksum": (good[:-1] + bytes([good[-1] ^ 1]), "CRC error"),
+    }
+    for what, (data, reason) in cases.items():
+        server = Server(OPT.server, *FLAGS, start=False)
+        try:
+            path = os.path.join(server.dir, "dump.rdb")
+            with open(path, "wb") as file:
+                file.write(data)
+            log = open(server.log_path, "wb")
+            status = subprocess.run(server.argv, cwd=server.dir, stdout=log, stderr=log, timeout=60).returncode
+            assert status == 1, f"{what}: exit status {status}"
+            last = server.log().strip().splitlines()[-1]
+            assert "dump.rdb" in last and "offset" in last and reason in last, f"{what}: {last}"
+            with open(path, "rb") as file:
+                assert file.read() == data, f"{what}: the file has changed"
+            checked = subprocess.run([*check_tool(), path], capture_output=True, text=True)
+            assert checked.returncode == 1 and "--- RDB ERROR DETECTED ---" in checked.stdout, f"{what}: check-rdb"
+        finally:
+            server.stop()
+            shutil.rmtree(server.dir, ignore_errors=True)
+    return f"{len(cases)} files"
+
+
+def killed_while_saving():
+    """kill -9 in a snapshot: the old file is whole, the unfinished one goes at the next start."""
+    server = Server(OPT.server, *FLAGS)
+    try:
+        wire = Wire(server.port)
+        wire.call("DEBUG", "POPULATE", "20000")
+        wire.call("SAVE")
+        wire.call("DEBUG", "POPULATE", "40000")
+        wire.call("CONFIG", "SET", "rdb-key-save-delay", "1000")
+        wire.call("BGSAVE")
+        time.sleep(0.3)
+        left = [name for name in os.listdir(server.dir) if name.startswith("temp-")]
+        assert left, "nothing is being written"
+        server.process.kill()
+        server.process.wait()
+        server.start()
+        assert Wire(server.port).call("DBSIZE") == 20000
+        assert not [name for name in os.listdir(server.dir) if name.startswith("temp-")]
+    finally:
+        server.stop()
+        shutil.rmtree(server.dir, ignore_errors=True)
+    return left[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", help="the server's command line, with {port} and {dir}")
+    parser.add_argument("--peer", action="append", help="NAME=PATH of a peer; by default those in ~/.cache/peers")
+    parser.add_argument("--rounds", type=int, default=3, help="data sets from each peer")
+    parser.add_argument("--seed", type=int, default=random.getrandbits(32))
+    parser.add_argument("--write-samples", action="store_true", help="make the files of tests/rdb anew")
+    parser.add_argument("--no-peers", action="store_true", help="only what needs no peer")
+    parser.parse_args(namespace=OPT)
+    OPT.server = server_command(OPT.server)
+    paths = dict(peer.split("=", 1) for peer in OPT.peer) if OPT.peer else dumps.PEERS
+    paths = {name: path for name, path in paths.items() if os.path.exists(path) and not OPT.no_peers}
+    if OPT.write_samples:
+        return write_samples(paths)
+    print(f"seed {OPT.seed}, peers {' '.join(paths)}")
+    rng = random.Random(OPT.seed)
+    tally = Tally()
+    tally.run("samples", samples)
+    tally.run("broken files", broken)
+    tally.run("killed while saving", killed_while_saving)
+    with_functions = runs_functions()
+    for origin in paths:
+        tally.run(f"files of {origin}", exchange, origin, paths, rng, False)
+        if READS[origin][1]:
+            tally.run(f"files of {origin} with fields that expire", exchange, origin, paths, rng, True)
+        if with_functions:
+            tally.run(f"functions of {origin}", libraries, origin, paths)
+    return tally.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
