@@ -44,10 +44,7 @@ fn main() -> std::io::Result<()> {
         Some("3") => Protocol::Resp3,
         _ => Protocol::Resp2,
     };
-    let mut vm = Vm::new(Limits {
-        steps_per_pulse: std::env::args().nth(2).map_or(1000, |s| s.parse().unwrap()),
-        ..Limits::default()
-    });
+    let mut vm = Vm::new(Limits::default());
     let mut out = std::io::stdout().lock();
     for source in scripts.split(|&byte| byte == 0) {
         let sha = Sha::of(source);
