@@ -249,7 +249,6 @@ const CALLS: &[&str] = &[
     "SUBSTR K 0 N",
     "SCRIPT LOAD S",
     "EVAL S 0",
-    
     "BITOP AND K K K",
     "EXPIRE K N",
     "ZADD K S S",
