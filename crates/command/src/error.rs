@@ -38,6 +38,7 @@ errors! {
     NotAnInteger = "ERR value is not an integer or out of range";
     NotAFloat = "ERR value is not a valid float";
     OutOfRange = "ERR value is out of range";
+    NotZeroOrOne = "ERR value is out of range, value must between 0 and 1";
     MustBePositive = "ERR value is out of range, must be positive";
     IndexOutOfRange = "ERR index out of range";
     OffsetOutOfRange = "ERR offset is out of range";
@@ -161,6 +162,7 @@ errors! {
     NotImportMode = "ERR Server is not in import mode";
     TimeoutNotFloat = "ERR timeout is not a float or out of range";
     Unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    WaitaofWithoutLog = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     TimeoutNotInteger = "ERR timeout is not an integer or out of range";
     TimeoutNegative = "ERR timeout is negative";
     TimeoutOutOfRange = "ERR timeout is out of range";

@@ -27,6 +27,43 @@ pub enum Wanted {
     Type(Type),
     /// That a key changes in any way, or goes.
     Change,
+    /// That the client's writes are safe.
+    Acks(Acks),
+}
+
+/// What WAIT and WAITAOF wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acks {
+    /// The end of the client's last write in the journal.
+    pub lsn: u64,
+    /// Whether it must be on disk here.
+    pub local: bool,
+    pub replicas: i64,
+    /// WAITAOF: on disk is what counts, and the answer says so of both.
+    pub on_disk: bool,
+}
+
+impl Acks {
+    /// How many have it, `synced` being on disk here: here, and among the replicas.
+    fn counts(&self, synced: Option<u64>) -> (i64, i64) {
+        (i64::from(synced.is_some_and(|synced| synced >= self.lsn)), 0)
+    }
+
+    /// Whether that is enough.
+    pub fn reached(&self, synced: Option<u64>) -> bool {
+        let (local, replicas) = self.counts(synced);
+        local >= i64::from(self.local) && replicas >= self.replicas
+    }
+
+    /// Writes the answer as of now.
+    pub fn answer(&self, synced: Option<u64>, reply: &mut Reply) {
+        let (local, replicas) = self.counts(synced);
+        if self.on_disk {
+            reply.array(2);
+            reply.integer(local);
+        }
+        reply.integer(replicas);
+    }
 }
 
 /// A handler's wish to wait.
@@ -293,9 +330,32 @@ impl Waiting {
         }
     }
 
+    /// For the connection: if what the client waits for are acknowledgements, and they are there or
+    /// never will be, the waiting is over. `synced`: what is on disk here.
+    pub fn acknowledge(&self, synced: Option<u64>) {
+        let Wanted::Acks(acks) = self.wait.wanted else { return };
+        let never = acks.local && synced.is_none();
+        if !never && !acks.reached(synced) {
+            return;
+        }
+        self.serve(|| {
+            let mut reply = Reply::new(self.session().wire());
+            match never {
+                true => reply.error(CommandError::WaitaofWithoutLog.text()),
+                false => acks.answer(synced, &mut reply),
+            }
+            Some(std::mem::take(&mut reply.out))
+        });
+    }
+
     /// For the connection: writes the answer, if the waiting is over, and says how. `None`: the
-    /// client waits.
-    pub fn answer(&self, session: &mut Session, reply: &mut Reply) -> Option<WaitOutcome> {
+    /// client waits. `synced`: as for [`Waiting::acknowledge`].
+    pub fn answer(
+        &self,
+        session: &mut Session,
+        synced: Option<u64>,
+        reply: &mut Reply,
+    ) -> Option<WaitOutcome> {
         let mut state = self.state.lock();
         let mark = reply.mark();
         let outcome = match &mut *state {
@@ -306,7 +366,10 @@ impl Waiting {
             }
             State::Ended(ending) => {
                 match ending {
-                    Ending::Timeout => reply.null_array(),
+                    Ending::Timeout => match self.wait.wanted {
+                        Wanted::Acks(acks) => acks.answer(synced, reply),
+                        Wanted::Type(_) | Wanted::Change => reply.null_array(),
+                    },
                     Ending::Error => reply.error(CommandError::Unblocked.text()),
                     Ending::Gone => {}
                 }

@@ -218,8 +218,7 @@ impl Engine {
         };
         run.log.active = run.room.active();
         let generation = worker.settings_generation;
-        let mut done = 0;
-        let mut stop = None;
+        let (mut done, mut stop) = (0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
             let ran = if meanwhile {
@@ -244,14 +243,12 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
-                let lsn = run.lsn;
-                run.settle(plans, done);
+                let lsn = run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
                 return Served { done: done + rest.done, lsn, ..rest };
             }
         }
-        let lsn = run.lsn;
-        run.settle(plans, done);
+        let lsn = run.settle(plans, done);
         let changed = worker.refresh(self);
         if !meanwhile
             && (changed || worker.settings.eviction.is_some())
@@ -436,7 +433,9 @@ impl Run<'_, '_> {
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
     /// entries.
     pub(crate) fn prefetch(&self, pass: &lock::Pass<'_>, keys: &[KeyRef<'_>]) {
-        if keys.len() < 2 {
+        // Often all requests of a pipeline are on one key.
+        let changes = |pair: &&[KeyRef<'_>]| pair[0].hash() != pair[1].hash();
+        if !keys.windows(2).any(|pair| changes(&pair)) {
             return;
         }
         for key in keys {
@@ -616,6 +615,8 @@ impl Run<'_, '_> {
     #[cold]
     fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
         let lsn = match locked {
+            // WAITAOF has a time of its own.
+            Locked::Nothing if request.spec.flags.has(Flags::BLOCKING) => Lsn(0),
             Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
             Locked::Nothing => self.engine.journal.tail(),
             Locked::One(shard) => Lsn(shard.lsn),
@@ -678,7 +679,8 @@ impl Run<'_, '_> {
     #[cold]
     fn is_busy(&self, row: &command::Command) -> bool {
         let queues = self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
-        !row.flags.has(Flags::ALLOW_BUSY) && (row.place == Place::Conn || queues)
+        let refused = matches!(row.place, Place::Conn | Place::Exec) || queues;
+        refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
     /// Whether the command takes memory: by what it stores, or by being queued.
@@ -819,8 +821,8 @@ impl Run<'_, '_> {
         End::Close
     }
 
-    /// Brings the batch's numbers to where others see them.
-    fn settle(self, plans: &[Plan], done: usize) {
+    /// Brings the batch's numbers to where others see them; what its replies depend on.
+    fn settle(self, plans: &[Plan], done: usize) -> Lsn {
         self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
         let commands = (done as u64).saturating_add_signed(self.uncounted);
@@ -843,5 +845,6 @@ impl Run<'_, '_> {
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }
+        self.lsn
     }
 }

@@ -176,6 +176,7 @@ impl Serving<'_> {
             let is_for = match waiting.wait.wanted {
                 Wanted::Type(wanted) => there == Some(wanted),
                 Wanted::Change => true,
+                Wanted::Acks(_) => false,
             };
             let within = waiting.beyond().iter().all(|place| locked.holds(place.shard));
             let mut run = || self.run(waiting, locked, ready, now_ms);
@@ -299,8 +300,13 @@ impl Engine {
         if waiting.runs_again(now.wall_ms) {
             self.run_again(worker, waiting, now);
         }
+        let synced = match waiting.wait.wanted {
+            Wanted::Acks(_) => self.node().synced(),
+            Wanted::Type(_) | Wanted::Change => None,
+        };
+        waiting.acknowledge(synced);
         waiting.expire(now.wall_ms);
-        let Some(outcome) = waiting.answer(session, reply) else { return false };
+        let Some(outcome) = waiting.answer(session, synced, reply) else { return false };
         if let WaitOutcome::Ended(ending) = outcome {
             self.count_ended(worker, waiting, ending, now);
         }

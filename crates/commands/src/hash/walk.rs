@@ -2,7 +2,7 @@
 //! from a clone, outside the lock.
 
 use super::READ;
-use crate::element::reply_element;
+use crate::element::{reply_element, reply_raw};
 use command::grammar::{block, integer, key, pattern, word};
 use command::scan::{ElementScan, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
@@ -147,6 +147,12 @@ impl Selection {
         match &mut self.chosen {
             None => {
                 self.parts.header(reply, live.count());
+                if let Some(mut pairs) = hash.pairs().filter(|_| self.parts == Parts::Both) {
+                    while let Some(word) = pairs.next_raw() {
+                        reply_raw(reply, word);
+                    }
+                    return;
+                }
                 live.iter().for_each(|field| self.parts.reply(reply, &field));
             }
             Some((count, rng)) => {

@@ -22,7 +22,7 @@ use keyspace::{Snapshot, SnapshotOptions};
 use parking_lot::{Condvar, Mutex};
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
@@ -40,6 +40,8 @@ pub(crate) struct Log {
     begun: Condvar,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds before each write.
     pub write_delay: AtomicU64,
+    /// How many waited for the last syncs, under `always`.
+    group: AtomicUsize,
     /// Syncs that took so long that clients were held up.
     pub delayed: AtomicU64,
 }
@@ -221,6 +223,9 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
     const SOON_MICROS: u64 = 2_000;
     let log = &server.persistence.log;
     delay(log.write_delay.load(Ordering::Relaxed));
+    if server.engine.reply_gate.level() == Level::Fsync {
+        gather(server);
+    }
     let mut guard = log.writer.lock();
     let writer = guard.as_mut()?;
     match writer.step(moment()) {
@@ -228,6 +233,26 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
         Next::Soon => Some(SOON_MICROS),
         Next::Later(micros) if writer.sleep(waker) => micros,
         Next::Later(_) => Some(0),
+    }
+}
+
+/// Under `always`: whom the last sync let go writes again soon, and who has to wait for the next sync
+/// anyway is better served by this one. Waits for as many as there were, for a part of a sync's time.
+fn gather(server: &Server) {
+    const PAUSE: Duration = Duration::from_micros(20);
+    const MICROS_MAX: u64 = 1000;
+    let (log, durable) = (&server.persistence.log, &server.engine.reply_gate.durable);
+    let last = log.group.load(Ordering::Relaxed);
+    let sync_micros = log.status.sync_micros.load(Ordering::Relaxed);
+    let until = clock::monotonic().0 + (sync_micros / 2).min(MICROS_MAX);
+    let mut waiters = durable.waiters();
+    while last > 1 && waiters > 0 && waiters < last && clock::monotonic().0 < until {
+        std::thread::park_timeout(PAUSE);
+        waiters = durable.waiters();
+    }
+    if waiters > 0 {
+        // Who is gone is forgotten slowly, and who comes is counted at once.
+        log.group.store(waiters.max(last - last.div_ceil(8)), Ordering::Relaxed);
     }
 }
 
