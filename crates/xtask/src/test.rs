@@ -34,6 +34,7 @@ const FULL: &[(&str, Step)] = &[
     ("limits", |project| script(project, "tests/limits.py")),
     ("stress", |project| script(project, "tests/stress.py")),
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
+    ("aof", |project| beside_peers(project, "tests/aof.py")),
     ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),
