@@ -11,9 +11,9 @@ mod delete;
 mod expire;
 mod object;
 mod scan;
-mod wait;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use command::{Args, Command, CommandError, Cx, KeyFlags, KeySpec};
 

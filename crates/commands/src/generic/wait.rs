@@ -1,9 +1,7 @@
 //! WAIT and WAITAOF: until the client's own writes are where it wants them.
 
 use command::grammar::{Argument, integer};
-use command::{
-    Acks, Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome, Wait, Wanted,
-};
+use command::{Acks, Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome, Wait, Wanted};
 use resp::Reply;
 
 const TIMEOUT: Argument = integer("timeout").samples(&["1", "10"]);
