@@ -100,7 +100,6 @@ errors! {
     InfiniteValue = "ERR value cannot be Infinity";
     AppliedOverflow = "ERR applied increment would overflow";
     AppliedInfinite = "ERR applied increment would be Infinity";
-    NovaluesNeedsHscan = "ERR NOVALUES option can only be used in HSCAN";
     HashValueNotInteger = "ERR hash value is not an integer";
     HashValueNotFloat = "ERR hash value is not a float";
     NanOrInfinity = "ERR value is NaN or Infinity";
@@ -109,6 +108,10 @@ errors! {
     FieldsNotPositive = "ERR Number of fields must be a positive integer";
     FieldsNotAboveZero = "ERR Parameter `numFields` should be greater than 0";
     FieldsMismatch = "ERR The `numfields` parameter must match the number of arguments";
+    MembersMissing = "ERR Mandatory argument MEMBERS is missing or not at the right position";
+    MembersNotPositive = "ERR Number of members must be a positive integer";
+    MembersNotAboveZero = "ERR Parameter `numMembers` should be greater than 0";
+    MembersMismatch = "ERR The `nummembers` parameter must match the number of arguments";
     FieldsInvalid = "ERR invalid number of fields";
     FieldExpiryNegative = "ERR invalid expire time, must be >= 0";
     FieldExpiryMissing = "ERR missing expire time";

@@ -14,6 +14,7 @@ mod client;
 mod command_log;
 mod cx;
 mod effect;
+pub mod element_expiry;
 mod error;
 mod functions;
 pub mod grammar;

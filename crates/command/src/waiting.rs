@@ -17,7 +17,7 @@ use keyspace::{KeyPlace, KeyRef, Keyspace, ReadyKey, Waiter};
 use parking_lot::Mutex;
 use resp::{Out, Reply};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use types::Type;
 
 /// What a blocking command waits for.
@@ -75,6 +75,8 @@ pub struct Wait {
     pub keys: usize,
     /// Until when, in milliseconds since 1970; `None`: for ever.
     pub until_ms: Option<i64>,
+    /// When there may be something without a change of any key: the command is run again then.
+    pub again_ms: Option<i64>,
     /// Words of the request, by position, that mean something else later, and what they mean now.
     pub meant: Vec<(usize, Vec<u8>)>,
 }
@@ -166,6 +168,8 @@ pub struct Waiting {
     sent: Box<[(usize, Box<[u8]>)]>,
     /// What finding nothing took.
     pub ticks: u64,
+    /// [`Wait::again_ms`], as of the last run; `i64::MAX`: never.
+    again_ms: AtomicI64,
     /// Where it is queued.
     places: Box<[KeyPlace]>,
     /// Keys that serving it needs besides.
@@ -210,6 +214,7 @@ impl Waiting {
             protocol: session.protocol,
             no_touch: session.no_touch,
             tracking: session.tracking.clone(),
+            again_ms: AtomicI64::new(wait.again_ms.unwrap_or(i64::MAX)),
             wait,
             sent,
             ticks,
@@ -217,6 +222,30 @@ impl Waiting {
             places: places.into(),
             beyond: beyond.iter().map(KeyPlace::of).collect(),
         })
+    }
+
+    /// When its connection has to look after it, if nobody has served it before: the time is over
+    /// then, or the command is to be run again.
+    pub fn due_ms(&self) -> Option<i64> {
+        let again_ms = self.again_ms.load(Ordering::Relaxed);
+        let due_ms = self.wait.until_ms.map_or(again_ms, |until_ms| until_ms.min(again_ms));
+        (due_ms < i64::MAX).then_some(due_ms)
+    }
+
+    /// Whether the command is to be run again now.
+    pub fn runs_again(&self, now_ms: i64) -> bool {
+        self.again_ms.load(Ordering::Relaxed) <= now_ms
+    }
+
+    /// It was run in vain, and is to be run again then. Whoever runs it has it to itself.
+    pub fn set_again(&self, again_ms: Option<i64>) {
+        self.again_ms.store(again_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// All keys for which it waits, as if all had become ready.
+    pub fn all_ready(&self) -> Vec<ReadyKey> {
+        let ready = |place: &KeyPlace| ReadyKey { db: self.db, place: place.clone() };
+        self.places.iter().map(ready).collect()
     }
 
     /// The words of the request as the client sent them.

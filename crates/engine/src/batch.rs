@@ -36,6 +36,8 @@ pub enum End {
     Later(Box<dyn Job>),
     /// The last executed request waits for a key; the rest waits for it.
     Wait(Arc<Waiting>),
+    /// The last executed request has changed parameters; the rest is to be served under these.
+    Again,
     /// The next request is held back by CLIENT PAUSE.
     Paused,
     /// From here on the connection is fed by the log; the rest is executed beside.
@@ -161,6 +163,11 @@ impl Engine {
         Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
+    /// Why a batch ends when parameters have changed since it began.
+    fn changed_since(&self, generation: u64) -> Option<End> {
+        (self.settings_generation() != generation).then_some(End::Again)
+    }
+
     fn run(
         &self,
         worker: &mut Worker,
@@ -210,6 +217,7 @@ impl Engine {
             lsn: Lsn(0),
         };
         run.log.active = run.room.active();
+        let generation = worker.settings_generation;
         let (mut done, mut stop) = (0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
@@ -226,7 +234,7 @@ impl Engine {
             };
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
-                stop = end;
+                stop = end.or_else(|| self.changed_since(generation));
                 run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
@@ -425,7 +433,9 @@ impl Run<'_, '_> {
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
     /// entries.
     pub(crate) fn prefetch(&self, pass: &lock::Pass<'_>, keys: &[KeyRef<'_>]) {
-        if keys.len() < 2 {
+        // Often all requests of a pipeline are on one key.
+        let changes = |pair: &&[KeyRef<'_>]| pair[0].hash() != pair[1].hash();
+        if !keys.windows(2).any(|pair| changes(&pair)) {
             return;
         }
         for key in keys {
@@ -669,7 +679,8 @@ impl Run<'_, '_> {
     #[cold]
     fn is_busy(&self, row: &command::Command) -> bool {
         let queues = self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
-        !row.flags.has(Flags::ALLOW_BUSY) && (row.place == Place::Conn || queues)
+        let refused = matches!(row.place, Place::Conn | Place::Exec) || queues;
+        refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
     /// Whether the command takes memory: by what it stores, or by being queued.

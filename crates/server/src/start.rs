@@ -518,6 +518,12 @@ impl End {
 
 /// Leaves. What was to be saved is saved, and nobody writes any more.
 fn leave(server: &Server) {
+    // Who sees the end of its connection cannot connect again.
+    for listener in &*server.listening.lock() {
+        if let Err(error) = listener.shutdown(std::net::Shutdown::Both) {
+            log_warning!("Closing a listening socket: {error}");
+        }
+    }
     let path = server.config.lock().text(id("unixsocket"));
     if !path.is_empty()
         && let Err(error) = disk::RealDisk.remove(Path::new(&path))

@@ -140,7 +140,7 @@ pub(crate) fn shuttle(project: &Project, args: &[String]) -> Result<()> {
 fn shuttle_command(project: &Project) -> Command {
     let mut command = project.cargo();
     command.env("RUSTFLAGS", "--cfg shuttle").args(["test", "--locked", "--quiet"]);
-    command.args(["-p", "lock", "-p", "journal", "-p", "engine"]);
+    command.args(["-p", "lock", "-p", "journal", "-p", "keyspace", "-p", "engine"]);
     command.arg("--target-dir").arg(project.target.join("shuttle"));
     command
 }

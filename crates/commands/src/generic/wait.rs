@@ -56,7 +56,13 @@ fn wait_for(cx: &mut Cx<'_>, acks: Acks, until_ms: Option<i64>, reply: &mut Repl
     if acks.reached(synced) {
         acks.answer(synced, reply);
     } else {
-        let wait = Wait { wanted: Wanted::Acks(acks), keys: 0, until_ms, meant: Vec::new() };
+        let wait = Wait {
+            wanted: Wanted::Acks(acks),
+            keys: 0,
+            until_ms,
+            again_ms: None,
+            meant: Vec::new(),
+        };
         cx.wait(wait, reply, |reply| acks.answer(synced, reply));
     }
     Ok(Effect::None)

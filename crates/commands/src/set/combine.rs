@@ -129,7 +129,7 @@ fn list(
     let limits = &cx.settings.limits;
     let combined = combine(&sets, Set::collector(&sets, limits), limits);
     reply.set(combined.view().len());
-    let mut job = MembersJob { set: combined, cursor: 0 };
+    let mut job = MembersJob { set: combined, horizon_ms: None, cursor: 0 };
     if job.slice(reply) == command::JobStep::More {
         *cx.later = Some(Box::new(job));
     }
@@ -153,7 +153,10 @@ fn store(
     combine: fn(&Sources<'_>, &Limits) -> Set,
 ) -> Outcome {
     let target: KeyRef<'_> = args.key()?;
-    let sets = cx.db.read_all::<Set>(&args.keys()[1..])?;
+    let sources = &args.keys()[1..];
+    // The journal is told the command as it was sent, and no clock.
+    sources.iter().for_each(|key| cx.db.purge_expired_elements(key));
+    let sets = cx.db.read_all::<Set>(sources)?;
     let combined = combine(&sets, &cx.settings.limits);
     reply.count(combined.view().len());
     let changed = cx.db.replace(&target, combined, event);

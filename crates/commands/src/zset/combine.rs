@@ -355,6 +355,8 @@ fn store(
     let target = args.key()?;
     let keys = keys(args)?;
     let limits = &cx.settings.limits;
+    // The journal is told the command as it was sent, and no clock.
+    keys.iter().for_each(|key| cx.db.purge_expired_elements(key));
     let sources = sources(&mut cx.db, &keys)?;
     let options = Options::parse(args, keys.len(), Place { is_weighed, stores: true })?;
     let members = combine(&sources, &options, limits.seed);

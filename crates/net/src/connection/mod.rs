@@ -734,6 +734,11 @@ impl Serving<'_> {
                 lsn = lsn.max(served.lsn);
                 let end = match served.end {
                     End::Done => None,
+                    End::Again => {
+                        used += self.requests.end_of(served.done);
+                        *progress = Progress::default();
+                        continue;
+                    }
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
@@ -812,7 +817,7 @@ impl Serving<'_> {
         input.extend_from_slice(&behind[bytes - end..]);
         let end = match served.end {
             End::Done if input.is_empty() => ServeEnd::Need,
-            End::Done => ServeEnd::Turn,
+            End::Done | End::Again => ServeEnd::Turn,
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,

@@ -72,6 +72,7 @@ pub(crate) fn reload(
         Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
         drop(held);
         server.engine.space.dispose(&mut record.garbage);
+        super::functions::empty(server);
     }
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
     let loaded = load_file(server, &snapshot_path(server), how);
@@ -220,7 +221,8 @@ impl ReadingThread<'_> {
     ) -> Result<(), LoadError> {
         loop {
             let event = frames.next()?;
-            self.server.persistence.loading.loaded_bytes.store(frames.offset(), Ordering::Relaxed);
+            let loading = &self.server.persistence.loading;
+            loading.loaded_bytes.store(frames.offset(), Ordering::Relaxed);
             if self.failed.lock().is_some() {
                 return Ok(());
             }
@@ -235,6 +237,12 @@ impl ReadingThread<'_> {
                     }
                 }
                 Event::Large => frames.load_large(loader)?,
+                Event::Sizes { db, keys } => {
+                    // No key is shorter; what a file merely says is no reason to take memory.
+                    const KEY_BYTES_MIN: u64 = 3;
+                    let size_bytes = loading.total_bytes.load(Ordering::Relaxed);
+                    loader.expect(db, keys.min(size_bytes / KEY_BYTES_MIN));
+                }
                 Event::Aux { name, value } => self.tell(&name, &value),
                 Event::Function(source) => super::functions::load(self.server, &source)
                     .map_err(|error| LoadError { offset: frames.offset(), error })?,
