@@ -35,6 +35,7 @@ const FULL: &[(&str, Step)] = &[
     ("stress", |project| script(project, "tests/stress.py")),
     ("crash", |project| script(project, "tests/crash.py")),
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
+    ("aof", |project| beside_peers(project, "tests/aof.py")),
     ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),
