@@ -664,9 +664,13 @@ fn visit_between_finds_each_item_once() {
             let first = some >> (64 - bits) << (64 - bits);
             let last = first.saturating_add(rng.next() >> rng.below(64)) | u64::MAX >> bits;
             let mut found = Vec::new();
-            pair.table.visit_between(first, last, |entry| found.push(entry.block().key));
+            let fine = 1 + rng.below(60) as u32;
+            let odd = |at: u64| at >> (64 - fine) & 1 == 1;
+            pair.table.visit_between((first, last), fine, odd, |entry| {
+                found.push(entry.block().key);
+            });
             found.sort_unstable();
-            let within = all.iter().filter(|(at, _)| (first..=last).contains(at));
+            let within = all.iter().filter(|(at, _)| (first..=last).contains(at) && odd(*at));
             let mut wanted: Vec<Key> = within.map(|(_, key)| *key).collect();
             wanted.sort_unstable();
             assert!(found == wanted, "{first:x}..={last:x}");

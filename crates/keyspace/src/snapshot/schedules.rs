@@ -72,7 +72,7 @@ fn entries(body: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut reader = rdb::Reader::new(&file);
     loop {
         match rdb::file::next(&mut reader, 11).expect("a good body") {
-            rdb::file::Next::End => return found,
+            rdb::file::Next::End { .. } => return found,
             rdb::file::Next::Key { .. } => {
                 let (key, value) = (reader.string_vec().unwrap(), reader.string_vec().unwrap());
                 assert!(found.insert(key, value).is_none(), "a key comes twice");
