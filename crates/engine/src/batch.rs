@@ -163,6 +163,18 @@ impl Engine {
         Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
+    /// A new limit is in force when CONFIG SET answers, and what a batch took beyond the limit is
+    /// gone before the next.
+    fn evict_behind(&self, worker: &mut Worker, now: Now) {
+        let changed = worker.refresh(self);
+        if (changed || worker.settings.eviction.is_some())
+            && self.space.out_of_memory(worker.settings.maxmemory)
+        {
+            let settings = Arc::clone(&worker.settings);
+            self.evict(&mut worker.hand(now), &settings);
+        }
+    }
+
     /// Why a batch ends when parameters have changed since it began.
     fn changed_since(&self, generation: u64) -> Option<End> {
         (self.settings_generation() != generation).then_some(End::Again)
@@ -223,14 +235,8 @@ impl Engine {
             let stretch = &plans[done..];
             let ran = if meanwhile {
                 Ok(run.meanwhile(&stretch[0]))
-            } else if stretch[0].concerns_data() {
-                Ok(run.data(&mut worker.participant, stretch, shards))
-            } else if stretch[0].row.is_some_and(|row| row.place == Place::Exec) {
-                run.exec(&mut worker.participant, stretch, queued, shards)
-            } else if stretch[0].row.is_some_and(|row| row.place.is_script()) {
-                Ok(run.script(&mut worker.participant, &stretch[0], shards))
             } else {
-                Ok(run.one(&stretch[0], Locked::Nothing))
+                run.stretch(&mut worker.participant, stretch, queued, shards)
             };
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
@@ -249,15 +255,8 @@ impl Engine {
             }
         }
         let lsn = run.settle(plans, done);
-        let changed = worker.refresh(self);
-        if !meanwhile
-            && (changed || worker.settings.eviction.is_some())
-            && self.space.out_of_memory(worker.settings.maxmemory)
-        {
-            // A new limit is in force when CONFIG SET answers, and what a batch took beyond the
-            // limit is gone before the next.
-            let settings = Arc::clone(&worker.settings);
-            self.evict(&mut worker.hand(now), &settings);
+        if !meanwhile {
+            self.evict_behind(worker, now);
         }
         Served { done, end: stop.unwrap_or(End::Done), lsn }
     }
@@ -401,6 +400,26 @@ pub(crate) enum Memory {
 pub(crate) type Ran = (usize, Option<End>);
 
 impl Run<'_, '_> {
+    /// Runs what is at the head of `plans`, where it belongs.
+    fn stretch(
+        &mut self,
+        participant: &mut Participant,
+        plans: &[Plan],
+        queued: &mut Scratch<'static>,
+        shards: &mut Vec<ShardId>,
+    ) -> Result<Ran, journal::Refused> {
+        let first = &plans[0];
+        if first.concerns_data() {
+            Ok(self.data(participant, plans, shards))
+        } else if first.row.is_some_and(|row| row.place == Place::Exec) {
+            self.exec(participant, plans, queued, shards)
+        } else if first.row.is_some_and(|row| row.place.is_script()) {
+            Ok(self.script(participant, first, shards))
+        } else {
+            Ok(self.one(first, Locked::Nothing))
+        }
+    }
+
     /// Runs the data commands at the head of `plans`, within one pass.
     fn data(
         &mut self,
