@@ -100,7 +100,6 @@ errors! {
     InfiniteValue = "ERR value cannot be Infinity";
     AppliedOverflow = "ERR applied increment would overflow";
     AppliedInfinite = "ERR applied increment would be Infinity";
-    NovaluesNeedsHscan = "ERR NOVALUES option can only be used in HSCAN";
     HashValueNotInteger = "ERR hash value is not an integer";
     HashValueNotFloat = "ERR hash value is not a float";
     NanOrInfinity = "ERR value is NaN or Infinity";

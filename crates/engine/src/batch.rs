@@ -433,7 +433,9 @@ impl Run<'_, '_> {
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
     /// entries.
     pub(crate) fn prefetch(&self, pass: &lock::Pass<'_>, keys: &[KeyRef<'_>]) {
-        if keys.len() < 2 {
+        // Often all requests of a pipeline are on one key.
+        let changes = |pair: &&[KeyRef<'_>]| pair[0].hash() != pair[1].hash();
+        if !keys.windows(2).any(|pair| changes(&pair)) {
             return;
         }
         for key in keys {
@@ -447,7 +449,9 @@ impl Run<'_, '_> {
     /// Runs the requests at the head of `plans` that are on `shard`, under one acquisition.
     fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan], shards: &mut Vec<ShardId>) -> Ran {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
-        let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
+        // A script on the same shard locks by itself.
+        let here = |plan: &&Plan| plan.lock == LockPlan::One(shard) && plan.concerns_data();
+        let run = run.take_while(here).count();
         let Ok(mut held) = self.engine.space.reach_one(shard) else {
             return self.refuse_busy(&plans[0]);
         };
@@ -679,7 +683,8 @@ impl Run<'_, '_> {
     #[cold]
     fn is_busy(&self, row: &command::Command) -> bool {
         let queues = self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
-        !row.flags.has(Flags::ALLOW_BUSY) && (row.place == Place::Conn || queues)
+        let refused = matches!(row.place, Place::Conn | Place::Exec) || queues;
+        refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
     /// Whether the command takes memory: by what it stores, or by being queued.

@@ -32,7 +32,7 @@ mod record;
 mod shard;
 mod snapshot;
 mod space;
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests;
 mod undo;
 mod waiters;

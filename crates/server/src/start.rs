@@ -417,7 +417,8 @@ async fn serve_until_told(
 fn cannot_load(error: &str) -> ExitCode {
     log_warning!("{error}");
     log_warning!("Terminating server after rdb file reading failure.");
-    log_warning!("Fatal error loading the DB, check server logs. Exiting.");
+    // Whoever looks at the last line alone finds the reason there, too.
+    log_warning!("Fatal error loading the DB: {error}. Exiting.");
     process::leave(1)
 }
 

@@ -6,6 +6,7 @@ pub(crate) const SLOTS: usize = 8;
 /// Bytes of a cache line, and of a bucket.
 pub(crate) const LINE: usize = 64;
 pub(crate) const TAG_SHIFT: u32 = 48;
+pub(crate) const TAG_BITS: u32 = 64 - TAG_SHIFT;
 /// Number of different tags.
 pub(crate) const TAGS: usize = 1 << 16;
 pub(crate) const TAG: u64 = 0xFFFF << TAG_SHIFT;

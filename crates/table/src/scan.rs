@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::bucket::{LINE, SLOTS, TAG_SHIFT, TAGS, tag_of};
+use crate::bucket::{LINE, SLOTS, TAG_BITS, TAG_SHIFT, TAGS, tag_of};
 use crate::directory::{Directory, tag_at};
 use crate::item::{Borrowed, Item, address};
 use crate::segment::Segment;
@@ -55,10 +55,16 @@ impl<T: Item, H> Table<T, H> {
         }
     }
 
-    /// Visits the items whose positions (see [`Table::position`]) are in `first..=last`, each once,
-    /// in no particular order.
-    pub fn visit_between(&self, first: u64, last: u64, mut visit: impl FnMut(&T))
-    where
+    /// Visits the items whose positions (see [`Table::position`]) are in `first..=last` and that
+    /// `wanted` says, by their positions, each once, in no particular order. `wanted` is asked more
+    /// than once, and by the `bits` upper bits of a position only: those below may be wrong.
+    pub fn visit_between(
+        &self,
+        (first, last): (u64, u64),
+        bits: u32,
+        wanted: impl Fn(u64) -> bool,
+        mut visit: impl FnMut(&T),
+    ) where
         H: Fn(&[u8]) -> u64,
     {
         if self.directory.is_none() {
@@ -68,13 +74,21 @@ impl<T: Item, H> Table<T, H> {
         loop {
             let (segment, begin) = self.directory.lookup(position);
             let depth = segment.depth();
-            let segment_last = position | u64::MAX >> depth;
-            let until = last.min(segment_last);
-            // Bits below those of a tag are not in the table: the items are asked.
-            let below_tag = u64::MAX >> depth >> (64 - TAG_SHIFT);
-            let is_exact = position & below_tag == 0 && until & below_tag == below_tag;
-            self.visit_tags(segment, begin..=tag_at(until, depth), |item| {
-                let within = || (position..=until).contains(&self.position(self.hash(item.key())));
+            let prefix = position & !(u64::MAX >> depth);
+            let until = last.min(position | u64::MAX >> depth);
+            let tags = begin..=tag_at(until, depth);
+            let known_bits = depth + TAG_BITS;
+            // Bits that are not in the table: the items are asked.
+            let unknown = u64::MAX >> known_bits;
+            let is_exact =
+                known_bits >= bits && position & unknown == 0 && until & unknown == unknown;
+            let known = |word| prefix | (tag_of(word) as u64) << TAG_SHIFT >> depth;
+            let is_wanted = |word| !is_exact || wanted(known(word));
+            self.visit_tags(segment, tags, is_wanted, |item| {
+                let within = || {
+                    let at = self.position(self.hash(item.key()));
+                    (position..=until).contains(&at) && wanted(at)
+                };
                 if is_exact || within() {
                     visit(item);
                 }
@@ -82,19 +96,26 @@ impl<T: Item, H> Table<T, H> {
             if until == last {
                 return;
             }
-            position = segment_last + 1;
+            position = until + 1;
         }
     }
 
-    /// Visits the items of a segment whose tags are within a range.
-    fn visit_tags(&self, segment: Segment, tags: RangeInclusive<usize>, mut visit: impl FnMut(&T)) {
+    /// Visits the items of a segment whose tags are within a range and whose words are wanted.
+    fn visit_tags(
+        &self,
+        segment: Segment,
+        tags: RangeInclusive<usize>,
+        is_wanted: impl Fn(u64) -> bool,
+        mut visit: impl FnMut(&T),
+    ) {
         let (begin, end) = (segment.home(*tags.start()), segment.home(*tags.end()));
         let walk = |visit: &mut dyn FnMut(u64)| {
             let mut idx = begin;
             loop {
                 // SAFETY: at most the home of a tag, or the bucket after a full one.
                 let bucket = unsafe { segment.bucket(idx) };
-                bucket.words().filter(|&word| tags.contains(&tag_of(word))).for_each(&mut *visit);
+                let within = |word: &u64| tags.contains(&tag_of(*word)) && is_wanted(*word);
+                bucket.words().filter(within).for_each(&mut *visit);
                 if idx >= end && !bucket.is_full() {
                     return;
                 }

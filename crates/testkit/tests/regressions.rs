@@ -46,3 +46,13 @@ fn parameters_change_within_a_pipeline() {
     let shapes: Vec<&str> = replies.lines().rev().step_by(2).take(3).collect();
     assert_eq!(shapes, ["listpack", "hashtable", "listpack"], "{replies}");
 }
+
+/// A script behind a request on the same shard locks by itself.
+#[test]
+fn a_script_in_a_run_on_one_shard() {
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    let pipeline = b"SET k v\r\nEVAL \"return redis.call('get', KEYS[1])\" 1 k\r\nGET k\r\n";
+    let replies = node.send_bytes(&mut session, pipeline);
+    assert_eq!(String::from_utf8_lossy(&replies), "+OK\r\n$1\r\nv\r\n$1\r\nv\r\n");
+}

@@ -48,9 +48,17 @@ fn filled(shards: usize) -> (Node, BTreeSet<Vec<u8>>) {
 fn long_answers_hide_what_has_expired() {
     let (mut node, left) = filled(4);
     let size = Value::Integer(left.len() as i64);
-    for line in
-        ["SMEMBERS s", "SRANDMEMBER s 100000", "SUNION s none", "SINTER s s", "SORT s ALPHA"]
-    {
+    for line in [
+        "SMEMBERS s",
+        "SRANDMEMBER s 100000",
+        "SUNION s none",
+        "SINTER s s",
+        "SDIFF s none",
+        "SORT s ALPHA",
+        "ZUNION 2 s none",
+        "ZINTER 2 s s",
+        "ZDIFF 2 s none",
+    ] {
         let all = ask(&mut node, line);
         assert_eq!(all.len(), left.len(), "{line}");
         assert!(all.into_iter().collect::<BTreeSet<_>>() == left, "{line}");

@@ -35,6 +35,7 @@ const FULL: &[(&str, Step)] = &[
     ("stress", |project| script(project, "tests/stress.py")),
     ("crash", |project| script(project, "tests/crash.py")),
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
+    ("aof", |project| beside_peers(project, "tests/aof.py")),
     ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),
@@ -140,7 +141,7 @@ pub(crate) fn shuttle(project: &Project, args: &[String]) -> Result<()> {
 fn shuttle_command(project: &Project) -> Command {
     let mut command = project.cargo();
     command.env("RUSTFLAGS", "--cfg shuttle").args(["test", "--locked", "--quiet"]);
-    command.args(["-p", "lock", "-p", "journal", "-p", "engine"]);
+    command.args(["-p", "lock", "-p", "journal", "-p", "keyspace", "-p", "engine"]);
     command.arg("--target-dir").arg(project.target.join("shuttle"));
     command
 }

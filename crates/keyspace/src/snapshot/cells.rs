@@ -1,7 +1,5 @@
 //! Which parts of a table a snapshot has: a bit for each of many equal ranges of hashes.
 
-use std::ops::RangeInclusive;
-
 /// One bit for each cell, a range of positions (hashes without their shard's bits).
 pub(super) struct Cells {
     /// The cell is the upper bits of the position.
@@ -11,6 +9,18 @@ pub(super) struct Cells {
 
 /// Cells of a word: no table has fewer.
 const WORD_BITS: u32 = u64::BITS.trailing_zeros();
+
+/// Words that are marked at a time at most.
+const WORDS_MAX: usize = 4;
+
+/// Some cells in a row, as they were when they were marked.
+pub(super) struct Marked {
+    begin: u64,
+    /// Behind the last one.
+    end: u64,
+    shift: u32,
+    done: [u64; WORDS_MAX],
+}
 
 impl Cells {
     /// For a table of about so many keys: two to four cells for each, as who changes one copies all
@@ -25,9 +35,15 @@ impl Cells {
         1 << self.bits
     }
 
-    /// Notes that the cell of a position is done. `None` if it was, else the positions in it.
+    /// How many upper bits of a position tell its cell.
+    pub(super) fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Notes that the cell of a position is done. `None` if it was, else the first and the last
+    /// position in it.
     #[inline]
-    pub(super) fn mark(&mut self, position: u64) -> Option<RangeInclusive<u64>> {
+    pub(super) fn mark(&mut self, position: u64) -> Option<(u64, u64)> {
         let cell = position >> (u64::BITS - self.bits);
         let word = &mut self.done[(cell >> WORD_BITS) as usize];
         let bit = 1 << (cell % u64::from(u64::BITS));
@@ -35,36 +51,54 @@ impl Cells {
             return None;
         }
         *word |= bit;
-        Some(self.range(cell, cell))
+        let rest = u64::MAX >> self.bits;
+        Some((position & !rest, position | rest))
     }
 
-    /// Notes that the cells from `begin` on are done, up to `count` of them, and calls `visit` with the
-    /// positions of those that were not, as few ranges as there can be. Returns where to go on.
-    pub(super) fn mark_from(
-        &mut self,
-        begin: u64,
-        count: u32,
-        mut visit: impl FnMut(RangeInclusive<u64>),
-    ) -> u64 {
-        let shift = begin as u32 % u64::BITS;
-        let count = count.min(u64::BITS - shift);
-        let chosen = u64::MAX >> (u64::BITS - count) << shift;
-        let word = &mut self.done[(begin >> WORD_BITS) as usize];
-        let mut left = !*word & chosen;
-        *word |= chosen;
-        while left != 0 {
-            let first = left.trailing_zeros();
-            let len = (left >> first).trailing_ones();
-            let cell = begin - u64::from(shift) + u64::from(first);
-            visit(self.range(cell, cell + u64::from(len) - 1));
-            left &= !(u64::MAX >> (u64::BITS - len) << first);
+    /// Notes that `count` cells from `begin` on are done, or as many as can be at a time.
+    pub(super) fn mark_from(&mut self, begin: u64, count: u64) -> Marked {
+        let first = (begin >> WORD_BITS) as usize;
+        let most = ((first + WORDS_MAX) as u64) << WORD_BITS;
+        let end = begin.saturating_add(count).min(most).min(self.len());
+        let mut done = [0; WORDS_MAX];
+        for (idx, kept) in done.iter_mut().enumerate() {
+            let Some(word) = self.done.get_mut(first + idx) else { break };
+            *kept = *word;
+            let cells = ((first + idx) as u64) << WORD_BITS;
+            for cell in begin.max(cells)..end.min(cells + u64::from(u64::BITS)) {
+                *word |= 1 << (cell - cells);
+            }
         }
-        begin + u64::from(count)
+        Marked { begin, end, shift: u64::BITS - self.bits, done }
+    }
+}
+
+impl Marked {
+    /// Behind the last of them.
+    pub(super) fn end(&self) -> u64 {
+        self.end
     }
 
-    /// The positions in the cells from `begin` to `end`.
-    fn range(&self, begin: u64, end: u64) -> RangeInclusive<u64> {
-        let shift = u64::BITS - self.bits;
-        begin << shift..=(end << shift | u64::MAX >> self.bits)
+    /// The first and the last position.
+    pub(super) fn positions(&self) -> (u64, u64) {
+        let last = u64::MAX >> (u64::BITS - self.shift);
+        (self.begin << self.shift, (self.end - 1) << self.shift | last)
+    }
+
+    /// Whether all of them were done before.
+    pub(super) fn is_old(&self) -> bool {
+        (self.begin..self.end).all(|cell| self.was_done(cell))
+    }
+
+    /// Whether the cell of a position among them was not done before.
+    #[inline]
+    pub(super) fn is_new(&self, position: u64) -> bool {
+        !self.was_done(position >> self.shift)
+    }
+
+    #[inline]
+    fn was_done(&self, cell: u64) -> bool {
+        let word = (cell >> WORD_BITS) - (self.begin >> WORD_BITS);
+        self.done[word as usize] >> (cell % u64::from(u64::BITS)) & 1 == 1
     }
 }

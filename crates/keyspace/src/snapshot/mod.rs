@@ -27,7 +27,11 @@
 
 mod cells;
 mod part;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod shared;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
 
 use crate::{AccessClock, Entry, HeldShards, Keyspace, Shard, persist};
 use cells::Cells;

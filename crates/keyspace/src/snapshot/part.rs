@@ -18,9 +18,9 @@ pub(crate) struct Part {
 }
 
 /// Cells that the walk takes at once, where entries are small.
-const STRIDE: u32 = 64;
+const STRIDE: u64 = 192;
 /// Strides under one acquisition of the shard's lock.
-const STRIDES_MAX: u32 = 8;
+const STRIDES_MAX: u32 = 4;
 
 impl Part {
     pub(super) fn new(shared: Arc<Shared>, db: u32, cells: Cells) -> Self {
@@ -32,7 +32,7 @@ impl Part {
     pub(crate) fn keep(&mut self, table: &Table, hash: u64) {
         let Some(positions) = self.cells.mark(table.position(hash)) else { return };
         let kept = &mut self.kept;
-        table.visit_between(*positions.start(), *positions.end(), |entry| kept.add(entry));
+        table.visit_between(positions, self.cells.bits(), |_| true, |entry| kept.add(entry));
         if kept.is_full() {
             self.shared.push(kept.take());
         }
@@ -48,9 +48,13 @@ impl Part {
             }
             // Neighbors of what is large are large, most likely.
             let stride = if self.last_is_heavy { 1 } else { STRIDE };
-            self.next = self.cells.mark_from(self.next, stride, |positions| {
-                table.visit_between(*positions.start(), *positions.end(), |entry| batch.add(entry));
-            });
+            let marked = self.cells.mark_from(self.next, stride);
+            self.next = marked.end();
+            if !marked.is_old() {
+                let is_new = |position| marked.is_new(position);
+                let (positions, bits) = (marked.positions(), self.cells.bits());
+                table.visit_between(positions, bits, is_new, |entry| batch.add(entry));
+            }
         }
         self.last_is_heavy = batch.is_heavy();
         self.shared.push(batch);

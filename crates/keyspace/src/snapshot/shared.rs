@@ -4,9 +4,9 @@ use super::part::Part;
 use crate::shard::Table;
 use crate::{Entry, Garbage};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
+use stdx::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use stdx::sync::{Condvar, Mutex};
 
 /// Entries of one database as they were at the cut.
@@ -69,13 +69,13 @@ impl Handed {
 }
 
 /// The walk pauses while so much waits for the reader: a millisecond's work or two.
-const WALK_BYTES: u64 = 1 << 20;
+const WALK_BYTES: u64 = if cfg!(shuttle) { 64 } else { 1 << 20 };
 /// Writers rest when so much waits, or a sixteenth of all data if that is more.
-const LAG_BYTES: u64 = 8 << 20;
+const LAG_BYTES: u64 = if cfg!(shuttle) { 64 } else { 8 << 20 };
 const LAG_SHARE: u64 = 16;
 /// How long the reader waits for the queue to fill, and how often before it walks itself.
 const PAUSE: Duration = Duration::from_micros(500);
-const PAUSES_MAX: u32 = 8;
+const PAUSES_MAX: u32 = if cfg!(shuttle) { 0 } else { 8 };
 
 /// The only snapshot there can be, as writers, helpers and the reader see it.
 #[derive(Default)]

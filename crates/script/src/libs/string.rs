@@ -123,7 +123,7 @@ fn find(frame: &mut Frame<'_>) -> Results {
     let (text, wanted, start) = find_arguments(frame)?;
     if frame.truth(4) || pattern::is_plain(wanted) {
         frame.charge(text.len() / 64)?;
-        let Some(at) = memchr::memmem::find(&text[start..], wanted) else {
+        let Some(at) = find_plain(&text[start..], wanted) else {
             frame.push_nil();
             return Ok(1);
         };
@@ -141,6 +141,17 @@ fn find(frame: &mut Frame<'_>) -> Results {
     frame.push_number(found.end as f64);
     let captures = matcher.push_some(frame, &found, false)?;
     Ok(2 + usize::try_from(captures).unwrap_or(0))
+}
+
+/// Short texts are searched byte by byte: preparing a search that is never quadratic takes longer.
+fn find_plain(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    const SHORT: usize = 64;
+    match wanted.first() {
+        Some(&first) if text.len() <= SHORT => {
+            memchr::memchr_iter(first, text).find(|&at| text[at..].starts_with(wanted))
+        }
+        _ => memchr::memmem::find(text, wanted),
+    }
 }
 
 fn r#match(frame: &mut Frame<'_>) -> Results {

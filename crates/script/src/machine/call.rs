@@ -147,9 +147,9 @@ pub(super) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
         lua::lua_remove(state, 1);
         natively(state, |frame| {
             if frame.kind(-1) == Kind::Table {
-                match frame.raw_field(-1, "err") {
-                    Kind::String | Kind::Number => frame.replace(-2),
-                    _ => frame.pop(1),
+                // What is no text stays behind the table, as one more result.
+                if matches!(frame.raw_field(-1, "err"), Kind::String | Kind::Number) {
+                    frame.replace(-2);
                 }
             }
             frame.push_bool(false);

@@ -42,6 +42,8 @@ pub(crate) struct Log {
     pub write_delay: AtomicU64,
     /// How many waited for the last syncs, under `always`.
     group: AtomicUsize,
+    /// A sync under `everysec` takes so long that replies wait for it.
+    stalled: AtomicBool,
     /// Syncs that took so long that clients were held up.
     pub delayed: AtomicU64,
 }
@@ -622,9 +624,29 @@ pub(super) fn flush(server: &Server) -> Result<(), String> {
     }
 }
 
+/// Looked at by the cron: under `everysec`, clients must not run ahead of a disk that hangs. Replies wait
+/// from two seconds on.
+fn watch_disk(server: &Server) {
+    const PATIENCE_MICROS: u64 = 2_000_000;
+    let log = &server.persistence.log;
+    let gate = &server.engine.reply_gate;
+    let since = log.status.syncing_since.load(Ordering::Acquire);
+    let hangs = since > 0 && clock::monotonic().0.saturating_sub(since) > PATIENCE_MICROS;
+    if hangs && gate.level() == Level::Memory && !log.stalled.swap(true, Ordering::Relaxed) {
+        log.delayed.fetch_add(1, Ordering::Relaxed);
+        log_notice!(
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Replies to writes wait for it."
+        );
+        gate.set_level(Level::Fsync);
+    } else if !hangs && log.stalled.swap(false, Ordering::Relaxed) {
+        set_gate(server, is_always(&server.config.lock()) && log.is_on());
+    }
+}
+
 /// Looked at by the cron: whether the file has grown so much that it should be rewritten.
 pub(crate) fn tick(server: &Server) {
     let log = &server.persistence.log;
+    watch_disk(server);
     if !log.is_on() {
         if log.rewriting.lock().wanted {
             log.kick();
