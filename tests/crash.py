@@ -189,8 +189,15 @@ def kills(template, mode, count, rng):
                 begin = [state_of(wire, n)[0] for n in range(CLIENTS)]
             if mode == "snapshots":
                 with Wire(server.port) as wire:
-                    wire.call("SAVE")
+                    assert wait_until(lambda: saves(wire), 30), "no SAVE"
     return f"{count} kills, {rounds} rounds answered, {lost} lost within the bound"
+
+
+def saves(wire):
+    try:
+        return wire.call("SAVE") == b"OK"
+    except WireError:
+        return False  # a rule was quicker
 
 
 def finish(wire):

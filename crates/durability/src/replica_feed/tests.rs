@@ -1,3 +1,5 @@
+//! What a replica is sent, byte by byte, and when it is given up.
+
 use super::{Feed, Over, Step};
 use command::{Contents, ReplicaState, Session, Sync};
 use resp::Out;
