@@ -18,10 +18,11 @@ fn libraries() {
 #[expect(clippy::disallowed_methods, reason = "test data, not state")]
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/");
-    let entries = std::fs::read_dir(format!("{folder}{target}")).unwrap();
+    let entries = std::fs::read_dir(format!("{folder}{target}")).expect("the corpus is readable");
     let mut count = 0;
     for entry in entries {
-        let data = std::fs::read(entry.unwrap().path()).unwrap();
+        let data = std::fs::read(entry.expect("the corpus is readable").path())
+            .expect("the corpus is readable");
         check(&data);
         count += 1;
     }
