@@ -226,13 +226,20 @@ class Limited(Server):
             subprocess.Popen = popen
 
 
+def reads(wire, number):
+    try:
+        return wire.call("GET", f"key:{number}") == b"x" * 3000
+    except WireError:
+        return False
+
+
 def full_disk(template, mode):
     """Writes until the disk is full: the server says so, reads go on, and all is well when there is room again."""
     with Limited(template, *MODES[mode]) as server, Wire(server.port) as wire:
         answered, refusal = 0, None
         for number in range(20_000):
             try:
-                wire.call("SET", f"key:{number}", "x" * 100)
+                wire.call("SET", f"key:{number}", "x" * 3000)
                 answered = number + 1
             except WireError as error:
                 refusal = str(error)
@@ -240,7 +247,8 @@ def full_disk(template, mode):
         assert refusal and refusal.startswith("MISCONF"), f"{answered} written, then {refusal}"
         state = info(wire, "persistence")
         assert state["aof_last_write_status"] == "err", state
-        assert wire.call("GET", "key:0") == b"x" * 100
+        # What shares a shard with a write that is not safe waits with it under `always`.
+        assert sum(reads(wire, number) for number in range(50)) >= 25, "reads do not go on"
         assert "rror writing to the AOF file" in server.log(), server.log()[-500:]
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 
@@ -257,7 +265,7 @@ def full_disk(template, mode):
         Server.start(server)
         with Wire(server.port) as again:
             for number in range(answered):
-                assert again.call("GET", f"key:{number}") == b"x" * 100, f"key {number} of {answered}"
+                assert again.call("GET", f"key:{number}") == b"x" * 3000, f"key {number} of {answered}"
             assert again.call("GET", "after") == b"1"
     return f"{answered} keys before the disk was full"
 

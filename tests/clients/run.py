@@ -56,18 +56,20 @@ def prepared(cache, name, sources, make):
     return folder
 
 
-def python_env(cache):
+def python_env(cache, of="python"):
+    requirements = f"{of}/requirements.txt"
+
     def make(folder):
         if subprocess.run([sys.executable, "-m", "venv", folder], stdout=subprocess.DEVNULL).returncode != 0:
             apt_install("python3-venv")
             quiet([sys.executable, "-m", "venv", folder])
         pip = [os.path.join(folder, "bin/python"), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
-        quiet([*pip, "-r", os.path.join(HERE, "python/requirements.txt")])
+        quiet([*pip, "-r", os.path.join(HERE, requirements)])
 
-    return os.path.join(prepared(cache, "python", ["python/requirements.txt"], make), "bin/python")
+    return os.path.join(prepared(cache, f"{of}-python" if of != "python" else of, [requirements], make), "bin/python")
 
 
-def node_folder(cache):
+def node_folder(cache, of="node"):
     files = ["package.json", "package-lock.json"]
 
     def make(folder):
@@ -75,12 +77,14 @@ def node_folder(cache):
             apt_install("nodejs", "npm")
         os.makedirs(folder)
         for name in files:
-            shutil.copy(os.path.join(HERE, "node", name), folder)
+            shutil.copy(os.path.join(HERE, of, name), folder)
         quiet(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder)
 
-    folder = prepared(cache, "node", [f"node/{f}" for f in files], make)
-    for name in ("tally.js", "node-redis.js", "ioredis.js", "programs-node-redis.js", "programs-ioredis.js"):
-        shutil.copy(os.path.join(HERE, "node", name), folder)
+    folder = prepared(cache, of, [f"{of}/{f}" for f in files], make)
+    for source in {"node", of}:
+        for name in os.listdir(os.path.join(HERE, source)):
+            if name.endswith(".js"):
+                shutil.copy(os.path.join(HERE, source, name), folder)
     return folder
 
 
@@ -108,6 +112,10 @@ def session_argv(name, cache, port, unix):
         return [python_env(cache), os.path.join(HERE, "python", script), port, unix]
     if name.removeprefix("programs-") in ("node-redis", "ioredis"):
         return ["node", os.path.join(node_folder(cache), f"{name}.js"), port, unix]
+    if name == "bullmq":
+        return ["node", os.path.join(node_folder(cache, "queues"), "bullmq.js"), port]
+    if name == "queues-python":
+        return [python_env(cache, "queues"), os.path.join(HERE, "queues/queues.py"), port]
     if name == "redis-rs":
         return [rust_binary(cache), port, unix]
     if name == "redis-cli":
@@ -115,7 +123,7 @@ def session_argv(name, cache, port, unix):
     return [python_env(cache), os.path.join(HERE, "words.py"), port, "--benchmark", tool("benchmark")]
 
 
-PROGRAMS = ["programs-redis-py", "programs-node-redis", "programs-ioredis"]
+PROGRAMS = ["programs-redis-py", "programs-node-redis", "programs-ioredis", "bullmq", "queues-python"]
 CLIENTS = ["redis-py", "node-redis", "ioredis", "redis-rs", "redis-cli", "words", *PROGRAMS]
 
 

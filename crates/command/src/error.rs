@@ -38,6 +38,7 @@ errors! {
     NotAnInteger = "ERR value is not an integer or out of range";
     NotAFloat = "ERR value is not a valid float";
     OutOfRange = "ERR value is out of range";
+    NotZeroOrOne = "ERR value is out of range, value must between 0 and 1";
     MustBePositive = "ERR value is out of range, must be positive";
     IndexOutOfRange = "ERR index out of range";
     OffsetOutOfRange = "ERR offset is out of range";
@@ -99,7 +100,6 @@ errors! {
     InfiniteValue = "ERR value cannot be Infinity";
     AppliedOverflow = "ERR applied increment would overflow";
     AppliedInfinite = "ERR applied increment would be Infinity";
-    NovaluesNeedsHscan = "ERR NOVALUES option can only be used in HSCAN";
     HashValueNotInteger = "ERR hash value is not an integer";
     HashValueNotFloat = "ERR hash value is not a float";
     NanOrInfinity = "ERR value is NaN or Infinity";
@@ -108,6 +108,10 @@ errors! {
     FieldsNotPositive = "ERR Number of fields must be a positive integer";
     FieldsNotAboveZero = "ERR Parameter `numFields` should be greater than 0";
     FieldsMismatch = "ERR The `numfields` parameter must match the number of arguments";
+    MembersMissing = "ERR Mandatory argument MEMBERS is missing or not at the right position";
+    MembersNotPositive = "ERR Number of members must be a positive integer";
+    MembersNotAboveZero = "ERR Parameter `numMembers` should be greater than 0";
+    MembersMismatch = "ERR The `nummembers` parameter must match the number of arguments";
     FieldsInvalid = "ERR invalid number of fields";
     FieldExpiryNegative = "ERR invalid expire time, must be >= 0";
     FieldExpiryMissing = "ERR missing expire time";
@@ -158,6 +162,7 @@ errors! {
     NotImportMode = "ERR Server is not in import mode";
     TimeoutNotFloat = "ERR timeout is not a float or out of range";
     Unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    WaitaofWithoutLog = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     TimeoutNotInteger = "ERR timeout is not an integer or out of range";
     TimeoutNegative = "ERR timeout is negative";
     TimeoutOutOfRange = "ERR timeout is out of range";

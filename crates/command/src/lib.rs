@@ -14,6 +14,7 @@ mod client;
 mod command_log;
 mod cx;
 mod effect;
+pub mod element_expiry;
 mod error;
 mod functions;
 pub mod grammar;
@@ -63,7 +64,7 @@ pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
 pub use table::CommandTable;
 pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
-pub use waiting::{Ending, Wait, WaitOutcome, Waiting, Waits, Wanted};
+pub use waiting::{Acks, Ending, Wait, WaitOutcome, Waiting, Waits, Wanted};
 
 /// The version of Redis whose commands and replies we follow: clients' feature checks read it.
 pub const REDIS_VERSION: &str = "8.4.0";

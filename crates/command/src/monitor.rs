@@ -57,8 +57,9 @@ impl Monitors {
         by_script: bool,
         limits: &OutputLimits,
     ) {
-        let flags = request.spec.flags;
-        if flags.has(Flags::SKIP_MONITOR) || flags.has(Flags::ADMIN) {
+        // What runs a script is shown before what the script calls, by who runs it.
+        let (flags, place) = (request.spec.flags, request.spec.place);
+        if flags.has(Flags::ADMIN) || flags.has(Flags::SKIP_MONITOR) && !place.is_script() {
             return;
         }
         let card = &session.card;

@@ -20,6 +20,15 @@ impl Words {
         self.ends.push(self.bytes.len());
     }
 
+    /// Answers where to go on, and the words: what a call of the family answers.
+    pub fn reply_from(&self, next: u64, reply: &mut Reply) {
+        let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
+        stdx::num::write_u64(&mut text, next);
+        reply.array(2);
+        reply.bulk(&text);
+        self.reply(reply);
+    }
+
     /// Answers them as an array.
     pub fn reply(&self, reply: &mut Reply) {
         reply.array(self.ends.len());
@@ -37,13 +46,13 @@ pub struct ElementScan<'a> {
     /// Elements to look at: at least 1, [`SCAN_COUNT_MAX`] at most.
     pub count: usize,
     pattern: Option<&'a [u8]>,
-    /// NOVALUES.
+    /// NOVALUES of HSCAN, NOSCORES of ZSCAN.
     pub names_only: bool,
 }
 
 impl<'a> ElementScan<'a> {
-    /// Takes all words that are left. `has_values`: HSCAN.
-    pub fn parse(args: &mut Args<'a>, has_values: bool) -> Result<Self, CommandError> {
+    /// Takes all words that are left; `bare` is the one that asks for names only, if one does.
+    pub fn parse(args: &mut Args<'a>, bare: Option<&str>) -> Result<Self, CommandError> {
         let mut scan = Self { count: 10, pattern: None, names_only: false };
         while args.left() > 0 {
             if args.left() > 1 && args.token("COUNT") {
@@ -52,11 +61,10 @@ impl<'a> ElementScan<'a> {
             } else if args.left() > 1 && args.token("MATCH") {
                 let pattern = args.bytes()?;
                 scan.pattern = (pattern != b"*").then_some(pattern);
-            } else if args.token("NOVALUES") {
-                if !has_values {
-                    return Err(CommandError::NovaluesNeedsHscan);
-                }
+            } else if bare.is_some_and(|word| args.token(word)) {
                 scan.names_only = true;
+            } else if args.token("NOVALUES") {
+                return Err(CommandError::NovaluesNotHscan);
             } else {
                 return Err(CommandError::Syntax);
             }

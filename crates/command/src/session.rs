@@ -34,6 +34,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// The end of its last write in the journal.
+    pub wrote: u64,
     /// It brings what a log says: nothing that refuses a client's commands refuses its.
     pub replays: bool,
     /// Close once what is queued has been written.
@@ -64,6 +66,7 @@ impl Session {
             known: authenticated,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            wrote: 0,
             replays: false,
             close_after_reply: false,
             feed: None,

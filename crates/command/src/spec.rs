@@ -13,6 +13,9 @@ pub enum BeginSearch {
     Index(u32),
     /// After this word, looked for from the argument `start_from` on (from the end when negative).
     Keyword(&'static str, i32),
+    /// The same from the front, past these options and as many words behind each: what they are
+    /// given may look like the word.
+    Behind(&'static str, i32, &'static [(&'static str, usize)]),
     /// Anywhere: [`FindKeys::Custom`] knows.
     Unknown,
 }
@@ -267,6 +270,18 @@ impl KeySpec {
         match self.begin {
             BeginSearch::Unknown => None,
             BeginSearch::Index(index) => Some(index as usize),
+            BeginSearch::Behind(word, _, options) => {
+                let mut at = 1;
+                while at + 1 < args.len() {
+                    let is = |name: &str| args[at].eq_ignore_ascii_case(name.as_bytes());
+                    if is(word) {
+                        return Some(at + 1);
+                    }
+                    let option = options.iter().find(|(name, _)| is(name));
+                    at += 1 + option.map_or(0, |(_, words)| *words);
+                }
+                None
+            }
             BeginSearch::Keyword(word, start) => {
                 let is = |at: &usize| args[*at].eq_ignore_ascii_case(word.as_bytes());
                 // The last word is no keyword: nothing comes after it.

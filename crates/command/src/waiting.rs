@@ -17,7 +17,7 @@ use keyspace::{KeyPlace, KeyRef, Keyspace, ReadyKey, Waiter};
 use parking_lot::Mutex;
 use resp::{Out, Reply};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use types::Type;
 
 /// What a blocking command waits for.
@@ -27,6 +27,43 @@ pub enum Wanted {
     Type(Type),
     /// That a key changes in any way, or goes.
     Change,
+    /// That the client's writes are safe.
+    Acks(Acks),
+}
+
+/// What WAIT and WAITAOF wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acks {
+    /// The end of the client's last write in the journal.
+    pub lsn: u64,
+    /// Whether it must be on disk here.
+    pub local: bool,
+    pub replicas: i64,
+    /// WAITAOF: on disk is what counts, and the answer says so of both.
+    pub on_disk: bool,
+}
+
+impl Acks {
+    /// How many have it, `synced` being on disk here: here, and among the replicas.
+    fn counts(&self, synced: Option<u64>) -> (i64, i64) {
+        (i64::from(synced.is_some_and(|synced| synced >= self.lsn)), 0)
+    }
+
+    /// Whether that is enough.
+    pub fn reached(&self, synced: Option<u64>) -> bool {
+        let (local, replicas) = self.counts(synced);
+        local >= i64::from(self.local) && replicas >= self.replicas
+    }
+
+    /// Writes the answer as of now.
+    pub fn answer(&self, synced: Option<u64>, reply: &mut Reply) {
+        let (local, replicas) = self.counts(synced);
+        if self.on_disk {
+            reply.array(2);
+            reply.integer(local);
+        }
+        reply.integer(replicas);
+    }
 }
 
 /// A handler's wish to wait.
@@ -38,6 +75,8 @@ pub struct Wait {
     pub keys: usize,
     /// Until when, in milliseconds since 1970; `None`: for ever.
     pub until_ms: Option<i64>,
+    /// When there may be something without a change of any key: the command is run again then.
+    pub again_ms: Option<i64>,
     /// Words of the request, by position, that mean something else later, and what they mean now.
     pub meant: Vec<(usize, Vec<u8>)>,
 }
@@ -129,6 +168,8 @@ pub struct Waiting {
     sent: Box<[(usize, Box<[u8]>)]>,
     /// What finding nothing took.
     pub ticks: u64,
+    /// [`Wait::again_ms`], as of the last run; `i64::MAX`: never.
+    again_ms: AtomicI64,
     /// Where it is queued.
     places: Box<[KeyPlace]>,
     /// Keys that serving it needs besides.
@@ -173,6 +214,7 @@ impl Waiting {
             protocol: session.protocol,
             no_touch: session.no_touch,
             tracking: session.tracking.clone(),
+            again_ms: AtomicI64::new(wait.again_ms.unwrap_or(i64::MAX)),
             wait,
             sent,
             ticks,
@@ -180,6 +222,30 @@ impl Waiting {
             places: places.into(),
             beyond: beyond.iter().map(KeyPlace::of).collect(),
         })
+    }
+
+    /// When its connection has to look after it, if nobody has served it before: the time is over
+    /// then, or the command is to be run again.
+    pub fn due_ms(&self) -> Option<i64> {
+        let again_ms = self.again_ms.load(Ordering::Relaxed);
+        let due_ms = self.wait.until_ms.map_or(again_ms, |until_ms| until_ms.min(again_ms));
+        (due_ms < i64::MAX).then_some(due_ms)
+    }
+
+    /// Whether the command is to be run again now.
+    pub fn runs_again(&self, now_ms: i64) -> bool {
+        self.again_ms.load(Ordering::Relaxed) <= now_ms
+    }
+
+    /// It was run in vain, and is to be run again then. Whoever runs it has it to itself.
+    pub fn set_again(&self, again_ms: Option<i64>) {
+        self.again_ms.store(again_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// All keys for which it waits, as if all had become ready.
+    pub fn all_ready(&self) -> Vec<ReadyKey> {
+        let ready = |place: &KeyPlace| ReadyKey { db: self.db, place: place.clone() };
+        self.places.iter().map(ready).collect()
     }
 
     /// The words of the request as the client sent them.
@@ -264,9 +330,32 @@ impl Waiting {
         }
     }
 
+    /// For the connection: if what the client waits for are acknowledgements, and they are there or
+    /// never will be, the waiting is over. `synced`: what is on disk here.
+    pub fn acknowledge(&self, synced: Option<u64>) {
+        let Wanted::Acks(acks) = self.wait.wanted else { return };
+        let never = acks.local && synced.is_none();
+        if !never && !acks.reached(synced) {
+            return;
+        }
+        self.serve(|| {
+            let mut reply = Reply::new(self.session().wire());
+            match never {
+                true => reply.error(CommandError::WaitaofWithoutLog.text()),
+                false => acks.answer(synced, &mut reply),
+            }
+            Some(std::mem::take(&mut reply.out))
+        });
+    }
+
     /// For the connection: writes the answer, if the waiting is over, and says how. `None`: the
-    /// client waits.
-    pub fn answer(&self, session: &mut Session, reply: &mut Reply) -> Option<WaitOutcome> {
+    /// client waits. `synced`: as for [`Waiting::acknowledge`].
+    pub fn answer(
+        &self,
+        session: &mut Session,
+        synced: Option<u64>,
+        reply: &mut Reply,
+    ) -> Option<WaitOutcome> {
         let mut state = self.state.lock();
         let mark = reply.mark();
         let outcome = match &mut *state {
@@ -277,7 +366,10 @@ impl Waiting {
             }
             State::Ended(ending) => {
                 match ending {
-                    Ending::Timeout => reply.null_array(),
+                    Ending::Timeout => match self.wait.wanted {
+                        Wanted::Acks(acks) => acks.answer(synced, reply),
+                        Wanted::Type(_) | Wanted::Change => reply.null_array(),
+                    },
                     Ending::Error => reply.error(CommandError::Unblocked.text()),
                     Ending::Gone => {}
                 }

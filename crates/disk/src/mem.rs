@@ -70,6 +70,8 @@ struct State {
     fired: bool,
     power_off: bool,
     capacity_bytes: Option<u64>,
+    /// What was never written reads as zeros.
+    zeroes: bool,
     violations: Vec<String>,
 }
 
@@ -138,6 +140,12 @@ impl MemDisk {
     /// one fails with ENOSPC.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity_bytes = bytes;
+    }
+
+    /// What was never written reads as zeros after a crash, as on file systems that do not show what the
+    /// disk held before, and not as anything.
+    pub fn set_zeroes(&self) {
+        self.state().zeroes = true;
     }
 
     /// Renames of files whose content was not durable, described.
@@ -216,7 +224,7 @@ impl MemDisk {
         let mut nodes = old.nodes.clone();
         for (id, node) in nodes.iter_mut().enumerate() {
             if kept.contains(&id) {
-                node.crash(choose);
+                node.crash(old.zeroes, choose);
             }
         }
         Self::from_state(State {
@@ -224,6 +232,7 @@ impl MemDisk {
             durable_names: names.clone(),
             names,
             capacity_bytes: old.capacity_bytes,
+            zeroes: old.zeroes,
             violations: old.violations.clone(),
             ..State::default()
         })
@@ -283,9 +292,9 @@ impl Node {
         }
     }
 
-    fn crash(&mut self, choose: &mut dyn FnMut(u32) -> u32) {
+    fn crash(&mut self, zeroes: bool, choose: &mut dyn FnMut(u32) -> u32) {
         if !self.pending.is_empty() {
-            self.durable = Versions::of(&self.durable, &self.pending).chosen(choose);
+            self.durable = Versions::of(&self.durable, &self.pending).chosen(zeroes, choose);
             self.pending.clear();
         }
         self.current.clone_from(&self.durable);
@@ -336,7 +345,7 @@ impl Versions {
     }
 
     /// One of the files that may be left.
-    fn chosen(self, choose: &mut dyn FnMut(u32) -> u32) -> Vec<u8> {
+    fn chosen(self, zeroes: bool, choose: &mut dyn FnMut(u32) -> u32) -> Vec<u8> {
         let len = self.lens[choose(self.lens.len() as u32) as usize];
         let mut file = Vec::with_capacity(len);
         let mut unknown = Vec::new();
@@ -355,7 +364,7 @@ impl Versions {
                 unknown.push(known..file.len());
             }
         }
-        if !unknown.is_empty() && choose(2) == 1 {
+        if !zeroes && !unknown.is_empty() && choose(2) == 1 {
             unknown.into_iter().for_each(|range| file[range].fill(0xa5));
         }
         file

@@ -54,6 +54,10 @@ impl Names {
 }
 
 impl Engine {
+    fn names_of(&self, plan: &Plan) -> Option<Names> {
+        plan.row.and(self.names[usize::from(plan.id)])
+    }
+
     /// Loads ahead what neighboring requests of `plans`, which run next, look for at one key.
     pub(crate) fn prefetch_elements(
         &self,
@@ -65,6 +69,10 @@ impl Engine {
     ) {
         let key_of = |plan: &Plan| keys.get(plan.keys.start).filter(|_| !plan.keys.is_empty());
         while let [first, others @ ..] = plans {
+            if self.names_of(first).is_none() {
+                plans = others;
+                continue;
+            }
             let key = key_of(first);
             let is_same = |plan: &&Plan| {
                 key_of(plan).map(|key| (key.hash(), key.bytes()))
@@ -76,7 +84,7 @@ impl Engine {
             let mut names: [&[u8]; RUN_REQUESTS_MAX] = array::from_fn(|_| &[][..]);
             let mut len = 0;
             for plan in run {
-                let Some(Names { first, step }) = self.names[usize::from(plan.id)] else {
+                let Some(Names { first, step }) = self.names_of(plan) else {
                     continue;
                 };
                 let words = words[plan.words.clone()].iter().skip(first).step_by(step);

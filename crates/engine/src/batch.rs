@@ -36,6 +36,8 @@ pub enum End {
     Later(Box<dyn Job>),
     /// The last executed request waits for a key; the rest waits for it.
     Wait(Arc<Waiting>),
+    /// The last executed request has changed parameters; the rest is to be served under these.
+    Again,
     /// The next request is held back by CLIENT PAUSE.
     Paused,
     /// From here on the connection is fed by the log; the rest is executed beside.
@@ -161,6 +163,11 @@ impl Engine {
         Served { done: plans.len(), end: End::Done, lsn: Lsn(0) }
     }
 
+    /// Why a batch ends when parameters have changed since it began.
+    fn changed_since(&self, generation: u64) -> Option<End> {
+        (self.settings_generation() != generation).then_some(End::Again)
+    }
+
     fn run(
         &self,
         worker: &mut Worker,
@@ -210,8 +217,8 @@ impl Engine {
             lsn: Lsn(0),
         };
         run.log.active = run.room.active();
-        let mut done = 0;
-        let mut stop = None;
+        let generation = worker.settings_generation;
+        let (mut done, mut stop) = (0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
             let ran = if meanwhile {
@@ -227,7 +234,7 @@ impl Engine {
             };
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
-                stop = end;
+                stop = end.or_else(|| self.changed_since(generation));
                 run.expire_met(&mut worker.participant);
                 if run.memory == Memory::Wanted {
                     run.evict(&mut worker.participant, &plans[done..])
@@ -236,14 +243,12 @@ impl Engine {
                 }
             });
             if let Err(refused) = ready {
-                let lsn = run.lsn;
-                run.settle(plans, done);
+                let lsn = run.settle(plans, done);
                 let rest = self.refuse_all(worker, &plans[done..], refused, reply);
                 return Served { done: done + rest.done, lsn, ..rest };
             }
         }
-        let lsn = run.lsn;
-        run.settle(plans, done);
+        let lsn = run.settle(plans, done);
         let changed = worker.refresh(self);
         if !meanwhile
             && (changed || worker.settings.eviction.is_some())
@@ -428,7 +433,9 @@ impl Run<'_, '_> {
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the
     /// entries.
     pub(crate) fn prefetch(&self, pass: &lock::Pass<'_>, keys: &[KeyRef<'_>]) {
-        if keys.len() < 2 {
+        // Often all requests of a pipeline are on one key.
+        let changes = |pair: &&[KeyRef<'_>]| pair[0].hash() != pair[1].hash();
+        if !keys.windows(2).any(|pair| changes(&pair)) {
             return;
         }
         for key in keys {
@@ -442,7 +449,9 @@ impl Run<'_, '_> {
     /// Runs the requests at the head of `plans` that are on `shard`, under one acquisition.
     fn on_one_shard(&mut self, shard: ShardId, plans: &[Plan], shards: &mut Vec<ShardId>) -> Ran {
         let run = plans.iter().take(RUN_REQUESTS_MAX);
-        let run = run.take_while(|plan| plan.lock == LockPlan::One(shard)).count();
+        // A script on the same shard locks by itself.
+        let here = |plan: &&Plan| plan.lock == LockPlan::One(shard) && plan.concerns_data();
+        let run = run.take_while(here).count();
         let Ok(mut held) = self.engine.space.reach_one(shard) else {
             return self.refuse_busy(&plans[0]);
         };
@@ -608,6 +617,10 @@ impl Run<'_, '_> {
     #[cold]
     fn depend(&mut self, request: &Resolved<'_>, locked: &mut Locked<'_>) {
         let lsn = match locked {
+            // INFO says what is wrong with the disk, and must not wait for it.
+            Locked::Nothing if request.spec.place == Place::Node => Lsn(0),
+            // WAITAOF has a time of its own.
+            Locked::Nothing if request.spec.flags.has(Flags::BLOCKING) => Lsn(0),
             Locked::Nothing if request.spec.group == Group::Connection => Lsn(0),
             Locked::Nothing => self.engine.journal.tail(),
             Locked::One(shard) => Lsn(shard.lsn),
@@ -670,7 +683,8 @@ impl Run<'_, '_> {
     #[cold]
     fn is_busy(&self, row: &command::Command) -> bool {
         let queues = self.session.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
-        !row.flags.has(Flags::ALLOW_BUSY) && (row.place == Place::Conn || queues)
+        let refused = matches!(row.place, Place::Conn | Place::Exec) || queues;
+        refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
     /// Whether the command takes memory: by what it stores, or by being queued.
@@ -811,8 +825,8 @@ impl Run<'_, '_> {
         End::Close
     }
 
-    /// Brings the batch's numbers to where others see them.
-    fn settle(self, plans: &[Plan], done: usize) {
+    /// Brings the batch's numbers to where others see them; what its replies depend on.
+    fn settle(self, plans: &[Plan], done: usize) -> Lsn {
         self.engine.broadcast(self.broadcast, self.settings);
         let stats = self.stats;
         let commands = (done as u64).saturating_add_signed(self.uncounted);
@@ -835,5 +849,6 @@ impl Run<'_, '_> {
         if let Some(plan) = plans[..done].last() {
             card.last_command.store(plan.id, Ordering::Relaxed);
         }
+        self.lsn
     }
 }

@@ -121,8 +121,8 @@ impl Run<'_, '_> {
         *card.waiting.lock() = Some(Arc::clone(&waiting));
         card.set(ClientFlags::BLOCKED, true);
         card.waiting_bytes.store(waiting.memory_bytes(), Ordering::Relaxed);
-        if let Some(until_ms) = waiting.wait.until_ms {
-            self.engine.deadlines.add(until_ms, card);
+        if let Some(due_ms) = waiting.due_ms() {
+            self.engine.deadlines.add(due_ms, card);
         }
         waiting
     }
@@ -176,6 +176,7 @@ impl Serving<'_> {
             let is_for = match waiting.wait.wanted {
                 Wanted::Type(wanted) => there == Some(wanted),
                 Wanted::Change => true,
+                Wanted::Acks(_) => false,
             };
             let within = waiting.beyond().iter().all(|place| locked.holds(place.shard));
             let mut run = || self.run(waiting, locked, ready, now_ms);
@@ -245,7 +246,10 @@ impl Serving<'_> {
             transaction: None,
         };
         let succeeded = engine.execute(&mut cx, &request, &mut ledger, &mut reply);
-        if cx.waits.wish().is_some() {
+        if let Some(wish) = cx.waits.wish() {
+            if waiting.wait.again_ms.is_some() {
+                engine.runs_again(waiting, wish.again_ms);
+            }
             // What it did on the way (a consumer that was made) is news to nobody who waits.
             self.record.ready.truncate(noted);
             return None;
@@ -287,14 +291,22 @@ impl Engine {
     /// time is over, and ends the waiting. `false`: it waits on.
     pub fn resume(
         &self,
-        worker: &Worker,
+        worker: &mut Worker,
         session: &mut Session,
         waiting: &Arc<Waiting>,
         now: Now,
         reply: &mut Reply,
     ) -> bool {
+        if waiting.runs_again(now.wall_ms) {
+            self.run_again(worker, waiting, now);
+        }
+        let synced = match waiting.wait.wanted {
+            Wanted::Acks(_) => self.node().synced(),
+            Wanted::Type(_) | Wanted::Change => None,
+        };
+        waiting.acknowledge(synced);
         waiting.expire(now.wall_ms);
-        let Some(outcome) = waiting.answer(session, reply) else { return false };
+        let Some(outcome) = waiting.answer(session, synced, reply) else { return false };
         if let WaitOutcome::Ended(ending) = outcome {
             self.count_ended(worker, waiting, ending, now);
         }
@@ -303,6 +315,59 @@ impl Engine {
         card.last_ms.store(now.wall_ms, Ordering::Relaxed);
         card.commands.store(card.commands.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         true
+    }
+
+    /// Runs the command of a client that waits although none of its keys has changed: there may be
+    /// something for it by now. It keeps its place in the queues.
+    #[cold]
+    fn run_again(&self, worker: &mut Worker, waiting: &Waiting, now: Now) {
+        worker.refresh(self);
+        let Worker { participant, writer, settings, rng, log, broadcast, stats, record, .. } =
+            worker;
+        let Ok(mut room) = writer.room(0, 1) else { return };
+        let pass = participant.enter();
+        if self.pause.active(now.wall_ms) {
+            const PAUSED_MS: i64 = 10;
+            return self.runs_again(waiting, now.wall_ms.checked_add(PAUSED_MS));
+        }
+        log.active = room.active();
+        let ready = waiting.all_ready();
+        let mut shards: Vec<_> = ready.iter().map(|ready| ready.place.shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let mut held = self.space.hold_many(&shards);
+        let now_ms = self.space.now_under_locks(now.wall_ms);
+        let room = &mut room;
+        let mut serving = Serving {
+            engine: self,
+            rng,
+            settings,
+            record,
+            log,
+            broadcast,
+            writer,
+            room,
+            stats,
+            now,
+        };
+        waiting.serve(|| serving.run(waiting, &mut Locked::Many(&mut held), &ready, now_ms));
+        drop(held);
+        self.broadcast(broadcast, settings);
+        drop(pass);
+        self.space.dispose(&mut record.garbage);
+    }
+
+    /// The command of a client that waits is to be run again then.
+    fn runs_again(&self, waiting: &Waiting, again_ms: Option<i64>) {
+        let before = waiting.due_ms();
+        waiting.set_again(again_ms);
+        let due_ms = waiting.due_ms();
+        if before != due_ms {
+            before.inspect(|before| self.deadlines.remove(*before, waiting.card.id));
+        }
+        if let Some(due_ms) = due_ms {
+            self.deadlines.add(due_ms, &waiting.card);
+        }
     }
 
     /// Counts a command whose waiting came to nothing. As in Valkey, one that CLIENT UNBLOCK ended
@@ -334,8 +399,8 @@ impl Engine {
     fn forget(&self, waiting: &Arc<Waiting>) {
         waiting.leave(&self.space);
         let card = &waiting.card;
-        if let Some(until_ms) = waiting.wait.until_ms {
-            self.deadlines.remove(until_ms, card.id);
+        if let Some(due_ms) = waiting.due_ms() {
+            self.deadlines.remove(due_ms, card.id);
         }
         *card.waiting.lock() = None;
         card.set(ClientFlags::BLOCKED, false);

@@ -117,6 +117,7 @@ impl Ledger<'_> {
         let mut record = Composed::new(cx.db.index());
         record.add(cx, request, outcome);
         if let Some(lsn) = record.write(self.writer, self.room) {
+            cx.session.wrote = lsn.0;
             cx.db.stamp(lsn.0);
         }
     }

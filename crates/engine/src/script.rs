@@ -29,7 +29,7 @@ use command::{
 use keyspace::{KeyRef, Stalled, Undo};
 use lock::{Participant, ShardId};
 use resp::Reply;
-use script::{CommandCheck, Ended, Host, LogLevel, Pulse, ScriptError, Sha, Vm};
+use script::{CommandCheck, Ended, Header, Host, LogLevel, Pulse, ScriptError, Sha, Vm};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,14 +118,11 @@ impl Run<'_, '_> {
         plan: &Plan,
         shards: &mut Vec<ShardId>,
     ) -> Ran {
-        let row = plan.row.filter(|_| plan.refused.is_none());
-        let Some(row) = row.filter(|_| self.session.transaction.is_none()) else {
+        let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
             return self.one(plan, Locked::Nothing);
         };
         let request = plan.resolved(row, self.words, self.keys);
-        let call = self.take_apart(&request);
-        let flags = effective_flags(row, call.as_ref().ok());
-        let row = &Command { flags, ..*row };
+        let row = &Command { flags: self.effective_flags(&request), ..*row };
         if self.engine.pause.holds(row, self.now.wall_ms) {
             return (0, Some(crate::End::Paused));
         }
@@ -133,16 +130,20 @@ impl Run<'_, '_> {
             self.refuse(plan, Some(&error));
             return (1, None);
         }
-        let out_of_memory = match self.is_out_of_memory() {
-            Ok(_) if self.memory == Memory::Wanted => return (0, None),
-            Ok(()) => false,
-            Err(_) => true,
-        };
+        if self.session.transaction.is_some() {
+            return self.queue(plan, row);
+        }
+        // One that declares what it is has been told already.
+        let declared = row.flags.has(Flags::DENYOOM);
+        let out_of_memory = !declared && self.is_out_of_memory().is_err();
+        if self.memory == Memory::Wanted {
+            return (0, None);
+        }
         let (start, started) = (self.reply.mark(), self.ticks);
         if self.engine.monitors.active() {
             self.show(&request);
         }
-        let ran = match &call {
+        let ran = match &self.take_apart(&request) {
             Err(error) => {
                 self.reply.error(error.text());
                 self.stats.error(error.code());
@@ -184,6 +185,9 @@ impl Run<'_, '_> {
         now_ms: i64,
     ) {
         let (start, started) = (self.reply.mark(), self.ticks);
+        if self.engine.monitors.active() {
+            self.show(request);
+        }
         let out_of_memory = self.engine.space.out_of_memory(self.settings.maxmemory);
         let outcome = match self.take_apart(request) {
             Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory, None),
@@ -202,6 +206,32 @@ impl Run<'_, '_> {
     fn is_out_of_memory(&mut self) -> Result<(), CommandError> {
         let over = self.engine.space.out_of_memory(self.settings.maxmemory);
         if over { self.under_pressure() } else { Ok(()) }
+    }
+
+    /// The flags of a request: what a script declares counts instead of what the command says.
+    fn effective_flags(&self, request: &Resolved<'_>) -> Flags {
+        let (flags, word) = (request.spec.flags, request.args[1]);
+        let declared = match request.spec.place {
+            Place::Script(ScriptCall::Function) => {
+                let found = self.engine.functions.find(word);
+                found.map(|(library, at)| library.functions[at].flags)
+            }
+            Place::Script(ScriptCall::Sha) => {
+                let found = Sha::parse(word).and_then(|sha| self.engine.scripts.get(&sha));
+                found.and_then(|script| script.flags)
+            }
+            _ => Header::of_script(word).ok().flatten().map(|header| header.flags),
+        };
+        let Some(declared) = declared else { return flags };
+        let set = |flags: Flags, flag: Flags, on: bool| {
+            if on { flags.or(flag) } else { Flags(flags.0 & !flag.0) }
+        };
+        let writes = !declared.has(script::Flags::NO_WRITES);
+        let takes_memory = writes && !declared.has(script::Flags::ALLOW_OOM);
+        let flags = set(flags, Flags::MAY_REPLICATE, false);
+        let flags = set(flags, Flags::STALE, declared.has(script::Flags::ALLOW_STALE));
+        let flags = set(flags, Flags::DENYOOM, takes_memory);
+        set(flags, Flags::WRITE, writes)
     }
 
     /// Finds what is called, compiles it if need be, and tells keys and arguments apart.
@@ -393,19 +423,6 @@ impl Run<'_, '_> {
             }
         }
     }
-}
-
-/// The flags of a call: what a script declares counts instead of what the command says.
-fn effective_flags(row: &Command, call: Option<&Call<'_>>) -> Flags {
-    let Some((call, _)) = call.and_then(|call| Some((call, call.flags?))) else { return row.flags };
-    let set = |flags: Flags, flag: Flags, on: bool| {
-        if on { flags.or(flag) } else { Flags(flags.0 & !flag.0) }
-    };
-    let writes = !call.says(script::Flags::NO_WRITES);
-    let flags = set(row.flags, Flags::MAY_REPLICATE, false);
-    let flags = set(flags, Flags::STALE, call.says(script::Flags::ALLOW_STALE));
-    let flags = set(flags, Flags::DENYOOM, call.takes_memory());
-    set(flags, Flags::WRITE, writes)
 }
 
 /// Whether what a script declares keeps it from running now.

@@ -54,7 +54,7 @@ struct Queue<'q, 'w> {
 
 impl<'f> Run<'f, '_> {
     /// Puts a request behind those that wait for EXEC.
-    pub(crate) fn queue(&mut self, plan: &Plan, row: &'static Command) -> Ran {
+    pub(crate) fn queue(&mut self, plan: &Plan, row: &Command) -> Ran {
         let start = self.reply.mark();
         if let Some(queue) = &mut self.session.transaction {
             queue.push(row, &self.words[plan.words.clone()], plan.bytes);
@@ -244,6 +244,7 @@ impl<'f> Run<'f, '_> {
 
     pub(crate) fn write_record(&mut self) -> Option<u64> {
         let lsn = self.transaction.take()?.write(self.writer, &mut self.room)?;
+        self.session.wrote = lsn.0;
         Some(lsn.0)
     }
 

@@ -22,7 +22,7 @@ pub struct Worker {
     /// It serves while a script runs on its thread.
     pub(crate) meanwhile: bool,
     pub(crate) settings: Arc<Settings>,
-    settings_generation: u64,
+    pub(crate) settings_generation: u64,
     scratch: Scratch<'static>,
     /// The same for what EXEC runs.
     pub(crate) queued: Scratch<'static>,

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::marker::PhantomData;
 use table::Pos;
-use types::{Any, Collection, Packed};
+use types::{Any, Collection, Packed, View as _};
 
 /// Whether a change took place, by the result of the verb that would have made it.
 pub trait Verdict {
@@ -67,6 +67,11 @@ impl<V: Verdict, E> Verdict for Result<V, E> {
     }
 }
 
+/// What a read sees: elements that have expired at `horizon_ms` are hidden, if the type's view can.
+fn seen_at<T: Collection>(value: Value<'_>, horizon_ms: i64) -> Result<T::View<'_>, WrongType> {
+    Ok(view_of::<T>(value)?.at(horizon_ms))
+}
+
 fn view_of<T: Collection>(value: Value<'_>) -> Result<T::View<'_>, WrongType> {
     match value {
         Value::Packed(Packed { of, form, bytes }) if of == T::TYPE => {
@@ -84,7 +89,8 @@ impl<'a> Db<'a> {
         &mut self,
         key: &KeyRef<'_>,
     ) -> Result<Option<T::View<'_>>, WrongType> {
-        self.get(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+        let horizon_ms = self.horizon_ms;
+        self.get(key).map(|entry| seen_at::<T>(value_of(entry), horizon_ms)).transpose()
     }
 
     /// The collection at `key`, without counting or touching.
@@ -92,7 +98,8 @@ impl<'a> Db<'a> {
         &mut self,
         key: &KeyRef<'_>,
     ) -> Result<Option<T::View<'_>>, WrongType> {
-        self.peek(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+        let horizon_ms = self.horizon_ms;
+        self.peek(key).map(|entry| seen_at::<T>(value_of(entry), horizon_ms)).transpose()
     }
 
     /// The collections at several keys at once. Counts and touches.
@@ -117,7 +124,8 @@ impl<'a> Db<'a> {
 
     /// The collection at `key`, beside others: neither counts nor touches.
     pub fn seen<T: Collection>(&self, key: &KeyRef<'_>) -> Result<Option<T::View<'_>>, WrongType> {
-        self.seen_entry(key).map(|entry| view_of::<T>(value_of(entry))).transpose()
+        let seen = |entry| seen_at::<T>(value_of(entry), self.horizon_ms);
+        self.seen_entry(key).map(seen).transpose()
     }
 
     /// The collection at `key`, to be changed, if there is one.
@@ -159,7 +167,6 @@ impl<'a> Db<'a> {
     /// Puts a whole collection at `key`, without expiry, whatever was there before; an empty one
     /// deletes the key, by an event of its own. Returns whether anything changed.
     pub fn replace<T: Collection>(&mut self, key: &KeyRef<'_>, value: T, event: Event) -> bool {
-        use types::View as _;
         if value.view().is_empty() && !T::KEEPS_EMPTY {
             return self.delete(key, Event::DEL);
         }
@@ -242,7 +249,6 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
     }
 
     fn edit_new<R>(&mut self, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
-        use types::View as _;
         let mut value = T::default();
         let result = verb(&mut value);
         if value.view().is_empty() && !T::KEEPS_EMPTY {
@@ -278,7 +284,6 @@ pub(crate) fn edit_in_place<T: Collection, R>(
     block: &mut Vec<u8>,
     verb: impl FnOnce(&mut T) -> R,
 ) -> (R, bool) {
-    use types::View as _;
     let (expiry, clock) = (entry.expiry(), entry.clock());
     if let Some(any) = entry.boxed_mut() {
         let Some(value) = T::of_mut(any) else { changed_type() };

@@ -8,8 +8,9 @@
 use crate::collection::edit_in_place;
 use crate::db::locked;
 use crate::shard::Weight;
-use crate::{Event, Record, Shard, WriteGuard};
+use crate::{Db, Event, KeyRef, Record, Shard, WriteGuard};
 use types::hash::Hash;
+use types::set::Set;
 use types::{Collection, Type, View as _};
 
 /// Elements that had expired and were deleted.
@@ -34,7 +35,8 @@ impl ExpiredElements {
 fn told_as(of: Type) -> (&'static [u8], Event) {
     match of {
         Type::Hash => (b"HDEL", Event::hash("hexpired")),
-        Type::String | Type::List | Type::Set | Type::ZSet | Type::Stream => {
+        Type::Set => (b"SREM", Event::set("sexpired")),
+        Type::String | Type::List | Type::ZSet | Type::Stream => {
             unreachable!("elements of this type do not expire")
         }
     }
@@ -84,6 +86,22 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
     }
 }
 
+impl Db<'_> {
+    /// Deletes all elements of a key that have expired, for all to see, before a command takes them
+    /// for its result: that may then be logged as it was sent.
+    pub fn purge_expired_elements(&mut self, key: &KeyRef<'_>) {
+        let (index, horizon_ms) = (self.index, self.horizon_ms);
+        let is_due = self
+            .seen_entry(key)
+            .and_then(|entry| entry.earliest_element())
+            .is_some_and(|at| at <= horizon_ms);
+        if is_due {
+            let shard = locked(&mut self.held, key);
+            shard.expire_elements(index, key.bytes(), horizon_ms, usize::MAX, self.record);
+        }
+    }
+}
+
 impl Shard {
     /// Deletes about `budget` elements of a key that expire at or before `now_ms`; the last of the
     /// record's `elements` says which. Returns how many, and whether more are due.
@@ -103,16 +121,17 @@ impl Shard {
         let mut names = Vec::new();
         let mut gone = |name: &[u8]| names.push(name.to_vec());
         let block = &mut record.block;
+        let gone = &mut gone;
         let is_empty = match of {
             Type::Hash => {
-                edit_in_place::<Hash, _>(&mut entry, block, |hash| {
-                    hash.expire(now_ms, budget, &mut gone)
-                })
-                .1
+                let expire = |hash: &mut Hash| hash.expire(now_ms, budget, gone);
+                edit_in_place::<Hash, _>(&mut entry, block, expire).1
             }
-            Type::String | Type::List | Type::Set | Type::ZSet | Type::Stream => {
-                return (0, false);
+            Type::Set => {
+                let expire = |set: &mut Set| set.expire(now_ms, budget, gone);
+                edit_in_place::<Set, _>(&mut entry, block, expire).1
             }
+            Type::String | Type::List | Type::ZSet | Type::Stream => return (0, false),
         };
         let (new, more) = (Weight::of(&entry), entry.earliest_element());
         drop(entry);

@@ -120,6 +120,18 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
+    /// Makes room for so many keys in a database that has none yet. Whoever calls has seen to it that
+    /// there may be so many.
+    pub fn expect(&self, db: u64, keys: u64) {
+        let Some(db) = u32::try_from(db).ok().filter(|db| *db < self.space.databases()) else {
+            return;
+        };
+        let each = keys / self.space.shards().count() as u64;
+        for id in self.space.shards().ids() {
+            self.space.shards().one(id).expect_keys(db, usize::try_from(each).unwrap_or(0));
+        }
+    }
+
     /// Reads one item. `Some`: it concerns the caller, which is all but keys and databases.
     pub fn item(&mut self, reader: &mut Reader<'_>) -> Result<Option<Next>, Error> {
         match file::next(reader, self.version)? {

@@ -42,7 +42,8 @@ impl Garbage {
             Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
             Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
             Self::Collection(any) => any.heap_bytes() >= LARGE_BYTES,
-            Self::Table { .. } | Self::Memory(_) => true,
+            Self::Memory(_) => self.bytes() >= LARGE_BYTES as u64,
+            Self::Table { .. } => true,
         }
     }
 

@@ -233,6 +233,14 @@ impl Shard {
         self.databases.get(index as usize)
     }
 
+    /// So many keys are about to come to a database that has none.
+    pub(crate) fn expect_keys(&mut self, index: u32, keys: usize) {
+        let table = &mut self.database_mut(index).table;
+        table.expect(keys);
+        let table_bytes = table.memory_bytes();
+        self.account_table(index, table_bytes);
+    }
+
     /// Starts to load what putting a key in place touches.
     pub(crate) fn prefetch(&self, index: u32, hash: u64) {
         if let Some(database) = self.database(index) {

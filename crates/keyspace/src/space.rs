@@ -383,12 +383,13 @@ impl Keyspace {
         for one in garbage.drain(..) {
             match disposal {
                 Some(dispose) if one.is_large() => dispose(one),
-                None if one.may_be_read() => {
-                    self.epochs.retire(Box::new(one));
-                    self.epochs.collect();
-                }
+                // It waits for the workers anyway: whoever disposes of it need not be woken.
+                _ if one.may_be_read() => self.epochs.retire(Box::new(one)),
                 _ => drop(one),
             }
+        }
+        if disposal.is_none() && self.epochs.retired() > 0 {
+            self.epochs.collect();
         }
     }
 

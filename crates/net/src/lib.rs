@@ -9,7 +9,6 @@
 //! An idle connection keeps no buffer: it reads into its worker's, and keeps only a partial frame.
 
 mod connection;
-mod held;
 mod here;
 mod listen;
 mod pool;

@@ -36,6 +36,11 @@ pub mod value {
     /// With messages that were given back.
     pub const STREAM_LISTPACKS_5: u8 = 27;
 
+    /// A set of which members expire, in a form of our own, as no other server has written one yet:
+    /// the earliest expiry as eight bytes, how many members there are, and each member behind its
+    /// expiry, as in `HASH_METADATA`. The number lies far from those that are given out by turns.
+    pub const SET_EXPIRING: u8 = 192;
+
     /// Of Valkey from version 80 on, where it has the number of another type of Redis.
     pub const HASH_2: u8 = 22;
 

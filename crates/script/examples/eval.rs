@@ -14,8 +14,8 @@ struct Nothing {
 impl Host for Nothing {
     fn call(&mut self, words: &[&[u8]], reply: &mut Reply) {
         match words {
-            [b"ECHO", text] => reply.bulk(text),
-            _ => reply.error("ERR Unknown Redis command called from script"),
+            [name, text] if name.eq_ignore_ascii_case(b"echo") => reply.bulk(text),
+            _ => reply.error("ERR Unknown command called from script"),
         }
     }
 

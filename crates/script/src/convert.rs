@@ -316,7 +316,10 @@ impl Writer {
                 self.written.error = Some(kind == Kind::Boolean && frame.truth(-1));
                 frame.pop(1);
             }
-            reply.error(message);
+            // Ends of lines go at its end and nowhere else.
+            let ends = message.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let kept = message.len() - ends.count();
+            reply.error(one_line(&message[..kept]));
             frame.pop(1);
         } else if field(frame, "ok", &[Kind::String]) {
             let message = text(frame);

@@ -176,7 +176,9 @@ fn memory(server: &Server, out: &mut String) {
     let overhead = used.saturating_sub(dataset);
     let free = used.saturating_sub(server.memory_at_start).max(1);
     let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
-    let machines = server.engine.stats.total().machine_bytes;
+    // The old name means one machine; each worker has one.
+    let stats = server.engine.stats.total();
+    let (machines, largest) = (stats.machine_bytes, stats.machine_bytes_max);
     let texts = scripts.memory_bytes() + functions.memory_bytes();
     let (libraries, function_count) = functions.len();
     head(out, "Memory");
@@ -199,9 +201,9 @@ fn memory(server: &Server, out: &mut String) {
         "allocator_muzzy" = heap.muzzy;
         "total_system_memory" = total;
         "total_system_memory_human" = human(total);
-        "used_memory_lua" = machines;
+        "used_memory_lua" = largest;
         "used_memory_vm_eval" = machines;
-        "used_memory_lua_human" = human(machines);
+        "used_memory_lua_human" = human(largest);
         "used_memory_scripts_eval" = scripts.memory_bytes();
         "number_of_cached_scripts" = scripts.len();
         "number_of_functions" = function_count;

@@ -417,7 +417,8 @@ async fn serve_until_told(
 fn cannot_load(error: &str) -> ExitCode {
     log_warning!("{error}");
     log_warning!("Terminating server after rdb file reading failure.");
-    log_warning!("Fatal error loading the DB, check server logs. Exiting.");
+    // Whoever looks at the last line alone finds the reason there, too.
+    log_warning!("Fatal error loading the DB: {error}. Exiting.");
     process::leave(1)
 }
 
@@ -518,6 +519,12 @@ impl End {
 
 /// Leaves. What was to be saved is saved, and nobody writes any more.
 fn leave(server: &Server) {
+    // Who sees the end of its connection cannot connect again.
+    for listener in &*server.listening.lock() {
+        if let Err(error) = listener.shutdown(std::net::Shutdown::Both) {
+            log_warning!("Closing a listening socket: {error}");
+        }
+    }
     let path = server.config.lock().text(id("unixsocket"));
     if !path.is_empty()
         && let Err(error) = disk::RealDisk.remove(Path::new(&path))

@@ -19,15 +19,31 @@ const DIRECTORY_PER_SEGMENT: usize = 8;
 const AHEAD: usize = 24;
 
 impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
-    /// The first segment, and a directory for it.
-    pub(crate) fn plant(&mut self) {
-        self.directory = Directory::allocate(0);
+    /// The first segments, of the least size, and a directory of `depth` bits for them.
+    pub(crate) fn plant(&mut self, depth: u32) {
+        self.directory = Directory::allocate(depth);
         self.renew_stamp();
-        let segment = Segment::build(&[], 0, Segment::plan(&[], 0, LINES_MIN));
-        self.directory.set(0, segment);
-        self.bytes += self.directory.bytes() + segment.lines() * LINE;
-        (self.segments, self.deepest) = (1, 1);
+        self.bytes += self.directory.bytes();
+        for idx in 0..self.directory.len() {
+            let segment = Segment::build(&[], depth, Segment::plan(&[], 0, LINES_MIN));
+            self.directory.fill(idx, 1, segment);
+            self.bytes += segment.lines() * LINE;
+        }
+        (self.segments, self.deepest) = (self.directory.len(), self.directory.len());
         self.show();
+    }
+
+    /// Tells a table that has never held anything how many items will come, so that its segments
+    /// need not be split, for which all items are read. Takes about a byte for each.
+    pub fn expect(&mut self, items: usize) {
+        /// A segment is about so full on the way from one split to the next.
+        const FILL_PERCENT: usize = 70;
+        let fill = count_max(SEGMENT_LINES_MAX) * FILL_PERCENT / 100;
+        let most = DIRECTORY_FREE.ilog2().min(PREFIX_BITS_MAX - self.shard_bits);
+        let depth = (0..most).find(|depth| items >> depth <= fill).unwrap_or(most);
+        if self.directory.is_none() && depth > 0 {
+            self.plant(depth);
+        }
     }
 
     /// Makes room for `word` in a segment that has none: places it in a larger layout of the
@@ -121,7 +137,8 @@ impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
     }
 
     /// Gives memory back after a removal from a segment that has become sparse: merges it with its
-    /// sibling as often as that works, else lays it out smaller; an empty table frees all.
+    /// sibling as often as that works, else lays it out smaller. An empty table keeps the smallest
+    /// segment: one key that comes and goes, as a queue does, moves no memory.
     #[cold]
     pub(crate) fn make_smaller(&mut self, position: u64) {
         let mut merged = false;
@@ -129,13 +146,7 @@ impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
             merged = true;
         }
         let (segment, _) = self.directory.lookup(position);
-        if self.len == 0 && self.segments == 1 {
-            let directory = std::mem::replace(&mut self.directory, Directory::NONE);
-            self.show();
-            self.retire(segment.allocation());
-            self.retire(directory.allocation());
-            (self.segments, self.deepest) = (0, 0);
-        } else if !merged {
+        if !merged {
             let wanted = segment.count() + segment.count() / 4;
             if lines_for(wanted) < segment.lines() {
                 let words: Vec<u64> = segment.words().collect();

@@ -122,7 +122,7 @@ impl<T: Item, H: Fn(&[u8]) -> u64> Table<T, H> {
         let position = self.position(hash);
         let raw = packed(item);
         if self.directory.is_none() {
-            self.plant();
+            self.plant(0);
         }
         let slot = loop {
             let (segment, tag) = self.directory.lookup(position);

@@ -388,7 +388,7 @@ impl Hand {
         let waiting = session.card.waiting.lock().clone()?;
         self.reply.protocol = session.wire();
         let now = now(self.host.now_ms());
-        if !self.engine.resume(&self.worker, session, &waiting, now, &mut self.reply) {
+        if !self.engine.resume(&mut self.worker, session, &waiting, now, &mut self.reply) {
             return None;
         }
         let bytes = self.reply.out.to_vec();
@@ -427,6 +427,16 @@ impl Hand {
 
     /// Nobody else is there who could serve the client: its time goes by.
     fn wait_out(&mut self, session: &mut Session, waiting: &Arc<Waiting>) {
+        /// Looks at what time alone may bring, before the rest of the time is over.
+        const ROUNDS_MAX: usize = 4;
+        for _ in 0..ROUNDS_MAX {
+            let Some(due_ms) = waiting.due_ms() else { break };
+            self.host.now_ms.fetch_max(due_ms, Ordering::Relaxed);
+            let now = now(self.host.now_ms());
+            if self.engine.resume(&mut self.worker, session, waiting, now, &mut self.reply) {
+                return;
+            }
+        }
         match waiting.wait.until_ms {
             Some(until_ms) => {
                 self.host.now_ms.fetch_max(until_ms, Ordering::Relaxed);
@@ -436,7 +446,7 @@ impl Hand {
             }
         }
         let now = now(self.host.now_ms());
-        self.engine.resume(&self.worker, session, waiting, now, &mut self.reply);
+        self.engine.resume(&mut self.worker, session, waiting, now, &mut self.reply);
     }
 
     fn serve(
@@ -469,7 +479,7 @@ impl Hand {
                     used = requests.end_of(served.done);
                 }
                 match served.end {
-                    End::Done => {}
+                    End::Done | End::Again => {}
                     End::Later(mut job) => {
                         used = requests.end_of(served.done);
                         whole = false;

@@ -248,6 +248,43 @@ fn groups_hear_of_what_happens_to_their_streams() {
     });
 }
 
+/// Time makes an entry ready to be taken over, and no change of the stream.
+#[test]
+fn what_has_been_idle_comes_by_time() {
+    scene(2, |me, others| {
+        me.call("XGROUP CREATE s g $ MKSTREAM");
+        others[0].wait("XREADGROUP GROUP g b BLOCK 0 CLAIM 50 STREAMS s >");
+        others[1].wait("XREADGROUP GROUP g c BLOCK 70 CLAIM 1000 STREAMS s >");
+        assert!(me.hand.engine.deadlines.len() == 2);
+        me.hand.advance_ms(20);
+        others[0].served(); // too early
+        // The one who has waited longest gets it, and acknowledges; then another takes an entry.
+        me.call("XADD s 1-1 f v");
+        assert_eq!(others[0].served(), "s 1-1 f v 0 0");
+        others[0].wait("XREADGROUP GROUP g b BLOCK 0 CLAIM 50 STREAMS s >");
+        me.hand.advance_ms(49);
+        assert_eq!(others[0].served(), "");
+        me.hand.advance_ms(1);
+        assert_eq!(others[0].served(), "s 1-1 f v 50 1");
+        assert_eq!(others[1].served(), "nil");
+        // What is delivered while one waits is found, too.
+        me.call("XACK s g 1-1");
+        others[0].wait("XREADGROUP GROUP g b BLOCK 0 CLAIM 50 STREAMS s >");
+        me.hand.advance_ms(30);
+        me.call("MULTI");
+        me.call("XADD s 2-1 f v");
+        me.call("XREADGROUP GROUP g d STREAMS s >");
+        me.call("EXEC");
+        for _ in 0..49 {
+            me.hand.advance_ms(1);
+            assert_eq!(others[0].served(), "");
+        }
+        me.hand.advance_ms(1);
+        assert_eq!(others[0].served(), "s 2-1 f v 50 1");
+        assert!(me.hand.engine.deadlines.is_empty());
+    });
+}
+
 /// A command counts, for its client and in all statistics, when its waiting is over; the log of
 /// commands has it then, in the words that were sent.
 #[test]

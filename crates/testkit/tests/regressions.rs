@@ -31,3 +31,28 @@ fn room_in_the_journal_for_a_long_sum() {
         node.check_replay().unwrap();
     }
 }
+
+/// A parameter is in force for the next request, also where both come in one piece.
+#[test]
+fn parameters_change_within_a_pipeline() {
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    let pipeline =
+        b"HSET h a 1 b 2\r\nCONFIG SET hash-max-listpack-entries 1\r\nHSET i a 1 b 2\r\n\
+        MULTI\r\nCONFIG SET hash-max-listpack-entries 9\r\nEXEC\r\nHSET j a 1 b 2\r\n\
+        OBJECT ENCODING h\r\nOBJECT ENCODING i\r\nOBJECT ENCODING j\r\n";
+    let replies = node.send_bytes(&mut session, pipeline);
+    let replies = String::from_utf8_lossy(&replies);
+    let shapes: Vec<&str> = replies.lines().rev().step_by(2).take(3).collect();
+    assert_eq!(shapes, ["listpack", "hashtable", "listpack"], "{replies}");
+}
+
+/// A script behind a request on the same shard locks by itself.
+#[test]
+fn a_script_in_a_run_on_one_shard() {
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    let pipeline = b"SET k v\r\nEVAL \"return redis.call('get', KEYS[1])\" 1 k\r\nGET k\r\n";
+    let replies = node.send_bytes(&mut session, pipeline);
+    assert_eq!(String::from_utf8_lossy(&replies), "+OK\r\n$1\r\nv\r\n$1\r\nv\r\n");
+}

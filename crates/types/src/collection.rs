@@ -81,6 +81,13 @@ pub trait View: Copy {
     fn earliest_expiry(self) -> Option<i64> {
         None
     }
+
+    /// The collection as it is when all has expired that expires at or before `horizon`, for types
+    /// whose view can hide elements.
+    #[must_use]
+    fn at(self, _horizon: i64) -> Self {
+        self
+    }
 }
 
 /// An owned collection.

@@ -5,11 +5,11 @@ export class Tally {
   passed = 0;
   failed = 0;
 
-  async run(name, test) {
+  async run(name, test, limitMs = 60_000) {
     const begin = performance.now();
     const seconds = () => `(${((performance.now() - begin) / 1000).toFixed(1)} s)`;
     try {
-      await within(60_000, test());
+      await within(limitMs, test());
       this.passed += 1;
       console.log(`ok    ${name} ${seconds()}`);
     } catch (error) {

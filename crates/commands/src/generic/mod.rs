@@ -13,6 +13,7 @@ mod object;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use command::{Args, Command, CommandError, Cx, KeyFlags, KeySpec};
 
@@ -44,6 +45,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     expire::TTL,
     delete::TYPE,
     delete::UNLINK,
+    wait::WAIT,
+    wait::WAITAOF,
 ];
 
 /// All arguments are keys that are looked at but not into.

@@ -86,11 +86,7 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     });
     let next = next.map_err(|_| cx.scripts.overdue.error())?;
     cx.db.record_mut().met.append(&mut met);
-    reply.array(2);
-    let mut text = Vec::new();
-    stdx::num::write_u64(&mut text, next.map_or(0, |position| position.0));
-    reply.bulk(&text);
-    names.reply(reply);
+    names.reply_from(next.map_or(0, |position| position.0), reply);
     Ok(Effect::None)
 }
 

@@ -10,7 +10,8 @@ mod query;
 mod read;
 mod search;
 
-use command::{Args, Command, CommandError, KeyFlags, KeySpec};
+use command::grammar::{one_of, word};
+use command::{Args, Argument, Command, CommandError, KeyFlags, KeySpec};
 use types::geo::Point;
 
 /// The rows of the family.
@@ -26,6 +27,10 @@ pub(crate) const COMMANDS: &[Command] = &[
     search::GEOSEARCH,
     search::GEOSEARCHSTORE,
 ];
+
+/// The unit of a distance.
+const UNIT: Argument =
+    one_of("unit", &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")]);
 
 /// One key whose places are read.
 const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];

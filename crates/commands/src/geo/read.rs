@@ -1,7 +1,7 @@
 //! Places and their distances.
 
-use super::{READ, distance_text, unit};
-use command::grammar::{key, one_of, string, word};
+use super::{READ, UNIT, distance_text, unit};
+use command::grammar::{key, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
 use resp::Reply;
 use types::geo::Point;
@@ -13,13 +13,7 @@ pub(super) const GEODIST: Command = Command::data("GEODIST", geodist)
     .arity(-4)
     .flags(Flags::READONLY)
     .keys(READ)
-    .args(&[
-        key("key"),
-        string("member1"),
-        string("member2"),
-        one_of("unit", &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")])
-            .optional(),
-    ])
+    .args(&[key("key"), string("member1"), string("member2"), UNIT.optional()])
     .summary("Answers the distance of two places.")
     .complexity("O(log(N)), N places in the index");
 

@@ -1,14 +1,53 @@
 //! Searches by circle, box and polygon.
 
 use super::query::{Kind, Order, Query};
-use super::{READ, distance_text};
-use command::grammar::{block, double, integer, key, key_of, one_of, string, word};
+use super::{READ, UNIT, distance_text};
+use command::grammar::{Argument, block, double, integer, key, key_of, one_of, string, word};
 use command::{Args, Command, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, KeyRef};
 use resp::Reply;
 use std::cmp::Ordering;
 use types::geo::{Area, Point};
 use types::zset::{ScoreRange, ZSet, ZSetView};
+
+/// From where is searched.
+const FROM: Argument = one_of(
+    "from",
+    &[
+        string("member").token("FROMMEMBER"),
+        block("fromlonlat", &[double("longitude"), double("latitude")]).token("FROMLONLAT"),
+    ],
+);
+
+/// The shape of the area.
+const BY: Argument = one_of(
+    "by",
+    &[
+        block("circle", &[double("radius").token("BYRADIUS"), UNIT]),
+        block("box", &[double("width").token("BYBOX"), double("height"), UNIT]),
+        block(
+            "polygon",
+            &[
+                integer("vertices").token("BYPOLYGON").samples(&["3"]),
+                block("vertex", &[double("longitude"), double("latitude")]).many(),
+            ],
+        )
+        .since("9.0.0"),
+    ],
+);
+
+const ORDER: Argument = one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional();
+const COUNT: Argument =
+    block("count-block", &[integer("count").token("COUNT"), word("any", "ANY").optional()])
+        .optional();
+const STORE: Argument = one_of(
+    "store",
+    &[
+        key_of("storekey", 1).token("STORE").display("key"),
+        key_of("storedistkey", 2).token("STOREDIST").display("key"),
+    ],
+)
+.optional();
 
 pub(super) const GEORADIUS: Command = Command::data("GEORADIUS", georadius)
     .group(Group::Geo)
@@ -25,7 +64,7 @@ pub(super) const GEORADIUS: Command = Command::data("GEORADIUS", georadius)
         double("longitude"),
         double("latitude"),
         double("radius"),
-        one_of("unit", &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")]),
+        UNIT,
         word("withcoord", "WITHCOORD").optional(),
         word("withdist", "WITHDIST").optional(),
         word("withhash", "WITHHASH").optional(),
@@ -34,15 +73,8 @@ pub(super) const GEORADIUS: Command = Command::data("GEORADIUS", georadius)
             &[integer("count").token("COUNT"), word("any", "ANY").optional().since("6.2.0")],
         )
         .optional(),
-        one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional(),
-        one_of(
-            "store",
-            &[
-                key_of("storekey", 1).token("STORE").display("key"),
-                key_of("storedistkey", 2).token("STOREDIST").display("key"),
-            ],
-        )
-        .optional(),
+        ORDER,
+        STORE,
     ])
     .summary("Answers or stores the places within a distance of a point.")
     .complexity("O(N+log(M)), N places in the squares around the circle, M in the index")
@@ -63,21 +95,13 @@ pub(super) const GEORADIUSBYMEMBER: Command = Command::data("GEORADIUSBYMEMBER",
         key("key"),
         string("member"),
         double("radius"),
-        one_of("unit", &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")]),
+        UNIT,
         word("withcoord", "WITHCOORD").optional(),
         word("withdist", "WITHDIST").optional(),
         word("withhash", "WITHHASH").optional(),
-        block("count-block", &[integer("count").token("COUNT"), word("any", "ANY").optional()])
-            .optional(),
-        one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional(),
-        one_of(
-            "store",
-            &[
-                key_of("storekey", 1).token("STORE").display("key"),
-                key_of("storedistkey", 2).token("STOREDIST").display("key"),
-            ],
-        )
-        .optional(),
+        COUNT,
+        ORDER,
+        STORE,
     ])
     .summary("Answers or stores the places within a distance of one of them.")
     .complexity("O(N+log(M)), N places in the squares around the circle, M in the index")
@@ -98,13 +122,12 @@ pub(super) const GEORADIUSBYMEMBER_RO: Command =
             key("key"),
             string("member"),
             double("radius"),
-            one_of("unit", &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")]),
+            UNIT,
             word("withcoord", "WITHCOORD").optional(),
             word("withdist", "WITHDIST").optional(),
             word("withhash", "WITHHASH").optional(),
-            block("count-block", &[integer("count").token("COUNT"), word("any", "ANY").optional()])
-                .optional(),
-            one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional(),
+            COUNT,
+            ORDER,
         ])
         .summary("Answers the places within a distance of one of them.")
         .complexity("O(N+log(M)), N places in the squares around the circle, M in the index")
@@ -122,7 +145,7 @@ pub(super) const GEORADIUS_RO: Command = Command::data("GEORADIUS_RO", georadius
         double("longitude"),
         double("latitude"),
         double("radius"),
-        one_of("unit", &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")]),
+        UNIT,
         word("withcoord", "WITHCOORD").optional(),
         word("withdist", "WITHDIST").optional(),
         word("withhash", "WITHHASH").optional(),
@@ -131,7 +154,7 @@ pub(super) const GEORADIUS_RO: Command = Command::data("GEORADIUS_RO", georadius
             &[integer("count").token("COUNT"), word("any", "ANY").optional().since("6.2.0")],
         )
         .optional(),
-        one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional(),
+        ORDER,
     ])
     .summary("Answers the places within a distance of a point.")
     .complexity("O(N+log(M)), N places in the squares around the circle, M in the index")
@@ -146,50 +169,10 @@ pub(super) const GEOSEARCH: Command = Command::data("GEOSEARCH", geosearch)
     .keys(READ)
     .args(&[
         key("key"),
-        one_of(
-            "from",
-            &[
-                string("member").token("FROMMEMBER"),
-                block("fromlonlat", &[double("longitude"), double("latitude")]).token("FROMLONLAT"),
-            ],
-        ),
-        one_of(
-            "by",
-            &[
-                block(
-                    "circle",
-                    &[
-                        double("radius").token("BYRADIUS"),
-                        one_of(
-                            "unit",
-                            &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")],
-                        ),
-                    ],
-                ),
-                block(
-                    "box",
-                    &[
-                        double("width").token("BYBOX"),
-                        double("height"),
-                        one_of(
-                            "unit",
-                            &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")],
-                        ),
-                    ],
-                ),
-                block(
-                    "polygon",
-                    &[
-                        integer("vertices").token("BYPOLYGON").samples(&["3"]),
-                        block("vertex", &[double("longitude"), double("latitude")]).many(),
-                    ],
-                )
-                .since("9.0.0"),
-            ],
-        ),
-        one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional(),
-        block("count-block", &[integer("count").token("COUNT"), word("any", "ANY").optional()])
-            .optional(),
+        FROM,
+        BY,
+        ORDER,
+        COUNT,
         word("withcoord", "WITHCOORD").optional(),
         word("withdist", "WITHDIST").optional(),
         word("withhash", "WITHHASH").optional(),
@@ -210,50 +193,10 @@ pub(super) const GEOSEARCHSTORE: Command = Command::data("GEOSEARCHSTORE", geose
     .args(&[
         key("destination"),
         key_of("source", 1),
-        one_of(
-            "from",
-            &[
-                string("member").token("FROMMEMBER"),
-                block("fromlonlat", &[double("longitude"), double("latitude")]).token("FROMLONLAT"),
-            ],
-        ),
-        one_of(
-            "by",
-            &[
-                block(
-                    "circle",
-                    &[
-                        double("radius").token("BYRADIUS"),
-                        one_of(
-                            "unit",
-                            &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")],
-                        ),
-                    ],
-                ),
-                block(
-                    "box",
-                    &[
-                        double("width").token("BYBOX"),
-                        double("height"),
-                        one_of(
-                            "unit",
-                            &[word("m", "m"), word("km", "km"), word("ft", "ft"), word("mi", "mi")],
-                        ),
-                    ],
-                ),
-                block(
-                    "polygon",
-                    &[
-                        integer("vertices").token("BYPOLYGON").samples(&["3"]),
-                        block("vertex", &[double("longitude"), double("latitude")]).many(),
-                    ],
-                )
-                .since("9.0.0"),
-            ],
-        ),
-        one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional(),
-        block("count-block", &[integer("count").token("COUNT"), word("any", "ANY").optional()])
-            .optional(),
+        FROM,
+        BY,
+        ORDER,
+        COUNT,
         word("storedist", "STOREDIST").optional(),
     ])
     .summary("Stores the places within a circle, a box or a polygon.")

@@ -1,12 +1,12 @@
 //! Reading fields and doing something about them: HGETEX, HGETDEL.
 
-use super::{
-    FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE, count_passed, fields, moment,
-    rewrite_deletion, rewrite_expiry, rewrite_fields,
-};
+use super::{FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE};
 use crate::element::reply_element;
 use command::grammar::{integer, key, one_of, unix_time, word};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
+use command::{
+    Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome,
+    element_expiry,
+};
 use resp::Reply;
 use types::Collection as _;
 use types::hash::Hash;
@@ -65,7 +65,7 @@ impl Change {
             () if args.token("PXAT") => (1, 0),
             () => return Ok(Self::Nothing),
         };
-        let at = moment(args, unit_ms, base_ms)?;
+        let at = element_expiry::moment(args, unit_ms, base_ms)?;
         Ok(if cx.has_passed(at) { Self::Delete } else { Self::At(at.max(1)) })
     }
 
@@ -110,7 +110,7 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     // Another type is told before what is wrong with the arguments.
     cx.db.peek_as::<Hash>(&key)?;
     let change = Change::parse(cx, args)?;
-    let fields = fields(args, CommandError::FieldsNotPositive)?;
+    let fields = element_expiry::names::<Hash>(args)?;
     reply.array(fields.len());
     let Some(mut hash) = cx.db.write::<Hash>(&key)? else {
         fields.iter().for_each(|_| reply.null());
@@ -134,11 +134,13 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let changed = hash.edit(event, |hash| answer(hash, fields, reply, change));
     match change {
         Change::Nothing => {}
-        Change::Persist => rewrite_fields(cx, &[b"HPERSIST", key.bytes()], &changed),
-        Change::At(at) => rewrite_expiry(cx, &key, at, &[], &changed),
+        Change::Persist => {
+            element_expiry::rewrite_named::<Hash>(cx, &[b"HPERSIST", key.bytes()], &changed)
+        }
+        Change::At(at) => element_expiry::rewrite_expiry::<Hash>(cx, &key, at, &[], &changed),
         Change::Delete => {
-            count_passed(cx, changed.len());
-            rewrite_deletion(cx, &key, &changed);
+            element_expiry::count_passed(cx, changed.len());
+            element_expiry::rewrite_deletion::<Hash>(cx, &key, &changed);
         }
     }
     Ok(Effect::Rewrite)
@@ -147,7 +149,7 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn hgetdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     cx.db.peek_as::<Hash>(&key)?;
-    let fields = fields(args, CommandError::FieldsNotPositive)?;
+    let fields = element_expiry::names::<Hash>(args)?;
     reply.array(fields.len());
     let Some(mut hash) = cx.db.write::<Hash>(&key)? else {
         fields.iter().for_each(|_| reply.null());
@@ -156,7 +158,7 @@ fn hgetdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     hash.purge_elements(fields.iter().copied());
     let deleted = hash.edit(HDEL_EVENT, |hash| answer(hash, fields, reply, Change::Delete));
     if !deleted.is_empty() {
-        rewrite_deletion(cx, &key, fields);
+        element_expiry::rewrite_deletion::<Hash>(cx, &key, fields);
     }
     Ok(Effect::Rewrite)
 }

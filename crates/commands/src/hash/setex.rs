@@ -1,10 +1,8 @@
 //! HSETEX.
 
-use super::{
-    HDEL_EVENT, HEXPIRE_EVENT, HSET_EVENT, UPDATE, count_passed, moment, rewrite_deletion,
-};
+use super::{HDEL_EVENT, HEXPIRE_EVENT, HSET_EVENT, UPDATE};
 use command::grammar::{block, integer, key, one_of, string, unix_time, word};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
+use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome, element_expiry};
 use keyspace::KeyRef;
 use resp::Reply;
 use types::hash::{Hash, HashView, Ttl};
@@ -92,7 +90,7 @@ impl<'a> Options<'a> {
         if args.left() == 0 {
             return Err(CommandError::FieldExpiryMissing);
         }
-        self.ttl = Ttl::At(moment(args, unit_ms, base_ms)?);
+        self.ttl = Ttl::At(element_expiry::moment(args, unit_ms, base_ms)?);
         Ok(())
     }
 
@@ -161,8 +159,8 @@ fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
                 tell(HDEL_EVENT);
             }
         });
-        count_passed(cx, deleted.len());
-        rewrite_deletion(cx, &key, &deleted);
+        element_expiry::count_passed(cx, deleted.len());
+        element_expiry::rewrite_deletion::<Hash>(cx, &key, &deleted);
         return Ok(Effect::Rewrite);
     }
     let ttl = match options.ttl {

@@ -2,7 +2,7 @@
 //! from a clone, outside the lock.
 
 use super::READ;
-use crate::element::reply_element;
+use crate::element::{reply_element, reply_raw};
 use command::grammar::{block, integer, key, pattern, word};
 use command::scan::{ElementScan, Words};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
@@ -147,6 +147,12 @@ impl Selection {
         match &mut self.chosen {
             None => {
                 self.parts.header(reply, live.count());
+                if let Some(mut pairs) = hash.pairs().filter(|_| self.parts == Parts::Both) {
+                    while let Some(word) = pairs.next_raw() {
+                        reply_raw(reply, word);
+                    }
+                    return;
+                }
                 live.iter().for_each(|field| self.parts.reply(reply, &field));
             }
             Some((count, rng)) => {
@@ -319,15 +325,13 @@ fn hscan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let cursor = args.cursor()?;
     let horizon_ms = cx.db.horizon_ms();
-    reply.array(2);
+    let mut words = Words::default();
     // A missing key is told before the options are looked at.
     let Some(hash) = cx.db.read::<Hash>(&key)? else {
-        reply.bulk(b"0");
-        reply.array(0);
+        words.reply_from(0, reply);
         return Ok(Effect::None);
     };
-    let scan = ElementScan::parse(args, true)?;
-    let mut words = Words::default();
+    let scan = ElementScan::parse(args, Some("NOVALUES"))?;
     let (mut name, mut value) = <(Digits, Digits)>::default();
     let next = hash.at(horizon_ms).scan(cursor, scan.count, |field| {
         let text = field.name.text(&mut name);
@@ -338,9 +342,6 @@ fn hscan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             }
         }
     });
-    let mut text = Vec::new();
-    stdx::num::write_u64(&mut text, next);
-    reply.bulk(&text);
-    words.reply(reply);
+    words.reply_from(next, reply);
     Ok(Effect::None)
 }

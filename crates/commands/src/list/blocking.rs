@@ -146,5 +146,5 @@ fn r#move(
 }
 
 fn for_lists(keys: usize, until_ms: Option<i64>) -> Wait {
-    Wait { wanted: Wanted::Type(Type::List), keys, until_ms, meant: Vec::new() }
+    Wait { wanted: Wanted::Type(Type::List), keys, until_ms, again_ms: None, meant: Vec::new() }
 }

@@ -14,7 +14,7 @@ mod push;
 mod read;
 mod remove;
 
-use crate::element::reply_element;
+use crate::element::{reply_element, reply_raw};
 use command::{Args, Command, CommandError, Cx, Job, JobStep, KeyFlags, KeySpec};
 use keyspace::{Event, Keyspace};
 use resp::Reply;
@@ -114,10 +114,11 @@ fn reply_range(
 }
 
 fn write_elements(reply: &mut Reply, view: ListView<'_>, range: Range<usize>, end: End) {
-    let elements = view.range(range);
     match end {
-        End::Front => elements.for_each(|element| reply_element(reply, element)),
-        End::Back => elements.rev().for_each(|element| reply_element(reply, element)),
+        End::Front => view.visit(range, |element| reply_raw(reply, element)),
+        End::Back => {
+            view.range(range).rev().for_each(|element| reply_element(reply, element));
+        }
     }
 }
 

@@ -45,8 +45,9 @@ fn sadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let members = args.rest();
     let limits = &cx.settings.limits;
-    let added =
-        cx.db.write_or_new::<Set>(&key)?.edit(SADD_EVENT, |set| set.add_all(members, limits));
+    let mut set = cx.db.write_or_new::<Set>(&key)?;
+    set.purge_elements(members.iter().copied());
+    let added = set.edit(SADD_EVENT, |set| set.add_all(members, limits));
     reply.count(added);
     Ok(if added > 0 { Effect::Same } else { Effect::None })
 }
@@ -56,6 +57,7 @@ fn srem(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let members = args.rest();
     let removed = match cx.db.write::<Set>(&key)? {
         Some(mut set) => {
+            set.purge_elements(members.iter().copied());
             set.edit(SREM_EVENT, |set| members.iter().filter(|member| set.remove(**member)).count())
         }
         None => 0,
@@ -68,13 +70,14 @@ fn smove(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (source, target) = (args.key()?, args.key()?);
     let member = args.bytes()?;
     cx.db.purge(&target);
-    let Some(from) = cx.db.write::<Set>(&source)? else {
+    let Some(mut from) = cx.db.write::<Set>(&source)? else {
         reply.integer(0);
         return Ok(Effect::None);
     };
+    from.purge_elements([member]);
     let found = from.view().contains(member);
     // The type is looked at even if there is nothing to move.
-    cx.db.write_or_new::<Set>(&target)?;
+    cx.db.write_or_new::<Set>(&target)?.purge_elements([member]);
     reply.integer(found.into());
     if !found || source.bytes() == target.bytes() {
         return Ok(Effect::None);

@@ -1,10 +1,13 @@
-//! Intersections, unions and differences of sets. All shards of the keys are held.
+//! Intersections, unions and differences of sets. All shards of the keys are held; reads that look at
+//! many members take O(1) clones with them and compute when the locks are gone.
 
-use super::{MembersJob, reply_members};
+use super::{MembersJob, reply_members, seen};
 use crate::element::reply_element;
 use command::grammar::{Argument, integer, key, key_of, word};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, KeyRef};
+use command::{
+    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome,
+};
+use keyspace::{Event, KeyRef, Keyspace};
 use resp::Reply;
 use types::hll::{self, Hll};
 use types::listpack::Digits;
@@ -102,46 +105,97 @@ pub(super) const SDIFFCARD: Command = counting("SDIFFCARD", sdiffcard)
 
 type Sources<'a> = Vec<Option<SetView<'a>>>;
 
-fn sinter(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+/// Where more members than this are to be looked at, it is done outside the locks, from clones.
+const AT_ONCE_MAX: usize = 1000;
+
+/// What reads make of several sets.
+#[derive(Clone, Copy, Debug)]
+enum Make {
+    Intersection,
+    Union,
+    Difference,
+}
+
+impl Make {
+    /// Answers all of it, or begins to.
+    fn answer(self, sets: &Sources<'_>, limits: &Limits, reply: &mut Reply) -> Option<MembersJob> {
+        let start = || Set::collector(sets, limits);
+        let made = match self {
+            Self::Intersection => {
+                let (list, mut len) = (reply.set_deferred(), 0);
+                set::intersect(sets, |member| {
+                    reply_element(reply, member);
+                    len += 1;
+                    true
+                });
+                reply.set_len(list, len);
+                return None;
+            }
+            Self::Union => set::union(sets, start(), limits),
+            Self::Difference => set::difference(sets, start(), limits),
+        };
+        reply.set(made.view().len());
+        let mut job = MembersJob { set: made, horizon_ms: None, cursor: 0 };
+        (job.slice(reply) == JobStep::More).then_some(job)
+    }
+}
+
+/// An answer that is made of several large sets, as they were when their locks were held.
+struct MakeJob {
+    make: Make,
+    sets: Vec<Option<(Set, Option<i64>)>>,
+    limits: Limits,
+    members: Option<MembersJob>,
+}
+
+impl Job for MakeJob {
+    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep {
+        if let Some(members) = &mut self.members {
+            return members.step(space, now_ms, reply);
+        }
+        let carried = std::mem::take(&mut self.sets);
+        let sets: Sources<'_> = carried
+            .iter()
+            .map(|carried| carried.as_ref().map(|(set, horizon_ms)| seen(set, *horizon_ms)))
+            .collect();
+        self.members = self.make.answer(&sets, &self.limits, reply);
+        if self.members.is_some() { JobStep::More } else { JobStep::Done }
+    }
+}
+
+/// Answers what `make` makes of the sets: at once if they are small.
+fn list(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply, make: Make) -> Outcome {
     let sets = cx.db.read_all::<Set>(args.keys())?;
-    if let [Some(only)] = sets[..] {
-        *cx.later = reply_members(reply, only);
+    if let ([Some(only)], Make::Intersection | Make::Union) = (&sets[..], make) {
+        *cx.later = reply_members(reply, *only);
         return Ok(Effect::None);
     }
-    let (list, mut len) = (reply.set_deferred(), 0);
-    set::intersect(&sets, |member| {
-        reply_element(reply, member);
-        len += 1;
-        true
-    });
-    reply.set_len(list, len);
+    let limits = &cx.settings.limits;
+    let sizes = || sets.iter().map(|set| set.map_or(0, |set| set.len()));
+    let looked_at = match make {
+        Make::Intersection => sizes().min().unwrap_or(0),
+        Make::Union | Make::Difference => sizes().sum(),
+    };
+    *cx.later = if looked_at > AT_ONCE_MAX {
+        let carry = |set: &Option<SetView<'_>>| set.map(|set| (set.to_owned(), set.horizon()));
+        let sets = sets.iter().map(carry).collect();
+        Some(Box::new(MakeJob { make, sets, limits: *limits, members: None }))
+    } else {
+        make.answer(&sets, limits, reply).map(|job| Box::new(job) as Box<dyn Job>)
+    };
     Ok(Effect::None)
 }
 
-/// Answers what `combine` makes of the sets.
-fn list(
-    cx: &mut Cx<'_>,
-    args: &mut Args<'_>,
-    reply: &mut Reply,
-    combine: fn(&Sources<'_>, Set, &Limits) -> Set,
-) -> Outcome {
-    let sets = cx.db.read_all::<Set>(args.keys())?;
-    let limits = &cx.settings.limits;
-    let combined = combine(&sets, Set::collector(&sets, limits), limits);
-    reply.set(combined.view().len());
-    let mut job = MembersJob { set: combined, cursor: 0 };
-    if job.slice(reply) == command::JobStep::More {
-        *cx.later = Some(Box::new(job));
-    }
-    Ok(Effect::None)
+fn sinter(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    list(cx, args, reply, Make::Intersection)
 }
 
 fn sunion(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    list(cx, args, reply, |sets, start, limits| set::union(sets, start, limits))
+    list(cx, args, reply, Make::Union)
 }
 
 fn sdiff(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    list(cx, args, reply, |sets, start, limits| set::difference(sets, start, limits))
+    list(cx, args, reply, Make::Difference)
 }
 
 /// Stores what `combine` makes of the sets.
@@ -153,7 +207,10 @@ fn store(
     combine: fn(&Sources<'_>, &Limits) -> Set,
 ) -> Outcome {
     let target: KeyRef<'_> = args.key()?;
-    let sets = cx.db.read_all::<Set>(&args.keys()[1..])?;
+    let sources = &args.keys()[1..];
+    // The journal is told the command as it was sent, and no clock.
+    sources.iter().for_each(|key| cx.db.purge_expired_elements(key));
+    let sets = cx.db.read_all::<Set>(sources)?;
     let combined = combine(&sets, &cx.settings.limits);
     reply.count(combined.view().len());
     let changed = cx.db.replace(&target, combined, event);

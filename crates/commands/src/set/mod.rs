@@ -6,6 +6,7 @@
 
 mod change;
 mod combine;
+mod expire;
 mod random;
 mod read;
 
@@ -19,10 +20,14 @@ use types::{Collection as _, View as _};
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     change::SADD,
+    expire::SADDEX,
     read::SCARD,
     combine::SDIFF,
     combine::SDIFFCARD,
     combine::SDIFFSTORE,
+    expire::SEXPIRE,
+    expire::SEXPIREAT,
+    expire::SEXPIRETIME,
     combine::SINTER,
     combine::SINTERCARD,
     combine::SINTERSTORE,
@@ -30,10 +35,16 @@ pub(crate) const COMMANDS: &[Command] = &[
     read::SMEMBERS,
     read::SMISMEMBER,
     change::SMOVE,
+    expire::SPERSIST,
+    expire::SPEXPIRE,
+    expire::SPEXPIREAT,
+    expire::SPEXPIRETIME,
     random::SPOP,
+    expire::SPTTL,
     random::SRANDMEMBER,
     change::SREM,
     read::SSCAN,
+    expire::STTL,
     combine::SUNION,
     combine::SUNIONCARD,
     combine::SUNIONSTORE,
@@ -48,6 +59,11 @@ const SREM_EVENT: Event = Event::set("srem");
 /// Members that are answered at once, under the lock, and in one step outside it.
 const SLICE: usize = 1000;
 
+/// A set that was carried away, with what was hidden then.
+fn seen(set: &Set, horizon_ms: Option<i64>) -> SetView<'_> {
+    horizon_ms.map_or(set.view(), |horizon_ms| set.view().at(horizon_ms))
+}
+
 /// Answers all members: at once if they are few, else they follow outside the lock.
 fn reply_members(reply: &mut Reply, set: SetView<'_>) -> Option<Box<dyn Job>> {
     reply.set(set.len());
@@ -55,7 +71,7 @@ fn reply_members(reply: &mut Reply, set: SetView<'_>) -> Option<Box<dyn Job>> {
         set.iter().for_each(|member| reply_element(reply, member));
         return None;
     };
-    let mut job = MembersJob { set: set.to_owned(), cursor: 0 };
+    let mut job = MembersJob::of(set);
     match job.slice(reply) {
         JobStep::Done => None,
         JobStep::More => Some(Box::new(job)),
@@ -65,12 +81,18 @@ fn reply_members(reply: &mut Reply, set: SetView<'_>) -> Option<Box<dyn Job>> {
 /// An answer of many members under way.
 struct MembersJob {
     set: Set,
+    /// What is hidden expires at or before this moment.
+    horizon_ms: Option<i64>,
     cursor: u64,
 }
 
 impl MembersJob {
+    fn of(set: SetView<'_>) -> Self {
+        Self { set: set.to_owned(), horizon_ms: set.horizon(), cursor: 0 }
+    }
+
     fn slice(&mut self, reply: &mut Reply) -> JobStep {
-        let view = self.set.view();
+        let view = seen(&self.set, self.horizon_ms);
         self.cursor = view.scan(self.cursor, SLICE, |member| reply_element(reply, member));
         if self.cursor == 0 { JobStep::Done } else { JobStep::More }
     }

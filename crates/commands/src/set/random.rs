@@ -1,6 +1,6 @@
 //! Members at random.
 
-use super::{MembersJob, READ, SLICE, reply_members};
+use super::{MembersJob, READ, SLICE, reply_members, seen};
 use crate::element::reply_element;
 use command::grammar::{integer, key};
 use command::{
@@ -10,8 +10,8 @@ use command::{
 use keyspace::{Event, KeyRef, Keyspace};
 use resp::Reply;
 use stdx::Rng;
+use types::View as _;
 use types::set::{Set, SetView};
-use types::{Collection as _, View as _};
 
 pub(super) const SPOP: Command = Command::data("SPOP", spop)
     .group(Group::Set)
@@ -50,6 +50,7 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             .map_err(|_| CommandError::MustBePositive)?,
         _ => return Err(CommandError::Syntax),
     };
+    cx.db.purge_expired_elements(&key);
     let Some(mut set) = cx.db.write::<Set>(&key)? else {
         reply.set(0);
         return Ok(Effect::None);
@@ -78,13 +79,14 @@ fn spop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn spop_one(cx: &mut Cx<'_>, key: &KeyRef<'_>, reply: &mut Reply) -> Outcome {
     let rng = &mut *cx.rng;
+    cx.db.purge_expired_elements(key);
     let popped = match cx.db.write::<Set>(key)? {
         Some(mut set) => set.edit(SPOP_EVENT, |set| set.pop(rng)),
         None => None,
     };
     let Some(member) = popped else {
         reply.null();
-        return Ok(Effect::None);
+        return Ok(Effect::Rewrite);
     };
     reply.bulk(&member);
     cx.rewrite(&[b"SREM", key.bytes(), &member]);
@@ -123,7 +125,10 @@ fn srandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
             if left == 0 {
                 return Ok(Effect::None);
             }
-            Some(Box::new(DrawJob { set: set.to_owned(), left, rng: cx.rng.fork() }))
+            {
+                let (set, horizon_ms) = (set.to_owned(), set.horizon());
+                Some(Box::new(DrawJob { set, horizon_ms, left, rng: cx.rng.fork() }))
+            }
         }
     };
     Ok(Effect::None)
@@ -142,7 +147,7 @@ fn reply_distinct(
         return None;
     }
     reply.array(set.len());
-    let mut job = MembersJob { set: set.to_owned(), cursor: 0 };
+    let mut job = MembersJob::of(set);
     match job.slice(reply) {
         JobStep::Done => None,
         JobStep::More => Some(Box::new(job)),
@@ -169,13 +174,14 @@ fn draw(reply: &mut Reply, set: SetView<'_>, left: u64, rng: &mut Rng) -> u64 {
 /// A long answer of members at random under way.
 struct DrawJob {
     set: Set,
+    horizon_ms: Option<i64>,
     left: u64,
     rng: Rng,
 }
 
 impl Job for DrawJob {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
-        self.left -= draw(reply, self.set.view(), self.left, &mut self.rng);
+        self.left -= draw(reply, seen(&self.set, self.horizon_ms), self.left, &mut self.rng);
         if self.left == 0 { JobStep::Done } else { JobStep::More }
     }
 }

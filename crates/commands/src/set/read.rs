@@ -2,14 +2,12 @@
 
 use super::{LOOK, READ, reply_members};
 use command::grammar::{integer, key, pattern, string};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
+use command::scan::{ElementScan, Words};
+use command::{Args, Command, Cx, Effect, Flags, Group, Outcome};
 use resp::Reply;
 use types::View as _;
 use types::listpack::Digits;
 use types::set::Set;
-
-/// Members that one SSCAN looks at, whatever COUNT says.
-const COUNT_MAX: usize = 1 << 16;
 
 pub(super) const SCARD: Command = Command::data("SCARD", scard)
     .group(Group::Set)
@@ -102,54 +100,23 @@ fn smembers(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome 
     Ok(Effect::None)
 }
 
-struct ScanOptions<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-}
-
-impl<'a> ScanOptions<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Self, CommandError> {
-        let mut options = Self { pattern: None, count: 10 };
-        while args.left() > 0 {
-            if args.left() > 1 && args.token("COUNT") {
-                let count = usize::try_from(args.integer()?).ok().filter(|count| *count > 0);
-                options.count = count.ok_or(CommandError::Syntax)?;
-            } else if args.left() > 1 && args.token("MATCH") {
-                options.pattern = Some(args.bytes()?).filter(|pattern| *pattern != b"*");
-            } else if args.token("NOVALUES") {
-                return Err(CommandError::NovaluesNotHscan);
-            } else {
-                return Err(CommandError::Syntax);
-            }
-        }
-        Ok(options)
-    }
-}
-
 fn sscan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let cursor = args.cursor()?;
-    // The options are looked at only if there is a key.
+    let mut words = Words::default();
+    // A missing key is told before the options are looked at.
     let Some(set) = cx.db.read::<Set>(&key)? else {
-        reply.array(2);
-        reply.bulk(b"0");
-        reply.array(0);
+        words.reply_from(0, reply);
         return Ok(Effect::None);
     };
-    let options = ScanOptions::parse(args)?;
-    // The cursor comes first and is known last.
-    let (mut members, mut digits) = (Vec::new(), Digits::default());
-    let next = set.scan(cursor, options.count.min(COUNT_MAX), |member| {
+    let scan = ElementScan::parse(args, None)?;
+    let mut digits = Digits::default();
+    let next = set.scan(cursor, scan.count, |member| {
         let text = member.text(&mut digits);
-        if options.pattern.is_none_or(|pattern| stdx::glob::matches(pattern, text, false)) {
-            members.push(text.to_vec());
+        if scan.matches(text) {
+            words.push(text);
         }
     });
-    let mut text = Vec::new();
-    stdx::num::write_u64(&mut text, next);
-    reply.array(2);
-    reply.bulk(&text);
-    reply.array(members.len());
-    members.iter().for_each(|member| reply.bulk(member));
+    words.reply_from(next, reply);
     Ok(Effect::None)
 }

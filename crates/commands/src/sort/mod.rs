@@ -99,9 +99,15 @@ fn sort_ro(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 /// What has elements that can be sorted. `None` if there is nothing at the key.
 fn source(cx: &mut Cx<'_>, key: &KeyRef<'_>) -> Result<Option<Any>, CommandError> {
+    let horizon_ms = cx.db.horizon_ms();
     let Some(entry) = cx.db.get(key) else { return Ok(None) };
     match entry.value().to_any() {
-        Some(any @ (Any::List(_) | Any::Set(_) | Any::ZSet(_))) => Ok(Some(any)),
+        Some(Any::Set(mut set)) => {
+            // A copy, of which what has expired goes.
+            set.expire(horizon_ms, usize::MAX, &mut |_| {});
+            Ok(Some(Any::Set(set)))
+        }
+        Some(any @ (Any::List(_) | Any::ZSet(_))) => Ok(Some(any)),
         _ => Err(CommandError::WrongType),
     }
 }

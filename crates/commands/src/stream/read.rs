@@ -58,10 +58,14 @@ const BLOCK: Argument = integer("milliseconds").token("BLOCK").optional().sample
 const STREAMS: Argument =
     block("streams", &[key("key").many(), string("id").many().samples(IDS)]).token("STREAMS");
 
+/// What may stand before STREAMS, and how many words each option takes.
+const OPTIONS: &[(&str, usize)] =
+    &[("GROUP", 2), ("COUNT", 1), ("MAXCOUNT", 1), ("MAXSIZE", 1), ("BLOCK", 1), ("CLAIM", 1)];
+
 /// The first half of what stands behind STREAMS.
 const fn streams(from: i32) -> KeySpec {
     KeySpec {
-        begin: BeginSearch::Keyword("STREAMS", from),
+        begin: BeginSearch::Behind("STREAMS", from, OPTIONS),
         find: FindKeys::Range { last: -1, step: 1, limit: 2 },
         flags: KeyFlags::RO.or(KeyFlags::ACCESS),
         refine: None,
@@ -79,6 +83,8 @@ struct Request<'a> {
     /// Entries of one stream; `usize::MAX` if there is no limit.
     count: usize,
     budget: Budget,
+    /// When something can be taken over, if nothing could be by now.
+    claimable_ms: Option<i64>,
 }
 
 /// On whose behalf XREADGROUP reads.
@@ -148,6 +154,7 @@ impl<'a> Request<'a> {
             reader: None,
             count: usize::MAX,
             budget: Budget { entries: usize::MAX, bytes: usize::MAX, is_fresh: true },
+            claimable_ms: None,
         };
         let (mut noack, mut claim_ms) = (false, None);
         let streams = loop {
@@ -195,7 +202,7 @@ impl<'a> Request<'a> {
         if for_group && request.reader.is_none() {
             return Err(CommandError::XreadgroupNoGroup);
         }
-        // A group named like the word before the keys hides them.
+        // Keys were found by the same options.
         let same = |(key, word): (&KeyRef<'_>, &&[u8])| std::ptr::eq(key.bytes(), *word);
         if request.keys.len() != keys.len() || !request.keys.iter().zip(keys).all(same) {
             return Err(CommandError::InvalidKeyArguments);
@@ -230,7 +237,10 @@ impl<'a> Request<'a> {
             reply.truncate(mark);
             match self.waits {
                 Some(until_ms) => {
-                    let wait = self.wait(until_ms, &positions, args.all());
+                    let wait = Wait {
+                        again_ms: self.again_ms(cx.now_ms),
+                        ..self.wait(until_ms, &positions, args.all())
+                    };
                     cx.wait(wait, reply, Reply::null_array);
                 }
                 None => reply.null_array(),
@@ -251,7 +261,17 @@ impl<'a> Request<'a> {
                 let moves = matches!(*id, b"$" | b"+");
                 moves.then(|| (first_id + at, position.text(&mut IdText::default()).to_vec()))
             });
-        Wait { wanted, keys: self.keys.len(), until_ms, meant: meant.collect() }
+        Wait { wanted, keys: self.keys.len(), until_ms, again_ms: None, meant: meant.collect() }
+    }
+
+    /// When to look again for what can be taken over. Deliveries change no key, so those that others
+    /// get from now on are looked for when the first of them can have been idle for long enough.
+    fn again_ms(&self, now_ms: i64) -> Option<i64> {
+        /// What has been idle for no time at all is looked for this often.
+        const IDLE_MS_MIN: i64 = 10;
+        let idle_ms = self.reader?.claim_ms?;
+        let coming = now_ms.checked_add(idle_ms.max(IDLE_MS_MIN))?;
+        Some(self.claimable_ms.map_or(coming, |claimable| claimable.min(coming)))
     }
 
     /// Where each stream is to be read from, as things stand now.
@@ -333,6 +353,7 @@ impl<'a> Request<'a> {
                 now_ms,
                 count: self.count,
                 budget: &mut self.budget,
+                claimable_ms: &mut self.claimable_ms,
                 log: &mut *cx.log,
             };
             let read = |stream: &mut Stream| {
@@ -426,6 +447,7 @@ struct Delivery<'a, 'b> {
     now_ms: i64,
     count: usize,
     budget: &'b mut Budget,
+    claimable_ms: &'b mut Option<i64>,
     log: &'b mut Rewrites,
 }
 
@@ -498,11 +520,15 @@ impl Delivery<'_, '_> {
         Journal { log: self.log, key: self.key, group: self.reader.group }
     }
 
-    /// Whether the entry that has been idle longest has been so long enough.
-    fn has_claimable(&self, log: &Log, group: &mut Group) -> bool {
+    /// Whether the entry that has been idle longest has been so long enough; notes when it will be.
+    fn has_claimable(&mut self, log: &Log, group: &mut Group) -> bool {
         let Some(idle_ms) = self.reader.claim_ms else { return false };
         let oldest = group.pending_by_time().find(|pending| log.contains(pending.id));
-        oldest.is_some_and(|pending| pending.idle_ms(self.now_ms) >= idle_ms)
+        let Some(oldest) = oldest else { return false };
+        let at_ms = oldest.time_ms.saturating_add(idle_ms);
+        let soonest = self.claimable_ms.map_or(at_ms, |soonest| soonest.min(at_ms));
+        *self.claimable_ms = Some(soonest);
+        oldest.idle_ms(self.now_ms) >= idle_ms
     }
 
     /// Answers again what the consumer has not acknowledged, after `id`.

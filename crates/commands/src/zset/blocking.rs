@@ -92,5 +92,5 @@ fn bzmpop(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 }
 
 fn for_sets(keys: usize, until_ms: Option<i64>) -> Wait {
-    Wait { wanted: Wanted::Type(Type::ZSet), keys, until_ms, meant: Vec::new() }
+    Wait { wanted: Wanted::Type(Type::ZSet), keys, until_ms, again_ms: None, meant: Vec::new() }
 }

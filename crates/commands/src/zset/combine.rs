@@ -2,14 +2,16 @@
 
 use super::{open_members, reply_listed};
 use command::grammar::{integer, key, key_of, one_of, word};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Db, Event, KeyRef, WrongType};
+use command::{
+    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome,
+};
+use keyspace::{Db, Event, KeyRef, Keyspace, WrongType};
 use resp::Reply;
 use stdx::hash::{Map, Seed};
-use types::View as _;
 use types::listpack::{Digits, Element};
 use types::set::{Set, SetView};
 use types::zset::{ZSet, ZSetView, sort};
+use types::{Collection as _, View as _};
 
 pub(super) const ZDIFF: Command = Command::data("ZDIFF", zdiff)
     .group(Group::SortedSet)
@@ -148,11 +150,39 @@ impl<'a> Source<'a> {
         }
     }
 
+    fn carry(self) -> Carried {
+        match self {
+            Self::None => Carried::None,
+            Self::ZSet(set) => Carried::ZSet(set.to_owned()),
+            Self::Set(set) => Carried::Set(set.to_owned(), set.horizon()),
+        }
+    }
+
     fn elements(self) -> Box<dyn Iterator<Item = (Element<'a>, f64)> + 'a> {
         match self {
             Self::None => Box::new(std::iter::empty()),
             Self::ZSet(set) => Box::new(set.range(0..set.len())),
             Self::Set(set) => Box::new(set.iter().map(|member| (member, 1.0))),
+        }
+    }
+}
+
+/// An input that was carried away: O(1) if it is large.
+enum Carried {
+    None,
+    ZSet(ZSet),
+    /// What expires at or before the moment is hidden.
+    Set(Set, Option<i64>),
+}
+
+impl Carried {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::None => Source::None,
+            Self::ZSet(set) => Source::ZSet(set.view()),
+            Self::Set(set, horizon_ms) => {
+                Source::Set(horizon_ms.map_or(set.view(), |at| set.view().at(at)))
+            }
         }
     }
 }
@@ -335,13 +365,40 @@ fn answer(
     // The types of the keys are looked at before the options are.
     let sources = sources(&mut cx.db, &keys)?;
     let options = Options::parse(args, keys.len(), Place { is_weighed, stores: false })?;
-    let mut members = combine(&sources, &options, seed);
+    if sources.iter().map(|source| source.len()).sum::<usize>() > AT_ONCE_MAX {
+        let sources = sources.iter().map(|source| source.carry()).collect();
+        *cx.later = Some(Box::new(CombineJob { combine, sources, options, seed }));
+    } else {
+        list(reply, combine(&sources, &options, seed), &options);
+    }
+    Ok(Effect::None)
+}
+
+fn list(reply: &mut Reply, mut members: Members, options: &Options) {
     sort(&mut members);
     open_members(reply, members.len(), options.with_scores);
     for (member, score) in &members {
         reply_listed(reply, Element::Bytes(member), *score, options.with_scores);
     }
-    Ok(Effect::None)
+}
+
+/// Inputs of more members than this are combined outside the locks, from clones.
+const AT_ONCE_MAX: usize = 1000;
+
+/// An answer that is made of large inputs, as they were when their locks were held.
+struct CombineJob {
+    combine: Combine,
+    sources: Vec<Carried>,
+    options: Options,
+    seed: Seed,
+}
+
+impl Job for CombineJob {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        let sources: Vec<_> = self.sources.iter().map(Carried::source).collect();
+        list(reply, (self.combine)(&sources, &self.options, self.seed), &self.options);
+        JobStep::Done
+    }
 }
 
 /// A command that stores what it finds.
@@ -355,6 +412,8 @@ fn store(
     let target = args.key()?;
     let keys = keys(args)?;
     let limits = &cx.settings.limits;
+    // The journal is told the command as it was sent, and no clock.
+    keys.iter().for_each(|key| cx.db.purge_expired_elements(key));
     let sources = sources(&mut cx.db, &keys)?;
     let options = Options::parse(args, keys.len(), Place { is_weighed, stores: true })?;
     let members = combine(&sources, &options, limits.seed);

@@ -152,10 +152,7 @@ impl Check<'_> {
         if file.size()? == 0 {
             return Ok(Verdict::Empty);
         }
-        let begin = match self.preamble(path)? {
-            Some(begin) => begin,
-            None => return Ok(Verdict::Refused),
-        };
+        let Some(begin) = self.preamble(path)? else { return Ok(Verdict::Refused) };
         let read = self.read(&*file, begin, lines)?;
         if let (Some(later), Some(seconds)) = (read.later, self.options.timestamp) {
             return self.cut_time(&*file, name, later, seconds, last);

@@ -301,7 +301,7 @@ impl<'e> Replay<'e> {
                 while job.step(space, 0, &mut self.reply) == JobStep::More {}
             }
             End::Wait(waiting) => self.engine.abandon(&waiting),
-            End::Done | End::Paused | End::Feed(_) | End::Close => {}
+            End::Done | End::Again | End::Paused | End::Feed(_) | End::Close => {}
         }
         // Whatever held it back or closed it holds for nobody here.
         self.session.close_after_reply = false;

@@ -91,6 +91,8 @@ pub struct Status {
     pub written: AtomicU64,
     /// Since when a sync is under way, in monotonic microseconds; 0: none is.
     pub syncing_since: AtomicU64,
+    /// How long the last sync took.
+    pub sync_micros: AtomicU64,
     /// Failed writes and syncs.
     pub failures: AtomicU64,
     /// The last failure, for people.
@@ -619,6 +621,8 @@ impl Writer {
     }
 
     fn adopt_or_fail(&mut self, base: Part, size: u64, now: Moment) -> Result<(), Failure> {
+        // It may have failed before: what comes after the cut must not go to the old file.
+        self.switch_at_cut()?;
         // Up to the cut at least: until then the old file is the current one.
         while self.prepared.is_some() && self.take(now) {
             self.write(now)?;

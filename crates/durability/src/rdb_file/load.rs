@@ -111,6 +111,11 @@ pub enum Event {
     Keys(Batch),
     /// A key with a value that is too long for a batch: [`Frames::load_large`].
     Large,
+    /// How many keys there are in the database that was selected, if it is true.
+    Sizes {
+        db: u64,
+        keys: u64,
+    },
     Aux {
         name: Vec<u8>,
         value: Vec<u8>,
@@ -218,7 +223,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The next part of the file.
-    pub fn next(&mut self) -> Result<Event, LoadError> {
+    pub fn event(&mut self) -> Result<Event, LoadError> {
         let mut wanted = BATCH;
         loop {
             self.fill(wanted)?;
@@ -230,6 +235,7 @@ impl<'a> Frames<'a> {
                     match next {
                         Next::Aux { name, value } => return Ok(Event::Aux { name, value }),
                         Next::Function(source) => return Ok(Event::Function(source)),
+                        Next::Sizes { keys, .. } => return Ok(Event::Sizes { db: self.db, keys }),
                         _ => {}
                     }
                 }
@@ -257,7 +263,6 @@ impl<'a> Frames<'a> {
             let at = rest.len() - reader.rest().len();
             match item {
                 Ok(Next::Key { .. }) => whole.keys = whole.keys.saturating_add(1),
-                Ok(Next::Sizes { .. }) => {}
                 Ok(Next::Database(number)) => whole.db = number,
                 // What comes before is dealt with first.
                 Ok(_) | Err(_) if whole.size > 0 => return Ok(Found::Keys(whole)),
@@ -346,10 +351,11 @@ pub fn load(
     other: &mut dyn FnMut(&Event) -> Result<(), Error>,
 ) -> Result<(), LoadError> {
     loop {
-        let event = frames.next()?;
+        let event = frames.event()?;
         match &event {
             Event::Keys(batch) => batch.load(loader)?,
             Event::Large => frames.load_large(loader)?,
+            Event::Sizes { .. } => {}
             event => other(event).map_err(|error| frames.error(0, error))?,
         }
         if matches!(event, Event::End { .. }) {

@@ -1,3 +1,5 @@
+//! Files on a disk in memory: saved and loaded, cut and flipped; a disk that fails, tears and crashes.
+
 use super::{Event, FileSource, Frames, Head, Image, LoadError, Saving, load};
 use disk::{Disk as _, Fault, MemDisk};
 use keyspace::persist::{LoadCounts, LoadOptions, Loader};

@@ -14,14 +14,16 @@
 //! they read.
 
 mod feed;
+mod held;
 mod meanwhile;
 
-use crate::held::Held;
 use crate::scratch::{INPUT_BYTES, Scratch, State};
-use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting};
+use command::{ClientFlags, Job, JobStep, ReplyMode, Session, Sync, Waiting, Wanted};
 use durability::replica_feed::{Feed, Over};
-use engine::{End, Engine, Large, Level, Now};
+use engine::{End, Engine, Large, Now};
+use held::Held;
 use journal::Lsn;
+use journal::watermark::Registration;
 use resp::{Limits, Out, Progress, Reply, Stop};
 use runtime::clock;
 use std::io::{self, IoSlice};
@@ -93,6 +95,8 @@ pub(crate) struct Connection<S> {
     held: Option<Box<Held>>,
     /// What replies under way depend on.
     lsn: Lsn,
+    /// The last request waits for the disk.
+    registration: Option<Registration>,
     job: Option<Box<dyn Job>>,
     /// What the log sends; requests are served beside.
     feed: Option<Feed>,
@@ -122,6 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             pending: Out::default(),
             held: None,
             lsn: Lsn(0),
+            registration: None,
             job: None,
             feed: None,
             waiting: None,
@@ -257,7 +262,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers a client that has waited; while it waits on, takes in what it sends.
     fn wait(&mut self, cx: &mut Context<'_>, waiting: Arc<Waiting>) -> Poll<Result<(), Exit>> {
         if self.resume(cx, &waiting) {
+            self.registration = None;
             return Poll::Ready(Ok(()));
+        }
+        if let Wanted::Acks(acks) = waiting.wait.wanted {
+            self.wait_for_disk(cx, acks);
         }
         self.waiting = Some(waiting);
         Poll::Ready(match ready!(self.read_behind(cx)) {
@@ -283,7 +292,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply.out = Out::default(); // with the room that the replies took
             self.cut_off();
         }
-        self.depend_on_all();
+        if !matches!(waiting.wait.wanted, Wanted::Acks(_)) {
+            self.depend_on_all();
+        }
         self.send(cx, &mut reply.out, worker);
         self.publish_buffers();
         true
@@ -557,42 +568,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// What is to be sent may show anything that has happened.
-    fn depend_on_all(&mut self) {
-        let engine = &self.scratch.engine;
-        if engine.reply_gate.level() != Level::Memory {
-            self.lsn = self.lsn.max(engine.journal.tail());
-        }
-    }
-
-    /// Keeps `out` back, if it or what is before it must wait for the disk.
-    fn hold(&mut self, out: &mut Out) -> bool {
-        let lsn = std::mem::take(&mut self.lsn);
-        if self.held.is_none() && (lsn == Lsn(0) || self.scratch.engine.reply_gate.open(lsn)) {
-            return false;
-        }
-        self.held.get_or_insert_default().push(lsn, out, wall_ms());
-        true
-    }
-
-    /// Lets go of replies that need not wait any more; what has waited too long becomes errors.
-    #[cold]
-    fn release_held(&mut self, cx: &Context<'_>) {
-        let scratch = Rc::clone(&self.scratch);
-        let Some(held) = &mut self.held else { return };
-        let (engine, now_ms) = (&scratch.engine, wall_ms());
-        held.release(engine, cx, now_ms, &mut self.pending);
-        if !held.is_empty() {
-            let timeout_ms = engine.settings().durability_timeout_ms;
-            let reason = engine.condition.unconfirmed();
-            let protocol = self.session.wire();
-            held.give_up(timeout_ms, now_ms, &reason, protocol, &mut self.pending);
-        }
-        if held.is_empty() {
-            self.held = None;
-        }
-    }
-
     /// Whether `made` bytes of replies are too many for what the client leaves unread.
     fn exceeds_output(&self, engine: &Engine, made: usize) -> bool {
         let mut output = self.unsent().saturating_add(made) as u64;
@@ -759,6 +734,11 @@ impl Serving<'_> {
                 lsn = lsn.max(served.lsn);
                 let end = match served.end {
                     End::Done => None,
+                    End::Again => {
+                        used += self.requests.end_of(served.done);
+                        *progress = Progress::default();
+                        continue;
+                    }
                     End::Later(job) => Some(ServeEnd::Later(job)),
                     End::Wait(waiting) => Some(ServeEnd::Wait(waiting)),
                     End::Paused => Some(ServeEnd::Paused),
@@ -837,7 +817,7 @@ impl Serving<'_> {
         input.extend_from_slice(&behind[bytes - end..]);
         let end = match served.end {
             End::Done if input.is_empty() => ServeEnd::Need,
-            End::Done => ServeEnd::Turn,
+            End::Done | End::Again => ServeEnd::Turn,
             End::Later(job) => ServeEnd::Later(job),
             End::Wait(waiting) => ServeEnd::Wait(waiting),
             End::Paused => ServeEnd::Paused,

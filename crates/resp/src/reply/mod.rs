@@ -95,15 +95,27 @@ impl Reply {
         write_bulk(&mut self.out.bytes, bytes);
     }
 
-    /// A string that stands in two parts.
+    /// A string of `len` bytes, with which `from` begins. What follows it may be read: so short ones
+    /// are copied without a call.
+    // PERF: `LRANGE_100 P8` and `HGETALL P16` of `side_by_side.py`.
     #[inline]
-    pub fn bulk_joined(&mut self, start: &[u8], rest: &[u8]) {
+    pub fn bulk_from(&mut self, from: &[u8], len: usize) {
         let bytes = &mut self.out.bytes;
-        let len = start.len() + rest.len();
-        bytes.reserve(len.saturating_add(24));
+        bytes.reserve(len.max(AT_ONCE).saturating_add(24));
         write_header(bytes, b'$', len as u64);
-        bytes.extend_from_slice(start);
-        bytes.extend_from_slice(rest);
+        extend_from(bytes, from, len);
+        bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// As [`Reply::bulk_from`], in two parts.
+    #[inline]
+    pub fn bulk_joined(&mut self, from: [&[u8]; 2], lens: [usize; 2]) {
+        let bytes = &mut self.out.bytes;
+        let len = lens[0] + lens[1];
+        bytes.reserve(len.saturating_add(AT_ONCE + 24));
+        write_header(bytes, b'$', len as u64);
+        extend_from(bytes, from[0], lens[0]);
+        extend_from(bytes, from[1], lens[1]);
         bytes.extend_from_slice(b"\r\n");
     }
 
@@ -466,6 +478,22 @@ fn write_long_header(bytes: &mut Vec<u8>, marker: u8, number: u64) {
     bytes.push(marker);
     stdx::num::write_u64(bytes, number);
     bytes.extend_from_slice(b"\r\n");
+}
+
+/// What [`extend_from`] copies at once.
+const AT_ONCE: usize = 32;
+
+/// Appends the first `len` bytes of `from`.
+#[inline]
+fn extend_from(bytes: &mut Vec<u8>, from: &[u8], len: usize) {
+    match from.first_chunk::<AT_ONCE>() {
+        Some(chunk) if len <= AT_ONCE => {
+            let end = bytes.len() + len;
+            bytes.extend_from_slice(chunk);
+            bytes.truncate(end);
+        }
+        _ => bytes.extend_from_slice(&from[..len]),
+    }
 }
 
 /// Appends a string of bytes with its header.

@@ -32,6 +32,11 @@ fn words_that_are_the_same_in_both_versions() {
     same(|reply| reply.bulk(b""), b"$0\r\n\r\n");
     same(|reply| reply.bulk(b"Hello World"), b"$11\r\nHello World\r\n");
     same(|reply| reply.bulk_or_null(Some(b"a\r\n")), b"$3\r\na\r\n\r\n");
+    for rest in [&b""[..], &[b'.'; 40]] {
+        let (hello, world) = ([&b"Hello"[..], rest].concat(), [&b"World"[..], rest].concat());
+        same(|reply| reply.bulk_from(&hello, 5), b"$5\r\nHello\r\n");
+        same(|reply| reply.bulk_joined([&hello, &world], [4, 5]), b"$9\r\nHellWorld\r\n");
+    }
     same(|reply| reply.array(3), b"*3\r\n");
     same(|reply| reply.array(0), b"*0\r\n");
     same(|reply| reply.count(1234), b":1234\r\n");

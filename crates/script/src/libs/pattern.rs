@@ -19,13 +19,19 @@ enum Capture {
     Position(usize),
 }
 
-/// A match: where, and what was captured.
+/// A match: where, and what was captured. Also the room for it, which one search after another uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Captures {
     pub(crate) start: usize,
     pub(crate) end: usize,
     count: usize,
     captures: [Capture; CAPTURES_MAX],
+}
+
+impl Captures {
+    pub(crate) fn new() -> Self {
+        Self { start: 0, end: 0, count: 0, captures: [Capture::Position(0); CAPTURES_MAX] }
+    }
 }
 
 /// A pattern and what it is looked for in.
@@ -60,40 +66,36 @@ impl<'a> Matcher<'a> {
         self.anchored
     }
 
-    /// The first match from `at` on.
+    /// Finds the first match from `at` on.
     pub(crate) fn find(
         &self,
         frame: &mut Frame<'_>,
         at: usize,
-    ) -> Result<Option<Captures>, Raised> {
+        found: &mut Captures,
+    ) -> Result<bool, Raised> {
         for at in at..=self.subject.len() {
-            let found = self.match_at(frame, at)?;
-            if found.is_some() || self.anchored {
-                return Ok(found);
+            let matched = self.match_at(frame, at, found)?;
+            if matched || self.anchored {
+                return Ok(matched);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
-    /// The match at `at`.
+    /// Matches at `at`.
     pub(crate) fn match_at(
         &self,
         frame: &mut Frame<'_>,
         at: usize,
-    ) -> Result<Option<Captures>, Raised> {
-        let mut run = Run {
-            frame,
-            subject: self.subject,
-            pattern: self.pattern,
-            count: 0,
-            captures: [Capture::Open(0); CAPTURES_MAX],
-            steps: 0,
-            depth: 0,
-        };
+        found: &mut Captures,
+    ) -> Result<bool, Raised> {
+        let Self { subject, pattern, .. } = *self;
+        (found.start, found.count) = (at, 0);
+        let mut run = Run { frame, subject, pattern, found, steps: 1, depth: 0 };
         let end = run.matches(at, 0)?;
-        let (count, captures, steps) = (run.count, run.captures, run.steps);
-        frame.charge(steps + 1)?;
-        Ok(end.map(|end| Captures { start: at, end, count, captures }))
+        run.frame.charge(run.steps)?;
+        found.end = end.unwrap_or(at);
+        Ok(end.is_some())
     }
 
     /// Pushes capture `number` (from 0 on), the whole match if there are no captures.
@@ -165,8 +167,7 @@ struct Run<'r, 'f, 'a> {
     frame: &'r mut Frame<'f>,
     subject: &'a [u8],
     pattern: &'a [u8],
-    count: usize,
-    captures: [Capture; CAPTURES_MAX],
+    found: &'r mut Captures,
     steps: usize,
     depth: usize,
 }
@@ -254,29 +255,30 @@ impl Run<'_, '_, '_> {
     }
 
     fn open(&mut self, at: usize, item: usize, capture: Capture) -> Matched {
-        let Some(place) = self.captures.get_mut(self.count) else {
+        let Some(place) = self.found.captures.get_mut(self.found.count) else {
             return self.fail("too many captures");
         };
         *place = capture;
-        self.count += 1;
+        self.found.count += 1;
         let matched = self.nested(at, item)?;
         if matched.is_none() {
-            self.count -= 1;
+            self.found.count -= 1;
         }
         Ok(matched)
     }
 
     fn close(&mut self, at: usize, item: usize) -> Matched {
-        let open =
-            self.captures[..self.count].iter().rposition(|one| matches!(one, Capture::Open(_)));
+        let open = self.found.captures[..self.found.count]
+            .iter()
+            .rposition(|one| matches!(one, Capture::Open(_)));
         let Some(open) = open else { return self.fail("invalid pattern capture") };
-        let before = self.captures[open];
+        let before = self.found.captures[open];
         if let Capture::Open(start) = before {
-            self.captures[open] = Capture::Closed(start, at);
+            self.found.captures[open] = Capture::Closed(start, at);
         }
         let matched = self.nested(at, item)?;
         if matched.is_none() {
-            self.captures[open] = before;
+            self.found.captures[open] = before;
         }
         Ok(matched)
     }
@@ -354,7 +356,8 @@ impl Run<'_, '_, '_> {
     /// `%1`.
     fn back_reference(&mut self, at: usize, digit: u8) -> Matched {
         let number = usize::from(digit).checked_sub(usize::from(b'1'));
-        let capture = number.and_then(|number| self.captures[..self.count].get(number)).copied();
+        let capture =
+            number.and_then(|number| self.found.captures[..self.found.count].get(number)).copied();
         match capture {
             Some(Capture::Closed(start, end)) => {
                 let text = &self.subject[start..end];

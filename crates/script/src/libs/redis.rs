@@ -75,6 +75,8 @@ fn number_text(value: f64) -> Vec<u8> {
     let mut text = Vec::new();
     if value.fract() == 0.0 && value.abs() <= LIMIT {
         stdx::num::write_i64(&mut text, value as i64);
+    } else if value.is_nan() && value.is_sign_negative() {
+        text.extend_from_slice(b"-nan");
     } else {
         stdx::num::write_f64(&mut text, value);
     }

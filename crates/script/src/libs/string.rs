@@ -123,7 +123,7 @@ fn find(frame: &mut Frame<'_>) -> Results {
     let (text, wanted, start) = find_arguments(frame)?;
     if frame.truth(4) || pattern::is_plain(wanted) {
         frame.charge(text.len() / 64)?;
-        let Some(at) = memchr::memmem::find(&text[start..], wanted) else {
+        let Some(at) = find_plain(&text[start..], wanted) else {
             frame.push_nil();
             return Ok(1);
         };
@@ -132,26 +132,37 @@ fn find(frame: &mut Frame<'_>) -> Results {
         return Ok(2);
     }
     let matcher = Matcher::new(text, wanted);
-    let Some(found) = matcher.find(frame, start)? else {
+    let mut found = Captures::new();
+    if !matcher.find(frame, start, &mut found)? {
         frame.push_nil();
         return Ok(1);
-    };
+    }
     frame.push_number((found.start + 1) as f64);
     frame.push_number(found.end as f64);
     let captures = matcher.push_some(frame, &found, false)?;
     Ok(2 + usize::try_from(captures).unwrap_or(0))
 }
 
+/// Short texts are searched byte by byte: preparing a search that is never quadratic takes longer.
+fn find_plain(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    const SHORT: usize = 64;
+    match wanted.first() {
+        Some(&first) if text.len() <= SHORT => {
+            memchr::memchr_iter(first, text).find(|&at| text[at..].starts_with(wanted))
+        }
+        _ => memchr::memmem::find(text, wanted),
+    }
+}
+
 fn r#match(frame: &mut Frame<'_>) -> Results {
     let (text, wanted, start) = find_arguments(frame)?;
     let matcher = Matcher::new(text, wanted);
-    match matcher.find(frame, start)? {
-        Some(found) => push_captures(frame, &matcher, &found),
-        None => {
-            frame.push_nil();
-            Ok(1)
-        }
+    let mut found = Captures::new();
+    if matcher.find(frame, start, &mut found)? {
+        return push_captures(frame, &matcher, &found);
     }
+    frame.push_nil();
+    Ok(1)
 }
 
 fn push_captures(frame: &mut Frame<'_>, matcher: &Matcher<'_>, found: &Captures) -> Results {
@@ -181,7 +192,10 @@ fn gmatch_next(frame: &mut Frame<'_>) -> Results {
     let pattern = frame.text(pattern_at).unwrap_or_default();
     let start = frame.to_number(start_at).map_or(0, to_integer);
     let matcher = Matcher::unanchored(text, pattern);
-    let Some(found) = matcher.find(frame, as_index(start))? else { return Ok(0) };
+    let mut found = Captures::new();
+    if !matcher.find(frame, as_index(start), &mut found)? {
+        return Ok(0);
+    }
     let next = if found.end == found.start { found.end + 1 } else { found.end };
     frame.push_number(next as f64);
     frame.replace(start_at);
@@ -227,22 +241,23 @@ fn gsub_text(
     let text = matcher.subject();
     let mut out = Vec::with_capacity(text.len());
     let (mut at, mut count) = (0, 0);
+    let mut found = Captures::new();
     while count < max {
-        let found = matcher.match_at(frame, at)?;
-        if let Some(found) = &found {
+        let matched = matcher.match_at(frame, at, &mut found)?;
+        if matched {
             count += 1;
             let before = out.len();
-            append_replacement(frame, &mut out, matcher, found, by)?;
+            append_replacement(frame, &mut out, matcher, &found, by)?;
             frame.charge((out.len() - before) / 16)?;
             frame.reserve(out.len())?;
         }
-        match (found.filter(|found| found.end > at), text.get(at)) {
-            (Some(found), _) => at = found.end,
-            (None, Some(&byte)) => {
+        match text.get(at) {
+            _ if matched && found.end > at => at = found.end,
+            Some(&byte) => {
                 out.push(byte);
                 at += 1;
             }
-            (None, None) => break,
+            None => break,
         }
         if matcher.is_anchored() {
             break;
@@ -350,7 +365,12 @@ impl<'a> Directive<'a> {
     }
 
     fn write(&self, frame: &mut Frame<'_>, out: &mut Vec<u8>, number: i32) -> Result<(), Raised> {
+        let is_plain = self.flags.is_empty() && self.width.is_empty() && self.precision.is_none();
         let (length, printed) = match self.conversion {
+            b'd' if is_plain => {
+                stdx::num::write_i64(out, to_integer(frame.arg_number(number)?));
+                return Ok(());
+            }
             b'c' => ("", Printed::Int(to_c_int(frame.arg_number(number)?))),
             b'd' | b'i' => ("l", Printed::Long(to_integer(frame.arg_number(number)?))),
             b'o' | b'u' | b'x' | b'X' => {
@@ -366,9 +386,9 @@ impl<'a> Directive<'a> {
                 return Ok(());
             }
             other => {
-                let shown = String::from_utf8_lossy(&[other]).into_owned();
-                let text = format!("invalid option '%{shown}' to 'format'");
-                return Err(frame.raise(text.trim_end_matches('\0')));
+                let shown = if other == 0 { Vec::new() } else { vec![other] };
+                let text = [b"invalid option '%", &shown[..], b"' to 'format'"].concat();
+                return Err(frame.raise(text));
             }
         };
         let start = out.len();

@@ -117,6 +117,8 @@ fn trim_zeros(digits: &[u8]) -> &[u8] {
 
 fn pack(frame: &mut Frame<'_>) -> Results {
     let mut format = Format::new(frame.arg_text(1)?);
+    // A missing argument is nil in what errors say.
+    frame.push_nil();
     let mut out = Vec::new();
     let mut number = 2;
     while let Some(item) = format.next(frame)? {

@@ -17,7 +17,7 @@ pub(super) unsafe extern "C-unwind" fn enter(state: *mut lua_State) -> c_int {
     // SAFETY: it was made of a native by `push_native`, and scripts can neither see nor make one.
     let function = unsafe { std::mem::transmute::<*mut c_void, Native>(pointer) };
     // SAFETY: this frame owns nothing.
-    let results = unsafe { natively(state, |frame| function(frame)) };
+    let results = unsafe { natively(state, function) };
     c_int::try_from(results).unwrap_or(0)
 }
 
@@ -81,7 +81,7 @@ pub(super) fn set_hook(state: *mut lua_State, pace: c_int) {
 /// Where the error was raised by a native, the place is its caller's.
 pub(super) fn on_error(frame: &mut Frame<'_>) -> Result<usize, Raised> {
     let mut place = frame.place(1, c"Sl");
-    if place.as_ref().is_some_and(|place| is_native(place)) {
+    if place.as_ref().is_some_and(is_native) {
         place = frame.place(2, c"Sl");
     }
     if frame.kind(1) != Kind::Table || frame.is_protected(1) {
@@ -129,9 +129,13 @@ pub(super) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
         let core = core_of(state);
         let count = lua::lua_gettop(state);
         if count == 0 {
-            natively(state, |frame| -> Result<(), _> {
-                Err(frame.bad_argument(1, "value expected"))
+            // Where Redis has a placeholder, there is nothing to call.
+            lua::lua_pushboolean(state, 0);
+            natively(state, |frame| {
+                frame.push("attempt to call a boolean value");
+                Ok(())
             });
+            return 2;
         }
         let scratch = core.scratch_len();
         lua::lua_pushboolean(state, 1);
@@ -143,9 +147,9 @@ pub(super) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
         lua::lua_remove(state, 1);
         natively(state, |frame| {
             if frame.kind(-1) == Kind::Table {
-                match frame.raw_field(-1, "err") {
-                    Kind::String | Kind::Number => frame.replace(-2),
-                    _ => frame.pop(1),
+                // What is no text stays behind the table, as one more result.
+                if matches!(frame.raw_field(-1, "err"), Kind::String | Kind::Number) {
+                    frame.replace(-2);
                 }
             }
             frame.push_bool(false);

@@ -268,17 +268,18 @@ pub(super) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
     // SAFETY: no frame here owns anything. What is kept from one callback to the next are positions in
     // the arguments, which stay on the stack, and the number of a buffer.
     unsafe {
-        let replacement = natively(state, |frame| string::gsub_begin(frame));
+        let replacement = natively(state, string::gsub_begin);
         let Replacement::Callback { max } = replacement else { return 2 };
         let core = core_of(state);
         let buffer = core.scratch_push();
         let (mut at, mut count) = (0, 0);
         let mut done = max <= 0;
+        let mut found = Captures::new();
         while !done {
-            let step = natively(state, |frame| gsub_step(frame, buffer, at));
+            let step = natively(state, |frame| gsub_step(frame, buffer, at, &mut found));
             at = step.next;
             done = step.last;
-            if let Some(captures) = step.found {
+            if step.matched {
                 count += 1;
                 done = done || count >= max;
                 let is_function = lua::lua_type(state, 3) == lua::LUA_TFUNCTION;
@@ -286,9 +287,9 @@ pub(super) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
                     let matcher = matcher_of(frame);
                     if is_function {
                         frame.push_copy(3);
-                        matcher.push_captures(frame, &captures)
+                        matcher.push_captures(frame, &found)
                     } else {
-                        matcher.push_capture(frame, &captures, 0).map(|()| 1)
+                        matcher.push_capture(frame, &found, 0).map(|()| 1)
                     }
                 });
                 if is_function {
@@ -296,7 +297,7 @@ pub(super) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
                 } else {
                     lua::lua_gettable(state, 3);
                 }
-                natively(state, |frame| gsub_append(frame, buffer, &captures));
+                natively(state, |frame| gsub_append(frame, buffer, &found));
             }
             if let Some(byte) = step.skipped {
                 core.with_scratch(buffer, |buffer| buffer.push(byte));
@@ -318,10 +319,10 @@ pub(super) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
     }
 }
 
-/// One step of `gsub`: what was found at a position, and where to go on.
+/// One step of `gsub`: whether something was found at a position, and where to go on.
 #[derive(Clone, Copy)]
 struct Step {
-    found: Option<Captures>,
+    matched: bool,
     /// The byte between this position and the next that is no part of a match.
     skipped: Option<u8>,
     next: usize,
@@ -335,23 +336,27 @@ fn matcher_of<'a>(frame: &mut Frame<'a>) -> Matcher<'a> {
 }
 
 /// Looks for a match from `at` on, and appends what is before it to the buffer.
-fn gsub_step(frame: &mut Frame<'_>, buffer: usize, mut at: usize) -> Result<Step, Raised> {
+fn gsub_step(
+    frame: &mut Frame<'_>,
+    buffer: usize,
+    mut at: usize,
+    found: &mut Captures,
+) -> Result<Step, Raised> {
     let matcher = matcher_of(frame);
     let core = frame.core;
     core.with_scratch(buffer, |buffer| {
         loop {
-            let found = matcher.match_at(frame, at)?;
-            let end = found.as_ref().map(|captures| captures.end);
-            let mut step = Step { found, skipped: None, next: at, last: matcher.is_anchored() };
-            if let Some(end) = end.filter(|&end| end > at) {
-                step.next = end;
+            let matched = matcher.match_at(frame, at, found)?;
+            let mut step = Step { matched, skipped: None, next: at, last: matcher.is_anchored() };
+            if matched && found.end > at {
+                step.next = found.end;
             } else if let Some(&byte) = matcher.subject().get(at) {
                 step.skipped = Some(byte);
                 step.next = at + 1;
             } else {
                 step.last = true;
             }
-            if step.found.is_some() || step.last {
+            if matched || step.last {
                 return Ok(step);
             }
             buffer.extend(step.skipped);

@@ -193,13 +193,9 @@ impl<'a> Frame<'a> {
     /// The value as a number, if it is one or a string that reads as one.
     #[inline]
     pub(crate) fn to_number(&self, index: i32) -> Option<f64> {
-        match self.kind(index) {
-            Kind::Number => Some(on!(self, lua_tonumber, index)),
-            Kind::String if on!(self, lua_isnumber, index) != 0 => {
-                Some(on!(self, lua_tonumber, index))
-            }
-            _ => None,
-        }
+        // Lua makes zero of what is no number.
+        let value = on!(self, lua_tonumber, index);
+        (value != 0.0 || on!(self, lua_isnumber, index) != 0).then_some(value)
     }
 
     /// The value if it is a number (a string is none).
@@ -211,24 +207,21 @@ impl<'a> Frame<'a> {
     /// The value if it is a string (a number is none).
     #[inline]
     pub(crate) fn string(&self, index: i32) -> Option<&'a [u8]> {
-        if self.kind(index) == Kind::String { Some(self.slice(index)) } else { None }
+        if self.kind(index) == Kind::String { self.slice(index) } else { None }
     }
 
     /// The value if it is a string or a number, which becomes a string in its place.
     #[inline]
     pub(crate) fn text(&mut self, index: i32) -> Option<&'a [u8]> {
-        match self.kind(index) {
-            Kind::String | Kind::Number => Some(self.slice(index)),
-            _ => None,
-        }
+        self.slice(index)
     }
 
     #[inline]
-    fn slice(&self, index: i32) -> &'a [u8] {
+    fn slice(&self, index: i32) -> Option<&'a [u8]> {
         let mut len = 0;
         let start = on!(self, lua_tolstring, index, &raw mut len);
         // SAFETY: Lua's strings do not move, and this one stays on the stack.
-        unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) }
+        (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) })
     }
 
     /// The address of a table, function, thread or pointer.

@@ -22,7 +22,7 @@ use keyspace::{Snapshot, SnapshotOptions};
 use parking_lot::{Condvar, Mutex};
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
@@ -40,6 +40,10 @@ pub(crate) struct Log {
     begun: Condvar,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds before each write.
     pub write_delay: AtomicU64,
+    /// How many waited for the last syncs, under `always`.
+    group: AtomicUsize,
+    /// A sync under `everysec` takes so long that replies wait for it.
+    stalled: AtomicBool,
     /// Syncs that took so long that clients were held up.
     pub delayed: AtomicU64,
 }
@@ -221,6 +225,9 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
     const SOON_MICROS: u64 = 2_000;
     let log = &server.persistence.log;
     delay(log.write_delay.load(Ordering::Relaxed));
+    if server.engine.reply_gate.level() == Level::Fsync {
+        gather(server);
+    }
     let mut guard = log.writer.lock();
     let writer = guard.as_mut()?;
     match writer.step(moment()) {
@@ -228,6 +235,26 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
         Next::Soon => Some(SOON_MICROS),
         Next::Later(micros) if writer.sleep(waker) => micros,
         Next::Later(_) => Some(0),
+    }
+}
+
+/// Under `always`: whom the last sync let go writes again soon, and who has to wait for the next sync
+/// anyway is better served by this one. Waits for as many as there were, for a part of a sync's time.
+fn gather(server: &Server) {
+    const PAUSE: Duration = Duration::from_micros(20);
+    const MICROS_MAX: u64 = 1000;
+    let (log, durable) = (&server.persistence.log, &server.engine.reply_gate.durable);
+    let last = log.group.load(Ordering::Relaxed);
+    let sync_micros = log.status.sync_micros.load(Ordering::Relaxed);
+    let until = clock::monotonic().0 + (sync_micros / 2).min(MICROS_MAX);
+    let mut waiters = durable.waiters();
+    while last > 1 && waiters > 0 && waiters < last && clock::monotonic().0 < until {
+        std::thread::park_timeout(PAUSE);
+        waiters = durable.waiters();
+    }
+    if waiters > 0 {
+        // Who is gone is forgotten slowly, and who comes is counted at once.
+        log.group.store(waiters.max(last - last.div_ceil(8)), Ordering::Relaxed);
     }
 }
 
@@ -597,9 +624,29 @@ pub(super) fn flush(server: &Server) -> Result<(), String> {
     }
 }
 
+/// Looked at by the cron: under `everysec`, clients must not run ahead of a disk that hangs. Replies wait
+/// from two seconds on.
+fn watch_disk(server: &Server) {
+    const PATIENCE_MICROS: u64 = 2_000_000;
+    let log = &server.persistence.log;
+    let gate = &server.engine.reply_gate;
+    let since = log.status.syncing_since.load(Ordering::Acquire);
+    let hangs = since > 0 && clock::monotonic().0.saturating_sub(since) > PATIENCE_MICROS;
+    if hangs && gate.level() == Level::Memory && !log.stalled.swap(true, Ordering::Relaxed) {
+        log.delayed.fetch_add(1, Ordering::Relaxed);
+        log_notice!(
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Replies to writes wait for it."
+        );
+        gate.set_level(Level::Fsync);
+    } else if !hangs && log.stalled.swap(false, Ordering::Relaxed) {
+        set_gate(server, is_always(&server.config.lock()) && log.is_on());
+    }
+}
+
 /// Looked at by the cron: whether the file has grown so much that it should be rewritten.
 pub(crate) fn tick(server: &Server) {
     let log = &server.persistence.log;
+    watch_disk(server);
     if !log.is_on() {
         if log.rewriting.lock().wanted {
             log.kick();

@@ -31,7 +31,7 @@ pub(super) fn load(server: &Server) -> Result<(), String> {
     let started = clock::monotonic().0;
     let how = Load { expire: !server.engine.settings().import_mode, replace: false };
     match load_file(server, &path, how) {
-        Ok(None) => return Ok(()),
+        Ok(None) => Ok(()),
         Ok(Some(counts)) => {
             let micros = clock::monotonic().0.saturating_sub(started);
             report(counts, micros);
@@ -72,6 +72,7 @@ pub(crate) fn reload(
         Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
         drop(held);
         server.engine.space.dispose(&mut record.garbage);
+        super::functions::empty(server);
     }
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
     let loaded = load_file(server, &snapshot_path(server), how);
@@ -219,8 +220,9 @@ impl ReadingThread<'_> {
         give: impl Fn(Batch) -> Result<(), TrySendError<Batch>>,
     ) -> Result<(), LoadError> {
         loop {
-            let event = frames.next()?;
-            self.server.persistence.loading.loaded_bytes.store(frames.offset(), Ordering::Relaxed);
+            let event = frames.event()?;
+            let loading = &self.server.persistence.loading;
+            loading.loaded_bytes.store(frames.offset(), Ordering::Relaxed);
             if self.failed.lock().is_some() {
                 return Ok(());
             }
@@ -235,6 +237,12 @@ impl ReadingThread<'_> {
                     }
                 }
                 Event::Large => frames.load_large(loader)?,
+                Event::Sizes { db, keys } => {
+                    // No key is shorter; what a file merely says is no reason to take memory.
+                    const KEY_BYTES_MIN: u64 = 3;
+                    let size_bytes = loading.total_bytes.load(Ordering::Relaxed);
+                    loader.expect(db, keys.min(size_bytes / KEY_BYTES_MIN));
+                }
                 Event::Aux { name, value } => self.tell(&name, &value),
                 Event::Function(source) => super::functions::load(self.server, &source)
                     .map_err(|error| LoadError { offset: frames.offset(), error })?,

@@ -174,11 +174,7 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Com
 /// Writes the file, and puts it in its place.
 fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
     let (path, temp) = (snapshot_path(server), temp_path());
-    let (incremental, delay) = {
-        let config = server.config.lock();
-        let delay = Delay(config.int(id("rdb-key-save-delay")));
-        (config.yes(id("rdb-save-incremental-fsync")), delay)
-    };
+    let incremental = server.config.lock().yes(id("rdb-save-incremental-fsync"));
     let failed = |what: &'static str| {
         let path = path.display().to_string();
         move |error: std::io::Error| Failure::Io(format!("{what} {path}: {error}"))
@@ -187,7 +183,7 @@ fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
     let mut saving = Saving::begin(&RealDisk, &path, &temp, image, incremental)
         .map_err(failed("Failed opening the temp RDB file for"))?;
     signal::set_temporary_file(Some(&temp));
-    let written = fill(server, begun, &mut saving, delay);
+    let written = fill(server, begun, &mut saving);
     let outcome = written.map_err(|error| match error {
         Some(error) => failed("Write error saving DB on disk:")(error),
         None => Failure::Cancelled,
@@ -204,9 +200,9 @@ fn fill(
     server: &Server,
     begun: &mut Begun,
     saving: &mut Saving<'_>,
-    delay: Delay,
 ) -> Result<(), Option<std::io::Error>> {
     let (snapshot, cancelled) = (&mut begun.snapshot, &begun.cancelled);
+    let delay = Delay::of(server);
     let mut done = 0;
     loop {
         let mut read = |out: &mut Vec<u8>, bytes_max: usize| {
@@ -364,27 +360,28 @@ pub(super) fn wait_until_idle(server: &Server) {
 
 /// `rdb-key-save-delay`: a pause after each key, for tests that look at a save under way.
 #[derive(Clone, Copy)]
-pub(super) struct Delay(i64);
+pub(super) struct Delay<'a>(&'a Server);
 
-impl Delay {
-    pub(super) fn of(server: &Server) -> Self {
-        Self(server.int(id("rdb-key-save-delay")))
+impl<'a> Delay<'a> {
+    pub(super) fn of(server: &'a Server) -> Self {
+        Self(server)
     }
 
     fn is_some(self) -> bool {
-        self.0 != 0
+        self.0.int(id("rdb-key-save-delay")) != 0
     }
 
-    /// Waits as long as so many keys ask for, if nobody cancels.
+    /// Waits as long as so many keys ask for, if nobody cancels, and the parameter stays.
     #[expect(clippy::disallowed_methods, reason = "the parameter asks for it")]
     pub(super) fn wait(self, keys: u64, cancelled: &AtomicBool) {
         const SLICE_MICROS: u64 = 10_000;
-        let mut left = match u64::try_from(self.0) {
+        let each = self.0.int(id("rdb-key-save-delay"));
+        let mut left = match u64::try_from(each) {
             Ok(each) => keys.saturating_mul(each),
             // Below 0: a microsecond for so many keys.
-            Err(_) => keys / self.0.unsigned_abs(),
+            Err(_) => keys / each.unsigned_abs(),
         };
-        while left > 0 && !cancelled.load(Ordering::Relaxed) {
+        while left > 0 && self.is_some() && !cancelled.load(Ordering::Relaxed) {
             let slice = left.min(SLICE_MICROS);
             std::thread::sleep(Duration::from_micros(slice));
             left -= slice;

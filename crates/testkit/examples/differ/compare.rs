@@ -104,8 +104,8 @@ const MEANT: &[Meant] = &[
     Meant {
         peer: Some(Peer::Redis),
         row: "xinfo|groups",
-        ours: "1) 1) \"name\"",
-        theirs: "1) 1) \"name\"",
+        ours: "1)  1) \"name\"",
+        theirs: "1)  1) \"name\"",
         reason: "how far a group lags that has read more than there is is told as Valkey does",
     },
     Meant {

@@ -68,7 +68,7 @@ impl History {
     }
 
     /// The last position at which the data were these.
-    fn find(&self, data: &Snapshot) -> Option<Lsn> {
+    pub(crate) fn found(&self, data: &Snapshot) -> Option<Lsn> {
         self.states.iter().rev().find(|(_, state)| state == data).map(|(lsn, _)| *lsn)
     }
 
@@ -115,7 +115,7 @@ fn policy(setup: Setup) -> Policy {
     }
 }
 
-fn node() -> Node {
+pub(crate) fn node() -> Node {
     Node::new(Options { databases: 2, journal: false, ..Options::default() })
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn data_of(node: &Node) -> Snapshot {
     data
 }
 
-fn load_base(node: &Node, disk: &dyn Disk, path: &Path) -> Result<u64, String> {
+pub(crate) fn load_base(node: &Node, disk: &dyn Disk, path: &Path) -> Result<u64, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let (mut source, _) = FileSource::open(disk, path).map_err(|error| text(&error))?;
     let mut frames =
@@ -362,10 +362,9 @@ pub(crate) fn fingerprint(disk: &MemDisk) -> Vec<(String, Vec<u8>)> {
 /// States of the disk after the power has gone, and after the process was killed: all of them, up to
 /// `images_max`, and some drawn at random beyond.
 pub(crate) fn images(disk: &MemDisk, images_max: u64, mut visit: impl FnMut(MemDisk, bool)) {
-    const DRAWN: u64 = 64;
     visit(disk.kill(), true);
     if !disk.every_crash(images_max, |image| visit(image, false)) {
-        (0..DRAWN).for_each(|seed| visit(disk.crash(seed), false));
+        (0..images_max.min(16)).for_each(|seed| visit(disk.crash(seed), false));
     }
 }
 
@@ -383,6 +382,10 @@ pub(crate) fn enumerate(
     let mut known: Map<Vec<(String, Vec<u8>)>, Lsn> = Map::with_hasher(Seed::new(1, 2));
     for point in 1.. {
         let disk = MemDisk::new();
+        if setup.fsync != Fsync::Always {
+            // Stale sectors are told from lost ones by seals alone, and there is not always one.
+            disk.set_zeroes();
+        }
         disk.inject(point, Fault::PowerOff);
         let before = crashed_run(&disk, setup, script);
         if !disk.fired() {
@@ -448,7 +451,7 @@ fn recovered(
         |what: &str| -> ! { panic!("power off at operation {point}: {what}\n{}", show(contents)) };
     let machine = Machine::start(image, setup).unwrap_or_else(|error| fail(&error));
     let data = data_of(&machine.node);
-    let Some(lsn) = whole.find(&data) else {
+    let Some(lsn) = whole.found(&data) else {
         fail(&format!("the data were never like that:\n{}", nearest(whole, &data)))
     };
     drop(machine);
@@ -504,17 +507,23 @@ pub(crate) fn under_faults(setup: Setup, script: &[Step], fault: Fault, images_m
                 assert_ne!(machine.status.error(), "", "{fault:?} at operation {point}");
             }
         }
-        let fired = disk.fired();
-        assert!(
-            machine.recovers(),
-            "{fault:?} at operation {point}: it does not recover, {failing:?}"
-        );
-        machine.run(Step::Do("SET at end")).expect("the disk works again");
-        machine.run(Step::Wait(2000)).expect("the disk works again");
+        // The fault may strike in what follows, too, but only once.
+        for _ in 0..3 {
+            assert!(machine.recovers(), "{fault:?} at operation {point}: it does not recover");
+            drop(machine.run(Step::Do("SET at end")));
+            drop(machine.run(Step::Wait(2000)));
+            let tail = machine.node.engine.journal.tail();
+            if machine.status.state() == State::Good && machine.promised() == tail {
+                break;
+            }
+        }
         let tail = machine.node.engine.journal.tail();
         if setup.fsync != Fsync::No {
-            assert_eq!(machine.promised(), tail, "{fault:?} at operation {point}");
+            let (state, error) = (machine.status.state(), machine.status.error());
+            let at = format!("{fault:?} at operation {point}: {state:?} {error} {failing:?}");
+            assert_eq!(machine.promised(), tail, "{at}");
         }
+        let fired = disk.fired();
         let promised = machine.promised();
         images(&disk, images_max, |image, killed| {
             tally.images += 1;

@@ -113,6 +113,14 @@ impl<'a> HashView<'a> {
         }
     }
 
+    /// Names and values in turn, if they are all that there is in one block.
+    pub fn pairs(self) -> Option<lean::Iter<'a>> {
+        match self.0 {
+            Shape::Packed(view, false) => Some(view.iter()),
+            Shape::Packed(_, true) | Shape::Large(_) => None,
+        }
+    }
+
     pub(super) fn is_packed(self) -> bool {
         matches!(self.0, Shape::Packed(..))
     }

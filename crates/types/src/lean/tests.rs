@@ -1,7 +1,7 @@
 //! Lean blocks against a vector of texts.
 
 use super::*;
-use crate::listpack::{self, Digits};
+use crate::listpack::{self, Digits, Raw};
 use stdx::Rng;
 
 fn texts(view: View<'_>) -> Vec<Vec<u8>> {
@@ -49,6 +49,15 @@ fn integers_and_lengths_at_their_bounds_survive() {
             let at = block.view().find(word, 0).unwrap();
             assert!(block.view().get(at).eq_bytes(word));
             assert_eq!(block.view().get(at).text(&mut Digits::default()), word);
+        }
+        let mut raw = block.view().iter();
+        for word in block.view().iter().map(Element::to_vec) {
+            let text = match raw.next_raw().unwrap() {
+                Raw::Int(value) => value.to_string().into_bytes(),
+                Raw::Text(from, len) => from[..len].to_vec(),
+                Raw::Joined([one, other], [a, b]) => [&one[..a], &other[..b]].concat(),
+            };
+            assert_eq!(text, word);
         }
         let again: Lean = block.view().iter().collect();
         assert_eq!(again, block);

@@ -2,12 +2,14 @@
 
 use super::code::{self, Encoded};
 use super::{HEAD, PREFIX_BITS, PREFIX_MAX, UNCOUNTED};
-use crate::listpack::{Element, Listpack};
+use crate::listpack::{Element, Listpack, Raw};
 
 /// A borrowed block.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
+    /// The prefix and all that follows it.
     prefix: &'a [u8],
+    prefix_len: usize,
     body: &'a [u8],
     /// Number of elements; `None`: not known.
     count: Option<u32>,
@@ -31,17 +33,18 @@ impl<'a> View<'a> {
     #[inline]
     pub fn of(block: &'a [u8]) -> Self {
         let Some((head, rest)) = block.split_first_chunk::<HEAD>() else {
-            return Self { prefix: &[], body: &[], count: Some(0) };
+            return Self { prefix: &[], prefix_len: 0, body: &[], count: Some(0) };
         };
         let word = u16::from_le_bytes(*head);
         let count = word >> PREFIX_BITS;
-        let (prefix, body) = rest.split_at(usize::from(word) & PREFIX_MAX);
-        Self { prefix, body, count: (count != UNCOUNTED).then(|| u32::from(count)) }
+        let prefix_len = usize::from(word) & PREFIX_MAX;
+        let count = (count != UNCOUNTED).then(|| u32::from(count));
+        Self { prefix: rest, prefix_len, body: &rest[prefix_len..], count }
     }
 
     #[inline]
     pub(super) fn prefix(self) -> &'a [u8] {
-        self.prefix
+        &self.prefix[..self.prefix_len]
     }
 
     /// Number of elements: O(1) unless the head does not say it.
@@ -137,7 +140,7 @@ impl<'a> View<'a> {
     /// turn: 1 finds the field in a block of pairs.
     #[inline]
     pub fn find(self, needle: &[u8], skip: usize) -> Option<Pos> {
-        let needle = Encoded::of(Element::from(needle), self.prefix);
+        let needle = Encoded::of(Element::from(needle), self.prefix());
         let mut rest = self.body;
         while !rest.is_empty() {
             if needle.starts(rest) {
@@ -159,13 +162,12 @@ impl<'a> View<'a> {
 
     /// An owned copy.
     pub fn to_lean(self) -> super::Lean {
-        let mut own = super::Lean::with_capacity(HEAD + self.prefix.len() + self.body.len());
+        let mut own = super::Lean::with_capacity(HEAD + self.prefix.len());
         if !self.is_empty() {
             let count = self.count.map_or(UNCOUNTED, |count| count as u16);
-            let word = self.prefix.len() as u16 | count << PREFIX_BITS;
+            let word = self.prefix_len as u16 | count << PREFIX_BITS;
             own.bytes.extend_from_slice(&word.to_le_bytes());
             own.bytes.extend_from_slice(self.prefix);
-            own.bytes.extend_from_slice(self.body);
         }
         own
     }
@@ -183,8 +185,27 @@ impl<'a> IntoIterator for View<'a> {
 /// Elements in order.
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
+    /// As in [`View`].
     prefix: &'a [u8],
     body: &'a [u8],
+}
+
+impl<'a> Iter<'a> {
+    /// The next element as it stands.
+    #[inline]
+    pub fn next_raw(&mut self) -> Option<Raw<'a>> {
+        if let [first @ 0x80..=0xBF, from @ ..] = self.body {
+            let len = usize::from(first & 0x3F);
+            self.body = &from[len..];
+            return Some(Raw::Text(from, len));
+        }
+        if let [first @ 0xC0..=0xDF, len, from @ ..] = self.body {
+            let (shared, len) = (usize::from(first & 0x1F), usize::from(*len));
+            self.body = &from[len..];
+            return Some(Raw::Joined([self.prefix, from], [shared, len]));
+        }
+        self.next().map(Raw::from)
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

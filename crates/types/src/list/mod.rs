@@ -19,6 +19,7 @@ mod tests;
 mod view;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::Limits;
 use crate::collection::{Collection, Type, View as _, any_ways};
@@ -258,30 +259,32 @@ fn place(index: usize) -> i64 {
 fn push(tree: &mut Tree<Run>, element: Element<'_>, end: End, fill: Fill) {
     let encoded = Encoded::of(element);
     let len = element.len();
-    let is_done = tree.edit_by(
-        |()| end == End::Back,
-        |edit| {
-            if edit.chunk().is_empty() || edit.chunk().has_room(len, fill) {
-                edit.chunk_mut().push(&encoded, end, fill);
-                return true;
-            }
-            if edit.chunk().is_loose() {
-                edit.chunk_mut().settle();
-            }
-            false
-        },
-    );
-    if !is_done {
-        let run = Run::of(&encoded, end, fill);
-        match end {
-            End::Front => tree.push_front(run),
-            End::Back => tree.push_back(run),
-        }
+    let is_last = end == End::Back;
+    let pushed = tree.edit_end(is_last, |run| {
+        run.has_room(len, fill).then(|| Arc::make_mut(run).push(&encoded, end, fill))
+    });
+    if pushed.is_some() {
+        return;
+    }
+    tree.edit_end(is_last, |run| run.is_loose().then(|| Arc::make_mut(run).settle()));
+    let run = Run::of(&encoded, end, fill);
+    match end {
+        End::Front => tree.push_front(run),
+        End::Back => tree.push_back(run),
     }
 }
 
 /// Takes one element off an end; says whether there may be but one chunk now.
 fn pop(tree: &mut Tree<Run>, end: End) -> bool {
+    let len = tree.len();
+    let rest = tree.edit_end(end == End::Back, |run| {
+        // More than one is left, or there are other chunks: the shape stays.
+        let pops = run.len() > 1 && run.len() < len;
+        pops.then(|| Arc::make_mut(run).pop(end))
+    });
+    if rest.is_some() {
+        return false;
+    }
     tree.edit_by(
         |()| end == End::Back,
         |edit| {

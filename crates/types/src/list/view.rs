@@ -7,7 +7,7 @@ use super::List;
 use super::run::Run;
 use crate::collection::View;
 use crate::digest::{Digest, Kind};
-use crate::listpack::{self, Element, Listpack};
+use crate::listpack::{self, Element, Listpack, Raw};
 use crate::tree::{Chunks, Tree};
 
 /// A borrowed list of either shape.
@@ -77,6 +77,24 @@ impl<'a> ListView<'a> {
             self.runs(range)
                 .flat_map(listpack::View::iter as fn(listpack::View<'a>) -> listpack::Iter<'a>),
         )
+    }
+
+    /// Visits the elements at `range`, as far as there are that many, as they stand.
+    #[inline]
+    pub fn visit(self, range: Range<usize>, mut visit: impl FnMut(Raw<'a>)) {
+        let mut part = |view: listpack::View<'a>, range: Range<usize>| {
+            let mut iter = view.iter_from_index(range.start);
+            for _ in range {
+                let Some(raw) = iter.next_raw() else { return };
+                visit(raw);
+            }
+        };
+        match self.shape {
+            Shape::Packed(view) => part(view, range),
+            Shape::Large(tree) => {
+                tree.range(range).for_each(|(run, range)| part(run.view(), range));
+            }
+        }
     }
 
     /// The elements at `range` as they are kept: one run of a listpack, or the chunks.

@@ -15,6 +15,26 @@ pub enum Element<'a> {
     Joined(&'a [u8], &'a [u8]),
 }
 
+/// An element as it stands in its block: what follows its text may be read, too.
+#[derive(Clone, Copy, Debug)]
+pub enum Raw<'a> {
+    Int(i64),
+    /// So many bytes, with which these begin.
+    Text(&'a [u8], usize),
+    /// So many bytes of each.
+    Joined([&'a [u8]; 2], [usize; 2]),
+}
+
+impl<'a> From<Element<'a>> for Raw<'a> {
+    fn from(element: Element<'a>) -> Self {
+        match element {
+            Element::Int(value) => Self::Int(value),
+            Element::Bytes(text) => Self::Text(text, text.len()),
+            Element::Joined(start, rest) => Self::Joined([start, rest], [start.len(), rest.len()]),
+        }
+    }
+}
+
 /// Bytes of the longest text that [`Digits`] have room for.
 pub(crate) const TEXT_ROOM: usize = 64;
 

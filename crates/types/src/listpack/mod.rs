@@ -36,7 +36,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use element::{Digits, Element};
+pub use element::{Digits, Element, Raw};
 pub(crate) use element::{Encoded, TEXT_ROOM};
 pub(crate) use view::delete_equal;
 pub use view::{Iter, Pos, View};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::element::{self, Element};
+use super::element::{self, Element, Raw};
 use super::{END, HEADER, UNCOUNTED};
 
 /// A borrowed run of elements: those of a block, or of a part of a larger structure that keeps them
@@ -82,6 +82,12 @@ impl<'a> View<'a> {
     /// The elements from `at` on.
     pub fn iter_from(self, at: Pos) -> Iter<'a> {
         Iter { body: &self.body[at.0..] }
+    }
+
+    /// The elements from that of `index` on.
+    #[inline]
+    pub fn iter_from_index(self, index: usize) -> Iter<'a> {
+        self.iter_from(Pos(self.offset(index)))
     }
 
     /// The elements before `at`; to be read backwards.
@@ -267,6 +273,20 @@ impl<'a> IntoIterator for View<'a> {
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     body: &'a [u8],
+}
+
+impl<'a> Iter<'a> {
+    /// The next element as it stands.
+    #[inline]
+    pub fn next_raw(&mut self) -> Option<Raw<'a>> {
+        if let [first @ 0x80..=0xBF, from @ ..] = self.body {
+            let len = usize::from(first & 0x3F);
+            // The back length has one byte.
+            self.body = &from[len + 1..];
+            return Some(Raw::Text(from, len));
+        }
+        self.next().map(Raw::from)
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

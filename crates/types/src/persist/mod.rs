@@ -89,7 +89,7 @@ pub fn load(
         value::LIST | value::LIST_ZIPLIST | value::LIST_QUICKLIST | value::LIST_QUICKLIST_2 => {
             Any::List(list::persist::load(kind, reader, limits)?)
         }
-        value::SET | value::SET_INTSET | value::SET_LISTPACK => {
+        value::SET | value::SET_INTSET | value::SET_LISTPACK | value::SET_EXPIRING => {
             Any::Set(set::persist::load(kind, reader, limits)?)
         }
         value::ZSET | value::ZSET_2 | value::ZSET_ZIPLIST | value::ZSET_LISTPACK => {

@@ -8,6 +8,9 @@
 //!
 //! The first two are packed. An intset that grows too large becomes a hashtable; one that is given
 //! a text becomes a listpack if that holds them all. A set never goes back by itself.
+//!
+//! Members may expire; a set with such a member is a hashtable. Nothing expires by itself here: a
+//! view hides what has expired for who looks, [`Collection::expire`] removes what is due.
 
 mod combine;
 pub(crate) mod persist;
@@ -153,6 +156,33 @@ impl Set {
         }
     }
 
+    /// Gives a member an expiry other than 0, or takes it away; `false` if there is no such member, or
+    /// none to take away.
+    pub fn set_expiry(&mut self, member: &[u8], expiry: Option<i64>, limits: &Limits) -> bool {
+        let Some(old) = self.view().expiry(member) else { return false };
+        if old.or(expiry).is_none() {
+            return false;
+        }
+        if !matches!(self.0, Shape::Large(_)) {
+            self.enlarge(limits);
+        }
+        if let Shape::Large(dict) = &mut self.0 {
+            dict.insert(member, b"", expiry);
+        }
+        true
+    }
+
+    /// Adds a member that expires, or changes when it does; whether it is new.
+    pub fn add_expiring(&mut self, member: &[u8], expiry: i64, limits: &Limits) -> bool {
+        if !matches!(self.0, Shape::Large(_)) {
+            self.enlarge(limits);
+        }
+        match &mut self.0 {
+            Shape::Large(dict) => dict.insert(member, b"", Some(expiry)),
+            Shape::Ints(_) | Shape::List(_) => false,
+        }
+    }
+
     /// Takes a member at random away.
     pub fn pop(&mut self, rng: &mut Rng) -> Option<Vec<u8>> {
         let member = self.view().random(rng)?.to_vec();
@@ -246,7 +276,7 @@ impl Collection for Set {
         match &self.0 {
             Shape::Ints(block) => SetView::Ints(IntSet::new(block)),
             Shape::List(list) => SetView::List(list.view()),
-            Shape::Large(dict) => SetView::Large(dict),
+            Shape::Large(dict) => SetView::Large(view::Large::of(dict)),
         }
     }
 
@@ -292,5 +322,17 @@ impl Collection for Set {
             Shape::List(list) => list.heap_bytes(),
             Shape::Large(dict) => dict.heap_bytes(),
         }
+    }
+
+    fn expire(&mut self, horizon: i64, budget: usize, gone: &mut dyn FnMut(&[u8])) -> usize {
+        match &mut self.0 {
+            Shape::Ints(_) | Shape::List(_) => 0,
+            Shape::Large(dict) => dict.expire(horizon, budget, |record| gone(record.key)),
+        }
+    }
+
+    fn expire_element(&mut self, horizon: i64, name: &[u8]) -> bool {
+        let expiry = self.view().expiry(name).flatten();
+        expiry.is_some_and(|at| at <= horizon) && self.remove(name)
     }
 }

@@ -1,8 +1,9 @@
-//! The form of a set in RDB files: its packed block, or its members.
+//! The form of a set in RDB files: its packed block, or its members, with expiries where there are
+//! any.
 
 use super::{Member, Set, SetView, Shape};
-use crate::collection::View as _;
-use crate::dict::Pieces;
+use crate::collection::{Collection as _, View as _};
+use crate::dict::{Dict, Pieces, Record};
 use crate::limits::Limits;
 use crate::listpack::Digits;
 use crate::persist::{Persist, element, has_duplicates};
@@ -14,6 +15,9 @@ impl Persist for SetView<'_> {
         match self {
             Self::Ints(_) => value::SET_INTSET,
             Self::List(_) if dialect != Dialect::Redis70 => value::SET_LISTPACK,
+            Self::Large(large) if large.dict().expiring() > 0 && dialect == Dialect::Common => {
+                value::SET_EXPIRING
+            }
             Self::List(_) | Self::Large(_) => value::SET,
         }
     }
@@ -24,12 +28,15 @@ impl Persist for SetView<'_> {
             Self::List(list) if out.dialect() != Dialect::Redis70 => {
                 out.string(list.to_listpack().as_bytes());
             }
-            Self::List(_) | Self::Large(_) => {
+            Self::Large(large) => {
+                let mut saving = Saving::of(large.dict());
+                saving.begin(out);
+                large.dict().iter().for_each(|record| saving.write(record, out));
+            }
+            Self::List(list) => {
                 let mut digits = Digits::default();
                 out.length(self.len() as u64);
-                for member in self.iter() {
-                    out.string(member.text(&mut digits));
-                }
+                list.iter().for_each(|member| out.string(member.text(&mut digits)));
             }
         }
     }
@@ -37,8 +44,10 @@ impl Persist for SetView<'_> {
 
 /// A large set on its way into a file.
 pub(crate) struct Saving {
+    /// The earliest expiry, if members have one.
+    first: Option<i64>,
     len: Option<usize>,
-    pieces: Pieces,
+    pieces: Option<Pieces>,
 }
 
 impl Saving {
@@ -46,23 +55,53 @@ impl Saving {
     pub(crate) fn new(set: Set) -> Option<Self> {
         match set.0 {
             Shape::Ints(_) | Shape::List(_) => None,
-            Shape::Large(dict) => Some(Self { len: Some(dict.len()), pieces: dict.into_pieces() }),
+            Shape::Large(dict) => {
+                Some(Self { pieces: Some(dict.clone().into_pieces()), ..Self::of(&dict) })
+            }
         }
+    }
+
+    fn of(dict: &Dict) -> Self {
+        // What the set knows is a bound: the member may be gone.
+        let first = || dict.iter().filter_map(|record| record.expiry).min().unwrap_or(0);
+        Self { first: (dict.expiring() > 0).then(first), len: Some(dict.len()), pieces: None }
+    }
+
+    /// The earliest expiry, where the file may have expiries: those who know no such sets are told
+    /// when members go.
+    fn first_in(&self, out: &Writer<'_>) -> Option<i64> {
+        self.first.filter(|_| out.dialect() == Dialect::Common)
+    }
+
+    fn begin(&mut self, out: &mut Writer<'_>) {
+        let Some(len) = self.len.take() else { return };
+        if let Some(first) = self.first_in(out) {
+            out.millis(first);
+        }
+        out.length(len as u64);
+    }
+
+    fn write(&self, record: Record<'_>, out: &mut Writer<'_>) {
+        if let Some(first) = self.first_in(out) {
+            // Relative to the first and plus one, since 0 is none.
+            let behind = |at: i64| at.saturating_sub(first).saturating_add(1);
+            out.length(record.expiry.map_or(0, behind).cast_unsigned());
+        }
+        out.string(record.key);
     }
 
     /// Writes on until `end`; returns whether there is more.
     pub(crate) fn step(&mut self, out: &mut Writer<'_>, end: u64) -> bool {
-        if let Some(len) = self.len.take() {
-            out.length(len as u64);
-        }
+        self.begin(out);
         while out.offset() < end {
-            let Some(piece) = self.pieces.next() else { return false };
-            piece.records().for_each(|record| out.string(record.key));
+            let Some(piece) = self.pieces.as_mut().and_then(Iterator::next) else { return false };
+            piece.records().for_each(|record| self.write(record, out));
         }
         true
     }
 }
 
+const RANGE: Error = Error::Corrupt("invalid expireAt time");
 const TWICE: Error = Error::Corrupt("Duplicate set members detected");
 
 pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<Set, Error> {
@@ -74,6 +113,27 @@ pub(crate) fn load(kind: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result
                 load.add(Member::from(reader.string()?))?;
             }
             load.set.ok_or(Error::EmptyKey)
+        }
+        value::SET_EXPIRING => {
+            let first = reader.millis()?;
+            let mut set = Set::large(limits);
+            for _ in 0..reader.length()? {
+                let expiry = match i64::try_from(reader.length()?) {
+                    Ok(0) => None,
+                    Ok(behind) => Some(first.checked_add(behind - 1).ok_or(RANGE)?),
+                    Err(_) => return Err(RANGE),
+                };
+                let member = reader.string()?;
+                let is_new = match expiry {
+                    None => set.add(member, limits),
+                    Some(at @ 1..) => set.add_expiring(member, at, limits),
+                    Some(_) => return Err(RANGE),
+                };
+                if !is_new {
+                    return Err(TWICE);
+                }
+            }
+            if set.view().is_empty() { Err(Error::EmptyKey) } else { Ok(set) }
         }
         value::SET_INTSET => {
             let set = Set::of_intset(reader.string()?, limits);

@@ -1,6 +1,6 @@
 //! Tests of `set`: a `BTreeSet` as the model, and the encodings of real servers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::digest::Digest;
@@ -220,4 +220,72 @@ fn foreign_intsets() {
     assert_eq!(Set::of_intset(&block(0), &limits).unwrap_err(), Malformed);
     assert_eq!(Set::of_intset(&block(12), &limits).unwrap().view().encoding(), "intset");
     assert_eq!(Set::of_intset(&block(13), &limits).unwrap().view().encoding(), "hashtable");
+}
+
+/// Members that expire are what a map from members to expiries makes of them, at any horizon, and
+/// survive being written and read.
+#[test]
+fn members_expire_as_those_of_the_model() {
+    let limits = small_limits();
+    for seed in 0..200 {
+        let rng = &mut Rng::new(seed);
+        let (mut set, mut model) = (Set::default(), BTreeMap::<Vec<u8>, Option<i64>>::new());
+        for _ in 0..rng.below(120) {
+            let member = random_member(rng);
+            let at = 1 + rng.below(100) as i64;
+            match rng.below(5) {
+                0 => {
+                    let is_new = set.add_expiring(&member, at, &limits);
+                    assert_eq!(is_new, model.insert(member, Some(at)).is_none());
+                }
+                1 => {
+                    let old = model.get_mut(&member);
+                    assert_eq!(set.set_expiry(&member, Some(at), &limits), old.is_some());
+                    old.into_iter().for_each(|old| *old = Some(at));
+                }
+                2 => {
+                    let old = model.get_mut(&member).filter(|old| old.is_some());
+                    assert_eq!(set.set_expiry(&member, None, &limits), old.is_some());
+                    old.into_iter().for_each(|old| *old = None);
+                }
+                3 => assert_eq!(set.remove(&member[..]), model.remove(&member).is_some()),
+                _ => {
+                    let is_new = set.add(&member[..], &limits);
+                    assert_eq!(is_new, !model.contains_key(&member));
+                    model.entry(member).or_default();
+                }
+            }
+            let horizon = rng.below(100) as i64;
+            let lives = |at: &Option<i64>| at.is_none_or(|at| at > horizon);
+            let seen = set.view().at(horizon);
+            let left: Model = model
+                .iter()
+                .filter(|(_, at)| lives(at))
+                .map(|(member, _)| member.clone())
+                .collect();
+            assert_eq!((members(seen), seen.len()), (left.clone(), left.len()));
+            assert_eq!(seen.random(rng).is_some(), !left.is_empty());
+            let mut some = 0;
+            seen.sample(5, rng, |member| {
+                assert!(left.contains(&member.to_vec()));
+                some += 1;
+            });
+            assert_eq!(some, left.len().min(5));
+            for (member, at) in &model {
+                assert_eq!(seen.expiry(&member[..]), lives(at).then_some(*at));
+            }
+        }
+        let bytes = crate::persist::Saved::Any(&set.clone().into_any()).payload();
+        let payload = rdb::payload::open(&bytes, rdb::payload::Checks::ALL).unwrap();
+        if !model.is_empty() {
+            let loaded = crate::persist::load_payload(payload, &limits).unwrap();
+            let crate::persist::Loaded::Any(crate::Any::Set(loaded)) = loaded else { panic!() };
+            assert_eq!(digest(loaded.view()), digest(set.view()));
+            assert!(model.iter().all(|(name, at)| loaded.view().expiry(&name[..]) == Some(*at)));
+        }
+        let mut gone = Model::new();
+        while set.expire(50, 7, &mut |name| assert!(gone.insert(name.to_vec()))) > 0 {}
+        model.retain(|name, at| at.is_none_or(|at| at > 50) || !gone.remove(name));
+        assert!(gone.is_empty() && members(set.view()).iter().eq(model.keys()));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Member, Set, Shape};
 use crate::collection::View;
-use crate::dict::{self, Dict};
+use crate::dict::{self, Dict, Record};
 use crate::digest::{Digest, Kind};
 use crate::intset::IntSet;
 use crate::lean;
@@ -14,7 +14,57 @@ use stdx::Rng;
 pub enum SetView<'a> {
     Ints(IntSet<'a>),
     List(lean::View<'a>),
-    Large(&'a Dict),
+    Large(Large<'a>),
+}
+
+/// A large set. Its members may expire, and what expires at or before a horizon can be hidden.
+#[derive(Clone, Copy, Debug)]
+pub struct Large<'a> {
+    dict: &'a Dict,
+    /// `None`: nothing is hidden.
+    horizon: Option<i64>,
+}
+
+impl<'a> Large<'a> {
+    pub(super) fn of(dict: &'a Dict) -> Self {
+        Self { dict, horizon: None }
+    }
+
+    /// All records, the hidden among them.
+    pub(super) fn dict(self) -> &'a Dict {
+        self.dict
+    }
+
+    fn shows(self, record: &Record<'_>) -> bool {
+        self.horizon.is_none_or(|horizon| record.expiry.is_none_or(|at| at > horizon))
+    }
+
+    /// The record of a member that is shown.
+    fn get(self, member: Member<'_>) -> Option<Record<'a>> {
+        let record = self.dict.get(member.text(&mut Digits::default()))?;
+        self.shows(&record).then_some(record)
+    }
+
+    fn iter(self) -> LargeIter<'a> {
+        LargeIter { large: self, records: self.dict.iter() }
+    }
+
+    fn len(self) -> usize {
+        if self.horizon.is_none() { self.dict.len() } else { self.iter().count() }
+    }
+
+    fn random(self, rng: &mut Rng) -> Option<Member<'a>> {
+        /// Draws before one is chosen by counting.
+        const TRIES: usize = 32;
+        for _ in 0..TRIES {
+            let record = self.dict.random(rng)?;
+            if self.shows(&record) {
+                return Some(Member::Bytes(record.key));
+            }
+        }
+        let len = self.len();
+        if len == 0 { None } else { self.iter().nth(rng.index(len)) }
+    }
 }
 
 impl<'a> SetView<'a> {
@@ -23,7 +73,7 @@ impl<'a> SetView<'a> {
         Set(match self {
             Self::Ints(ints) => Shape::Ints(ints.to_block()),
             Self::List(list) => Shape::List(list.to_lean()),
-            Self::Large(dict) => Shape::Large(dict.clone()),
+            Self::Large(large) => Shape::Large(large.dict.clone()),
         })
     }
 
@@ -32,7 +82,24 @@ impl<'a> SetView<'a> {
         match self {
             Self::Ints(ints) => member.as_i64().is_some_and(|value| ints.contains(value)),
             Self::List(list) => list.find(member.text(&mut Digits::default()), 0).is_some(),
-            Self::Large(dict) => dict.contains(member.text(&mut Digits::default())),
+            Self::Large(large) => large.get(member).is_some(),
+        }
+    }
+
+    /// When a member expires, in milliseconds since 1970: `Some(None)` if it does not, `None` if there
+    /// is no such member.
+    pub fn expiry<'m>(self, member: impl Into<Member<'m>>) -> Option<Option<i64>> {
+        match self {
+            Self::Large(large) => large.get(member.into()).map(|record| record.expiry),
+            packed => packed.contains(member).then_some(None),
+        }
+    }
+
+    /// What is hidden expires at or before this moment; `None`: nothing is.
+    pub fn horizon(self) -> Option<i64> {
+        match self {
+            Self::Large(large) => large.horizon,
+            Self::Ints(_) | Self::List(_) => None,
         }
     }
 
@@ -42,7 +109,7 @@ impl<'a> SetView<'a> {
         match self {
             Self::Ints(ints) => Iter::Ints { ints, next: 0 },
             Self::List(list) => Iter::List(list.iter()),
-            Self::Large(dict) => Iter::Large(dict.iter()),
+            Self::Large(large) => Iter::Large(large.iter()),
         }
     }
 
@@ -52,14 +119,14 @@ impl<'a> SetView<'a> {
             Self::Ints(ints) => ints.random(rng).map(Member::Int),
             Self::List(list) if list.is_empty() => None,
             Self::List(list) => list.at(rng.index(list.len())),
-            Self::Large(dict) => dict.random(rng).map(|record| Member::Bytes(record.key)),
+            Self::Large(large) => large.random(rng),
         }
     }
 
     /// `min(count, len)` different members, each choice equally likely; those of a packed set in
     /// its order.
     pub fn sample(self, count: usize, rng: &mut Rng, mut visit: impl FnMut(Member<'_>)) {
-        if let Self::Large(dict) = self {
+        if let Self::Large(Large { dict, horizon: None }) = self {
             return dict.sample(count, rng, |record| visit(Member::Bytes(record.key)));
         }
         let mut left = self.len();
@@ -79,8 +146,12 @@ impl<'a> SetView<'a> {
     /// Visits members from `cursor` on (0: from the first), about `budget` of them, and returns the
     /// cursor of the next step, 0 at the end. A packed set is visited whole.
     pub fn scan(self, cursor: u64, budget: usize, mut visit: impl FnMut(Member<'_>)) -> u64 {
-        if let Self::Large(dict) = self {
-            return dict.scan(cursor, budget, |record| visit(Member::Bytes(record.key)));
+        if let Self::Large(large) = self {
+            return large.dict.scan(cursor, budget, |record| {
+                if large.shows(&record) {
+                    visit(Member::Bytes(record.key));
+                }
+            });
         }
         self.iter().for_each(visit);
         0
@@ -92,7 +163,7 @@ impl View for SetView<'_> {
         match self {
             Self::Ints(ints) => ints.len(),
             Self::List(list) => list.len(),
-            Self::Large(dict) => dict.len(),
+            Self::Large(large) => large.len(),
         }
     }
 
@@ -109,6 +180,29 @@ impl View for SetView<'_> {
         let mut digits = Digits::default();
         for member in self.iter() {
             digest.xor(member.text(&mut digits));
+            if self.expiry(member).flatten().is_some() {
+                let mut own = Digest::ZERO;
+                own.mix(member.text(&mut digits));
+                own.xor(b"!!sexpire!!");
+                digest.xor_digest(&own);
+            }
+        }
+    }
+
+    fn earliest_expiry(self) -> Option<i64> {
+        match self {
+            Self::Ints(_) | Self::List(_) => None,
+            Self::Large(large) => large.dict.earliest(),
+        }
+    }
+
+    fn at(self, horizon: i64) -> Self {
+        match self {
+            Self::Large(Large { dict, .. }) => {
+                let hides = dict.earliest().is_some_and(|at| at <= horizon);
+                Self::Large(Large { dict, horizon: hides.then_some(horizon) })
+            }
+            packed => packed,
         }
     }
 }
@@ -118,7 +212,24 @@ impl View for SetView<'_> {
 pub enum Iter<'a> {
     Ints { ints: IntSet<'a>, next: usize },
     List(lean::Iter<'a>),
-    Large(dict::Iter<'a>),
+    Large(LargeIter<'a>),
+}
+
+/// Those of a large set that are shown.
+#[derive(Clone)]
+pub struct LargeIter<'a> {
+    large: Large<'a>,
+    records: dict::Iter<'a>,
+}
+
+impl<'a> Iterator for LargeIter<'a> {
+    type Item = Member<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Member<'a>> {
+        let record = self.records.find(|record| self.large.shows(record))?;
+        Some(Member::Bytes(record.key))
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -132,7 +243,7 @@ impl<'a> Iterator for Iter<'a> {
                 Some(Member::Int(value))
             }
             Self::List(list) => list.next(),
-            Self::Large(dict) => dict.next().map(|record| Member::Bytes(record.key)),
+            Self::Large(members) => members.next(),
         }
     }
 }

@@ -224,6 +224,21 @@ impl<C: Chunk> Node<C> {
         }
     }
 
+    /// See [`super::Tree::edit_end`].
+    pub(super) fn edit_end<R>(
+        &mut self,
+        last: bool,
+        change: impl FnOnce(&mut Arc<C>) -> Option<R>,
+    ) -> Option<R> {
+        let at = if last { self.children.len() - 1 } else { 0 };
+        let result = match &mut self.children[at].link {
+            Link::Chunk(chunk) => change(chunk)?,
+            Link::Node(node) => Arc::make_mut(node).edit_end(last, change)?,
+        };
+        self.recount(at);
+        Some(result)
+    }
+
     /// After a change of the chunk at `at`, which is empty only if none come after it.
     fn settle_chunk(&mut self, at: usize, after: Vec<Arc<C>>, join_bytes: usize) {
         self.recount(at);

@@ -1,3 +1,5 @@
+//! What is printed is read; what is not understood is refused by line.
+
 use crate::aof::{Kind, Manifest, Part};
 
 fn part(name: &str, seq: i64, kind: Kind) -> Part {

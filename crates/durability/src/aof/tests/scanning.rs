@@ -1,3 +1,5 @@
+//! Every cut, every flipped bit: what is given out was written so.
+
 use crate::aof::annotation::Seal;
 use crate::aof::scan::{Ending, Frame, Scanner, Word, command};
 use disk::{Disk, DiskFile, MemDisk, Open};

@@ -36,7 +36,7 @@ impl Host for Commands {
             // Its reply is whatever it is given.
             (b"raw", [_, bytes]) => reply.out.push(bytes),
             (b"fail", [_, text]) => reply.error(text),
-            _ => reply.error("ERR Unknown Redis command called from script"),
+            _ => reply.error("ERR Unknown command called from script"),
         }
     }
 

@@ -1,16 +1,18 @@
 //! Replies that wait until what they depend on is safe on disk.
 
-use command::CommandError;
-use engine::Engine;
+use super::{Connection, wall_ms};
+use command::{Acks, CommandError};
+use engine::{Engine, Level};
 use journal::Lsn;
-use journal::watermark::{Registration, Wait};
+use journal::watermark::{Registration, TooMany, Wait};
 use resp::{Out, Reply, Value};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::task::Context;
 
 /// The replies of one connection that wait, in order. What one depends on all behind it do.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(super) struct Held {
     parts: VecDeque<(Lsn, Out)>,
     bytes: usize,
     /// Milliseconds since 1970 since when the first waits.
@@ -19,16 +21,16 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
     /// Takes `out`, which depends on `lsn`.
-    pub(crate) fn push(&mut self, lsn: Lsn, out: &mut Out, now_ms: i64) {
+    pub(super) fn push(&mut self, lsn: Lsn, out: &mut Out, now_ms: i64) {
         if self.parts.is_empty() {
             self.since_ms = now_ms;
         }
@@ -40,7 +42,7 @@ impl Held {
     }
 
     /// Appends to `into` what waits no more. The task is woken when there is more of it.
-    pub(crate) fn release(
+    pub(super) fn release(
         &mut self,
         engine: &Engine,
         cx: &Context<'_>,
@@ -69,7 +71,7 @@ impl Held {
                 }
                 Ok(Wait::Over) if gate.open(lsn) => {}
                 // The server's clock, or whoever mends what is broken, wakes the task.
-                Ok(Wait::Over) | Err(journal::watermark::TooMany) => {
+                Ok(Wait::Over) | Err(TooMany) => {
                     self.registration = None;
                     return;
                 }
@@ -79,7 +81,7 @@ impl Held {
     }
 
     /// What has waited too long is answered by errors, reply for reply; appended to `into`.
-    pub(crate) fn give_up(
+    pub(super) fn give_up(
         &mut self,
         timeout_ms: u64,
         now_ms: i64,
@@ -107,7 +109,62 @@ impl Held {
         into.append(&mut errors.out);
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+impl<S> Connection<S> {
+    /// What is to be sent may show anything that has happened.
+    pub(super) fn depend_on_all(&mut self) {
+        let engine = &self.scratch.engine;
+        if engine.reply_gate.level() != Level::Memory {
+            self.lsn = self.lsn.max(engine.journal.tail());
+        }
+    }
+
+    /// Keeps `out` back, if it or what is before it must wait for the disk.
+    pub(super) fn hold(&mut self, out: &mut Out) -> bool {
+        let lsn = std::mem::take(&mut self.lsn);
+        if self.held.is_none() && (lsn == Lsn(0) || self.scratch.engine.reply_gate.open(lsn)) {
+            return false;
+        }
+        self.held.get_or_insert_default().push(lsn, out, wall_ms());
+        true
+    }
+
+    /// Lets go of replies that need not wait any more; what has waited too long becomes errors.
+    #[cold]
+    pub(super) fn release_held(&mut self, cx: &Context<'_>) {
+        let scratch = Rc::clone(&self.scratch);
+        let Some(held) = &mut self.held else { return };
+        let (engine, now_ms) = (&scratch.engine, wall_ms());
+        held.release(engine, cx, now_ms, &mut self.pending);
+        if !held.is_empty() {
+            let timeout_ms = engine.settings().durability_timeout_ms;
+            let reason = engine.condition.unconfirmed();
+            let protocol = self.session.wire();
+            held.give_up(timeout_ms, now_ms, &reason, protocol, &mut self.pending);
+        }
+        if held.is_empty() {
+            self.held = None;
+        }
+    }
+
+    /// Has the task woken when what a client waits for is on disk here.
+    #[cold]
+    pub(super) fn wait_for_disk(&mut self, cx: &Context<'_>, acks: Acks) {
+        if self.registration.is_some() || !acks.local {
+            return;
+        }
+        let (durable, lsn) = (&self.scratch.engine.reply_gate.durable, Lsn(acks.lsn));
+        match durable.wait(lsn, cx.waker().clone()) {
+            Ok(Wait::Registered(registration)) => self.registration = Some(registration),
+            Ok(Wait::Over) if durable.reached(lsn) && acks.replicas == 0 => {
+                cx.waker().wake_by_ref();
+            }
+            // Broken: who mends it wakes all.
+            Ok(Wait::Over) | Err(TooMany) => {}
+        }
     }
 }
