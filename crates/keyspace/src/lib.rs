@@ -32,7 +32,8 @@ mod record;
 mod shard;
 mod snapshot;
 mod space;
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;
 mod undo;
 mod waiters;

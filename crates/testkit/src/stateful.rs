@@ -124,7 +124,12 @@ fn compare(table: &command::CommandTable, requests: &[Request], ours: &[Value], 
         if row.place == Place::Data && !row.tips.contains(&"nondeterministic_output") {
             assert_eq!(ours, theirs, "one shard and many on {request}");
         } else {
-            assert_eq!(ours.is_error(), theirs.is_error(), "{request}: {ours:?} {theirs:?} in {}", show(requests));
+            assert_eq!(
+                ours.is_error(),
+                theirs.is_error(),
+                "{request}: {ours:?} {theirs:?} in {}",
+                show(requests)
+            );
         }
     }
 }

@@ -27,10 +27,12 @@
 
 mod cells;
 mod part;
-#[cfg(all(test, shuttle))]
+#[cfg(test)]
+#[cfg(shuttle)]
 mod schedules;
 mod shared;
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;
 
 use crate::{AccessClock, Entry, HeldShards, Keyspace, Shard, persist};

@@ -69,7 +69,7 @@ impl Part {
     }
 
     /// It is not needed any more: it has got all, or nobody wants it.
-    pub(super) fn end(self: Box<Self>) {
+    pub(super) fn end(self) {
         self.shared.part_ends();
     }
 }

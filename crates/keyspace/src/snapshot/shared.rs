@@ -238,9 +238,11 @@ impl Shared {
     #[cold]
     fn rest_in_list(&self, waker: &Waker, data_bytes: u64) -> bool {
         let is_behind = || self.queued_bytes() > LAG_BYTES.max(data_bytes / LAG_SHARE);
-        if is_behind() {
-            add(&self.resting, waker);
+        if !is_behind() {
+            return false;
         }
+        add(&self.resting, waker);
+        // Who caught up before it looked at the list is seen here.
         is_behind()
     }
 
