@@ -153,7 +153,9 @@ fn empty(server: &Server) -> Result<(), String> {
     let mut record = Record::default();
     let mut held = server.engine.space.hold_all();
     Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
-    drop((held, closed));
+    drop(held);
+    super::functions::empty(server);
+    drop(closed);
     server.engine.space.dispose(&mut record.garbage);
     Ok(())
 }
