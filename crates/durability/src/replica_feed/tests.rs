@@ -1,3 +1,5 @@
+//! The feed of replicas, step by step.
+
 //! What a replica is sent, byte by byte, and when it is given up.
 
 use super::{Feed, Over, Step};

@@ -179,23 +179,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let mut taken = 0;
         loop {
-            if self.session.card.killed() {
-                return Poll::Ready(self.killed());
-            }
-            if self.session.card.moving() && self.at_rest() {
-                return Poll::Ready(Exit::Moved);
-            }
-            if self.held.is_some() {
-                self.release_held(cx);
-            }
-            if let Err(exit) = self.send_on(cx) {
+            if let Some(exit) = self.tidy_up(cx) {
                 return Poll::Ready(exit);
             }
-            self.take_mail(cx);
-            if self.session.card.takes_trim() {
-                self.trim();
-            }
-            self.check_soft_limit();
             if self.closing.is_some() {
                 return self.wind_up();
             }
@@ -248,6 +234,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// What comes before the next request: being sent away, what can be written, mail.
+    fn tidy_up(&mut self, cx: &mut Context<'_>) -> Option<Exit> {
+        if self.session.card.killed() {
+            return Some(self.killed());
+        }
+        if self.session.card.moving() && self.at_rest() {
+            return Some(Exit::Moved);
+        }
+        if self.held.is_some() {
+            self.release_held(cx);
+        }
+        if let Err(exit) = self.send_on(cx) {
+            return Some(exit);
+        }
+        self.take_mail(cx);
+        if self.session.card.takes_trim() {
+            self.trim();
+        }
+        self.check_soft_limit();
+        None
     }
 
     /// What is queued goes out first; a peer that stops reading is cut off by the clock.

@@ -131,11 +131,14 @@ impl Dict {
             for (way, key) in ways.iter_mut().zip(keys) {
                 *way = Way::new(&self.root, self.hash(key));
             }
-            while {
+            let mut moved = true;
+            while moved {
                 ways.iter().for_each(Way::prefetch_child);
-                // Not the first alone.
-                ways.iter_mut().fold(false, |moved, way| way.descend() || moved)
-            } {}
+                moved = false;
+                for way in &mut *ways {
+                    moved |= way.descend();
+                }
+            }
             for way in &*ways {
                 let (segment, tag) = way.segment();
                 segment.prefetch_bucket(tag);

@@ -26,7 +26,6 @@ const POLICY: Policy = Policy {
 struct Rig {
     node: Node,
     session: Session,
-    disk: MemDisk,
     writer: Option<Writer>,
     status: Arc<Status>,
     micros: u64,
@@ -45,8 +44,7 @@ impl Rig {
         let node = Node::new(Options { journal: false, shards: 4, ..Options::default() });
         let status = Arc::new(Status::default());
         let session = node.session();
-        let mut rig =
-            Self { session, node, disk: disk.clone(), writer: None, status, micros: 1, rdb: true };
+        let mut rig = Self { session, node, writer: None, status, micros: 1, rdb: true };
         let engine = Arc::clone(&rig.node.engine);
         let streams = (Arc::clone(&engine.journal), Arc::clone(&engine.reply_gate.durable));
         let files = files(disk);
