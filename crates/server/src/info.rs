@@ -175,12 +175,6 @@ fn memory(server: &Server, out: &mut String) {
     let dataset: u64 = (0..space.databases()).map(|db| space.size(db).entry_bytes).sum();
     let overhead = used.saturating_sub(dataset);
     let free = used.saturating_sub(server.memory_at_start).max(1);
-    let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
-    // The old name means one machine; each worker has one.
-    let stats = server.engine.stats.total();
-    let (machines, largest) = (stats.machine_bytes, stats.machine_bytes_max);
-    let texts = scripts.memory_bytes() + functions.memory_bytes();
-    let (libraries, function_count) = functions.len();
     head(out, "Memory");
     fields! { out,
         "used_memory" = used;
@@ -201,19 +195,9 @@ fn memory(server: &Server, out: &mut String) {
         "allocator_muzzy" = heap.muzzy;
         "total_system_memory" = total;
         "total_system_memory_human" = human(total);
-        "used_memory_lua" = largest;
-        "used_memory_vm_eval" = machines;
-        "used_memory_lua_human" = human(largest);
-        "used_memory_scripts_eval" = scripts.memory_bytes();
-        "number_of_cached_scripts" = scripts.len();
-        "number_of_functions" = function_count;
-        "number_of_libraries" = libraries;
-        "used_memory_vm_functions" = 0;
-        "used_memory_vm_total" = machines;
-        "used_memory_vm_total_human" = human(machines);
-        "used_memory_functions" = functions.memory_bytes();
-        "used_memory_scripts" = texts;
-        "used_memory_scripts_human" = human(texts);
+    }
+    memory_of_scripts(server, out);
+    fields! { out,
         "maxmemory" = settings.maxmemory;
         "maxmemory_human" = human(settings.maxmemory);
         "maxmemory_policy" = settings.maxmemory_policy;
@@ -238,6 +222,30 @@ fn memory(server: &Server, out: &mut String) {
         "active_defrag_running" = 0;
         "lazyfree_pending_objects" = server.disposed.pending.load(Relaxed);
         "lazyfreed_objects" = server.disposed.freed.load(Relaxed);
+    }
+}
+
+fn memory_of_scripts(server: &Server, out: &mut String) {
+    let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
+    // The old name means one machine; each worker has one.
+    let stats = server.engine.stats.total();
+    let (machines, largest) = (stats.machine_bytes, stats.machine_bytes_max);
+    let texts = scripts.memory_bytes() + functions.memory_bytes();
+    let (libraries, function_count) = functions.len();
+    fields! { out,
+        "used_memory_lua" = largest;
+        "used_memory_vm_eval" = machines;
+        "used_memory_lua_human" = human(largest);
+        "used_memory_scripts_eval" = scripts.memory_bytes();
+        "number_of_cached_scripts" = scripts.len();
+        "number_of_functions" = function_count;
+        "number_of_libraries" = libraries;
+        "used_memory_vm_functions" = 0;
+        "used_memory_vm_total" = machines;
+        "used_memory_vm_total_human" = human(machines);
+        "used_memory_functions" = functions.memory_bytes();
+        "used_memory_scripts" = texts;
+        "used_memory_scripts_human" = human(texts);
     }
 }
 

@@ -449,6 +449,16 @@ impl Hand {
         self.engine.resume(&mut self.worker, session, waiting, now, &mut self.reply);
     }
 
+    /// Runs a long answer to its end.
+    fn finish(&mut self, job: &mut dyn command::Job, session: &Session) {
+        let mark = self.reply.mark();
+        let space = &self.engine.space;
+        while job.step(space, self.host.now_ms(), &mut self.reply) == JobStep::More {}
+        if session.reply_mode != command::ReplyMode::On {
+            self.reply.truncate(mark);
+        }
+    }
+
     fn serve(
         &mut self,
         session: &mut Session,
@@ -483,14 +493,7 @@ impl Hand {
                     End::Later(mut job) => {
                         used = requests.end_of(served.done);
                         whole = false;
-                        let mark = self.reply.mark();
-                        let space = &self.engine.space;
-                        while job.step(space, self.host.now_ms(), &mut self.reply) == JobStep::More
-                        {
-                        }
-                        if session.reply_mode != command::ReplyMode::On {
-                            self.reply.truncate(mark);
-                        }
+                        self.finish(&mut *job, session);
                     }
                     End::Wait(waiting) => {
                         used = requests.end_of(served.done);

@@ -1,6 +1,11 @@
 //! The power goes at every operation of the disk, and what may be left then is all tried: the append-only
 //! file, its rewrite and its manifest.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "how many states were tried is what one wants to know of a run"
+)]
+
 mod crash_bench;
 
 use crash_bench::Step::{Adopt, Begin, Do, Sweep, Wait, Write};
