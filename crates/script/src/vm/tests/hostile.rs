@@ -436,7 +436,7 @@ fn published_attacks() {
 
 #[test]
 fn replies_have_a_limit() {
-    let mut vm = crate::Vm::new(crate::Limits { reply_bytes: 1000, ..crate::Limits::default() });
+    let mut vm = Vm::new(Limits { reply_bytes: 1000, ..Limits::default() });
     let mut host = Commands::default();
     let reply = run(
         &mut vm,
