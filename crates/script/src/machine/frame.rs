@@ -561,9 +561,6 @@ impl<'a> Frame<'a> {
             self.push("not enough memory");
             return false;
         }
-        if self.core.wants_collection() {
-            self.collect();
-        }
         // A chunk that begins with ESC would be taken for bytecode; behind a space it is bad text.
         let escaped: Vec<u8>;
         let source = if source.first() == Some(&0x1b) {
