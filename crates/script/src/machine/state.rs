@@ -13,7 +13,8 @@ use mlua_sys::lua_State;
 use resp::{Protocol, Reply};
 use std::ffi::{CStr, c_int};
 
-/// Garbage of a run that is left to Lua's own collector.
+/// Garbage of a run that is left to Lua's own collector; a quarter of the limit if that is less. The parser
+/// runs without the collector, so what one script leaves must not make the next one run out of memory.
 const GARBAGE_BYTES_LEFT: usize = 16 << 20;
 
 /// What of Lua's own global functions is as scripts may have it.
@@ -183,7 +184,8 @@ impl Machine {
             result
         });
         let settled = self.settled;
-        if self.used() > settled.saturating_mul(2).saturating_add(GARBAGE_BYTES_LEFT) {
+        let left = GARBAGE_BYTES_LEFT.min(self.core().limits.memory_bytes / 4);
+        if self.used() > settled.saturating_mul(2).saturating_add(left) {
             self.with_frame(|frame| {
                 forget_arguments(frame);
                 frame.collect();

@@ -73,7 +73,7 @@ fn bad_libraries() {
         ),
         (
             "redis.register_function('a b', function() end)",
-            "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long".into(),
+            "ERR Function names can only contain letters, numbers, or underscores(_) and must be at least one character long".into(),
         ),
         ("redis.call('ping')", format!("{REGISTER}user_function:2: Script attempted to access nonexistent global variable 'call'")),
         ("math.floor(1)", format!("{REGISTER}user_function:2: Script attempted to access nonexistent global variable 'math'")),

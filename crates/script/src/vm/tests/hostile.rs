@@ -2,6 +2,7 @@
 //! machine that works.
 
 use super::{Commands, machine, run};
+use crate::{Limits, Vm};
 use resp::Protocol;
 
 /// Pulses after which the host kills; each is a thousand steps or some 60 us of work.
@@ -14,7 +15,10 @@ fn contained(source: &str) -> String {
 }
 
 fn contained_for(source: &str, pulses_max: u64) -> String {
-    let mut vm = machine();
+    contained_in(machine(), source, pulses_max)
+}
+
+fn contained_in(mut vm: Vm, source: &str, pulses_max: u64) -> String {
     let mut host = Commands { pulses_max, ..Commands::default() };
     let reply = run(&mut vm, &mut host, Protocol::Resp2, source);
     assert!(host.pulses < pulses_max + 500, "{source}: went on for {} pulses", host.pulses);
@@ -34,7 +38,8 @@ fn killed(source: &str) {
 
 #[track_caller]
 fn refused(source: &str, by: &str) {
-    let reply = contained(source);
+    let limits = Limits { memory_bytes: 16 << 20, ..Limits::default() };
+    let reply = contained_in(Vm::new(limits), source, 1_000_000);
     let short = &reply[..reply.len().min(300)];
     assert!(reply.starts_with('-') && reply.contains(by), "{source}: {short}");
 }
@@ -431,7 +436,7 @@ fn published_attacks() {
 
 #[test]
 fn replies_have_a_limit() {
-    let mut vm = crate::Vm::new(crate::Limits { reply_bytes: 1000, ..crate::Limits::default() });
+    let mut vm = Vm::new(Limits { reply_bytes: 1000, ..Limits::default() });
     let mut host = Commands::default();
     let reply = run(
         &mut vm,
