@@ -221,17 +221,8 @@ impl Engine {
         let (mut done, mut stop) = (0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
-            let ran = if meanwhile {
-                Ok(run.meanwhile(&stretch[0]))
-            } else if stretch[0].concerns_data() {
-                Ok(run.data(&mut worker.participant, stretch, shards))
-            } else if stretch[0].row.is_some_and(|row| row.place == Place::Exec) {
-                run.exec(&mut worker.participant, stretch, queued, shards)
-            } else if stretch[0].row.is_some_and(|row| row.place.is_script()) {
-                Ok(run.script(&mut worker.participant, &stretch[0], shards))
-            } else {
-                Ok(run.one(&stretch[0], Locked::Nothing))
-            };
+            let hands = (&mut worker.participant, &mut *queued, &mut *shards);
+            let ran = run.head(stretch, hands, meanwhile);
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
                 stop = end.or_else(|| self.changed_since(generation));
@@ -401,6 +392,27 @@ pub(crate) enum Memory {
 pub(crate) type Ran = (usize, Option<End>);
 
 impl Run<'_, '_> {
+    /// Runs what is at the head of `plans`, in the way that its place asks for.
+    fn head(
+        &mut self,
+        plans: &[Plan],
+        (participant, queued, shards): (&mut Participant, &mut Scratch<'static>, &mut Vec<ShardId>),
+        meanwhile: bool,
+    ) -> Result<Ran, journal::Refused> {
+        let first = &plans[0];
+        if meanwhile {
+            return Ok(self.meanwhile(first));
+        }
+        if first.concerns_data() {
+            return Ok(self.data(participant, plans, shards));
+        }
+        match first.row.map(|row| row.place) {
+            Some(Place::Exec) => self.exec(participant, plans, queued, shards),
+            Some(Place::Script(_)) => Ok(self.script(participant, first, shards)),
+            _ => Ok(self.one(first, Locked::Nothing)),
+        }
+    }
+
     /// Runs the data commands at the head of `plans`, within one pass.
     fn data(
         &mut self,
