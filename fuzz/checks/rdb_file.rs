@@ -60,8 +60,11 @@ fn key_by_key(file: &[u8], limits: &Limits) -> Option<Keyspace> {
     Some(space)
 }
 
-/// All keys with their expiries and digests.
-fn content(space: &Keyspace) -> BTreeMap<(u32, Vec<u8>), (Option<i64>, [u8; 40])> {
+/// By database and name: the expiry and the digest.
+type Content = BTreeMap<(u32, Vec<u8>), (Option<i64>, [u8; 40])>;
+
+/// All keys.
+fn content(space: &Keyspace) -> Content {
     let mut all = BTreeMap::new();
     for db in 0..DATABASES {
         let filter = ScanFilter::default();

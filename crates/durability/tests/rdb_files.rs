@@ -6,11 +6,7 @@ use std::path::Path;
 mod rdb_file;
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "test data; which of it failed"
-)]
+#[expect(clippy::disallowed_methods, reason = "test data")]
 fn corpus() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/rdb_file");
     let mut count = 0;

@@ -1,6 +1,11 @@
 //! The disk fails at every operation in turn, in every way: promises are kept, the failure is said, and
 //! all is well again when the disk is.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "how many states were tried is what one wants to know of a run"
+)]
+
 mod crash_bench;
 
 use crash_bench::Step::{Adopt, Begin, Do, Wait, Write};
