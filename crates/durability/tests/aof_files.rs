@@ -14,7 +14,6 @@ fn replay(target: &str, check: fn(&[u8])) {
         let file = RealDisk.open(&folder.join(&name), Open::Read).expect("a file of the corpus");
         let mut bytes = vec![0; file.size().expect("its size") as usize];
         disk::read_exact_at(&*file, &mut bytes, 0).expect("its bytes");
-        println!("{target}: {name:?}");
         check(&bytes);
     }
 }
