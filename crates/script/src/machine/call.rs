@@ -79,7 +79,23 @@ pub(super) fn set_hook(state: *mut lua_State, pace: c_int) {
 /// The error handler of whole runs: makes `{err, source, line}` of every error.
 ///
 /// Where the error was raised by a native, the place is its caller's.
-pub(super) fn on_error(frame: &mut Frame<'_>) -> Result<usize, Raised> {
+///
+/// What it makes is not refused when memory has run out, as that would be an error within an error.
+///
+/// # Safety
+/// Called by Lua.
+pub(super) unsafe extern "C-unwind" fn on_error(state: *mut lua_State) -> c_int {
+    // SAFETY: the state belongs to a machine.
+    let core = unsafe { core_of(state) };
+    core.set_native(true);
+    // SAFETY: native mode is on until the frame is not used any more.
+    describe(&mut unsafe { Frame::new(state, core) });
+    core.set_native(false);
+    1
+}
+
+/// Pushes what the handler makes of the error at 1.
+fn describe(frame: &mut Frame<'_>) {
     let mut place = frame.place(1, c"Sl");
     if place.as_ref().is_some_and(is_native) {
         place = frame.place(2, c"Sl");
@@ -109,7 +125,6 @@ pub(super) fn on_error(frame: &mut Frame<'_>) -> Result<usize, Raised> {
         frame.push_number(f64::from(place.currentline));
         frame.raw_set_field(-2, "line");
     }
-    Ok(1)
 }
 
 fn is_native(place: &lua::lua_Debug) -> bool {

@@ -313,7 +313,7 @@ fn set_up(frame: &mut Frame<'_>) {
         frame.push(text);
         frame.keep();
     }
-    frame.push_native(call::on_error, 0);
+    callbacks::push_raw(frame, call::on_error, 0);
     frame.set_fixed(Fixed::OnError);
     frame.push_table(0, 0);
     frame.protect();
