@@ -1,11 +1,6 @@
 //! The power goes, or the disk fails, at every operation of saving snapshots: what is there afterwards is
 //! the last one that was finished, or the one that was being put in its place, and never a mixture.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "how many states were tried is what one wants to know of a run"
-)]
-
 mod crash_bench;
 
 use crash_bench::{Tally, data_of, fingerprint, images, load_base, node};
