@@ -467,7 +467,7 @@ impl Delivery<'_, '_> {
         let before = self.log.commands;
         let done = self.deliver(log, group, position, reply);
         // An XCLAIM makes its consumer where there is none.
-        if done.created && (self.reader.noack || self.log.commands == before) {
+        if done.created && self.log.commands == before {
             let consumer = self.reader.consumer;
             self.journal().created(consumer);
         }
@@ -512,7 +512,11 @@ impl Delivery<'_, '_> {
             return slot;
         }
         done.created = true;
-        let slot = group.add_consumer(self.reader.consumer, self.now_ms);
+        let consumer = self.reader.consumer;
+        if self.reader.noack {
+            self.journal().created(consumer);
+        }
+        let slot = group.add_consumer(consumer, self.now_ms);
         slot.expect("there is no consumer of this name")
     }
 
