@@ -415,9 +415,8 @@ async fn serve_until_told(
 
 /// The data set cannot be loaded: to serve without it, or to write over it, would be worse.
 fn cannot_load(error: &str) -> ExitCode {
-    log_warning!("{error}");
     log_warning!("Terminating server after rdb file reading failure.");
-    // Whoever looks at the last line alone finds the reason there, too.
+    // Whoever looks at the last line alone finds the reason there.
     log_warning!("Fatal error loading the DB: {error}. Exiting.");
     process::leave(1)
 }
