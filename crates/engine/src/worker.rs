@@ -80,9 +80,14 @@ impl Worker {
 }
 
 impl Scratch<'_> {
-    /// The same allocations, empty, for another lifetime.
+    /// The same allocations, empty, for another lifetime; what a huge request took is given back.
     pub(crate) fn recycle<'b>(self) -> Scratch<'b> {
+        /// Elements, some 128 KiB.
+        const KEPT: usize = 8192;
         fn empty<A, B>(mut vec: Vec<A>) -> Vec<B> {
+            if vec.capacity() > KEPT {
+                return Vec::new();
+            }
             vec.clear();
             // PERF: collecting an empty iterator of equal layout reuses the allocation.
             vec.into_iter().map(|_| unreachable!("the vector was cleared")).collect()

@@ -152,6 +152,7 @@ impl Node for Server {
         self.engine.pressure.reset();
         self.engine.scripts.reset_stats();
         self.clients.reset_stats();
+        self.disposed.freed.store(0, Ordering::Relaxed);
         self.engine.history.full.store(0, Ordering::Relaxed);
         self.engine.history.partial_refused.store(0, Ordering::Relaxed);
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
