@@ -70,7 +70,9 @@ def python_env(cache, of="python"):
 
 
 def node_folder(cache, of="node"):
-    files = ["package.json", "package-lock.json"]
+    # Without a lock file: some registries do not have every platform's optional packages.
+    files = [name for name in ("package.json", "package-lock.json") if os.path.exists(os.path.join(HERE, of, name))]
+    locked = len(files) == 2
 
     def make(folder):
         if not shutil.which("npm"):
@@ -78,7 +80,8 @@ def node_folder(cache, of="node"):
         os.makedirs(folder)
         for name in files:
             shutil.copy(os.path.join(HERE, of, name), folder)
-        quiet(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder)
+        install = ["npm", "ci"] if locked else ["npm", "install", "--omit=optional", "--no-package-lock"]
+        quiet([*install, "--no-audit", "--no-fund"], cwd=folder)
 
     folder = prepared(cache, of, [f"{of}/{f}" for f in files], make)
     for source in {"node", of}:

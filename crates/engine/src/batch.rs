@@ -428,6 +428,7 @@ impl Run<'_, '_> {
         shards: &mut Vec<ShardId>,
     ) -> Ran {
         let pass = participant.enter();
+        self.look_again();
         if plans.len() > 1 || self.keys.len() > 3 {
             self.prefetch(&pass, self.keys);
         }
@@ -447,6 +448,15 @@ impl Run<'_, '_> {
             }
         }
         (done, None)
+    }
+
+    /// Once within a pass: whether the log has got a reader since there was room taken in it.
+    #[inline]
+    pub(crate) fn look_again(&mut self) {
+        if !self.room.active() {
+            self.writer.look_again(&mut self.room);
+            self.log.active = self.room.active();
+        }
     }
 
     /// Starts the loads that the requests will wait for: first the buckets of all keys, then the

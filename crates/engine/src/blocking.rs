@@ -326,6 +326,7 @@ impl Engine {
             worker;
         let Ok(mut room) = writer.room(0, 1) else { return };
         let pass = participant.enter();
+        writer.look_again(&mut room);
         if self.pause.active(now.wall_ms) {
             const PAUSED_MS: i64 = 10;
             return self.runs_again(waiting, now.wall_ms.checked_add(PAUSED_MS));

@@ -194,6 +194,7 @@ impl Engine {
         let Worker { participant, writer, stats, settings, rng, log, broadcast, .. } = worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
         let pass = participant.enter();
+        writer.look_again(&mut room);
         let now_ms = wall();
         // A pause that began meanwhile has closed the gate, and counts on nothing going on.
         if self.pause.active(now_ms) {
@@ -255,6 +256,7 @@ impl Engine {
         let bytes = candidate.key().len() as u64 + FRAME_BYTES;
         let mut room = hand.writer.room(bytes, 1)?;
         let pass = hand.participant.enter();
+        hand.writer.look_again(&mut room);
         if self.pause.active(hand.now.wall_ms) {
             return Ok(());
         }

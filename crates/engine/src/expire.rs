@@ -21,6 +21,7 @@ impl Run<'_, '_> {
     fn expire_some(&mut self, participant: &mut Participant) {
         let met = std::mem::take(&mut self.record.met);
         let pass = participant.enter();
+        self.look_again();
         // A pause that began meanwhile has closed the gate, and counts on nothing going on.
         if self.settings.import_mode || self.engine.pause.active((self.now.wall)()) {
             return;

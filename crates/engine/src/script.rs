@@ -307,6 +307,7 @@ impl Run<'_, '_> {
         let mut roams = call.reach().roams();
         loop {
             let pass = participant.enter();
+            self.look_again();
             let mut union = if roams {
                 Union::as_met(engine)?
             } else {

@@ -204,6 +204,7 @@ impl<'f> Run<'f, '_> {
         let ran = if inner.iter().any(alone) {
             space.reach_gate(participant).map(|closed| {
                 self.others = Others::Stand;
+                self.look_again();
                 self.run_queue(&mut queue, None);
                 self.others = Others::Run;
                 let (lsn, served) = (self.write_record(), !self.record.ready.is_empty());
@@ -214,6 +215,7 @@ impl<'f> Run<'f, '_> {
             })
         } else {
             let pass = participant.enter();
+            self.look_again();
             self.prefetch(&pass, queue.keys);
             Union::lock(self.engine, inner, queue.keys, shards).map(|mut union| {
                 self.run_queue(&mut queue, Some(&mut union));

@@ -314,6 +314,21 @@ mod native {
         assert!(!journal.active());
     }
 
+    /// A room that was taken before the first reader came is not a way past it.
+    #[test]
+    fn a_reader_that_came_meanwhile_is_seen() {
+        let journal = Journal::new(Lsn(0), SMALL);
+        let mut writer = journal.writer();
+        let mut room = writer.room(100, 1).unwrap();
+        assert!(!room.active());
+        let mut reader = journal.reader(Lsn(0), PATIENT).unwrap();
+        writer.look_again(&mut room);
+        assert!(room.active());
+        writer.extend(&mut room, 100, 1).unwrap();
+        writer.append(&mut room, Frame::new(0), &[b"something"]);
+        assert_eq!(drain(&mut reader), format!("{SELECT_0}something"));
+    }
+
     #[test]
     fn sleeping_readers_are_woken_once() {
         let journal = Journal::new(Lsn(0), SMALL);

@@ -129,6 +129,25 @@ impl Writer {
         }
     }
 
+    /// Within a pass: a reader may have come since `room` was taken, at the last cut perhaps. What runs in
+    /// this pass is behind that, so the room becomes an active one; it is enlarged when it is used.
+    ///
+    /// # Panics
+    /// If there is no memory for an empty journal.
+    #[inline]
+    pub fn look_again(&mut self, room: &mut Room) {
+        if !room.active && self.journal.active() {
+            self.activate(room);
+        }
+    }
+
+    #[cold]
+    fn activate(&mut self, room: &mut Room) {
+        let drawn = self.draw(0, 0, OnLag::Ignore);
+        self.rooms = room.number;
+        room.active = drawn.expect("the journal was empty until a moment ago").active;
+    }
+
     /// Enlarges `room` for a record whose size was known only after its command ran (a script's effects, a
     /// waiter that was served). Does not wait for readers, so it may be called under locks; the lag is
     /// made up for by the next [`room`](Self::room).

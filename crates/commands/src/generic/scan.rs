@@ -65,8 +65,7 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         } else if args.token("TYPE") && args.left() > 0 {
             let name = args.bytes()?;
             let Some(kind) = types::Type::of_name(name) else {
-                let name = String::from_utf8_lossy(name);
-                return Err(CommandError::err(format_args!("unknown type name '{name}'")));
+                return Err(CommandError::err_bytes(&[b"unknown type name '", name, b"'"]));
             };
             filter.kind = Some(kind.name().into());
         } else {
