@@ -352,7 +352,11 @@ fn equal(ours: &Value, theirs: &Value, texts: bool) -> bool {
             a == b || number(a).zip(number(b)).is_some_and(|(a, b)| (a - b).abs() < 1e-9)
         }
         (Value::Double(_), Value::Double(_)) => {
-            numbers(vec![ours.cli()]) == numbers(vec![theirs.cli()])
+            let number = |value: &Value| value.cli().trim_start_matches("(double) ").parse::<f64>();
+            match (number(ours), number(theirs)) {
+                (Ok(a), Ok(b)) if texts => a == b || (a - b).abs() < 1e-9,
+                _ => numbers(vec![ours.cli()]) == numbers(vec![theirs.cli()]),
+            }
         }
         _ => ours == theirs,
     }
