@@ -385,12 +385,12 @@ async fn serve_until_told(
     };
     let loaded = match load_data(server) {
         Ok(loaded) => loaded,
-        Err(error) => return cannot_load(&error),
+        Err(error) => return cannot_load(server, &error),
     };
     match either(loaded, end_wanted(server, signals.as_ref())).await {
         Either::First(Ok(Ok(()))) => {}
-        Either::First(Ok(Err(error))) => return cannot_load(&error),
-        Either::First(Err(_)) => return cannot_load("the thread that loads is gone"),
+        Either::First(Ok(Err(error))) => return cannot_load(server, &error),
+        Either::First(Err(_)) => return cannot_load(server, "the thread that loads is gone"),
         Either::Second(end) => {
             end.act(server, supervisor);
             return ExitCode::FAILURE;
@@ -414,9 +414,12 @@ async fn serve_until_told(
 }
 
 /// The data set cannot be loaded: to serve without it, or to write over it, would be worse.
-fn cannot_load(error: &str) -> ExitCode {
-    log_warning!("Terminating server after rdb file reading failure.");
-    // Whoever looks at the last line alone finds the reason there.
+fn cannot_load(server: &Server, error: &str) -> ExitCode {
+    if !server.config.lock().yes(id("appendonly")) {
+        log_warning!("{error}");
+        log_warning!("Terminating server after rdb file reading failure.");
+    }
+    // Whoever looks at the last line alone finds the reason there, too.
     log_warning!("Fatal error loading the DB: {error}. Exiting.");
     process::leave(1)
 }
