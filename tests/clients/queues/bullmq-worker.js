@@ -12,7 +12,7 @@ async function work(job) {
   if (job.data.failsUntil > job.attemptsMade) throw new Error("not yet");
   if (job.data.takesMs) await new Promise((resolve) => setTimeout(resolve, job.data.takesMs));
   const children = job.data.sums ? Object.values(await job.getChildrenValues()) : [];
-  await own.multi().hincrby("done", job.id, 1).rpush("order", job.id).srem(`hand:${name}`, job.id).exec();
+  await own.multi().hincrby("done", job.id, 1).rpush("order", job.id).exec();
   return (job.data.n ?? 0) + children.reduce((sum, n) => sum + n, 0);
 }
 
@@ -20,6 +20,8 @@ const options = { connection, concurrency: 25, lockDuration: 1500, stalledInterv
 if (limit) options.limiter = { max: Number(limit), duration: 1000 };
 const worker = new Worker(queue, work, options);
 worker.on("error", (error) => console.error(`${name}: ${error}`));
+// In hand until the server has been told: who is killed before that has the job done again.
+worker.on("completed", (job) => own.srem(`hand:${name}`, job.id));
 worker.on("failed", (job) => own.srem(`hand:${name}`, job?.id ?? ""));
 await worker.waitUntilReady();
 process.send?.("ready");

@@ -52,7 +52,11 @@ const programs = {
       await queue.addBulk(jobs.slice(n, n + 500));
       if (n >= JOBS / 4 && killed === null) {
         await until("the victim has work", 20, async () => (await r.scard("hand:victim")) > 0);
+        const gone = new Promise((resolve) => victim.once("exit", resolve));
         victim.kill("SIGKILL");
+        await gone;
+        // What it had sent is taken in by now.
+        await sleep(200);
         killed = await r.smembers("hand:victim");
       }
     }
