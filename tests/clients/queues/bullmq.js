@@ -12,9 +12,14 @@ const JOBS = Number(process.argv[3] ?? 10_000);
 const connection = { port, maxRetriesPerRequest: null };
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+// None outlives this program: whoever reads what it says would wait for them, too.
+const children = [];
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+
 function start(queue, name, limit) {
   const script = fileURLToPath(new URL("bullmq-worker.js", import.meta.url));
   const child = fork(script, [String(port), queue, name, ...(limit ? [String(limit)] : [])]);
+  children.push(child);
   const ready = new Promise((resolve) => child.once("message", resolve));
   return ready.then(() => child);
 }
