@@ -338,29 +338,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let card = &self.session.card;
         card.net_in_bytes.store(card.net_in_bytes.load(Relaxed) + len as u64, Relaxed);
         card.reads.store(card.reads.load(Relaxed) + 1, Relaxed);
-        if self.kept.is_empty() {
-            let mut serving = Serving {
-                engine: &scratch.engine,
-                worker,
-                requests,
-                reply,
-                session: &mut self.session,
-                meanwhile: false,
-            };
+        let from_scratch = self.kept.is_empty();
+        if !from_scratch {
+            self.keep(&input[..len]);
+        }
+        let mut serving = Serving {
+            engine: &scratch.engine,
+            worker,
+            requests,
+            reply,
+            session: &mut self.session,
+            meanwhile: false,
+        };
+        if from_scratch {
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
             self.adopt(outcome);
             self.keep(&input[used..len]);
         } else {
-            self.keep(&input[..len]);
-            let mut serving = Serving {
-                engine: &scratch.engine,
-                worker,
-                requests,
-                reply,
-                session: &mut self.session,
-                meanwhile: false,
-            };
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
             } else {

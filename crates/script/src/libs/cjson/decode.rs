@@ -210,7 +210,7 @@ impl Reader<'_> {
         Some(value)
     }
 
-    /// `\uXXXX`, or two of them that are a surrogate pair.
+    /// `\u` and four hexadecimal digits, or two of them that are a surrogate pair.
     fn unicode(&mut self, out: &mut Vec<u8>) -> Option<()> {
         let mut code = self.hex4(2)?;
         let mut len = 6;
