@@ -91,6 +91,13 @@ pub(crate) struct Running {
     cancelled: Arc<AtomicBool>,
 }
 
+impl Running {
+    /// It has been told to end, and will within milliseconds.
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+}
+
 /// Wakes the writer's thread.
 struct Unpark(Thread);
 
@@ -529,7 +536,7 @@ pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static 
     let saving = server.persistence.snapshot.lock().running.is_some();
     {
         let mut rewriting = log.rewriting.lock();
-        if rewriting.running.is_some() {
+        if rewriting.running.as_ref().is_some_and(|running| !running.is_cancelled()) {
             return Err(CommandError::err(format_args!(
                 "Background append only file rewriting already in progress"
             )));
@@ -545,7 +552,7 @@ pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static 
     }
     let mut rewriting = log.rewriting.lock();
     let failures = rewriting.failures;
-    if rewriting.wanted && rewriting.running.is_none() {
+    if rewriting.wanted {
         log.begun.wait_for(&mut rewriting, Duration::from_millis(BEGIN_MS));
     }
     if rewriting.failures > failures {
@@ -603,6 +610,8 @@ fn switch_off(server: &Server) {
     if log.cancel_rewrite() {
         log_notice!("Killing running AOF rewrite child: the rewrite is given up");
     }
+    // Before the last sync: who waits for it hears that there is no AOF, however fast the disk is.
+    log.status.set(State::Off);
     if let Some(mut writer) = writer
         && let Err(error) = writer.flush(moment())
     {
