@@ -56,7 +56,10 @@ pub use node::{Bgsave, Node, PauseMode, ReloadRequest, ShutdownRequest};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use replica::{Contents, Replica, ReplicaState, Sync};
 pub use resolved::Resolved;
-pub use row::{Command, Flags, Group, Handler, Locks, Place, ScriptCall, Secrets, Version};
+pub use row::{
+    Command, Flags, Group, Handler, Locks, Place, Preparing, ScriptCall, Secrets, Version,
+};
+pub use script::REDIS_VERSION;
 pub use scripts::{Overdue, OverdueScript, Reach, Script, Scripts};
 pub use session::{ReplyMode, Session};
 pub use settings::{Settings, deletion, limits};
@@ -66,7 +69,5 @@ pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingSta
 pub use transaction::Transaction;
 pub use waiting::{Acks, Ending, Wait, WaitOutcome, Waiting, Waits, Wanted};
 
-/// The version of Redis whose commands and replies we follow: clients' feature checks read it.
-pub const REDIS_VERSION: &str = "8.4.0";
 /// Our own version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

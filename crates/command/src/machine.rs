@@ -17,6 +17,9 @@ pub struct Machine {
     flushes: u64,
     scripts: Set<Sha>,
     libraries: Set<LibraryId>,
+    recent: Recent,
+    /// Libraries that were made before the locks of the command that stores them were taken.
+    prepared: Vec<(Vec<u8>, Result<Arc<Library>, CommandError>)>,
 }
 
 impl fmt::Debug for Machine {
@@ -33,6 +36,8 @@ impl Default for Machine {
             flushes: 0,
             scripts: Set::with_hasher(seed),
             libraries: Set::with_hasher(seed),
+            recent: Recent::default(),
+            prepared: Vec::new(),
         }
     }
 }
@@ -41,6 +46,14 @@ impl Machine {
     /// Bytes that its values take.
     pub fn memory_bytes(&self) -> usize {
         self.vm.as_ref().map_or(0, |vm| vm.memory_bytes())
+    }
+
+    /// Gives all memory back if the server has forgotten its scripts since they were compiled here.
+    pub fn forget_flushed(&mut self, scripts: &Scripts) {
+        let flushes = scripts.flushes();
+        if self.flushes != flushes {
+            *self = Self { flushes, ..Self::default() };
+        }
     }
 
     /// The machine, for a run; [`Machine::give_back`] afterwards.
@@ -61,6 +74,31 @@ impl Machine {
         self.compile(scripts, script)
     }
 
+    /// Readies a script of the server's for a run, after which it is among the recent ones.
+    #[inline]
+    pub fn ready(&mut self, scripts: &Scripts, script: &Arc<Script>) -> Result<(), CommandError> {
+        if self.recent.holds(script) && !script.is_gone() {
+            return Ok(());
+        }
+        self.load(scripts, script)?;
+        self.recent.put(script);
+        Ok(())
+    }
+
+    /// The script of this text, if it is one of the recent ones.
+    #[inline]
+    pub fn recent_by_text(&self, text: &[u8]) -> Option<Arc<Script>> {
+        let script = self.recent.by_text[slot_of_text(text)].as_ref()?;
+        (*script.source == *text && !script.is_gone()).then(|| Arc::clone(script))
+    }
+
+    /// The script of this SHA-1 in lower case, if it is one of the recent ones.
+    #[inline]
+    pub fn recent_by_sha(&self, sha: &[u8]) -> Option<Arc<Script>> {
+        let script = self.recent.by_sha[slot_of_sha(sha)].as_ref()?;
+        (script.sha.as_bytes() == sha && !script.is_gone()).then(|| Arc::clone(script))
+    }
+
     #[cold]
     fn compile(&mut self, scripts: &Scripts, script: &Script) -> Result<(), CommandError> {
         let mut vm = self.take();
@@ -69,9 +107,11 @@ impl Machine {
             vm.clear();
             self.scripts.clear();
             self.libraries.clear();
+            self.recent = Recent::default();
             self.flushes = flushes;
         }
         if self.scripts.len() >= scripts.len() + STALE_MAX {
+            self.recent = Recent::default();
             self.scripts.retain(|sha| {
                 let known = scripts.get(sha).is_some();
                 if !known {
@@ -113,7 +153,8 @@ impl Machine {
         let mut vm = self.take();
         let current = functions.libraries();
         self.libraries.retain(|id| {
-            let known = current.iter().any(|library| library.id == *id);
+            let made = self.prepared.iter().filter_map(|(_, made)| made.as_ref().ok());
+            let known = current.iter().chain(made).any(|library| library.id == *id);
             if !known {
                 vm.unload_library(*id);
             }
@@ -128,8 +169,33 @@ impl Machine {
         loaded.map_err(|error| CommandError::text_of(error.text))
     }
 
+    /// Makes the library of a text beforehand; [`Machine::make_library`] then has it, until
+    /// [`Machine::prepared_is_over`]. Returns whether that worked.
+    pub fn prepare_library(&mut self, functions: &Functions, source: &[u8], clock: Clock) -> bool {
+        let made = self.run_source(functions, source, clock);
+        let worked = made.is_ok();
+        self.prepared.push((source.to_vec(), made));
+        worked
+    }
+
+    pub fn prepared_is_over(&mut self) {
+        self.prepared.clear();
+    }
+
     /// The library that a text makes, not yet among those in force.
     pub fn make_library(
+        &mut self,
+        functions: &Functions,
+        source: &[u8],
+        clock: Clock,
+    ) -> Result<Arc<Library>, CommandError> {
+        match self.prepared.iter().position(|(text, _)| text == source) {
+            Some(at) => self.prepared.remove(at).1,
+            None => self.run_source(functions, source, clock),
+        }
+    }
+
+    fn run_source(
         &mut self,
         functions: &Functions,
         source: &[u8],
@@ -143,6 +209,50 @@ impl Machine {
         }
         Ok(Arc::new(Library::new(id, header.name, source.into(), registered)))
     }
+}
+
+/// Scripts that this machine has compiled and has lately been asked for, so that neither the SHA-1 of a
+/// text nor the server's list is needed to find them again. Each has one place, by text and by SHA-1.
+#[derive(Default)]
+struct Recent {
+    by_text: [Option<Arc<Script>>; RECENT],
+    by_sha: [Option<Arc<Script>>; RECENT],
+}
+
+const RECENT_BITS: u32 = 5;
+const RECENT: usize = 1 << RECENT_BITS;
+
+impl Recent {
+    #[inline]
+    fn holds(&self, script: &Arc<Script>) -> bool {
+        let at = &self.by_sha[slot_of_sha(script.sha.as_bytes())];
+        at.as_ref().is_some_and(|other| Arc::ptr_eq(other, script))
+    }
+
+    fn put(&mut self, script: &Arc<Script>) {
+        self.by_text[slot_of_text(&script.source)] = Some(Arc::clone(script));
+        self.by_sha[slot_of_sha(script.sha.as_bytes())] = Some(Arc::clone(script));
+    }
+}
+
+#[inline]
+fn slot_of_sha(sha: &[u8]) -> usize {
+    slot(sha.first_chunk().map_or(0, |digits| u64::from_le_bytes(*digits)))
+}
+
+/// By its length and a few of its bytes: scripts of one library begin alike and end alike.
+#[inline]
+fn slot_of_text(text: &[u8]) -> usize {
+    /// So many samples.
+    const SAMPLES: usize = 8;
+    let step = (text.len() / SAMPLES).max(1);
+    let samples = text.iter().step_by(step).take(SAMPLES);
+    slot(samples.fold(text.len() as u64, |mix, byte| mix.rotate_left(7) ^ u64::from(*byte)))
+}
+
+#[inline]
+fn slot(mix: u64) -> usize {
+    (mix.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - RECENT_BITS)) as usize
 }
 
 /// The header of a library that can be loaded here.

@@ -5,7 +5,7 @@
 
 use crate::grammar::Argument;
 use crate::spec::KeySpec;
-use crate::{Args, Cx, Outcome};
+use crate::{Args, Clock, Cx, Functions, Machine, Outcome};
 use resp::Reply;
 
 /// What a handler is: parses all its arguments, then acts, then tells its effect.
@@ -52,6 +52,15 @@ impl Place {
     }
 }
 
+/// What a command may work on before its locks are taken.
+#[derive(Debug)]
+pub struct Preparing<'p, 'w> {
+    pub words: &'p [&'w [u8]],
+    pub machine: &'p mut Machine,
+    pub functions: &'p Functions,
+    pub clock: Clock,
+}
+
 /// Which locks a `Data` command takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Locks {
@@ -59,6 +68,8 @@ pub enum Locks {
     Keys,
     /// Every shard, for commands on whole databases.
     All,
+    /// Every shard, once this has been done for the request, under no lock.
+    AllAfter(fn(&mut Preparing<'_, '_>)),
     /// Every shard if the request, whose words these are, names keys only by what is in others.
     AllIf(fn(words: &[&[u8]]) -> bool),
 }

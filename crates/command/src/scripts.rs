@@ -6,6 +6,7 @@ use parking_lot::{Mutex, RwLock};
 use script::{Flags, Header, Sha};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use stdx::hash::{Map, Seed};
 
 /// Scripts that were only called, never loaded: so many are kept, as in Redis.
@@ -38,9 +39,21 @@ pub struct Script {
     kept: AtomicBool,
     /// When it was last called, by the count of calls.
     used: AtomicU64,
+    /// The server has forgotten it.
+    gone: AtomicBool,
 }
 
 impl Script {
+    /// Whether the server has forgotten it, as by SCRIPT FLUSH.
+    #[inline]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire) // pairs with `leave`
+    }
+
+    fn leave(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
     /// Bytes held for it.
     fn memory_bytes(&self) -> u64 {
         /// The entry of the map, and the SHA there.
@@ -55,6 +68,8 @@ pub struct Scripts {
     by_sha: RwLock<Map<Sha, Arc<Script>>>,
     /// Counts SCRIPT FLUSH.
     flushes: AtomicU64,
+    /// The workers that are to be woken by the next one.
+    sleepers: Mutex<Vec<Waker>>,
     evicted: AtomicU64,
     calls: AtomicU64,
     bytes: AtomicU64,
@@ -69,6 +84,7 @@ impl Scripts {
         Self {
             by_sha: RwLock::new(Map::with_hasher(seed)),
             flushes: AtomicU64::new(0),
+            sleepers: Mutex::default(),
             evicted: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -77,14 +93,12 @@ impl Scripts {
         }
     }
 
-    /// The script, which counts as called.
+    /// Counts a call of the script, unless it stays anyway.
     #[inline]
-    pub fn call(&self, sha: &Sha) -> Option<Arc<Script>> {
-        let script = self.by_sha.read().get(sha).cloned()?;
+    pub fn called(&self, script: &Script) {
         if !script.kept.load(Ordering::Relaxed) {
             script.used.store(self.calls.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         }
-        Some(script)
     }
 
     pub fn get(&self, sha: &Sha) -> Option<Arc<Script>> {
@@ -101,6 +115,7 @@ impl Scripts {
             reach: Reach::default(),
             kept: AtomicBool::new(false),
             used: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
         })
     }
 
@@ -134,6 +149,7 @@ impl Scripts {
         let used = |script: &&Arc<Script>| script.used.load(Ordering::Relaxed);
         let oldest = scripts.values().filter(may_go).min_by_key(used).map(|script| script.sha);
         if let Some(script) = oldest.and_then(|sha| scripts.remove(&sha)) {
+            script.leave();
             self.bytes.fetch_sub(script.memory_bytes(), Ordering::Relaxed);
             self.evicted.fetch_add(1, Ordering::Relaxed);
         }
@@ -142,10 +158,24 @@ impl Scripts {
     /// SCRIPT FLUSH.
     pub fn flush(&self) {
         let mut scripts = self.by_sha.write();
-        scripts.clear();
+        scripts.drain().for_each(|(_, script)| script.leave());
         scripts.shrink_to_fit();
         self.bytes.store(0, Ordering::Relaxed);
         self.flushes.fetch_add(1, Ordering::Release); // pairs with `flushes`
+        self.sleepers.lock().drain(..).for_each(Waker::wake);
+    }
+
+    /// Ready with the number of flushes once it is not `seen` any more.
+    pub fn poll_flush(&self, seen: u64, cx: &Context<'_>) -> Poll<u64> {
+        let mut sleepers = self.sleepers.lock();
+        let flushes = self.flushes();
+        if flushes != seen {
+            return Poll::Ready(flushes);
+        }
+        if !sleepers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            sleepers.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// How often everything was forgotten.

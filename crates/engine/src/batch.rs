@@ -14,8 +14,8 @@ use crate::worker::Scratch;
 use crate::{Engine, Level, Worker, WorkerStats};
 use command::{
     Argument, ArgumentKind, Changed, ClientFlags, Clock, CommandError, Cx, Flags, Group, Job,
-    Machine, News, Others, Place, Ready, ReplyMode, Resolved, Rewrites, Session, Settings, Sync,
-    Waiting, Waits,
+    Locks, Machine, News, Others, Place, Preparing, Ready, ReplyMode, Resolved, Rewrites, Session,
+    Settings, Sync, Waiting, Waits,
 };
 use journal::{Lsn, Room, Writer};
 use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards};
@@ -75,6 +75,12 @@ pub struct Now {
     pub wall: fn() -> i64,
     /// A command that takes longer than this makes the wall clock stale.
     pub stale_ticks: u64,
+}
+
+impl Now {
+    pub(crate) fn clock(self) -> Clock {
+        Clock { ticks: self.ticks, ticks_per_milli: self.stale_ticks }
+    }
 }
 
 impl Engine {
@@ -221,6 +227,7 @@ impl Engine {
             evictor: &mut worker.evictor,
             memory: Memory::Unknown,
             transaction: None,
+            prefetched: false,
             others: Others::Run,
             uncounted: 0,
             machine: &mut worker.machine,
@@ -373,6 +380,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) transaction: Option<Composed>,
     /// What changed, for those who hear of all changes.
     pub(crate) broadcast: &'f mut Changed,
+    /// The keys of the batch were prefetched for its scripts.
+    pub(crate) prefetched: bool,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
     /// Commands that ran beside the requests (in EXEC and scripts), less requests that were only
@@ -508,10 +517,26 @@ impl Run<'_, '_> {
     /// Runs one request on several shards.
     fn on_many(&mut self, plan: &Plan, shards: &mut Vec<ShardId>) -> Ran {
         let keys = &self.keys[plan.keys.clone()];
-        match Union::lock(self.engine, std::slice::from_ref(plan), keys, shards) {
+        let prepares = self.session.authenticated && self.prepare(plan, self.words);
+        let ran = match Union::lock(self.engine, std::slice::from_ref(plan), keys, shards) {
             Ok(mut union) => self.one(plan, union.locked()),
             Err(Stalled) => self.refuse_busy(plan),
+        };
+        if prepares {
+            self.machine.prepared_is_over();
         }
+        ran
+    }
+
+    /// Does what a request wants done before its locks are taken. Whether there was something.
+    #[inline]
+    pub(crate) fn prepare(&mut self, plan: &Plan, words: &[&[u8]]) -> bool {
+        let row = plan.row.filter(|_| plan.refused.is_none());
+        let Some(Locks::AllAfter(prepare)) = row.map(|row| row.locks) else { return false };
+        let words = &words[plan.words.clone()];
+        let (machine, functions) = (&mut *self.machine, &self.engine.functions);
+        prepare(&mut Preparing { words, machine, functions, clock: self.now.clock() });
+        true
     }
 
     /// Runs one request while a script runs on this thread.
@@ -584,7 +609,7 @@ impl Run<'_, '_> {
         let db = locked.db(self.record, index, now_ms);
         let touch = !self.session.no_touch;
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
-        let clock = Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks };
+        let clock = self.now.clock();
         // Within a script's pass nobody may close the write gate.
         let others = if self.news.is_some() { Others::Stand } else { self.others };
         let mut cx = Cx {

@@ -99,7 +99,7 @@ impl Engine {
             return refuse(CommandError::unknown_subcommand(name, request[1]), Some(row), id);
         }
         let lock = match (row.place, row.locks) {
-            (Place::Data, Locks::All) => LockPlan::All,
+            (Place::Data, Locks::All | Locks::AllAfter(_)) => LockPlan::All,
             (Place::Data, Locks::Keys) | (Place::Script(_), _) => {
                 self.find_keys(row, request, keys)
             }

@@ -22,6 +22,7 @@ use crate::ledger::Composed;
 use crate::notify::Happened;
 use crate::resolve::Plan;
 use crate::union::{Extended, Union};
+use crate::worker::recycled;
 use command::{
     Clock, Command, CommandError, Flags, Group, JobStep, Library, News, OverdueScript, Place,
     Reach, Resolved, Script, ScriptCall, Scripts,
@@ -37,6 +38,16 @@ use std::time::Duration;
 enum What {
     Script(Arc<Script>),
     Function(Arc<Library>, usize),
+}
+
+impl What {
+    /// What it says of itself; `None`: nothing, as scripts without a header do.
+    fn flags(&self) -> Option<script::Flags> {
+        match self {
+            Self::Script(script) => script.flags,
+            Self::Function(library, at) => Some(library.functions[*at].flags),
+        }
+    }
 }
 
 /// A call of a script or function, taken apart.
@@ -122,7 +133,9 @@ impl Run<'_, '_> {
             return self.one(plan, Locked::Nothing);
         };
         let request = plan.resolved(row, self.words, self.keys);
-        let row = &Command { flags: self.effective_flags(&request), ..*row };
+        let known = self.known(&request);
+        let flags = effective_flags(&request, known.as_ref());
+        let row = if flags == row.flags { row } else { &Command { flags, ..*row } };
         if self.engine.pause.holds(row, self.now.wall_ms) {
             return (0, Some(crate::End::Paused));
         }
@@ -143,7 +156,7 @@ impl Run<'_, '_> {
         if self.engine.monitors.active() {
             self.show(&request);
         }
-        let ran = match &self.take_apart(&request) {
+        let ran = match &self.take_apart(&request, known) {
             Err(error) => {
                 self.reply.error(error.text());
                 self.stats.error(error.code());
@@ -189,7 +202,8 @@ impl Run<'_, '_> {
             self.show(request);
         }
         let out_of_memory = self.engine.space.out_of_memory(self.settings.maxmemory);
-        let outcome = match self.take_apart(request) {
+        let known = self.known(request);
+        let outcome = match self.take_apart(request, known) {
             Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory, None),
             Err(error) => {
                 self.reply.error(error.text());
@@ -208,49 +222,47 @@ impl Run<'_, '_> {
         if over { self.under_pressure() } else { Ok(()) }
     }
 
-    /// The flags of a request: what a script declares counts instead of what the command says.
-    fn effective_flags(&self, request: &Resolved<'_>) -> Flags {
-        let (flags, word) = (request.spec.flags, request.args[1]);
-        let declared = match request.spec.place {
+    /// What a request calls, if the server knows it.
+    fn known(&self, request: &Resolved<'_>) -> Option<What> {
+        let (engine, word) = (self.engine, request.args[1]);
+        match request.spec.place {
             Place::Script(ScriptCall::Function) => {
-                let found = self.engine.functions.find(word);
-                found.map(|(library, at)| library.functions[at].flags)
+                engine.functions.find(word).map(|(library, at)| What::Function(library, at))
             }
             Place::Script(ScriptCall::Sha) => {
-                let found = Sha::parse(word).and_then(|sha| self.engine.scripts.get(&sha));
-                found.and_then(|script| script.flags)
+                let recent = self.machine.recent_by_sha(word);
+                let found = recent.or_else(|| engine.scripts.get(&Sha::parse(word)?));
+                found.map(What::Script)
             }
-            _ => Header::of_script(word).ok().flatten().map(|header| header.flags),
-        };
-        let Some(declared) = declared else { return flags };
-        let set = |flags: Flags, flag: Flags, on: bool| {
-            if on { flags.or(flag) } else { Flags(flags.0 & !flag.0) }
-        };
-        let writes = !declared.has(script::Flags::NO_WRITES);
-        let takes_memory = writes && !declared.has(script::Flags::ALLOW_OOM);
-        let flags = set(flags, Flags::MAY_REPLICATE, false);
-        let flags = set(flags, Flags::STALE, declared.has(script::Flags::ALLOW_STALE));
-        let flags = set(flags, Flags::DENYOOM, takes_memory);
-        set(flags, Flags::WRITE, writes)
+            _ => {
+                let recent = self.machine.recent_by_text(word);
+                recent.or_else(|| engine.scripts.get(&Sha::of(word))).map(What::Script)
+            }
+        }
     }
 
-    /// Finds what is called, compiles it if need be, and tells keys and arguments apart.
-    fn take_apart<'c>(&mut self, request: &Resolved<'c>) -> Result<Call<'c>, CommandError> {
+    /// Compiles what is called if need be, and tells keys and arguments apart.
+    fn take_apart<'c>(
+        &mut self,
+        request: &Resolved<'c>,
+        known: Option<What>,
+    ) -> Result<Call<'c>, CommandError> {
         let words = request.args;
-        let (what, flags) = match request.spec.place {
-            Place::Script(ScriptCall::Function) => {
-                let found = self.engine.functions.find(words[1]);
-                let (library, at) = found.ok_or(CommandError::FunctionNotFound)?;
-                let flags = library.functions[at].flags;
-                (What::Function(library, at), Some(flags))
+        let what = match (known, request.spec.place) {
+            (Some(what), _) => what,
+            (None, Place::Script(ScriptCall::Function)) => {
+                return Err(CommandError::FunctionNotFound);
             }
-            place => {
-                let by_sha = place == Place::Script(ScriptCall::Sha);
-                let script = self.find_script(words[1], by_sha)?;
-                let flags = script.flags;
-                (What::Script(script), flags)
+            (None, Place::Script(ScriptCall::Sha)) => return Err(CommandError::NoScript),
+            (None, _) => {
+                let script = Scripts::parse(words[1])?;
+                self.machine.load(&self.engine.scripts, &script)?;
+                What::Script(self.engine.scripts.add(script, false))
             }
         };
+        if let What::Script(script) = &what {
+            self.engine.scripts.called(script);
+        }
         let number = stdx::num::parse_i64(words[2]).ok_or(match what {
             What::Script(_) => CommandError::NotAnInteger,
             What::Function(..) => CommandError::FunctionKeys,
@@ -261,33 +273,15 @@ impl Run<'_, '_> {
         }
         let number = usize::try_from(number).ok().filter(|number| *number <= rest.len());
         let (keys, args) = rest.split_at(number.ok_or(CommandError::ScriptKeysTooMany)?);
-        let clock = self.clock();
+        let clock = self.now.clock();
         match &what {
-            What::Script(script) => self.machine.load(&self.engine.scripts, script)?,
+            What::Script(script) => self.machine.ready(&self.engine.scripts, script)?,
             What::Function(library, _) => {
                 self.machine.load_library(&self.engine.functions, library, clock)?;
             }
         }
-        let read_only = request.spec.flags.has(Flags::READONLY);
+        let (flags, read_only) = (what.flags(), request.spec.flags.has(Flags::READONLY));
         Ok(Call { what, flags, read_only, keys, args })
-    }
-
-    fn find_script(&mut self, text: &[u8], by_sha: bool) -> Result<Arc<Script>, CommandError> {
-        let scripts = &self.engine.scripts;
-        if by_sha {
-            let found = Sha::parse(text).and_then(|sha| scripts.call(&sha));
-            return found.ok_or(CommandError::NoScript);
-        }
-        if let Some(found) = scripts.call(&Sha::of(text)) {
-            return Ok(found);
-        }
-        let script = Scripts::parse(text)?;
-        self.machine.load(scripts, &script)?;
-        Ok(scripts.add(script, false))
-    }
-
-    fn clock(&self) -> Clock {
-        Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks }
     }
 
     /// Runs a script under its own locks. Returns whether it succeeded.
@@ -304,10 +298,15 @@ impl Run<'_, '_> {
             return Ok(false);
         }
         let engine = self.engine;
-        let mut roams = call.reach().roams();
+        // Who monitors is told of each call once, so nothing may be taken back.
+        let mut roams = call.reach().roams() || engine.monitors.active();
         loop {
             let pass = participant.enter();
             self.look_again();
+            if !self.prefetched {
+                self.prefetched = true;
+                self.prefetch(&pass, self.keys);
+            }
             let mut union = if roams {
                 Union::as_met(engine)?
             } else {
@@ -315,7 +314,7 @@ impl Run<'_, '_> {
             };
             let now_ms = engine.space.now_under_locks(self.now.wall_ms);
             self.transaction = Some(Composed::new(self.session.db));
-            let undo = (!roams).then(|| Undo::new(&engine.space));
+            let undo = (!roams).then(|| Undo::new(&engine.space, self.record));
             match self.stage(&(call, request), &mut union, now_ms, out_of_memory, undo) {
                 Outcome::Ran(succeeded) => {
                     let lsn = self.write_record();
@@ -350,7 +349,8 @@ impl Run<'_, '_> {
         let mut reply = std::mem::take(self.reply);
         let mark = reply.mark();
         let mut vm = self.machine.take();
-        let began_ticks = (self.now.ticks)();
+        // When the command before ended.
+        let began_ticks = self.ticks;
         let mut stage = Stage {
             run: self,
             call,
@@ -364,6 +364,7 @@ impl Run<'_, '_> {
             began_ticks,
             overdue: None,
             attended_ticks: 0,
+            keys: Vec::new(),
         };
         let ended = call.run(&mut vm, &mut stage, &mut reply);
         let (broken, undo, overdue) = (stage.broken, stage.undo.take(), stage.overdue.take());
@@ -374,13 +375,16 @@ impl Run<'_, '_> {
             engine.scripts.overdue.remove(&overdue);
             engine.space.overdue_script_ended();
         }
-        if let (Some(Broken::Roams), Some(mut undo)) = (broken, undo) {
-            if let Some(held) = union.held() {
-                undo.take_back(&engine.space, held, self.record);
+        if let Some(mut undo) = undo {
+            if broken == Some(Broken::Roams) {
+                if let Some(held) = union.held() {
+                    undo.take_back(&engine.space, held, self.record);
+                }
+                self.record.ready.truncate(ready);
+                self.reply.truncate(mark);
+                return Outcome::Roams;
             }
-            self.record.ready.truncate(ready);
-            self.reply.truncate(mark);
-            return Outcome::Roams;
+            undo.end(self.record);
         }
         Outcome::Ran(match ended {
             Ok(Ended::Well) => true,
@@ -426,6 +430,28 @@ impl Run<'_, '_> {
     }
 }
 
+/// The flags of a request: what a script declares counts instead of what the command says.
+fn effective_flags(request: &Resolved<'_>, known: Option<&What>) -> Flags {
+    let flags = request.spec.flags;
+    let declared = match (known, request.spec.place) {
+        (Some(what), _) => what.flags(),
+        (None, Place::Script(ScriptCall::Source)) => {
+            Header::of_script(request.args[1]).ok().flatten().map(|header| header.flags)
+        }
+        (None, _) => None,
+    };
+    let Some(declared) = declared else { return flags };
+    let set = |flags: Flags, flag: Flags, on: bool| {
+        if on { flags.or(flag) } else { Flags(flags.0 & !flag.0) }
+    };
+    let writes = !declared.has(script::Flags::NO_WRITES);
+    let takes_memory = writes && !declared.has(script::Flags::ALLOW_OOM);
+    let flags = set(flags, Flags::MAY_REPLICATE, false);
+    let flags = set(flags, Flags::STALE, declared.has(script::Flags::ALLOW_STALE));
+    let flags = set(flags, Flags::DENYOOM, takes_memory);
+    set(flags, Flags::WRITE, writes)
+}
+
 /// Whether what a script declares keeps it from running now.
 fn refused_by_flags(call: &Call<'_>, out_of_memory: bool) -> Option<CommandError> {
     call.flags?;
@@ -454,6 +480,8 @@ struct Stage<'s, 'f, 'a, 'u> {
     overdue: Option<Arc<OverdueScript>>,
     /// When others were last served.
     attended_ticks: u64,
+    /// For the keys of one command.
+    keys: Vec<KeyRef<'static>>,
 }
 
 impl Stage<'_, '_, '_, '_> {
@@ -590,7 +618,7 @@ impl Host for Stage<'_, '_, '_, '_> {
             return reply.error("ERR the script is over");
         }
         let engine = self.run.engine;
-        let mut keys = Vec::new();
+        let mut keys = recycled(std::mem::take(&mut self.keys));
         let mut plan = engine.resolve(words, 0, &mut keys, &mut None);
         plan.bytes = words.iter().map(|word| word.len()).sum();
         let checked = self.check(&plan, words);
@@ -613,6 +641,7 @@ impl Host for Stage<'_, '_, '_, '_> {
         }
         std::mem::swap(self.run.reply, reply);
         self.run.uncounted += 1;
+        self.keys = recycled(keys);
     }
 
     fn log(&mut self, level: LogLevel, message: &[u8]) {
@@ -660,9 +689,9 @@ impl Host for Stage<'_, '_, '_, '_> {
     }
 
     fn clock(&mut self) -> Duration {
-        let ticks = (self.run.now.ticks)();
-        let micros = u128::from(ticks) * 1000 / u128::from(self.run.now.stale_ticks.max(1));
-        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        let (ticks, millis) = ((self.run.now.ticks)(), self.run.now.stale_ticks.max(1));
+        let micros = (ticks % millis).saturating_mul(1000) / millis;
+        Duration::from_micros((ticks / millis).saturating_mul(1000).saturating_add(micros))
     }
 }
 

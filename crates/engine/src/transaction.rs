@@ -214,14 +214,19 @@ impl<'f> Run<'f, '_> {
                 drop(closed);
             })
         } else {
+            let prepared = inner.iter().filter(|plan| self.prepare(plan, queue.words)).count();
             let pass = participant.enter();
             self.look_again();
             self.prefetch(&pass, queue.keys);
-            Union::lock(self.engine, inner, queue.keys, shards).map(|mut union| {
+            let ran = Union::lock(self.engine, inner, queue.keys, shards).map(|mut union| {
                 self.run_queue(&mut queue, Some(&mut union));
                 let lsn = self.write_record();
                 self.finish_queue(lsn, &mut union);
-            })
+            });
+            if prepared > 0 {
+                self.machine.prepared_is_over();
+            }
+            ran
         };
         self.ready = ready;
         let Queue { head, mut parts, .. } = queue;

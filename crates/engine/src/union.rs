@@ -157,6 +157,7 @@ impl<'a> Union<'a> {
 
     fn missing(&mut self, keys: &[KeyRef<'_>]) -> Vec<ShardId> {
         match self {
+            Self::One(shard) if !shard.reaches_beyond() => Vec::new(),
             Self::One(shard) => missing_shards(&mut **shard, keys),
             Self::Many(shards) => missing_shards(shards, keys),
             Self::AsMet(shards) => missing_shards(shards, keys),

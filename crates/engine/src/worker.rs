@@ -70,6 +70,12 @@ impl Worker {
         changed
     }
 
+    /// After SCRIPT FLUSH: the machine of this worker forgets too.
+    pub fn forget_scripts(&mut self, engine: &Engine) {
+        self.machine.forget_flushed(&engine.scripts);
+        self.stats.machine_bytes.set(self.machine.memory_bytes() as u64);
+    }
+
     pub(crate) fn take_scratch<'a>(&mut self) -> Scratch<'a> {
         std::mem::take(&mut self.scratch).recycle()
     }
@@ -82,20 +88,22 @@ impl Worker {
 impl Scratch<'_> {
     /// The same allocations, empty, for another lifetime; what a huge request took is given back.
     pub(crate) fn recycle<'b>(self) -> Scratch<'b> {
-        /// Elements, some 128 KiB.
-        const KEPT: usize = 8192;
-        fn empty<A, B>(mut vec: Vec<A>) -> Vec<B> {
-            if vec.capacity() > KEPT {
-                return Vec::new();
-            }
-            vec.clear();
-            // PERF: collecting an empty iterator of equal layout reuses the allocation.
-            vec.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
-        }
         let mut plans = self.plans;
         plans.clear();
         let mut shards = self.shards;
         shards.clear();
-        Scratch { words: empty(self.words), keys: empty(self.keys), plans, shards }
+        Scratch { words: recycled(self.words), keys: recycled(self.keys), plans, shards }
     }
+}
+
+/// The same allocation, empty, for elements of another lifetime.
+pub(crate) fn recycled<A, B>(mut vec: Vec<A>) -> Vec<B> {
+    /// Elements, some 128 KiB.
+    const KEPT: usize = 8192;
+    if vec.capacity() > KEPT {
+        return Vec::new();
+    }
+    vec.clear();
+    // PERF: collecting an empty iterator of equal layout reuses the allocation.
+    vec.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
 }

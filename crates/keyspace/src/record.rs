@@ -106,6 +106,8 @@ pub struct Record {
     pub garbage: Vec<Garbage>,
     /// Where packed blocks are edited.
     pub(crate) block: Vec<u8>,
+    /// For the next [`crate::Undo`]; empty.
+    pub(crate) kept: Vec<crate::undo::Kept>,
 }
 
 impl Record {

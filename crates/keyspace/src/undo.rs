@@ -4,57 +4,111 @@
 //! data and nothing else: watchers were told of a change, which is as if it had come and gone.
 
 use crate::{Entry, HeldShards, KeyRef, Keyspace, Record};
-use stdx::hash::Map;
+use stdx::hash::Set;
 
 /// The keys that a script has changed, or may have, as they were.
 pub struct Undo {
-    /// By key, its entries in the databases that have one.
-    kept: Map<Box<[u8]>, Vec<(u32, Entry)>>,
+    kept: Vec<Kept>,
+    /// The keys in `kept`, once they are more than [`FEW`].
+    keys: Set<Box<[u8]>>,
+}
+
+/// So many keys are looked through one by one.
+// PERF: `side_by_side.py ops --only EVAL`: most scripts write one key, and a map costs two allocations.
+const FEW: usize = 16;
+
+pub(crate) struct Kept {
+    hash: u64,
+    was: Was,
+}
+
+enum Was {
+    /// In this database; in others too, by an element of their own.
+    There(u32, Entry),
+    Absent(Box<[u8]>),
+}
+
+impl Kept {
+    fn key(&self) -> &[u8] {
+        match &self.was {
+            Was::There(_, entry) => entry.key(),
+            Was::Absent(key) => key,
+        }
+    }
 }
 
 impl Undo {
-    pub fn new(space: &Keyspace) -> Self {
-        Self { kept: Map::with_hasher(space.seed()) }
+    /// Nothing yet. [`Undo::end`] gives back what was taken of `record`.
+    pub fn new(space: &Keyspace, record: &mut Record) -> Self {
+        Self { kept: std::mem::take(&mut record.kept), keys: Set::with_hasher(space.seed()) }
+    }
+
+    /// Nothing is taken back any more.
+    pub fn end(mut self, record: &mut Record) {
+        self.kept.clear();
+        if self.kept.capacity() <= FEW {
+            record.kept = self.kept;
+        }
     }
 
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
+    fn has(&self, key: &KeyRef<'_>) -> bool {
+        if !self.keys.is_empty() {
+            return self.keys.contains(key.bytes());
+        }
+        self.kept.iter().any(|kept| kept.hash == key.hash() && kept.key() == key.bytes())
+    }
+
     /// Keeps the key as it is, unless it was kept before. Its shard is held. `false`: that would be
     /// dear, as a long string whose bytes are shared is copied by the first edit.
     #[must_use]
     pub fn keep(&mut self, held: &mut dyn HeldShards, key: &KeyRef<'_>) -> bool {
-        if self.kept.contains_key(key.bytes()) {
+        if self.has(key) {
             return true;
         }
-        let mut entries = Vec::new();
+        let (hash, before) = (key.hash(), self.kept.len());
         for (index, database) in (0..).zip(&held.look(key.shard()).databases) {
-            if let Some(at) = database.table().find(key.hash(), key.bytes()) {
+            if let Some(at) = database.table().find(hash, key.bytes()) {
                 let entry = database.table().get(at);
                 if entry.is_shared() {
+                    self.kept.truncate(before);
                     return false;
                 }
-                entries.push((index, entry.copied(key.bytes())));
+                let was = Was::There(index, entry.copied(key.bytes()));
+                self.kept.push(Kept { hash, was });
             }
         }
-        self.kept.insert(key.bytes().into(), entries);
+        if self.kept.len() == before {
+            self.kept.push(Kept { hash, was: Was::Absent(key.bytes().into()) });
+        }
+        if !self.keys.is_empty() {
+            self.keys.insert(key.bytes().into());
+        } else if self.kept.len() > FEW {
+            self.keys.extend(self.kept.iter().map(|kept| kept.key().into()));
+        }
         true
     }
 
     /// Makes all keys what they were. Their shards are held.
     pub fn take_back(&mut self, space: &Keyspace, held: &mut dyn HeldShards, record: &mut Record) {
-        for (key, entries) in self.kept.drain() {
-            let (hash, id) = space.place(&key);
+        for kept in &self.kept {
+            let (hash, id) = space.place(kept.key());
             let shard = held.shard(id);
             for index in 0..shard.databases.len() as u32 {
-                if let Some(entry) = shard.take(index, hash, &key, record) {
+                if let Some(entry) = shard.take(index, hash, kept.key(), record) {
                     record.discard(entry);
                 }
             }
-            for (index, entry) in entries {
-                shard.add(index, hash, entry, record);
+        }
+        for Kept { hash, was } in self.kept.drain(..) {
+            if let Was::There(index, entry) = was {
+                let (_, id) = space.place(entry.key());
+                held.shard(id).add(index, hash, entry, record);
             }
         }
+        self.keys.clear();
     }
 }

@@ -156,11 +156,13 @@ async fn serve_mailbox(
     };
     spawn_local(help(Helper::new(&pool.engine.space, id)));
     let stats = Arc::clone(&scratch.state.borrow().worker.stats);
+    let scratch = Rc::new(scratch);
+    spawn_local(forget(Rc::clone(&scratch)));
     let here = Rc::new(Here {
         pool,
         id: id as u16,
         stats,
-        scratch: Rc::new(scratch),
+        scratch,
         connections,
         mailbox: RefCell::new(mailbox),
         tables: Tables::default(),
@@ -168,6 +170,15 @@ async fn serve_mailbox(
     here.settle();
     while let Some(incoming) = poll_fn(|cx| here.mailbox.borrow_mut().poll_recv(cx)).await {
         here.take_in(incoming);
+    }
+}
+
+/// Gives back what compiled scripts take once the server has forgotten them, however idle the worker is.
+async fn forget(scratch: Rc<Scratch>) {
+    let mut seen = 0;
+    loop {
+        seen = poll_fn(|cx| scratch.engine.scripts.poll_flush(seen, cx)).await;
+        scratch.state.borrow_mut().worker.forget_scripts(&scratch.engine);
     }
 }
 

@@ -12,7 +12,7 @@
 //! - [`Host`] is all that a script can reach: commands, the log, the interrupt.
 //! - [`Header`] is the first line of a script or library (`#!lua name=mylib flags=no-writes`).
 //!
-//! What a script sees is Redis 7.2, which is also Valkey 8: the same globals, error texts, number
+//! What a script sees is that of Redis 7.2 and later, which is also Valkey 8: the same globals, error texts, number
 //! formats and conversions. **Nothing here knows a key, a lock, a clock or a file.** A script gets at
 //! nothing but its own values and its host, is stopped by the host's [`Host::interrupt`], which no
 //! `pcall` can hold back, and lives within [`Limits`].
@@ -33,3 +33,7 @@ pub use error::{CompileError, ScriptError};
 pub use header::{Flags, Header};
 pub use host::{CommandCheck, Host, LogLevel, Pulse};
 pub use vm::{Ended, Function, LibraryId, Limits, Sha, Vm};
+
+/// The version of Redis whose commands and replies we follow: the feature checks of clients and of
+/// scripts read it.
+pub const REDIS_VERSION: &str = "8.4.0";

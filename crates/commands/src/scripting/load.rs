@@ -4,13 +4,15 @@
 use command::grammar::{one_of, string, word};
 use command::{
     Args, Clock, Command, CommandError, Cx, Effect, Flags, Group, Handler, Libraries, Locks,
-    Outcome,
+    Outcome, Preparing,
 };
 use rdb::opcode::op;
 use rdb::payload::{self, Checks};
 use rdb::{Reader, Writer};
 use resp::Reply;
 
+/// A change of the libraries. The texts that it brings run before the locks are taken, as nobody need
+/// wait for them.
 const fn change(name: &'static str, handler: Handler, arity: i16, flags: Flags) -> Command {
     Command::data(name, handler)
         .group(Group::Scripting)
@@ -33,6 +35,7 @@ pub(super) const FLUSH: Command = change("FLUSH", flush, -2, Flags::NONE)
 
 pub(super) const LOAD: Command = change("LOAD", load, -3, Flags::DENYOOM)
     .args(&[word("replace", "REPLACE").optional(), string("function-code")])
+    .locks(Locks::AllAfter(prepare_load))
     .summary("Makes a library of its text.")
     .complexity("O(N), N functions of all libraries, and what the text does");
 
@@ -45,6 +48,7 @@ pub(super) const RESTORE: Command = change("RESTORE", restore, -3, Flags::DENYOO
         )
         .optional(),
     ])
+    .locks(Locks::AllAfter(prepare_restore))
     .summary("Makes libraries of the bytes that FUNCTION DUMP answered.")
     .complexity("O(N), N functions, and what the texts do");
 
@@ -58,6 +62,28 @@ fn changed(cx: &mut Cx<'_>, reply: impl FnOnce()) -> Outcome {
 /// How long a text may run: time does not count while a file or a journal is loaded.
 fn clock(cx: &Cx<'_>) -> Clock {
     cx.clock
+}
+
+/// FUNCTION LOAD: the text is the last word.
+fn prepare_load(preparing: &mut Preparing<'_, '_>) {
+    if let Some(source) = preparing.words.last() {
+        preparing.machine.prepare_library(preparing.functions, source, preparing.clock);
+    }
+}
+
+/// FUNCTION RESTORE: the texts in the payload, up to the first fault, which the handler will find.
+fn prepare_restore(preparing: &mut Preparing<'_, '_>) {
+    let lax = Checks { version: false, crc: false };
+    let Some(payload) = preparing.words.get(2).and_then(|bytes| payload::open(bytes, lax)) else {
+        return;
+    };
+    let mut reader = Reader::new(payload.body);
+    while matches!(reader.u8(), Ok(op::FUNCTION2)) {
+        let Ok(source) = reader.string_vec() else { return };
+        if !preparing.machine.prepare_library(preparing.functions, &source, preparing.clock) {
+            return;
+        }
+    }
 }
 
 fn load(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {

@@ -65,7 +65,8 @@ impl Header {
         let words = split_line(line).filter(|words| !words.is_empty());
         let words = words.ok_or(b"ERR Invalid engine in script shebang".to_vec())?;
         if words[0] != b"#!lua" {
-            return Err(told(b"ERR Unexpected engine in script shebang: ", &words[0]));
+            let engine = words[0].strip_prefix(b"#!").unwrap_or_default();
+            return Err([b"ERR Could not find scripting engine '", engine, b"'"].concat());
         }
         let mut header = Self { engine: b"lua".to_vec(), ..Self::default() };
         for word in &words[1..] {

@@ -19,7 +19,7 @@ fn scripts() {
     for (source, text) in [
         ("#!lua", "ERR Invalid script shebang"),
         ("#!lua \"\n", "ERR Invalid engine in script shebang"),
-        ("#!js\n", "ERR Unexpected engine in script shebang: #!js"),
+        ("#!js\n", "ERR Could not find scripting engine 'js'"),
         ("#!lua name=x\n", "ERR Unknown lua shebang option: name=x"),
         ("#!lua flags=No-Writes\n", "ERR Unexpected flag in script shebang: No-Writes"),
         ("#!lua flags=no-writes,\n", "ERR Unexpected flag in script shebang: "),

@@ -5,7 +5,7 @@ use crate::convert;
 use crate::host::{CommandCheck, LogLevel};
 use crate::machine::{Frame, Kind, Raised};
 use crate::vm::{Registered, Sha};
-use crate::{Flags, Function};
+use crate::{Flags, Function, REDIS_VERSION};
 use resp::Protocol;
 use std::borrow::Cow;
 
@@ -41,32 +41,40 @@ const REPL_NUMBERS: [(&str, f64); 5] = [
 const LOG_NUMBERS: [(&str, f64); 4] =
     [("LOG_DEBUG", 0.0), ("LOG_VERBOSE", 1.0), ("LOG_NOTICE", 2.0), ("LOG_WARNING", 3.0)];
 
-/// The version that scripts ask for: of the commands and semantics that they find.
-const VERSION: (&str, f64) = ("7.2.4", 0x0007_0204 as f64);
-const SERVER_VERSION: (&str, f64) = ("8.1.1", 0x0008_0101 as f64);
+/// The version of Valkey that scripts find, as far as one can say that of a server which is Redis.
+const VALKEY_VERSION: &str = "8.1.1";
 
 type Results = Result<usize, Raised>;
 
 /// Puts the constants into the table on top.
 pub(crate) fn fill_constants(frame: &mut Frame<'_>, with_repl: bool) {
     let repl = if with_repl { &REPL_NUMBERS[..] } else { &[] };
-    let versions = [("REDIS_VERSION_NUM", VERSION.1), ("VALKEY_VERSION_NUM", SERVER_VERSION.1)];
+    let (redis, valkey) = (version_number(REDIS_VERSION), version_number(VALKEY_VERSION));
+    let versions = [
+        ("REDIS_VERSION_NUM", redis),
+        ("SERVER_VERSION_NUM", redis),
+        ("VALKEY_VERSION_NUM", valkey),
+    ];
     for &(name, number) in repl.iter().chain(&LOG_NUMBERS).chain(&versions) {
         frame.push_number(number);
         frame.raw_set_field(-2, name);
     }
     let texts = [
-        ("REDIS_VERSION", VERSION.0),
-        ("VALKEY_VERSION", SERVER_VERSION.0),
-        ("SERVER_NAME", "valkey"),
-        ("SERVER_VERSION", SERVER_VERSION.0),
+        ("REDIS_VERSION", REDIS_VERSION),
+        ("SERVER_NAME", "redis"),
+        ("SERVER_VERSION", REDIS_VERSION),
+        ("VALKEY_VERSION", VALKEY_VERSION),
     ];
     for (name, text) in texts {
         frame.push(text);
         frame.raw_set_field(-2, name);
     }
-    frame.push_number(SERVER_VERSION.1);
-    frame.raw_set_field(-2, "SERVER_VERSION_NUM");
+}
+
+/// A byte for each part of the version: 0x00070204 for 7.2.4.
+fn version_number(version: &str) -> f64 {
+    let part = |text: &str| text.parse::<u8>().unwrap_or(0);
+    f64::from(version.split('.').fold(0, |number: u32, text| (number << 8) | u32::from(part(text))))
 }
 
 /// A number as commands take it: exact, where Lua's own text has 14 digits.

@@ -16,6 +16,8 @@ const ALIGN: usize = 8;
 /// Work of natives that is as much as one pulse's instructions: an instruction is about 4 ns, and so is
 /// a unit of work.
 const WORK_PER_STEP: u32 = 16;
+/// Instructions, or as much work, between pulses while it is not known that they are fast.
+const FIRST_STEPS: u32 = 1000;
 
 /// Values that the machine keeps in Lua's registry for itself, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     /// Bytes that Lua has allocated.
     used: Cell<usize>,
+    spare: Spare,
     /// From here on the next hook collects all garbage.
     alarm: Cell<usize>,
     /// A native runs: nothing may raise, so the allocator does not refuse.
@@ -54,7 +57,8 @@ pub(crate) struct Core {
     work: Cell<u32>,
     /// Instructions between two hooks, now.
     pace: Cell<c_int>,
-    pulse_at: Cell<Duration>,
+    /// When the host was last asked; `None`: not yet in this run.
+    pulse_at: Cell<Option<Duration>>,
     killed: Cell<Option<&'static str>>,
     host: Cell<Option<NonNull<dyn Host>>>,
     /// Buffers of callbacks that an error may jump over.
@@ -73,12 +77,13 @@ impl Core {
         Self {
             limits,
             used: Cell::new(0),
+            spare: Spare::default(),
             alarm: Cell::new(limits.memory_bytes / 2),
             native: Cell::new(true),
             running: Cell::new(std::ptr::null_mut()),
             work: Cell::new(0),
-            pace: Cell::new(steps(limits)),
-            pulse_at: Cell::new(Duration::ZERO),
+            pace: Cell::new(first_steps(limits)),
+            pulse_at: Cell::new(None),
             killed: Cell::new(None),
             host: Cell::new(None),
             scratch: RefCell::default(),
@@ -123,7 +128,7 @@ impl Core {
 
     /// A run begins, with this host for as long as [`Core::end`] is not called.
     pub(super) fn begin(&self, host: &mut dyn Host) {
-        self.pulse_at.set(host.clock());
+        self.pulse_at.set(None);
         // SAFETY: only the lifetime is changed; `end` is called before the reference ends.
         let host = unsafe {
             std::mem::transmute::<NonNull<dyn Host + '_>, NonNull<dyn Host + 'static>>(
@@ -133,7 +138,7 @@ impl Core {
         self.host.set(Some(host));
         self.killed.set(None);
         self.work.set(0);
-        self.pace.set(steps(self.limits));
+        self.pace.set(first_steps(self.limits));
     }
 
     pub(super) fn end(&self) {
@@ -156,7 +161,7 @@ impl Core {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let work = self.work.get().saturating_add(units);
         self.work.set(work);
-        work >= self.limits.steps_per_pulse.saturating_mul(WORK_PER_STEP)
+        work >= self.limits.steps_per_pulse.min(FIRST_STEPS).saturating_mul(WORK_PER_STEP)
     }
 
     /// Asks the host whether to go on. When pulses are far apart, hooks come more often.
@@ -167,11 +172,12 @@ impl Core {
         }
         let answer = self.with_host(|host| (host.interrupt(), host.clock()));
         let Some((pulse, now)) = answer else { return Ok(()) };
-        let elapsed = now.saturating_sub(self.pulse_at.replace(now));
-        if elapsed > Duration::from_millis(1) {
+        let elapsed = self.pulse_at.replace(Some(now)).map(|before| now.saturating_sub(before));
+        if elapsed.is_some_and(|elapsed| elapsed > Duration::from_millis(1)) {
             self.pace.set((self.pace.get() / 8).max(1));
-        } else if elapsed < Duration::from_micros(50) {
-            self.pace.set(self.pace.get().saturating_mul(2).min(steps(self.limits)));
+        } else if elapsed.is_some_and(|elapsed| elapsed < Duration::from_micros(50)) {
+            self.pace
+                .set(self.pace.get().saturating_mul(2).min(steps(self.limits.steps_per_pulse)));
         }
         match pulse {
             crate::Pulse::Continue => Ok(()),
@@ -206,8 +212,13 @@ impl Core {
     }
 }
 
-fn steps(limits: Limits) -> c_int {
-    c_int::try_from(limits.steps_per_pulse).unwrap_or(c_int::MAX).max(1)
+/// Instructions up to the first pulse. Nothing is known of how slow they are.
+fn first_steps(limits: Limits) -> c_int {
+    steps(limits.steps_per_pulse.min(FIRST_STEPS))
+}
+
+fn steps(steps: u32) -> c_int {
+    c_int::try_from(steps).unwrap_or(c_int::MAX).max(1)
 }
 
 /// The core of the machine that `state` belongs to.
@@ -240,8 +251,8 @@ pub(super) unsafe extern "C" fn allocate(
     if new == 0 {
         core.used.set(used);
         if old != 0 {
-            // SAFETY: it was allocated here with this layout.
-            unsafe { std::alloc::dealloc(block.cast(), layout(old)) };
+            // SAFETY: it is of `old` bytes and from here.
+            unsafe { core.spare.give_back(block.cast(), old) };
         }
         return std::ptr::null_mut();
     }
@@ -252,16 +263,8 @@ pub(super) unsafe extern "C" fn allocate(
         }
         sound_alarm(core);
     }
-    let result = if old == 0 {
-        // SAFETY: the size is not zero.
-        unsafe { std::alloc::alloc(layout(new)) }
-    } else {
-        // SAFETY: it was allocated here with this layout, and the new size is not zero.
-        unsafe { std::alloc::realloc(block.cast(), layout(old), new) }
-    };
-    if result.is_null() {
-        std::alloc::handle_alloc_error(layout(new));
-    }
+    // SAFETY: `block` is of `old` bytes and from here; the new size is not zero.
+    let result = unsafe { core.spare.resize(block.cast(), old, new) };
     core.used.set(used);
     result.cast()
 }
@@ -276,6 +279,114 @@ fn sound_alarm(core: &Core) {
     }
 }
 
+/// Small blocks that Lua has freed, by size, linked through their first word.
+// PERF: a script's values are mostly small and die in bursts, which the program's allocator hands on to
+// its arenas and back. `bench/scripts.py cost`: "200 parts".
+struct Spare {
+    heads: [Cell<*mut u8>; SPARE_CLASSES],
+    bytes: Cell<usize>,
+}
+
+/// Blocks up to this size, in classes of [`ALIGN`] bytes, are kept.
+const SPARE_SIZE_MAX: usize = 256;
+const SPARE_CLASSES: usize = SPARE_SIZE_MAX / ALIGN;
+/// Bytes that are kept at most. None where a sanitizer is to see what is used after it was freed.
+const SPARE_BYTES_MAX: usize = if cfg!(fuzzing) { 0 } else { 64 << 10 };
+
+impl Default for Spare {
+    fn default() -> Self {
+        Self {
+            heads: [const { Cell::new(std::ptr::null_mut()) }; SPARE_CLASSES],
+            bytes: Cell::new(0),
+        }
+    }
+}
+
+impl Spare {
+    /// A block of `size` bytes, which are not zero.
+    #[inline]
+    fn take(&self, size: usize) -> *mut u8 {
+        if size <= SPARE_SIZE_MAX {
+            let head = &self.heads[(size - 1) / ALIGN];
+            let block = head.get();
+            if !block.is_null() {
+                // SAFETY: a block in a list begins with the address of the next.
+                head.set(unsafe { block.cast::<*mut u8>().read() });
+                self.bytes.set(self.bytes.get() - layout(size).size());
+                return block;
+            }
+        }
+        // SAFETY: the size is not zero.
+        let block = unsafe { std::alloc::alloc(layout(size)) };
+        if block.is_null() {
+            std::alloc::handle_alloc_error(layout(size));
+        }
+        block
+    }
+
+    /// # Safety
+    /// `block` is from here, of `size` bytes, and not used any more.
+    #[inline]
+    unsafe fn give_back(&self, block: *mut u8, size: usize) {
+        let layout = layout(size);
+        let kept = self.bytes.get() + layout.size();
+        if size <= SPARE_SIZE_MAX && kept <= SPARE_BYTES_MAX {
+            let head = &self.heads[(size - 1) / ALIGN];
+            // SAFETY: it has at least `ALIGN` bytes, aligned so, which are the size of an address.
+            unsafe { block.cast::<*mut u8>().write(head.replace(block)) };
+            self.bytes.set(kept);
+        } else {
+            // SAFETY: it was allocated with this layout.
+            unsafe { std::alloc::dealloc(block, layout) };
+        }
+    }
+
+    /// A block with what `block` holds, as far as that fits.
+    ///
+    /// # Safety
+    /// `block` is from here and of `old` bytes (none: it is not there), and not used any more; `new` is not zero.
+    #[inline]
+    unsafe fn resize(&self, block: *mut u8, old: usize, new: usize) -> *mut u8 {
+        if old == 0 {
+            return self.take(new);
+        }
+        if layout(old) == layout(new) {
+            return block;
+        }
+        if old > SPARE_SIZE_MAX && new > SPARE_SIZE_MAX {
+            // SAFETY: it was allocated with this layout, and the new size is not zero.
+            let moved = unsafe { std::alloc::realloc(block, layout(old), layout(new).size()) };
+            if moved.is_null() {
+                std::alloc::handle_alloc_error(layout(new));
+            }
+            return moved;
+        }
+        let moved = self.take(new);
+        // SAFETY: both have so many bytes, and they are two blocks.
+        unsafe { std::ptr::copy_nonoverlapping(block, moved, old.min(new)) };
+        // SAFETY: as the caller says.
+        unsafe { self.give_back(block, old) };
+        moved
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        for (class, head) in (1..).zip(&self.heads) {
+            while !head.get().is_null() {
+                let block = head.get();
+                // SAFETY: a block in a list begins with the address of the next.
+                head.set(unsafe { block.cast::<*mut u8>().read() });
+                // SAFETY: it was allocated with this layout, and no list has it any more.
+                unsafe { std::alloc::dealloc(block, layout(class * ALIGN)) };
+            }
+        }
+    }
+}
+
+/// The layout of a block: its size is a multiple of [`ALIGN`].
+#[inline]
 fn layout(size: usize) -> Layout {
-    Layout::from_size_align(size, ALIGN).expect("Lua asks for no block above isize::MAX")
+    let layout = Layout::from_size_align(size, ALIGN);
+    layout.expect("Lua asks for no block above isize::MAX").pad_to_align()
 }

@@ -328,7 +328,12 @@ fn set_up(frame: &mut Frame<'_>) {
             (Fixed::FunctionGlobals, Fixed::FunctionEnvironment)
         };
         frame.push_table(0, 64);
-        push_globals(frame, is_script);
+        if is_script {
+            push_globals(frame);
+        } else {
+            share_globals(frame);
+        }
+        push_interface(frame, is_script);
         refuse_unknown(frame);
         frame.push_copy(-1);
         frame.set_fixed(globals);
@@ -354,8 +359,27 @@ fn open(frame: &mut Frame<'_>, function: callbacks::Raw) {
     assert_eq!(status, lua::LUA_OK, "Lua's libraries open");
 }
 
-/// Fills the table on top with what is global.
-fn push_globals(frame: &mut Frame<'_>, is_script: bool) {
+/// Fills the table on top with what is global for scripts. They cannot change it, so libraries of
+/// functions may have the same.
+fn share_globals(frame: &mut Frame<'_>) {
+    let target = frame.top();
+    frame.push_fixed(Fixed::Globals);
+    frame.push_nil();
+    while frame.next(-2) {
+        let own = matches!(frame.string(-2), Some(b"_G" | b"redis" | b"server"));
+        if own {
+            frame.pop(1);
+        } else {
+            frame.push_copy(-2);
+            frame.insert(-2);
+            frame.raw_set(target);
+        }
+    }
+    frame.pop(1);
+}
+
+/// Fills the table on top with what is global, but for the server's interface.
+fn push_globals(frame: &mut Frame<'_>) {
     for name in BASE_OF_LUA {
         frame.raw_field(lua::LUA_GLOBALSINDEX, name);
         frame.raw_set_field(-2, name);
@@ -399,7 +423,10 @@ fn push_globals(frame: &mut Frame<'_>, is_script: bool) {
     cjson::fill(frame);
     frame.protect();
     frame.raw_set_field(-2, "cjson");
+}
 
+/// Adds the server's interface to the globals on top.
+fn push_interface(frame: &mut Frame<'_>, is_script: bool) {
     frame.push_table(0, 32);
     fill(frame, redis::FUNCTIONS);
     if is_script {

@@ -9,6 +9,7 @@ use crate::{CompileError, Flags, Header, Host, ScriptError};
 use resp::Reply;
 use sha1::{Digest, Sha1};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use stdx::{Map, Seed};
 
 /// What one machine may use up.
@@ -18,19 +19,27 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Bytes of one script's reply.
     pub reply_bytes: usize,
-    /// Instructions between two calls of [`Host::interrupt`], at most.
+    /// Instructions between two calls of [`Host::interrupt`], at most; fewer at first, and while they are
+    /// slow.
     pub steps_per_pulse: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 256 << 20, reply_bytes: 512 << 20, steps_per_pulse: 1000 }
+        Self { memory_bytes: 256 << 20, reply_bytes: 512 << 20, steps_per_pulse: 10_000 }
     }
 }
 
 /// The SHA-1 of a script's source, as 40 lower-case hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sha([u8; 40]);
+
+/// Hashes 64 of its 160 bits.
+impl Hash for Sha {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0[..16]);
+    }
+}
 
 impl Sha {
     pub fn of(source: &[u8]) -> Self {

@@ -93,7 +93,9 @@ impl<'t> Generator<'t> {
         let rows = if rare || self.data.is_empty() { &self.others } else { &self.data };
         let mut id = rows[choices.below(rows.len())];
         // What empties or exchanges whole databases comes more rarely, or little ever lives.
-        if matches!(self.table.entry(id).row.locks, Locks::All) && !choices.one_in(8) {
+        if matches!(self.table.entry(id).row.locks, Locks::All | Locks::AllAfter(_))
+            && !choices.one_in(8)
+        {
             id = rows[choices.below(rows.len())];
         }
         self.request_of(id, choices)
