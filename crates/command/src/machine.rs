@@ -19,7 +19,13 @@ pub struct Machine {
     libraries: Set<LibraryId>,
     recent: Recent,
     /// Libraries that were made before the locks of the command that stores them were taken.
-    prepared: Vec<(Vec<u8>, Result<Arc<Library>, CommandError>)>,
+    prepared: Vec<Prepared>,
+}
+
+/// A library that was made, or why it was not.
+struct Prepared {
+    source: Vec<u8>,
+    made: Result<Arc<Library>, CommandError>,
 }
 
 impl fmt::Debug for Machine {
@@ -153,7 +159,7 @@ impl Machine {
         let mut vm = self.take();
         let current = functions.libraries();
         self.libraries.retain(|id| {
-            let made = self.prepared.iter().filter_map(|(_, made)| made.as_ref().ok());
+            let made = self.prepared.iter().filter_map(|prepared| prepared.made.as_ref().ok());
             let known = current.iter().chain(made).any(|library| library.id == *id);
             if !known {
                 vm.unload_library(*id);
@@ -174,7 +180,7 @@ impl Machine {
     pub fn prepare_library(&mut self, functions: &Functions, source: &[u8], clock: Clock) -> bool {
         let made = self.run_source(functions, source, clock);
         let worked = made.is_ok();
-        self.prepared.push((source.to_vec(), made));
+        self.prepared.push(Prepared { source: source.to_vec(), made });
         worked
     }
 
@@ -189,8 +195,8 @@ impl Machine {
         source: &[u8],
         clock: Clock,
     ) -> Result<Arc<Library>, CommandError> {
-        match self.prepared.iter().position(|(text, _)| text == source) {
-            Some(at) => self.prepared.remove(at).1,
+        match self.prepared.iter().position(|prepared| prepared.source == source) {
+            Some(at) => self.prepared.remove(at).made,
             None => self.run_source(functions, source, clock),
         }
     }
