@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, frame: &mut Frame<'_>, number: i64, depth: usize) -> Read<()> {
         frame.push_table(0, 1);
-        frame.push_table(0, self.capacity(number));
+        frame.push_table(0, GROWN);
         for _ in 0..number {
             present!(self.element(frame, depth)?);
             present!(self.element(frame, depth)?);
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
 
     fn set(&mut self, frame: &mut Frame<'_>, number: i64, depth: usize) -> Read<()> {
         frame.push_table(0, 1);
-        frame.push_table(0, self.capacity(number));
+        frame.push_table(0, GROWN);
         for _ in 0..number {
             present!(self.element(frame, depth)?);
             frame.push_bool(true);
@@ -164,6 +164,10 @@ fn set_pair(frame: &mut Frame<'_>) {
         frame.raw_set(-3);
     }
 }
+
+/// Tables whose order scripts can see grow field by field: their size decides how `next` walks them, and
+/// peers grow them so.
+const GROWN: usize = 0;
 
 fn push_line(frame: &mut Frame<'_>, marker: u8, line: &[u8]) -> Option<()> {
     match marker {
@@ -198,7 +202,7 @@ fn push_error(frame: &mut Frame<'_>, text: &[u8]) {
 fn push_verbatim(frame: &mut Frame<'_>, bytes: &[u8]) {
     let (format, text) = bytes.split_at_checked(4).unwrap_or((b"txt:", bytes));
     frame.push_table(0, 1);
-    frame.push_table(0, 2);
+    frame.push_table(0, GROWN);
     frame.push(text);
     frame.raw_set_field(-2, "string");
     frame.push(&format[..3]);
