@@ -10,6 +10,7 @@ functions where this server runs them. Small files that the peers made lie in te
 peer is needed to see that they are still read; --write-samples makes them anew. Standard library only.
 """
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -33,6 +34,7 @@ READS = {
     "valkey": ("common", False),
     "valkey9": ("valkey-9.0", True),
 }
+PEERS = dumps.PEERS | {"redis70": f"{dumps.CACHE}/redis70/redis-server"}
 FUNCTION = b"#!lua name=lib\nredis.register_function('answer', function() return 42 end)\n"
 FAR_MS = 4_000_000_000_000
 
@@ -46,7 +48,8 @@ def fill(wire, rng, field_ttls, keys=12):
                 continue
             for number in range(1 if maker is dumps.field_ttls else max(1, keys // 6)):
                 for name, value in rng.choice(dumps.THRESHOLDS).items():
-                    wire.call("CONFIG", "SET", name, value)
+                    if name in dumps.DEFAULTS["any"]:
+                        wire.call("CONFIG", "SET", name, value)
                 if not dumps.make(wire, maker(random.Random(rng.getrandbits(64)))):
                     continue
                 key = f"{maker.__name__}:{number}"
@@ -79,11 +82,22 @@ def content(wire):
             if kind == "hash":
                 timed = hash_fields(wire, key)
             # The digest of Valkey 9 leaves the expiries of fields out, that of others has them.
-            digest = None if timed and any(ttl != -1 for *_, ttl in timed) else \
-                wire.call("DEBUG", "DIGEST-VALUE", key)[0].decode()
+            if timed and any(ttl != -1 for *_, ttl in timed):
+                digest = None
+            elif kind == "zset":
+                digest = scores(wire, key)
+            else:
+                digest = wire.call("DEBUG", "DIGEST-VALUE", key)[0].decode()
             found[f"{db} {key.decode('latin-1')}"] = one + [digest, timed]
     wire.call("SELECT", "0")
     return found
+
+
+def scores(wire, key):
+    """A digest of a sorted set. That of Redis 7.0 is of other decimals of the same scores."""
+    flat = wire.call("ZRANGE", key, "0", "-1", "WITHSCORES")
+    rows = [member.hex() + " " + float(score).hex() for member, score in zip(flat[::2], flat[1::2])]
+    return hashlib.sha1("\n".join(rows).encode()).hexdigest()
 
 
 def hash_fields(wire, key):
@@ -304,7 +318,7 @@ def main():
     parser.add_argument("--no-peers", action="store_true", help="only what needs no peer")
     parser.parse_args(namespace=OPT)
     OPT.server = server_command(OPT.server)
-    paths = dict(peer.split("=", 1) for peer in OPT.peer) if OPT.peer else dumps.PEERS
+    paths = dict(peer.split("=", 1) for peer in OPT.peer) if OPT.peer else PEERS
     paths = {name: path for name, path in paths.items() if os.path.exists(path) and not OPT.no_peers}
     if OPT.write_samples:
         return write_samples(paths)
