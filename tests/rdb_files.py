@@ -308,6 +308,59 @@ def killed_while_saving():
     return left[0]
 
 
+def save_and_others():
+    """SAVE: its client waits, and what it has sent behind; others of the same worker do not."""
+    with Server(OPT.server, *FLAGS, "--io-threads", "1", "--enable-protected-configs", "yes") as server:
+        saver, other = Wire(server.port), Wire(server.port)
+        saver.call("DEBUG", "POPULATE", "1000")
+        saver.call("CONFIG", "SET", "rdb-key-save-delay", "1000")
+        begun = time.monotonic()
+        saver.send(b"SAVE\r\nSET behind 1\r\n")
+        worst = 0
+        while not other.call("EXISTS", "behind"):
+            sent = time.monotonic()
+            other.call("SET", "meanwhile", "1")
+            worst = max(worst, time.monotonic() - sent)
+            time.sleep(0.01)
+            if sent - begun < 0.2:
+                try:
+                    other.call("SAVE")
+                    raise AssertionError("two at a time")
+                except WireError as error:
+                    assert "in progress" in str(error), error
+        took = time.monotonic() - begun
+        assert took > 0.9, f"SET behind SAVE was executed after {took:.2f} s"
+        assert worst < took / 2, f"another client waited for {worst:.2f} s"
+        assert saver.reply() == b"OK" and saver.reply() == b"OK"
+        assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
+        cut = dict(line.split(":", 1) for line in info(other, "persistence") if ":" in line)["rdb_last_cut_usec"]
+        assert 0 < int(cut) < 1_000_000, cut
+        # Where it cannot be written the client is told.
+        other.call("CONFIG", "SET", "rdb-key-save-delay", "0")
+        os.mkdir(os.path.join(server.dir, "folder"))
+        other.call("CONFIG", "SET", "dbfilename", "folder")
+        try:
+            saver.call("SAVE")
+            raise AssertionError("SAVE replaced a folder")
+        except WireError:
+            pass
+        assert saver.call("PING") == b"PONG"
+        # A client that is killed meanwhile: the file is made all the same.
+        other.call("CONFIG", "SET", "rdb-key-save-delay", "100")
+        other.call("CONFIG", "SET", "dbfilename", "second.rdb")
+        number = saver.call("CLIENT", "ID")
+        saver.send(b"SAVE\r\n")
+        time.sleep(0.02)
+        other.call("CLIENT", "KILL", "ID", str(number))
+        for _ in range(200):
+            if os.path.exists(os.path.join(server.dir, "second.rdb")):
+                break
+            time.sleep(0.02)
+        else:
+            raise AssertionError("no file")
+    return f"{took:.1f} s, others at most {worst * 1000:.0f} ms, the cut {cut} us"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", help="the server's command line, with {port} and {dir}")
@@ -328,6 +381,7 @@ def main():
     tally.run("samples", samples)
     tally.run("broken files", broken)
     tally.run("killed while saving", killed_while_saving)
+    tally.run("SAVE beside other clients", save_and_others)
     with_functions = runs_functions()
     for origin in paths:
         tally.run(f"files of {origin}", exchange, origin, paths, rng, False)

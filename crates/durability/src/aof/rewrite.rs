@@ -69,7 +69,9 @@ pub fn write_base(
     };
     let temp = disk::temp_path(&path);
     let mut saving = Saving::begin(&*files.disk, &path, &temp, image, incremental)?;
-    while saving.step(&mut |out, bytes_max| snapshot.read(out, bytes_max))? {
+    let mut more = true;
+    while more {
+        more = saving.step(&mut |out, bytes_max| snapshot.read(out, bytes_max))?;
         if !between(snapshot) {
             return Err(Unwritten::Cancelled);
         }

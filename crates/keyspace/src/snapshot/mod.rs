@@ -215,6 +215,11 @@ impl Prepared {
 }
 
 impl Snapshot {
+    /// The moment of the cut in milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.options.now_ms
+    }
+
     /// What there was at the cut.
     pub fn totals(&self) -> Totals {
         self.totals

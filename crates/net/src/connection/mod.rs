@@ -468,8 +468,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.reply_mode != ReplyMode::On {
             reply.truncate(mark);
         }
-        if step == JobStep::Done {
-            self.job = None;
+        match step {
+            JobStep::More => {}
+            // Whoever has something wakes the task.
+            JobStep::Wait => return,
+            JobStep::Done => self.job = None,
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
             reply.out = Out::default();

@@ -44,7 +44,10 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce
 /// base is still being written, and that is not wanted.
 fn lacks_log(server: &Server, request: ShutdownRequest) -> bool {
     let log = &server.persistence.log;
-    let writes_first = log.status.state() == State::Waits && log.rewriting.lock().running.is_some();
+    let writes_first = log.status.state() == State::Waits && {
+        let rewriting = log.rewriting.lock();
+        rewriting.running.is_some() || rewriting.wanted && rewriting.failures == 0
+    };
     if writes_first && request.force {
         log_warning!("Writing initial AOF. Exit anyway.");
     } else if writes_first {
