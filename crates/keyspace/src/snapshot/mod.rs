@@ -230,6 +230,11 @@ impl Snapshot {
         self.writer.set_dialect(dialect);
     }
 
+    /// For whom it is read.
+    pub fn dialect(&self) -> Dialect {
+        self.writer.dialect()
+    }
+
     /// How many of the keys have been read.
     pub fn keys_done(&self) -> u64 {
         self.keys_done

@@ -416,6 +416,7 @@ fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<For
     if wanted.rdb {
         return snapshot_save::image(server, snapshot, Purpose::LogBase).map(Form::Rdb);
     }
+    snapshot.set_dialect(server.engine.settings().rdb_format);
     Ok(Form::Commands {
         seconds: wanted.timestamps.then(|| clock::now().0.div_euclid(1000)),
         functions: super::functions::sources(server),
