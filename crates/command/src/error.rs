@@ -32,6 +32,13 @@ errors! {
     BusyKey = "BUSYKEY Target key name already exists.";
     BadDataFormat = "ERR Bad data format";
     DumpChecksum = "ERR DUMP payload version or checksum are wrong";
+    MigrateKeys = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
+    MigrateWaits = "ERR MIGRATE waits for another server, so it is not for transactions and scripts";
+    MigrateTwice = "ERR a key is being migrated by another client";
+    MigrateRestless = "ERR keys change faster than they can be migrated: they are kept, and older values are at the target";
+    TargetConnect = "IOERR error or timeout connecting to the client";
+    TargetWrite = "IOERR error or timeout writing to target instance";
+    TargetRead = "IOERR error or timeout reading to target instance";
     InvalidTtl = "ERR Invalid TTL value, must be >= 0";
     InvalidIdletime = "ERR Invalid IDLETIME value, must be >= 0";
     InvalidFreq = "ERR Invalid FREQ value, must be >= 0 and <= 255";

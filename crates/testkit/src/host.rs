@@ -2,14 +2,14 @@
 //! that the test moves. Nothing of it starts a thread or touches the system.
 
 use command::{Bgsave, Clients, CommandError, CommandLog, Node, Others, PauseMode};
-use command::{ReloadRequest, Settings, ShutdownRequest};
+use command::{ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
 use keyspace::{AccessClock, Db, Record, persist};
 use parking_lot::Mutex;
 use resp::Reply;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) struct Host {
     pub engine: OnceLock<Weak<Engine>>,
@@ -138,6 +138,10 @@ impl Node for Host {
     fn password_required(&self) -> bool {
         const PASSWORD: ParamId = id("requirepass");
         !self.config.lock().bytes(PASSWORD).is_empty()
+    }
+
+    fn migrate(&self, _: &Arc<Transfer>) -> Result<(), CommandError> {
+        Err(CommandError::TargetConnect)
     }
 
     fn save(&self) -> Result<(), CommandError> {
