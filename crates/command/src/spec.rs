@@ -224,7 +224,7 @@ impl KeySpec {
     #[inline]
     pub fn single(&self) -> Option<usize> {
         match (self.begin, self.find, self.refine) {
-            (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }, None) 
+            (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }, None)
                 if self.when.is_none() && !self.flags.has(KeyFlags::NOT_KEY) =>
             {
                 Some(at as usize)

@@ -11,7 +11,8 @@
 //! The state is under a lock of its own, a leaf: of several who would answer or end it, one does.
 
 use crate::{
-    Args, Card, ClientFlags, CommandError, Cx, ReplyMode, Resolved, Session, TrackingState, Transfer,
+    Args, Card, ClientFlags, CommandError, Cx, ReplyMode, Resolved, Session, TrackingState,
+    Transfer,
 };
 use keyspace::{KeyPlace, KeyRef, Keyspace, ReadyKey, Waiter};
 use parking_lot::Mutex;

@@ -169,8 +169,10 @@ impl Link {
 
     fn open(transfer: &Transfer) -> Result<Self, Fault> {
         let target = &transfer.target;
-        let fault =
-            |error: &io::Error| Fault { error: CommandError::TargetConnect, timed_out: late(error) };
+        let fault = |error: &io::Error| Fault {
+            error: CommandError::TargetConnect,
+            timed_out: late(error),
+        };
         let socket = connect(target).map_err(|error| fault(&error))?;
         let ready = socket
             .set_tcp_nodelay(true)
@@ -200,8 +202,9 @@ impl Link {
             return Ok(());
         }
         let now_ms = clock::now().0;
-        let expired =
-            |order: &Order| order.value.as_ref().and_then(|s| s.expiry_ms).is_some_and(|at| at < now_ms);
+        let expired = |order: &Order| {
+            order.value.as_ref().and_then(|s| s.expiry_ms).is_some_and(|at| at < now_ms)
+        };
         let mut talk = Talk { link: self, transfer, out: Vec::new() };
         for order in orders.iter().filter(|order| !expired(order)) {
             talk.order(order, now_ms)?;
@@ -225,7 +228,11 @@ impl Link {
 
     /// Logs in and selects the database, `db` being the one that is selected. The result: what the
     /// other side has against it.
-    fn introduce(&mut self, transfer: &Transfer, db: Option<i64>) -> Result<Option<Vec<u8>>, Fault> {
+    fn introduce(
+        &mut self,
+        transfer: &Transfer,
+        db: Option<i64>,
+    ) -> Result<Option<Vec<u8>>, Fault> {
         let target = &transfer.target;
         let mut replies = 0;
         let mut talk = Talk { link: self, transfer, out: Vec::new() };

@@ -63,12 +63,7 @@ const TAKES: &[(&str, usize)] = &[("AUTH", 1), ("AUTH2", 2)];
 
 /// What stands behind KEYS; nothing where the request is at fault.
 const KEYS: KeySpec = KeySpec {
-    begin: BeginSearch::Behind {
-        word: "KEYS",
-        start_from: -2,
-        first: OPTIONS_AT,
-        options: TAKES,
-    },
+    begin: BeginSearch::Behind { word: "KEYS", start_from: -2, first: OPTIONS_AT, options: TAKES },
     find: FindKeys::Range { last: -1, step: 1, limit: 0 },
     flags: KEY_FLAGS.or(KeyFlags::INCOMPLETE),
     refine: None,
@@ -101,7 +96,8 @@ fn keys_option(words: &[&[u8]]) -> Option<usize> {
 /// Whether the word is what AUTH or AUTH2 is given.
 fn is_secret(words: &[&[u8]], at: usize) -> bool {
     options(words).any(|option| {
-        let takes = TAKES.iter().find(|(name, _)| words[option].eq_ignore_ascii_case(name.as_bytes()));
+        let takes =
+            TAKES.iter().find(|(name, _)| words[option].eq_ignore_ascii_case(name.as_bytes()));
         takes.is_some_and(|(_, count)| (option + 1..=option + count).contains(&at))
     })
 }

@@ -84,8 +84,11 @@ fn errors_of_the_target_are_passed_on_and_expired_keys_are_not_sent() {
             let replies = b"-BUSYKEY there is one\r\n+OK\r\n";
             answer(&listener, &[(SELECT, b"+OK\r\n"), (&all, replies), (SELECT, b"-ERR no\r\n")]);
         });
-        let orders =
-            [send("a", b"12", None, false), send("x", b"", Some(1), false), send("b", b"3", None, false)];
+        let orders = [
+            send("a", b"12", None, false),
+            send("x", b"", Some(1), false),
+            send("b", b"3", None, false),
+        ];
         let said = deliver(&migrations, &transfer(port, &[]), &orders);
         assert_eq!(said.done, [false, false, true]);
         assert!(!said.broken);
