@@ -122,6 +122,7 @@ errors! {
     FieldsInvalid = "ERR invalid number of fields";
     FieldExpiryNegative = "ERR invalid expire time, must be >= 0";
     FieldExpiryMissing = "ERR missing expire time";
+    InvalidUnit = "ERR Invalid unit arg";
     FxxWithFnx = "ERR Only one of FXX or FNX arguments can be specified";
     XxWithNx = "ERR Only one of XX or NX arguments can be specified";
     FieldExpiryTwice = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
