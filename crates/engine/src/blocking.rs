@@ -342,7 +342,9 @@ impl Engine {
         let mut shards: Vec<_> = ready.iter().map(|ready| ready.place.shard).collect();
         shards.sort_unstable();
         shards.dedup();
-        let mut held = self.space.hold_many(&shards);
+        let Ok(mut held) = self.space.reach_many(&shards) else {
+            return self.runs_again(waiting, soon_ms);
+        };
         let now_ms = self.space.now_under_locks(now.wall_ms);
         let room = &mut room;
         let mut serving = Serving {

@@ -12,6 +12,7 @@ use runtime::clock;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,11 +57,11 @@ impl Migrations {
         }
     }
 
-    /// A connection that is kept.
+    /// A connection that is kept, if it is still one.
     fn take(&self, target: &Target) -> Option<Link> {
         let mut links = self.links.lock();
         let at = links.iter().position(|link| link.leads_to(target))?;
-        Some(links.swap_remove(at))
+        Some(links.swap_remove(at)).filter(Link::is_silent)
     }
 
     fn keep(&self, mut link: Link) {
@@ -118,7 +119,7 @@ fn deliver(migrations: &Migrations, transfer: &Transfer, orders: &[Order]) -> De
         && !fault.timed_out
         && delivery.done.is_empty()
     {
-        // The other side has closed it since: nothing of what was sent was read.
+        // The other side has closed it just now: nothing of what was sent was read.
         link = match Link::open(transfer) {
             Ok(link) => link,
             Err(fault) => return fault.end(delivery),
@@ -127,7 +128,9 @@ fn deliver(migrations: &Migrations, transfer: &Transfer, orders: &[Order]) -> De
     }
     match said {
         Ok(()) => {
-            migrations.keep(link);
+            if link.input.is_empty() {
+                migrations.keep(link);
+            }
             delivery
         }
         Err(fault) => fault.end(delivery),
@@ -165,6 +168,13 @@ struct Link {
 impl Link {
     fn leads_to(&self, target: &Target) -> bool {
         self.host == target.host && self.port == target.port
+    }
+
+    /// Whether the other side has neither closed it nor said what nobody asked for.
+    fn is_silent(&self) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); 1];
+        let peeked = self.socket.recv_with_flags(&mut buffer, libc::MSG_PEEK | libc::MSG_DONTWAIT);
+        peeked.is_err_and(|error| late(&error))
     }
 
     fn open(transfer: &Transfer) -> Result<Self, Fault> {
