@@ -240,7 +240,7 @@ fn read_error(frame: &mut Frame<'_>, status: c_int) -> Outcome {
     }
     let mut text = |name: &str| {
         frame.raw_field(-1, name);
-        let text = frame.text(-1).map(<[u8]>::to_vec);
+        let text = frame.text(-1).map(|text| crate::convert::until_zero(text).to_vec());
         frame.pop(1);
         text
     };
