@@ -174,7 +174,7 @@ def endings():
         assert other.call("CLIENT", "KILL", "ID", client) == 1
         assert wait_until(lambda: not blocked())
         assert other.call("GET", "k") == b"1"
-        assert b"total_blocking_keys:0" in other.call("INFO", "clients")
+        assert wait_until(lambda: b"total_blocking_keys:0" in other.call("INFO", "clients"))
         other.call("MULTI")
         other.call("MIGRATE", "127.0.0.1", port, "k", 0, 1000)
         other.send(pack("EXEC"))
@@ -199,7 +199,7 @@ def dying():
         assert "IOERR" in refused(migrate, a, there, "b")
         there.start()
         assert migrate(a, there, "b") == b"OK" and a.call("DBSIZE") == 0
-        big = "x" * (64 << 20)
+        big = "x" * (16 << 20)
         a.call("SET", "big", big)
         with Wire(there.port) as b:
             a.send(pack("MIGRATE", "127.0.0.1", there.port, "big", 0, 10000))
@@ -215,9 +215,9 @@ def dying():
         return f"{answer}"
 
 
-def changing(target):
+def changing(target, *directives):
     """Keys that others write, delete, make and rename while they move: what was acknowledged is where the key is."""
-    with ours("--appendonly", "yes") as here, target as there, Wire(here.port) as a, Wire(there.port) as b:
+    with ours("--appendonly", "yes", *directives) as here, target as there, Wire(here.port) as a, Wire(there.port) as b:
         stop, counts, rounds, restless = threading.Event(), {}, 0, 0
 
         def write():
@@ -254,6 +254,94 @@ def changing(target):
         a.call("DEBUG", "LOADAOF")
         assert a.call("DEBUG", "DIGEST") == before
         return f"{rounds} rounds, {restless} given up, {sum(counts.values())} writes meanwhile"
+
+
+def crowd():
+    """Many clients move the same keys to and fro at a time: no key is lost, and no value is an old one."""
+    with ours("--io-threads", "4") as here, ours("--io-threads", "4") as there, Wire(here.port) as a, Wire(there.port) as b:
+        keys = [f"k:{n}" for n in range(20)]
+        a.call("MSET", *[w for key in keys for w in (key, key)])
+        stop, answers = threading.Event(), {}
+
+        def move(source, target, seed):
+            rng = random.Random(seed)
+            with Wire(source.port) as wire:
+                while not stop.is_set():
+                    some = rng.sample(keys, rng.randrange(1, 6))
+                    try:
+                        answer = wire.call("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "REPLACE", "KEYS", *some).decode()
+                    except WireError as error:
+                        answer = " ".join(str(error).split()[:3])
+                    answers[answer] = answers.get(answer, 0) + 1
+
+        movers = [threading.Thread(target=move, args=(*way, n)) for n in range(3) for way in ((here, there), (there, here))]
+        for mover in movers:
+            mover.start()
+        time.sleep(4)
+        stop.set()
+        for mover in movers:
+            mover.join()
+        for key in keys:
+            values = {a.call("GET", key), b.call("GET", key)} - {None}
+            assert values == {key.encode()}, (key, values)
+        assert set(answers) <= {"OK", "NOKEY", "ERR a key", "ERR keys change"}, answers
+        for wire in (a, b):
+            assert wait_until(lambda: b"total_blocking_keys:0" in wire.call("INFO", "clients"))
+        return str(answers)
+
+
+def actor(play):
+    """A target that does what `play` does with its first connection; its port."""
+    stage = socket.socket()
+    stage.bind(("127.0.0.1", 0))
+    stage.listen()
+
+    def perform():
+        with stage, stage.accept()[0] as connection:
+            play(connection)
+
+    threading.Thread(target=perform, daemon=True).start()
+    return stage.getsockname()[1]
+
+
+def cut_off():
+    """The target goes away in the middle of a value."""
+    def play(connection):
+        connection.recv(1000)
+        connection.sendall(b"+OK\r\n")
+        for _ in range(20):
+            connection.recv(1 << 16)
+
+    with ours() as here, Wire(here.port) as a:
+        a.call("SET", "k", os.urandom(16 << 20))
+        error = refused(a.call, "MIGRATE", "127.0.0.1", actor(play), "k", 9, 5000)
+        assert error == "IOERR error or timeout writing to target instance", error
+        assert a.call("STRLEN", "k") == 16 << 20
+
+
+def restless():
+    """A key that changes all the time is given up, and stays."""
+    def play(connection):
+        while data := connection.recv(1 << 16):
+            time.sleep(0.01)
+            connection.sendall(b"+OK\r\n" * (data.count(b"RESTORE") + data.count(b"SELECT")))
+
+    with ours() as here, Wire(here.port) as a, Wire(here.port) as other:
+        a.call("MSET", "k", 0, "calm", 1)
+        a.send(pack("MIGRATE", "127.0.0.1", actor(play), "", 9, 5000, "KEYS", "k", "calm"))
+        a.sock.settimeout(0)
+        count = 0
+        while True:
+            try:
+                error = a.value()
+                break
+            except BlockingIOError:
+                count += other.call("INCR", "k") > 0
+                assert count < 100000
+        assert "keys change faster than they can be migrated" in str(error), error
+        assert a.buf == b""
+        assert other.call("MGET", "k", "calm") == [str(count).encode(), None]
+        return f"{count} writes meanwhile"
 
 
 def gone():
@@ -337,7 +425,11 @@ def main():
     tally.run("the target sleeps", waiting)
     tally.run("how waiting ends", endings)
     tally.run("the target dies", dying)
+    tally.run("the target goes away in the middle of a value", cut_off)
+    tally.run("a key changes all the time", restless)
     tally.run("keys are written meanwhile", changing, ours())
+    tally.run("keys are written meanwhile, on four threads", changing, ours("--io-threads", "4"), "--io-threads", "4")
+    tally.run("many move the same keys to and fro", crowd)
     tally.run("a key is deleted meanwhile", gone)
     tally.run("what others hear of it", told)
     tally.run("connections are kept, and closed", links)
