@@ -183,6 +183,7 @@ fn run(options: &Options) -> io::Result<bool> {
     while sent < options.scripts && found.len() < options.differences {
         servers.empty()?;
         let mut clean = true;
+        let mut before = Vec::new();
         for _ in 0..SEGMENT / PIPELINE {
             let scripts: Vec<Script> = (0..PIPELINE).map(|_| lua.script()).collect();
             let replies = servers.replies(&scripts)?;
@@ -190,6 +191,7 @@ fn run(options: &Options) -> io::Result<bool> {
                 sent += 1;
                 errors += u64::from(all.ours.is_error());
                 if all.all_agree() {
+                    before.push(script.clone());
                     continue;
                 }
                 // What comes after may follow from it.
@@ -197,7 +199,7 @@ fn run(options: &Options) -> io::Result<bool> {
                 if all.agree() {
                     parted += 1;
                 } else {
-                    tell(&mut servers, script, all, &mut found)?;
+                    tell(&mut servers, (&before, script), all, &mut found)?;
                 }
                 break;
             }
@@ -225,6 +227,10 @@ fn run(options: &Options) -> io::Result<bool> {
 fn agree(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Error(ours), Value::Error(theirs)) => meant(ours) == meant(theirs),
+        // SORT of a packed sorted set unpacks it in the peers.
+        (Value::Bulk(ours), Value::Bulk(theirs)) if &ours[..] == b"listpack" => {
+            matches!(&theirs[..], b"listpack" | b"skiplist")
+        }
         (Value::Array(ours), Value::Array(theirs)) => {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| agree(a, b))
         }
@@ -253,7 +259,7 @@ fn meant(error: &[u8]) -> Vec<u8> {
 /// Shrinks a script whose replies differ, and tells of it if it is of a new kind.
 fn tell(
     servers: &mut Servers,
-    script: &Script,
+    (before, script): (&[Script], &Script),
     replies: Replies,
     found: &mut BTreeMap<String, u64>,
 ) -> io::Result<()> {
@@ -283,11 +289,33 @@ fn tell(
     let count = found.entry(kind.clone()).or_default();
     *count += 1;
     if *count == 1 {
-        let context = if alone { "" } else { " (not from empty data)" };
-        println!("--- {kind}{context}\n{}", small.source());
+        println!("--- {kind}");
+        if !alone {
+            for script in needed(servers, before, script)? {
+                println!("{}\n--- and then", script.source());
+            }
+        }
+        println!("{}", small.source());
         println!("ours:   {}\ntheirs: {}", replies.ours.cli(), theirs.cli());
     }
     Ok(())
+}
+
+/// The scripts without which another's replies would not differ.
+fn needed(servers: &mut Servers, before: &[Script], script: &Script) -> io::Result<Vec<Script>> {
+    let mut kept = before.to_vec();
+    for at in (0..before.len()).rev() {
+        let mut fewer = kept.clone();
+        fewer.remove(at);
+        fewer.push(script.clone());
+        servers.empty()?;
+        let differs = servers.replies(&fewer)?.last().is_some_and(|all| !all.agree());
+        if differs {
+            fewer.pop();
+            kept = fewer;
+        }
+    }
+    Ok(kept)
 }
 
 /// What kind of reply it is: of errors their words without what they quote.
