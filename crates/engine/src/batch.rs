@@ -255,7 +255,8 @@ impl Engine {
             }
         }
         let lsn = run.settle(plans, done);
-        if !meanwhile {
+        // What comes from a log depends on what came before, all of it.
+        if !meanwhile && !session.replays {
             self.evict_behind(worker, now);
         }
         Served { done, end: stop.unwrap_or(End::Done), lsn }
@@ -309,10 +310,10 @@ pub(crate) fn writes_floats(row: &command::Command) -> bool {
 }
 
 /// What has expired for a client: all up to now; for one that brings data in, nothing, as deleting
-/// is up to the source.
+/// is up to the source, or in the log.
 pub(crate) fn horizon_ms(session: &Session, settings: &Settings, now_ms: i64) -> i64 {
     let imports = settings.import_mode && session.card.has(ClientFlags::IMPORT_SOURCE);
-    if imports { i64::MIN } else { now_ms }
+    if imports || session.replays { i64::MIN } else { now_ms }
 }
 
 /// Whether it is a subcommand of CLIENT, as CLIENT CACHING is, which looks further ahead.

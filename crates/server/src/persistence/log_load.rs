@@ -112,11 +112,17 @@ fn load_set(
     let Some(mut worker) = Worker::new(engine, clock::now_micros().0 as u64) else {
         return Err("There are too many threads to load the append-only file".into());
     };
-    let progress = Arc::clone(&server.persistence.loading.log);
-    progress.bytes.store(0, Ordering::Relaxed);
-    let mut base = |path: &Path| load_base(server, path);
-    let loader =
-        Loader { engine, worker: &mut worker, base: &mut base, progress: &progress, options };
+    let loading = &server.persistence.loading;
+    loading.begin(0);
+    let loader = Loader {
+        engine,
+        worker: &mut worker,
+        threads: crate::start::threads(&server.config.lock()),
+        wall: || clock::now().0,
+        base: &mut |path: &Path| load_base(server, path),
+        progress: &loading.progress,
+        options,
+    };
     let loaded = loader.load(files, manifest).map_err(|fault| fault.0)?;
     loaded.remarks.iter().for_each(|remark| log_warning!("{remark}"));
     Ok(loaded)

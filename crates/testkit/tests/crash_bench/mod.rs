@@ -165,6 +165,8 @@ impl Machine {
                 let loader = Loader {
                     engine: &node.engine,
                     worker: &mut worker,
+                    threads: 2,
+                    wall: || 0,
                     base: &mut base,
                     progress: &progress,
                     options: LoadOptions { truncated: true, corrupt_tail_bytes_max: 4 << 20 },

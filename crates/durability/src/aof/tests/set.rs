@@ -62,6 +62,8 @@ impl Rig {
                 let loader = Loader {
                     engine: &engine,
                     worker: &mut worker,
+                    threads: 3,
+                    wall: || 0,
                     base: &mut base,
                     progress: &Progress::default(),
                     options: LOAD,
