@@ -9,7 +9,7 @@
 use super::deal::Dealer;
 use super::files::Files;
 use super::manifest::{Kind, Manifest, Part};
-use super::replay::{REMARKS_MAX, Wall};
+use super::replay::REMARKS_MAX;
 use super::scan::{Damage, Ending, Scanner};
 use super::writer::{Policy, Status, Writer};
 use super::{Fault, State};
@@ -61,7 +61,7 @@ pub struct Loader<'a> {
     /// So many threads apply records, beside the one that reads them; below two, that one does.
     pub threads: usize,
     /// What is relative to the time of a command is relative to the time of the load.
-    pub wall: Wall,
+    pub wall: fn() -> i64,
     pub base: &'a mut Base<'a>,
     pub progress: &'a Progress,
     pub options: LoadOptions,

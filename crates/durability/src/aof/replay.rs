@@ -7,7 +7,7 @@ use resp::{Limits, Progress as Parsing, Reply, Requests, Value};
 use std::sync::Arc;
 
 /// Reads the wall clock, in milliseconds since 1970.
-pub type Wall = fn() -> i64;
+pub(super) type Wall = fn() -> i64;
 
 /// What is wrong with a record, or worth telling of it, and where it is among the bytes it came in.
 pub(super) type Finding = (usize, String);
