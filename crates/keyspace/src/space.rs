@@ -214,7 +214,7 @@ impl Keyspace {
             size.subexpiry += one.subexpiry.load(Ordering::Relaxed);
             size.entry_bytes += one.bytes.load(Ordering::Relaxed);
             size.table_bytes += one.table_bytes.load(Ordering::Relaxed);
-            ttl_sum += one.ttl_sum_ms.load(Ordering::Relaxed);
+            ttl_sum = ttl_sum.saturating_add(one.ttl_sum_ms.load(Ordering::Relaxed));
             ttl_count += one.ttl_count.load(Ordering::Relaxed);
         }
         size.average_ttl_ms = ttl_sum.checked_div(ttl_count).unwrap_or(0);

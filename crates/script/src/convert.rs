@@ -30,6 +30,11 @@ pub(crate) fn error_text(text: &[u8]) -> Vec<u8> {
     }
 }
 
+/// What is told of a status or an error: they end at a zero byte, as C's texts do.
+pub(crate) fn until_zero(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b'\r' | b'\n', rest @ ..] | [rest @ .., b'\r' | b'\n'] = text {
         text = rest;
@@ -133,7 +138,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, frame: &mut Frame<'_>, number: i64, depth: usize) -> Read<()> {
         frame.push_table(0, 1);
-        frame.push_table(0, self.capacity(number));
+        frame.push_table(0, GROWN);
         for _ in 0..number {
             present!(self.element(frame, depth)?);
             present!(self.element(frame, depth)?);
@@ -145,7 +150,7 @@ impl<'a> Reader<'a> {
 
     fn set(&mut self, frame: &mut Frame<'_>, number: i64, depth: usize) -> Read<()> {
         frame.push_table(0, 1);
-        frame.push_table(0, self.capacity(number));
+        frame.push_table(0, GROWN);
         for _ in 0..number {
             present!(self.element(frame, depth)?);
             frame.push_bool(true);
@@ -164,6 +169,10 @@ fn set_pair(frame: &mut Frame<'_>) {
         frame.raw_set(-3);
     }
 }
+
+/// Tables whose order scripts can see grow field by field: their size decides how `next` walks them, and
+/// peers grow them so.
+const GROWN: usize = 0;
 
 fn push_line(frame: &mut Frame<'_>, marker: u8, line: &[u8]) -> Option<()> {
     match marker {
@@ -198,7 +207,7 @@ fn push_error(frame: &mut Frame<'_>, text: &[u8]) {
 fn push_verbatim(frame: &mut Frame<'_>, bytes: &[u8]) {
     let (format, text) = bytes.split_at_checked(4).unwrap_or((b"txt:", bytes));
     frame.push_table(0, 1);
-    frame.push_table(0, 2);
+    frame.push_table(0, GROWN);
     frame.push(text);
     frame.raw_set_field(-2, "string");
     frame.push(&format[..3]);
@@ -317,14 +326,14 @@ impl Writer {
                 frame.pop(1);
             }
             // Ends of lines go at its end and nowhere else.
+            let message = until_zero(&message);
             let ends = message.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n'));
             let kept = message.len() - ends.count();
             reply.error(one_line(&message[..kept]));
             frame.pop(1);
         } else if field(frame, "ok", &[Kind::String]) {
             let message = text(frame);
-            let end = memchr::memchr(0, &message).unwrap_or(message.len());
-            reply.simple(one_line(&message[..end]));
+            reply.simple(one_line(until_zero(&message)));
             frame.pop(2);
         } else if field(frame, "double", &[Kind::Number]) {
             reply.double(frame.to_number(-1).unwrap_or(0.0));

@@ -134,6 +134,14 @@ struct Options {
 impl Options {
     fn parse(args: &mut Args<'_>, creates: bool) -> Result<Self, CommandError> {
         let mut options = Self::default();
+        let refused = {
+            let name = args.all().get(1).copied().unwrap_or_default();
+            CommandError::unknown_or_arity("XGROUP", name)
+        };
+        // Each option once.
+        if args.all().len() > if creates { 8 } else { 7 } {
+            return Err(refused);
+        }
         while let Some(word) = args.next() {
             if creates && word.eq_ignore_ascii_case(b"MKSTREAM") {
                 options.make = true;
@@ -146,8 +154,7 @@ impl Options {
                     }
                 };
             } else {
-                let name = args.all().get(1).copied().unwrap_or_default();
-                return Err(CommandError::unknown_or_arity("XGROUP", name));
+                return Err(refused);
             }
         }
         Ok(options)

@@ -80,10 +80,6 @@ impl<'a> Comparison<'a> {
         Ok(Some(Self { kind: *kind, operand: args.bytes()? }))
     }
 
-    pub(super) fn same_kind(&self, other: &Self) -> bool {
-        self.kind == other.kind
-    }
-
     /// Whether the condition holds for `value`. A missing key equals nothing. A digest is only
     /// looked at where there is a value to compare it with, so only then can it be malformed.
     pub(super) fn holds(self, value: Option<&Str<'_>>) -> Result<bool, CommandError> {

@@ -131,15 +131,12 @@ enum Condition<'a> {
 }
 
 impl<'a> Condition<'a> {
-    /// The same kind of condition may come again, and the last one counts.
+    /// NX and XX may come again; of values only one can be meant.
     fn then(self, next: Self) -> Result<Self, CommandError> {
-        let fits = match (&self, &next) {
-            (Self::Always, _) | (Self::Missing, Self::Missing) | (Self::Present, Self::Present) => {
-                true
-            }
-            (Self::Value(before), Self::Value(next)) => before.same_kind(next),
-            _ => false,
-        };
+        let fits = matches!(
+            (&self, &next),
+            (Self::Always, _) | (Self::Missing, Self::Missing) | (Self::Present, Self::Present)
+        );
         if fits { Ok(next) } else { Err(CommandError::Syntax) }
     }
 }

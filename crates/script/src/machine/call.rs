@@ -107,7 +107,7 @@ fn describe(frame: &mut Frame<'_>) {
             Kind::Nil | Kind::None => b"nil".to_vec(),
             _ => format!("{}: {:p}", frame.kind_name(1), frame.address(1)).into_bytes(),
         };
-        frame.push_table(0, 3);
+        frame.push_table(0, 0);
         frame.push([b"ERR ", &text[..]].concat());
         frame.raw_set_field(-2, "err");
     } else {

@@ -449,7 +449,8 @@ impl<'a> Frame<'a> {
 
     /// Pushes `{err = text}`. The text is `-CODE text`, or one that gets `ERR` before it.
     pub(crate) fn push_error_reply(&mut self, text: &[u8]) {
-        self.push_table(0, 4);
+        // Not made large at once: its size decides how `next` walks it, and peers let it grow.
+        self.push_table(0, 0);
         self.push(crate::convert::error_text(text));
         self.raw_set_field(-2, "err");
     }

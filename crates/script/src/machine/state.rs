@@ -4,7 +4,7 @@ use super::callbacks::{self, Entry};
 use super::core::{Core, allocate};
 use super::frame::{Frame, Kind, Raised};
 use super::{Fixed, call, coroutine};
-use crate::convert::{self, Written};
+use crate::convert::{self, Written, until_zero};
 use crate::host::Host;
 use crate::libs::{Functions, base, bit, cjson, cmsgpack, math, redis, string, structs, table};
 use crate::vm::Limits;
@@ -240,7 +240,7 @@ fn read_error(frame: &mut Frame<'_>, status: c_int) -> Outcome {
     }
     let mut text = |name: &str| {
         frame.raw_field(-1, name);
-        let text = frame.text(-1).map(<[u8]>::to_vec);
+        let text = frame.text(-1).map(|text| until_zero(text).to_vec());
         frame.pop(1);
         text
     };

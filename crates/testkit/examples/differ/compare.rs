@@ -88,6 +88,13 @@ struct Meant {
 
 const MEANT: &[Meant] = &[
     Meant {
+        peer: Some(Peer::Redis),
+        row: "sort",
+        ours: "(error) ERR One or more scores can't be converted into double",
+        theirs: "",
+        reason: "Redis 8 reads a weight beyond all doubles as infinite",
+    },
+    Meant {
         peer: None,
         row: "data",
         ours: "\"quicklist\"",
@@ -128,13 +135,6 @@ const MEANT: &[Meant] = &[
         ours: "\"listpack\"",
         theirs: "\"quicklist\"",
         reason: "their LINSERT changes the shape for an element that it does not put in",
-    },
-    Meant {
-        peer: None,
-        row: "xgroup|create",
-        ours: "",
-        theirs: "(error) ERR unknown subcommand or wrong number of arguments",
-        reason: "theirs counts the words before it reads options",
     },
     Meant {
         peer: None,
@@ -289,6 +289,13 @@ pub(crate) fn meant(peer: Peer, row: &str, ours: &Value, theirs: &Value) -> Opti
         && theirs.starts_with(&ours[..end])
     {
         return Some("their error text leaves out what follows a NUL of the request");
+    }
+    if row.starts_with("sort")
+        && let (Value::Array(ours), Value::Array(theirs)) = (ours, theirs)
+        && ours.len() == theirs.len()
+        && ours.iter().chain(theirs).any(|item| item.as_bytes().is_some_and(|it| it.contains(&0)))
+    {
+        return Some("theirs sorts texts up to a NUL, and what is equal then in any order");
     }
     let (ours, theirs) = (ours.cli(), theirs.cli());
     MEANT

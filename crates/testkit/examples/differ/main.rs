@@ -204,6 +204,13 @@ fn plain(name: &str, words: &mut [Vec<u8>]) {
                 _ => {}
             }
         }
+        // Nor has a zero that has been multiplied.
+        let weights = words.iter().position(|word| word.eq_ignore_ascii_case(b"WEIGHTS"));
+        for weight in weights.map_or(&mut [][..], |at| &mut words[at + 1..]) {
+            if weight.len() > 1 && weight[0] == b'-' {
+                weight.remove(0);
+            }
+        }
     }
     if name.starts_with("geo") {
         // What a score that is no place decodes to is each server's own.

@@ -3,10 +3,12 @@
 //! ```sh
 //! almagre server --port 7410 &
 //! valkey-server --port 7411 --save '' &
-//! cargo run -p testkit --example scripts -- --ours 7410 --theirs 7411 --scripts 200000 --seed 1
+//! redis-server --port 7412 --save '' &
+//! cargo run -p testkit --example scripts -- --ours 7410 --theirs 7411,7412 --scripts 200000 --seed 1
 //! ```
 //!
-//! A script whose replies differ is run again from empty data sets and shrunk; scripts that differ in
+//! Where several are given as theirs, a reply must be that of one of them: Valkey walks tables in another order than
+//! Redis, and so do scripts that turn tables into text. If theirs differ, the order does not count. A script whose replies differ is run again from empty data sets and shrunk; scripts that differ in
 //! the same way are told once.
 #![expect(
     clippy::print_stdout,
@@ -33,7 +35,7 @@ const SEGMENT: usize = 100;
 
 struct Options {
     ours: String,
-    theirs: String,
+    theirs: Vec<String>,
     scripts: u64,
     seed: u64,
     differences: usize,
@@ -42,7 +44,7 @@ struct Options {
 fn options() -> Result<Options, String> {
     let mut options = Options {
         ours: String::new(),
-        theirs: String::new(),
+        theirs: Vec::new(),
         scripts: 20_000,
         seed: 1,
         differences: 20,
@@ -53,7 +55,9 @@ fn options() -> Result<Options, String> {
         let number = || value.parse::<u64>().map_err(|error| format!("{flag}: {error}"));
         match flag.as_str() {
             "--ours" => options.ours = format!("127.0.0.1:{value}"),
-            "--theirs" => options.theirs = format!("127.0.0.1:{value}"),
+            "--theirs" => {
+                options.theirs = value.split(',').map(|port| format!("127.0.0.1:{port}")).collect();
+            }
             "--scripts" => options.scripts = number()?,
             "--seed" => options.seed = number()?,
             "--differences" => options.differences = number()? as usize,
@@ -61,7 +65,9 @@ fn options() -> Result<Options, String> {
         }
     }
     if options.ours.is_empty() || options.theirs.is_empty() {
-        return Err("--ours PORT --theirs PORT [--scripts N] [--seed N] [--differences N]".into());
+        return Err(
+            "--ours PORT --theirs PORT[,PORT] [--scripts N] [--seed N] [--differences N]".into()
+        );
     }
     Ok(options)
 }
@@ -78,36 +84,60 @@ fn main() -> ExitCode {
     }
 }
 
-/// Both servers.
-struct Pair([Client; 2]);
+/// Ours, and one or more of theirs.
+struct Servers {
+    ours: Client,
+    theirs: Vec<Client>,
+}
 
-impl Pair {
-    fn line(&mut self, line: &str) -> io::Result<[Value; 2]> {
-        Ok([self.0[0].line(line)?, self.0[1].line(line)?])
+/// What all of them answered to the same.
+struct Replies {
+    ours: Value,
+    theirs: Vec<Value>,
+}
+
+impl Replies {
+    /// Whether ours is that of one of them, or one of theirs in another order where they differ too.
+    fn agree(&self) -> bool {
+        let one = self.theirs.iter().any(|theirs| agree(&self.ours, theirs));
+        one || self.theirs.len() > 1
+            && !agree(&self.theirs[0], &self.theirs[1])
+            && self.theirs.iter().any(|theirs| same_letters(&self.ours, theirs))
+    }
+
+    /// Whether they are all the same, so that the data are as well.
+    fn all_agree(&self) -> bool {
+        self.theirs.iter().all(|theirs| agree(&self.ours, theirs))
+    }
+}
+
+impl Servers {
+    fn line(&mut self, line: &str) -> io::Result<Replies> {
+        let theirs = self.theirs.iter_mut().map(|client| client.line(line));
+        Ok(Replies { theirs: theirs.collect::<io::Result<_>>()?, ours: self.ours.line(line)? })
     }
 
     fn empty(&mut self) -> io::Result<()> {
         self.line("FLUSHALL").map(|_| ())
     }
 
-    /// The replies to scripts, of both.
-    fn replies(&mut self, scripts: &[Script]) -> io::Result<[Vec<Value>; 2]> {
+    /// The replies to scripts, of all.
+    fn replies(&mut self, scripts: &[Script]) -> io::Result<Vec<Replies>> {
         let mut bytes = Vec::new();
         for script in scripts {
             let source = script.source();
             let words = ["EVAL", &source, "2", "k1", "k2", "7", "some text"].map(str::as_bytes);
             resp::write_command(&mut bytes, &words);
         }
-        let mut both = [Vec::new(), Vec::new()];
-        for client in &mut self.0 {
+        self.ours.send(&bytes)?;
+        for client in &mut self.theirs {
             client.send(&bytes)?;
         }
-        for (client, replies) in self.0.iter_mut().zip(&mut both) {
-            for _ in scripts {
-                replies.push(client.receive()?);
-            }
-        }
-        Ok(both)
+        let mut receive = |_: &Script| {
+            let theirs = self.theirs.iter_mut().map(Client::receive);
+            Ok(Replies { theirs: theirs.collect::<io::Result<_>>()?, ours: self.ours.receive()? })
+        };
+        scripts.iter().map(&mut receive).collect()
     }
 
     /// What is in the keys that scripts use, where they differ.
@@ -115,7 +145,7 @@ impl Pair {
         for db in 0..2 {
             self.line(&format!("SELECT {db}"))?;
             for key in 0..8 {
-                let [kind, _] = self.line(&format!("TYPE k{key}"))?;
+                let kind = self.line(&format!("TYPE k{key}"))?.ours;
                 let look = match kind.cli().as_str() {
                     "list" => format!("LRANGE k{key} 0 -1"),
                     "set" => format!("SORT k{key} ALPHA"),
@@ -124,10 +154,11 @@ impl Pair {
                     "stream" => format!("XRANGE k{key} - +"),
                     _ => format!("GET k{key}"),
                 };
-                let [ours, theirs] = self.line(&look)?;
-                if !agree(&ours, &theirs) {
+                let replies = self.line(&look)?;
+                if !replies.agree() {
                     self.line("SELECT 0")?;
-                    return Ok(Some(format!("{look}: {} / {}", ours.cli(), theirs.cli())));
+                    let (ours, theirs) = (replies.ours.cli(), replies.theirs[0].cli());
+                    return Ok(Some(format!("{look}: {ours} / {theirs}")));
                 }
             }
         }
@@ -138,36 +169,54 @@ impl Pair {
 
 fn run(options: &Options) -> io::Result<bool> {
     let connect = |address: &str| Client::connect(address);
-    let mut pair = Pair([connect(&options.ours)?, connect(&options.theirs)?]);
+    let theirs = options.theirs.iter().map(|address| connect(address));
+    let mut servers =
+        Servers { theirs: theirs.collect::<io::Result<_>>()?, ours: connect(&options.ours)? };
+    for of in ["hash", "set"] {
+        // Packed ones keep the order in which members came; that of tables is each server's own.
+        servers.line(&format!("CONFIG SET {of}-max-listpack-entries 10000"))?;
+        servers.line(&format!("CONFIG SET {of}-max-listpack-value 1000000"))?;
+    }
     let mut lua = Lua::new(Rng::new(options.seed));
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut sent, mut errors, started) = (0, 0u64, Instant::now());
+    let (mut sent, mut errors, mut parted, started) = (0, 0u64, 0u64, Instant::now());
     while sent < options.scripts && found.len() < options.differences {
-        pair.empty()?;
+        servers.empty()?;
         let mut clean = true;
+        let mut before = Vec::new();
         for _ in 0..SEGMENT / PIPELINE {
             let scripts: Vec<Script> = (0..PIPELINE).map(|_| lua.script()).collect();
-            let [ours, theirs] = pair.replies(&scripts)?;
-            sent += PIPELINE as u64;
-            errors += theirs.iter().filter(|reply| reply.is_error()).count() as u64;
-            for (script, (ours, theirs)) in scripts.iter().zip(ours.iter().zip(&theirs)) {
-                if clean && !agree(ours, theirs) {
-                    // What comes after may follow from it.
-                    clean = false;
-                    tell(&mut pair, script, (ours, theirs), &mut found)?;
+            let replies = servers.replies(&scripts)?;
+            for (script, all) in scripts.iter().zip(replies) {
+                sent += 1;
+                errors += u64::from(all.ours.is_error());
+                if all.all_agree() {
+                    before.push(script.clone());
+                    continue;
                 }
+                // What comes after may follow from it.
+                clean = false;
+                if all.agree() {
+                    parted += 1;
+                } else {
+                    tell(&mut servers, (&before, script), all, &mut found)?;
+                }
+                break;
             }
             if !clean {
                 break;
             }
         }
-        if clean && let Some(difference) = pair.data_differs()? {
+        if clean && let Some(difference) = servers.data_differs()? {
             *found.entry("the data".into()).or_default() += 1;
             println!("--- the data differ at script {sent}: {difference}");
         }
     }
     let seconds = started.elapsed().as_secs_f64();
     println!("{sent} scripts, {errors} of them ending in errors, in {seconds:.0} s");
+    if parted > 0 {
+        println!("{parted} times theirs differed from each other, and ours was as one of them");
+    }
     for (kind, count) in &found {
         println!("{count:6} {kind}");
     }
@@ -178,11 +227,25 @@ fn run(options: &Options) -> io::Result<bool> {
 fn agree(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Error(ours), Value::Error(theirs)) => meant(ours) == meant(theirs),
+        // SORT of a packed sorted set unpacks it in the peers.
+        (Value::Bulk(ours), Value::Bulk(theirs)) if &ours[..] == b"listpack" => {
+            matches!(&theirs[..], b"listpack" | b"skiplist")
+        }
         (Value::Array(ours), Value::Array(theirs)) => {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| agree(a, b))
         }
         (ours, theirs) => ours == theirs,
     }
+}
+
+/// Whether two texts, or what is in two arrays, are the same but for order.
+fn same_letters(ours: &Value, theirs: &Value) -> bool {
+    let letters = |value: &Value| {
+        let mut letters: Vec<char> = value.cli().chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    letters(ours) == letters(theirs)
 }
 
 /// An error without the names that scripts go by: their SHA depends on the text alone, but addresses
@@ -195,13 +258,13 @@ fn meant(error: &[u8]) -> Vec<u8> {
 
 /// Shrinks a script whose replies differ, and tells of it if it is of a new kind.
 fn tell(
-    pair: &mut Pair,
-    script: &Script,
-    (ours, theirs): (&Value, &Value),
+    servers: &mut Servers,
+    (before, script): (&[Script], &Script),
+    replies: Replies,
     found: &mut BTreeMap<String, u64>,
 ) -> io::Result<()> {
     let mut small = script.clone();
-    let mut replies = (ours.clone(), theirs.clone());
+    let mut replies = replies;
     let mut alone = false;
     let mut at = small.statements.len();
     loop {
@@ -209,11 +272,10 @@ fn tell(
         if alone && at < candidate.statements.len() {
             candidate.statements.remove(at);
         }
-        pair.empty()?;
-        let [mut ours, mut theirs] = pair.replies(std::slice::from_ref(&candidate))?;
-        let (ours, theirs) = (ours.remove(0), theirs.remove(0));
-        if !agree(&ours, &theirs) {
-            (small, replies, alone) = (candidate, (ours, theirs), true);
+        servers.empty()?;
+        let got = servers.replies(std::slice::from_ref(&candidate))?.remove(0);
+        if !got.agree() {
+            (small, replies, alone) = (candidate, got, true);
         } else if !alone {
             break;
         }
@@ -222,15 +284,38 @@ fn tell(
         }
         at -= 1;
     }
-    let kind = format!("{} / {}", shape(&replies.0), shape(&replies.1));
+    let theirs = &replies.theirs[0];
+    let kind = format!("{} / {}", shape(&replies.ours), shape(theirs));
     let count = found.entry(kind.clone()).or_default();
     *count += 1;
     if *count == 1 {
-        let context = if alone { "" } else { " (not from empty data)" };
-        println!("--- {kind}{context}\n{}", small.source());
-        println!("ours:   {}\ntheirs: {}", replies.0.cli(), replies.1.cli());
+        println!("--- {kind}");
+        if !alone {
+            for script in needed(servers, before, script)? {
+                println!("{}\n--- and then", script.source());
+            }
+        }
+        println!("{}", small.source());
+        println!("ours:   {}\ntheirs: {}", replies.ours.cli(), theirs.cli());
     }
     Ok(())
+}
+
+/// The scripts without which another's replies would not differ.
+fn needed(servers: &mut Servers, before: &[Script], script: &Script) -> io::Result<Vec<Script>> {
+    let mut kept = before.to_vec();
+    for at in (0..before.len()).rev() {
+        let mut fewer = kept.clone();
+        fewer.remove(at);
+        fewer.push(script.clone());
+        servers.empty()?;
+        let differs = servers.replies(&fewer)?.last().is_some_and(|all| !all.agree());
+        if differs {
+            fewer.pop();
+            kept = fewer;
+        }
+    }
+    Ok(kept)
 }
 
 /// What kind of reply it is: of errors their words without what they quote.

@@ -67,6 +67,11 @@ fn errors_become_tables() {
         "local e = redis.pcall('fail', 'A b') return tostring(e.ignore_error_stats_update)",
         "$4\r\ntrue\r\n",
     );
+    check("return {err = 'A b\\0c'}", "-A b\r\n");
+    check(
+        "local s = '' for k in pairs(redis.pcall('fail', 'A b')) do s = s .. k .. ' ' end return s",
+        "$30\r\nignore_error_stats_update err \r\n",
+    );
     check("return redis.pcall('fail', 'A b')", "-A b\r\n");
     check(
         "local ok, e = pcall(redis.call, 'fail', 'A b') return {tostring(ok), e}",
