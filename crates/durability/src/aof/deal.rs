@@ -12,7 +12,7 @@
 //!
 //! A transaction is dealt out as a whole. Places are offsets in the file.
 
-use super::replay::{BATCH_REQUESTS, Finding, REMARKS_MAX, Replay, Wall, limits};
+use super::replay::{BATCH_REQUESTS, Clocks, Finding, REMARKS_MAX, Replay, limits};
 use super::scan::annotation_at;
 use engine::{Engine, Worker};
 use resp::{Progress as Parsing, Requests};
@@ -118,7 +118,7 @@ impl<'e> Dealer<'e> {
         scope: &'s Scope<'s, 'e>,
         engine: &'e Engine,
         worker: &'e mut Worker,
-        wall: Wall,
+        clocks: Clocks,
         threads: usize,
     ) -> Self {
         let (done, applied) = channel();
@@ -126,12 +126,12 @@ impl<'e> Dealer<'e> {
         let start = |_| {
             let (sender, batches) = channel();
             let done = done.clone();
-            scope.spawn(move || run(engine, wall, &batches, &done));
+            scope.spawn(move || run(engine, clocks, &batches, &done));
             Applier { batches: sender, filling: Batch::default() }
         };
         Self {
             engine,
-            here: Replay::new(engine, worker, wall),
+            here: Replay::new(engine, worker, clocks),
             own: Batch::default(),
             along: 0,
             db: 0,
@@ -334,9 +334,9 @@ enum To {
 }
 
 /// An applier, until nothing comes any more.
-fn run(engine: &Engine, wall: Wall, batches: &Receiver<Batch>, done: &Sender<Applied>) {
+fn run(engine: &Engine, clocks: Clocks, batches: &Receiver<Batch>, done: &Sender<Applied>) {
     let mut worker = Worker::new(engine, 0);
-    let mut replay = worker.as_mut().map(|worker| Replay::new(engine, worker, wall));
+    let mut replay = worker.as_mut().map(|worker| Replay::new(engine, worker, clocks));
     while let Ok(batch) = batches.recv() {
         let applied = match &mut replay {
             Some(replay) => apply(replay, batch),

@@ -14,7 +14,7 @@ use super::scan::{Damage, Ending, Scanner};
 use super::writer::{Policy, Status, Writer};
 use super::{Fault, State};
 use disk::DiskFile;
-use engine::{Engine, Worker};
+use engine::{Engine, Now, Worker};
 use journal::{Journal, Lsn, Watermark};
 use std::io;
 use std::path::Path;
@@ -61,7 +61,7 @@ pub struct Loader<'a> {
     /// So many threads apply records, beside the one that reads them; below two, that one does.
     pub threads: usize,
     /// What is relative to the time of a command is relative to the time of the load.
-    pub wall: fn() -> i64,
+    pub clocks: fn() -> Now,
     pub base: &'a mut Base<'a>,
     pub progress: &'a Progress,
     pub options: LoadOptions,
@@ -70,9 +70,9 @@ pub struct Loader<'a> {
 impl Loader<'_> {
     /// Loads all files of `manifest`.
     pub fn load(self, files: &Files, manifest: Manifest) -> Result<Loaded, Fault> {
-        let Self { engine, worker, threads, wall, base, progress, options } = self;
+        let Self { engine, worker, threads, clocks, base, progress, options } = self;
         std::thread::scope(|scope| {
-            let dealer = Dealer::start(scope, engine, worker, wall, threads);
+            let dealer = Dealer::start(scope, engine, worker, clocks, threads);
             Load { dealer, base, progress, options }.all(files, manifest)
         })
     }

@@ -6,8 +6,8 @@ use engine::{End, Engine, Now, Worker};
 use resp::{Limits, Progress as Parsing, Reply, Requests, Value};
 use std::sync::Arc;
 
-/// Reads the wall clock, in milliseconds since 1970.
-pub(super) type Wall = fn() -> i64;
+/// Reads the clocks.
+pub(super) type Clocks = fn() -> Now;
 
 /// What is wrong with a record, or worth telling of it, and where it is among the bytes it came in.
 pub(super) type Finding = (usize, String);
@@ -29,7 +29,7 @@ pub(super) fn limits() -> Limits {
 pub(super) struct Replay<'e> {
     engine: &'e Engine,
     worker: &'e mut Worker,
-    wall: Wall,
+    clocks: Clocks,
     session: Session,
     requests: Requests,
     reply: Reply,
@@ -38,7 +38,7 @@ pub(super) struct Replay<'e> {
 }
 
 impl<'e> Replay<'e> {
-    pub(super) fn new(engine: &'e Engine, worker: &'e mut Worker, wall: Wall) -> Self {
+    pub(super) fn new(engine: &'e Engine, worker: &'e mut Worker, clocks: Clocks) -> Self {
         let card = Arc::new(Card::new(0, "aof".into(), String::new(), -1, 0));
         card.set(ClientFlags::LOCAL, true);
         let mut session = Session::new(card, true);
@@ -47,7 +47,7 @@ impl<'e> Replay<'e> {
         Self {
             engine,
             worker,
-            wall,
+            clocks,
             session,
             requests: Requests::new(),
             reply: Reply::new(resp::Protocol::Resp2),
@@ -89,11 +89,7 @@ impl<'e> Replay<'e> {
 
     /// Runs the requests that were parsed; returns how many.
     fn serve(&mut self, input: &[u8]) -> usize {
-        fn stands() -> u64 {
-            0
-        }
-        let wall_ms = (self.wall)();
-        let now = Now { wall_ms, ticks: stands, wall: self.wall, stale_ticks: u64::MAX };
+        let now = (self.clocks)();
         let served = self.engine.serve(
             self.worker,
             &mut self.session,
@@ -105,7 +101,7 @@ impl<'e> Replay<'e> {
         match served.end {
             End::Later(mut job) => {
                 let space = &self.engine.space;
-                while job.step(space, wall_ms, &mut self.reply) == JobStep::More {}
+                while job.step(space, now.wall_ms, &mut self.reply) == JobStep::More {}
             }
             End::Wait(waiting) => self.engine.abandon(&waiting),
             End::Done | End::Again | End::Paused | End::Feed(_) | End::Close => {}

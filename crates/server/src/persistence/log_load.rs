@@ -8,7 +8,7 @@ use config::id;
 use disk::RealDisk;
 use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
 use durability::rdb_file::{FileSource, Frames};
-use engine::Worker;
+use engine::{Now, Worker};
 use keyspace::{Db, Record};
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_warning};
@@ -118,7 +118,12 @@ fn load_set(
         engine,
         worker: &mut worker,
         threads: crate::start::threads(&server.config.lock()),
-        wall: || clock::now().0,
+        clocks: || Now {
+            wall_ms: clock::now().0,
+            ticks: clock::ticks,
+            wall: || clock::now().0,
+            stale_ticks: clock::ticks_per_milli(),
+        },
         base: &mut |path: &Path| load_base(server, path),
         progress: &loading.progress,
         options,

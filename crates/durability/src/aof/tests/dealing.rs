@@ -2,7 +2,7 @@
 
 use crate::aof::{Files, Found, LoadOptions, Loader, Progress};
 use disk::{Disk, MemDisk, Open};
-use engine::Worker;
+use engine::{Now, Worker};
 use std::path::Path;
 use std::sync::Arc;
 use stdx::rng::Rng;
@@ -43,7 +43,7 @@ fn load(bytes: &[u8], threads: usize) -> Outcome {
         engine: &node.engine,
         worker: &mut worker,
         threads,
-        wall: || NOW_MS,
+        clocks: || Now { wall_ms: NOW_MS, ticks: || 0, wall: || NOW_MS, stale_ticks: 1 },
         base: &mut |_| unreachable!("there is no base"),
         progress: &Progress::default(),
         options: LoadOptions { truncated: true, corrupt_tail_bytes_max: 0 },
