@@ -529,8 +529,19 @@ impl Run<'_, '_> {
     /// A script holds what the request needs, and has for too long.
     #[cold]
     pub(crate) fn refuse_busy(&mut self, plan: &Plan) -> Ran {
-        self.refuse(plan, Some(&self.engine.scripts.overdue.error()));
+        let error =
+            plan.row.map_or_else(|| self.engine.scripts.overdue.error(), |row| self.busy(row));
+        self.refuse(plan, Some(&error));
         (1, None)
+    }
+
+    /// What is told of a command that a script keeps from running: that the server loads, for one, goes
+    /// before.
+    #[cold]
+    fn busy(&self, row: &command::Command) -> CommandError {
+        let queued = self.session.transaction.as_deref();
+        let refused = self.engine.condition.refuses(row, queued);
+        refused.unwrap_or_else(|| self.engine.scripts.overdue.error())
     }
 
     /// Admits and executes one request. 0 means that it was not executed.
@@ -693,7 +704,7 @@ impl Run<'_, '_> {
             return Err(CommandError::while_subscribed(name));
         }
         if self.engine.space.is_stalled() && self.is_busy(row) {
-            return Err(self.engine.scripts.overdue.error());
+            return Err(self.busy(row));
         }
         if self.session.replays {
             return Ok(());
