@@ -117,9 +117,9 @@ impl Cx<'_> {
     }
 
     /// Whether a key that expires at `at` is deleted instead of kept: not in import mode, where
-    /// deleting is up to the source.
+    /// deleting is up to the source, and not where a log is replayed, which tells of it later.
     pub fn has_passed(&self, at: i64) -> bool {
-        at <= self.now_ms && !self.settings.import_mode
+        at <= self.now_ms && !self.settings.import_mode && !self.session.replays
     }
 
     /// Deletes a key to which a command gave an expiry that has passed, and tells the journal; it

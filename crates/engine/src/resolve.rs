@@ -5,6 +5,7 @@ use crate::Engine;
 use command::{Command, CommandError, KeyFlags, Locks, Place, Resolved};
 use keyspace::KeyRef;
 use lock::ShardId;
+use resp::Requests;
 use std::ops::Range;
 
 /// Which locks a request needs.
@@ -111,6 +112,25 @@ impl Engine {
         };
         let keys = first_key..keys.len();
         Plan { id, row: Some(row), name_words, words: span, keys, lock, refused: None, bytes: 0 }
+    }
+
+    /// For each request: the index of the shard whose keys are all that it depends on and changes, if it
+    /// is such a request.
+    pub fn single_shards(&self, requests: &Requests, input: &[u8]) -> Vec<Option<usize>> {
+        let (mut words, mut keys, mut before) = (Vec::new(), Vec::new(), None);
+        let mut shards = Vec::with_capacity(requests.len());
+        for request in requests.iter(input) {
+            words.clear();
+            keys.clear();
+            words.extend(request.args.iter());
+            let plan = self.resolve(&words, 0, &mut keys, &mut before);
+            let is_data = plan.row.is_some_and(|row| row.place == Place::Data);
+            shards.push(match plan.lock {
+                LockPlan::One(shard) if is_data && plan.refused.is_none() => Some(shard.index()),
+                _ => None,
+            });
+        }
+        shards
     }
 
     /// Adds the request's keys, up to the first fault in its key list: its handler will find the

@@ -3,6 +3,7 @@
 
 use crate::connection::{Connection, Exit};
 use crate::here::{Here, Socket, Tables};
+use crate::line::usher;
 use crate::scratch::Scratch;
 use command::{Card, Session};
 use durability::replica_feed::Over;
@@ -154,13 +155,15 @@ async fn serve_mailbox(
     let Some(scratch) = Scratch::new(Arc::clone(&pool.engine), seed) else {
         return warning!("Worker {id} does not start: there are too many threads");
     };
+    let scratch = Rc::new(scratch);
     spawn_local(help(Helper::new(&pool.engine.space, id)));
+    spawn_local(usher(Rc::clone(&scratch)));
     let stats = Arc::clone(&scratch.state.borrow().worker.stats);
     let here = Rc::new(Here {
         pool,
         id: id as u16,
         stats,
-        scratch: Rc::new(scratch),
+        scratch,
         connections,
         mailbox: RefCell::new(mailbox),
         tables: Tables::default(),

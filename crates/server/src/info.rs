@@ -323,7 +323,8 @@ fn persistence(server: &Server, out: &mut String) {
 /// How far the load is that is under way.
 fn progress(load: &crate::persistence::Loading, now: i64, out: &mut String) {
     let started = load.started_ms.load(Relaxed).div_euclid(1000);
-    let (done, total) = (load.loaded_bytes.load(Relaxed), load.total_bytes.load(Relaxed).max(1));
+    let (done, total) =
+        (load.progress.bytes.load(Relaxed), load.progress.total_bytes.load(Relaxed).max(1));
     let elapsed = now.saturating_sub(started).max(0) as u64;
     let left = total.saturating_sub(done);
     fields! { out,
