@@ -178,6 +178,8 @@ impl Rewrites {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobStep {
     More,
+    /// Not now: the client's card is woken when there is.
+    Wait,
     Done,
 }
 
@@ -187,6 +189,7 @@ pub enum JobStep {
 /// between; it does not call it while the client leaves much unread.
 pub trait Job {
     /// Does a bounded slice: about a thousand elements. What it writes goes on where the handler
-    /// and the step before left off.
+    /// and the step before left off. A job that waits for others ([`JobStep::Wait`]) is of a command
+    /// that runs neither in transactions nor in scripts.
     fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep;
 }

@@ -287,6 +287,8 @@ fn persistence(server: &Server, out: &mut String) {
         "rdb_current_bgsave_time_sec" = current.map_or(-1, |running| now - running.started_seconds);
         "rdb_saves" = state.saves;
         "rdb_last_cow_size" = 0;
+        "rdb_last_cut_usec" = server.engine.cuts.last_micros();
+        "rdb_longest_cut_usec" = server.engine.cuts.longest_micros();
         "rdb_last_load_keys_expired" = load.keys_expired.load(Relaxed);
         "rdb_last_load_keys_loaded" = load.keys_loaded.load(Relaxed);
         "aof_enabled" = u8::from(log.is_on());

@@ -3,7 +3,7 @@
 use crate::disposal::Disposed;
 use crate::persistence::{self, Persistence};
 use crate::settings::settings;
-use command::{Bgsave, Clients, CommandError, CommandLog, Node, Others, PauseMode};
+use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, Node, Others, PauseMode};
 use command::{ReloadRequest, Settings, ShutdownRequest};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
@@ -153,6 +153,7 @@ impl Node for Server {
         self.engine.scripts.reset_stats();
         self.clients.reset_stats();
         self.disposed.freed.store(0, Ordering::Relaxed);
+        self.engine.cuts.reset();
         self.engine.history.full.store(0, Ordering::Relaxed);
         self.engine.history.partial_refused.store(0, Ordering::Relaxed);
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
@@ -170,12 +171,16 @@ impl Node for Server {
         if known { Ok(()) } else { Err(CommandError::WrongPass) }
     }
 
+    fn monotonic_micros(&self) -> u64 {
+        clock::monotonic().0
+    }
+
     fn password_required(&self) -> bool {
         self.engine.settings().password_required
     }
 
-    fn save(&self) -> Result<(), CommandError> {
-        persistence::save(self)
+    fn save(&self, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
+        persistence::save(self, card)
     }
 
     fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError> {

@@ -17,6 +17,7 @@ use durability::aof::{
     Files, Form, Found, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten,
     Writer, write_base,
 };
+use durability::rdb_file::Purpose;
 use engine::{Level, SnapshotError};
 use keyspace::{Snapshot, SnapshotOptions};
 use parking_lot::{Condvar, Mutex};
@@ -366,6 +367,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let Ok(mut participant) = server.engine.space.epochs().register() else {
         return Err("there are too many threads".into());
     };
+    let began = clock::monotonic().0;
     let closed = participant.close();
     let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
     if guard.as_ref().is_some_and(|writer| !writer.is_prepared()) {
@@ -377,6 +379,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         }
     });
     drop(closed);
+    server.engine.cuts.note(clock::monotonic().0.saturating_sub(began));
     let mut snapshot = match cut {
         Ok(snapshot) => snapshot,
         Err(SnapshotError::Busy) => return Ok(None),
@@ -411,8 +414,9 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
 
 fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
     if wanted.rdb {
-        return snapshot_save::image(server, snapshot, true).map(Form::Rdb);
+        return snapshot_save::image(server, snapshot, Purpose::LogBase).map(Form::Rdb);
     }
+    snapshot.set_dialect(server.engine.settings().rdb_format);
     Ok(Form::Commands {
         seconds: wanted.timestamps.then(|| clock::now().0.div_euclid(1000)),
         functions: super::functions::sources(server),

@@ -83,7 +83,8 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
         .map_err(|error| error.to_string())?;
     let part = writer.next_base(rdb);
     let form = if rdb {
-        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, true)?)
+        let purpose = durability::rdb_file::Purpose::LogBase;
+        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, purpose)?)
     } else {
         let limits = engine.settings().limits;
         Form::Commands { seconds: None, functions: Vec::new(), limits }
