@@ -1,7 +1,7 @@
 //! The node, as commands see it: configuration, statistics, clients, life and death. Cold path,
 //! so one `dyn` trait that the server implements.
 
-use crate::{Card, Clients, CommandError, CommandLog, Job, Others};
+use crate::{Card, Clients, CommandError, CommandLog, Job, Others, Transfer};
 use resp::Reply;
 use std::sync::Arc;
 
@@ -98,6 +98,9 @@ pub trait Node: Send + Sync {
 
     /// When the data was last saved, in seconds since 1970.
     fn last_save_seconds(&self) -> i64;
+
+    /// Sees to the orders of a transfer, and settles it. Called under the locks of its keys.
+    fn migrate(&self, transfer: &Arc<Transfer>) -> Result<(), CommandError>;
 
     /// All databases were emptied, which concerns a snapshot that is under way, and rules by which
     /// the file becomes empty too. Called under the locks.

@@ -820,6 +820,11 @@ impl Run<'_, '_> {
     #[inline]
     pub(crate) fn note_if_outstanding(&self, request: &Resolved<'_>, cost: Cost) {
         let client = (&*self.session.card, self.now);
+        if request.spec.place == Place::Node {
+            // CONFIG SET is held against the limits that it sets.
+            let settings = self.engine.settings();
+            return self.engine.note_if_outstanding(&settings, request, cost, client);
+        }
         self.engine.note_if_outstanding(self.settings, request, cost, client);
     }
 

@@ -38,10 +38,13 @@ impl Garbage {
     /// Whether freeing it takes long enough to be left to another thread.
     pub fn is_large(&self) -> bool {
         const LARGE_BYTES: usize = 64 << 10;
+        // Of many pieces.
+        const COLLECTION_BYTES: usize = 32 << 10;
         match self {
+            Self::Entry(entry) if entry.is_boxed() => entry.bytes() >= COLLECTION_BYTES,
             Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
             Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
-            Self::Collection(any) => any.heap_bytes() >= LARGE_BYTES,
+            Self::Collection(any) => any.heap_bytes() >= COLLECTION_BYTES,
             Self::Memory(_) => self.bytes() >= LARGE_BYTES as u64,
             Self::Table { .. } => true,
         }

@@ -377,7 +377,7 @@ fn stats(server: &Server, out: &mut String) {
         "pubsubshard_channels" = server.engine.pubsub.count(command::Topic::Shard);
         "latest_fork_usec" = 0;
         "total_forks" = 0;
-        "migrate_cached_sockets" = 0;
+        "migrate_cached_sockets" = server.migrations.links();
         "slave_expires_tracked_keys" = 0;
         "active_defrag_hits" = 0;
         "active_defrag_misses" = 0;

@@ -1,10 +1,11 @@
 //! The server as commands see it: configuration, clients, statistics, life and death.
 
 use crate::disposal::Disposed;
+use crate::migrate::Migrations;
 use crate::persistence::{self, Persistence};
 use crate::settings::settings;
 use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, Node, Others, PauseMode};
-use command::{ReloadRequest, Settings, ShutdownRequest};
+use command::{ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
 use net::Pool;
@@ -70,6 +71,7 @@ pub struct Server {
     pub(crate) new_listeners: UnboundedSender<Socket>,
     pub(crate) oom_score: Mutex<OomScore>,
     pub(crate) persistence: Persistence,
+    pub(crate) migrations: Migrations,
     /// Itself, for threads that it starts.
     pub(crate) me: OnceLock<Weak<Server>>,
 }
@@ -206,6 +208,11 @@ impl Node for Server {
 
     fn last_save_seconds(&self) -> i64 {
         self.persistence.snapshot.lock().last_save_seconds
+    }
+
+    fn migrate(&self, transfer: &Arc<Transfer>) -> Result<(), CommandError> {
+        self.migrations.add(transfer);
+        Ok(())
     }
 
     fn emptied(&self) {

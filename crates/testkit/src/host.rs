@@ -2,7 +2,7 @@
 //! that the test moves. Nothing of it starts a thread or touches the system.
 
 use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, JobStep, Node, Others};
-use command::{PauseMode, ReloadRequest, Settings, ShutdownRequest};
+use command::{PauseMode, ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
 use keyspace::{AccessClock, Db, Keyspace, Record, persist};
@@ -156,6 +156,10 @@ impl Node for Host {
 
     fn save(&self, _: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
         Ok(Box::new(NothingToSave))
+    }
+
+    fn migrate(&self, _: &Arc<Transfer>) -> Result<(), CommandError> {
+        Err(CommandError::TargetConnect)
     }
 
     fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError> {

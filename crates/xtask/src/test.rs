@@ -36,6 +36,7 @@ const FULL: &[(&str, Step)] = &[
     ("crash", |project| script(project, "tests/crash.py")),
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
     ("aof", |project| beside_peers(project, "tests/aof.py")),
+    ("migrate", |project| beside_peers(project, "tests/migrate.py")),
     ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),
