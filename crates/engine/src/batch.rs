@@ -18,7 +18,9 @@ use command::{
     Waiting, Waits,
 };
 use journal::{Lsn, Room, Writer};
-use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards};
+use keyspace::{
+    AccessClock, Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards,
+};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::Arc;
@@ -599,8 +601,10 @@ impl Run<'_, '_> {
         let clock = Clock { ticks: self.now.ticks, ticks_per_milli: self.now.stale_ticks };
         // Within a script's pass nobody may close the write gate.
         let others = if self.news.is_some() { Others::Stand } else { self.others };
+        let access_clock = self.settings.access_clock;
+        let random = if access_clock == AccessClock::Lru { 0 } else { self.rng.u64() };
         let mut cx = Cx {
-            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
+            db: db.accesses(access_clock, touch, random).horizon(horizon_ms),
             space: &engine.space,
             session: self.session,
             node: engine.node(),

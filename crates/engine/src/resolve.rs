@@ -146,7 +146,10 @@ impl Engine {
         if let [spec] = row.keys
             && let Some(at) = spec.single()
         {
-            let key = self.space.key(request[at], spec.flags.0);
+            let (bytes, flags) = (request[at], spec.flags.0);
+            // PERF: and often all requests of a pipeline are on one.
+            let again = keys.last().and_then(|last| last.again(bytes, flags));
+            let key = again.unwrap_or_else(|| self.space.key(bytes, flags));
             keys.push(key);
             return LockPlan::One(key.shard());
         }

@@ -169,11 +169,14 @@ impl Record {
     pub fn clear(&mut self) {
         self.changes = 0;
         self.flushed = false;
-        self.noted.clear();
-        self.stale.clear();
-        self.expired.clear();
-        self.elements.clear();
         self.element_changes = 0;
+        let Self { noted, stale, expired, elements, .. } = self;
+        if noted.len() | stale.len() | expired.len() | elements.len() != 0 {
+            noted.clear();
+            stale.clear();
+            expired.clear();
+            elements.clear();
+        }
     }
 
     /// Hands an entry to the background if freeing it takes long, else frees it.
