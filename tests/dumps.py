@@ -238,8 +238,10 @@ DEFAULTS = {}
 
 
 def defaults(wire):
+    """The thresholds that the server knows, as it has them."""
     names = {name for thresholds in THRESHOLDS for name in thresholds}
-    return {name: wire.call("CONFIG", "GET", name)[1] for name in names}
+    got = {name: wire.call("CONFIG", "GET", name) for name in names}
+    return {name: pair[1] for name, pair in got.items() if pair}
 
 
 def main():

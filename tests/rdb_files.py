@@ -10,6 +10,7 @@ functions where this server runs them. Small files that the peers made lie in te
 peer is needed to see that they are still read; --write-samples makes them anew. Standard library only.
 """
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -33,6 +34,7 @@ READS = {
     "valkey": ("common", False),
     "valkey9": ("valkey-9.0", True),
 }
+PEERS = dumps.PEERS | {"redis70": f"{dumps.CACHE}/redis70/redis-server"}
 FUNCTION = b"#!lua name=lib\nredis.register_function('answer', function() return 42 end)\n"
 FAR_MS = 4_000_000_000_000
 
@@ -46,7 +48,8 @@ def fill(wire, rng, field_ttls, keys=12):
                 continue
             for number in range(1 if maker is dumps.field_ttls else max(1, keys // 6)):
                 for name, value in rng.choice(dumps.THRESHOLDS).items():
-                    wire.call("CONFIG", "SET", name, value)
+                    if name in dumps.DEFAULTS["any"]:
+                        wire.call("CONFIG", "SET", name, value)
                 if not dumps.make(wire, maker(random.Random(rng.getrandbits(64)))):
                     continue
                 key = f"{maker.__name__}:{number}"
@@ -79,11 +82,22 @@ def content(wire):
             if kind == "hash":
                 timed = hash_fields(wire, key)
             # The digest of Valkey 9 leaves the expiries of fields out, that of others has them.
-            digest = None if timed and any(ttl != -1 for *_, ttl in timed) else \
-                wire.call("DEBUG", "DIGEST-VALUE", key)[0].decode()
+            if timed and any(ttl != -1 for *_, ttl in timed):
+                digest = None
+            elif kind == "zset":
+                digest = scores(wire, key)
+            else:
+                digest = wire.call("DEBUG", "DIGEST-VALUE", key)[0].decode()
             found[f"{db} {key.decode('latin-1')}"] = one + [digest, timed]
     wire.call("SELECT", "0")
     return found
+
+
+def scores(wire, key):
+    """A digest of a sorted set. That of Redis 7.0 is of other decimals of the same scores."""
+    flat = wire.call("ZRANGE", key, "0", "-1", "WITHSCORES")
+    rows = [member.hex() + " " + float(score).hex() for member, score in zip(flat[::2], flat[1::2])]
+    return hashlib.sha1("\n".join(rows).encode()).hexdigest()
 
 
 def hash_fields(wire, key):
@@ -294,6 +308,59 @@ def killed_while_saving():
     return left[0]
 
 
+def save_and_others():
+    """SAVE: its client waits, and what it has sent behind; others of the same worker do not."""
+    with Server(OPT.server, *FLAGS, "--io-threads", "1", "--enable-protected-configs", "yes") as server:
+        saver, other = Wire(server.port), Wire(server.port)
+        saver.call("DEBUG", "POPULATE", "1000")
+        saver.call("CONFIG", "SET", "rdb-key-save-delay", "1000")
+        begun = time.monotonic()
+        saver.send(b"SAVE\r\nSET behind 1\r\n")
+        worst = 0
+        while not other.call("EXISTS", "behind"):
+            sent = time.monotonic()
+            other.call("SET", "meanwhile", "1")
+            worst = max(worst, time.monotonic() - sent)
+            time.sleep(0.01)
+            if sent - begun < 0.2:
+                try:
+                    other.call("SAVE")
+                    raise AssertionError("two at a time")
+                except WireError as error:
+                    assert "in progress" in str(error), error
+        took = time.monotonic() - begun
+        assert took > 0.9, f"SET behind SAVE was executed after {took:.2f} s"
+        assert worst < took / 2, f"another client waited for {worst:.2f} s"
+        assert saver.reply() == b"OK" and saver.reply() == b"OK"
+        assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
+        cut = dict(line.split(":", 1) for line in info(other, "persistence") if ":" in line)["rdb_last_cut_usec"]
+        assert 0 < int(cut) < 1_000_000, cut
+        # Where it cannot be written the client is told.
+        other.call("CONFIG", "SET", "rdb-key-save-delay", "0")
+        os.mkdir(os.path.join(server.dir, "folder"))
+        other.call("CONFIG", "SET", "dbfilename", "folder")
+        try:
+            saver.call("SAVE")
+            raise AssertionError("SAVE replaced a folder")
+        except WireError:
+            pass
+        assert saver.call("PING") == b"PONG"
+        # A client that is killed meanwhile: the file is made all the same.
+        other.call("CONFIG", "SET", "rdb-key-save-delay", "100")
+        other.call("CONFIG", "SET", "dbfilename", "second.rdb")
+        number = saver.call("CLIENT", "ID")
+        saver.send(b"SAVE\r\n")
+        time.sleep(0.02)
+        other.call("CLIENT", "KILL", "ID", str(number))
+        for _ in range(200):
+            if os.path.exists(os.path.join(server.dir, "second.rdb")):
+                break
+            time.sleep(0.02)
+        else:
+            raise AssertionError("no file")
+    return f"{took:.1f} s, others at most {worst * 1000:.0f} ms, the cut {cut} us"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", help="the server's command line, with {port} and {dir}")
@@ -304,7 +371,7 @@ def main():
     parser.add_argument("--no-peers", action="store_true", help="only what needs no peer")
     parser.parse_args(namespace=OPT)
     OPT.server = server_command(OPT.server)
-    paths = dict(peer.split("=", 1) for peer in OPT.peer) if OPT.peer else dumps.PEERS
+    paths = dict(peer.split("=", 1) for peer in OPT.peer) if OPT.peer else PEERS
     paths = {name: path for name, path in paths.items() if os.path.exists(path) and not OPT.no_peers}
     if OPT.write_samples:
         return write_samples(paths)
@@ -314,6 +381,7 @@ def main():
     tally.run("samples", samples)
     tally.run("broken files", broken)
     tally.run("killed while saving", killed_while_saving)
+    tally.run("SAVE beside other clients", save_and_others)
     with_functions = runs_functions()
     for origin in paths:
         tally.run(f"files of {origin}", exchange, origin, paths, rng, False)

@@ -117,9 +117,9 @@ impl Cx<'_> {
     }
 
     /// Whether a key that expires at `at` is deleted instead of kept: not in import mode, where
-    /// deleting is up to the source.
+    /// deleting is up to the source, and not where a log is replayed, which tells of it later.
     pub fn has_passed(&self, at: i64) -> bool {
-        at <= self.now_ms && !self.settings.import_mode
+        at <= self.now_ms && !self.settings.import_mode && !self.session.replays
     }
 
     /// Deletes a key to which a command gave an expiry that has passed, and tells the journal; it
@@ -178,6 +178,8 @@ impl Rewrites {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobStep {
     More,
+    /// Not now: the client's card is woken when there is.
+    Wait,
     Done,
 }
 
@@ -187,6 +189,7 @@ pub enum JobStep {
 /// between; it does not call it while the client leaves much unread.
 pub trait Job {
     /// Does a bounded slice: about a thousand elements. What it writes goes on where the handler
-    /// and the step before left off.
+    /// and the step before left off. A job that waits for others ([`JobStep::Wait`]) is of a command
+    /// that runs neither in transactions nor in scripts.
     fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep;
 }

@@ -181,9 +181,13 @@ pub fn moment(args: &mut Args<'_>, unit_ms: i64, base_ms: i64) -> Result<i64, Co
     if number < 0 {
         return Err(CommandError::FieldExpiryNegative);
     }
+    moment_of(number, unit_ms, base_ms, args.spec().name)
+}
+
+/// The same of a number that was read, which may be negative, for the command `name`.
+pub fn moment_of(number: i64, unit_ms: i64, base_ms: i64, name: &str) -> Result<i64, CommandError> {
     let at = number.checked_mul(unit_ms).and_then(|span| span.checked_add(base_ms));
-    at.filter(|at| *at <= EXPIRY_MAX_MS)
-        .ok_or_else(|| CommandError::invalid_expire(args.spec().name))
+    at.filter(|at| *at <= EXPIRY_MAX_MS).ok_or_else(|| CommandError::invalid_expire(name))
 }
 
 /// HEXPIRE and its kin: the number counts from `base_ms`, `unit_ms` each.

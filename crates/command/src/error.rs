@@ -32,6 +32,13 @@ errors! {
     BusyKey = "BUSYKEY Target key name already exists.";
     BadDataFormat = "ERR Bad data format";
     DumpChecksum = "ERR DUMP payload version or checksum are wrong";
+    MigrateKeys = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
+    MigrateWaits = "ERR MIGRATE waits for another server, so it is not for transactions and scripts";
+    MigrateTwice = "ERR a key is being migrated by another client";
+    MigrateRestless = "ERR keys change faster than they can be migrated: they are kept, and older values are at the target";
+    TargetConnect = "IOERR error or timeout connecting to the client";
+    TargetWrite = "IOERR error or timeout writing to target instance";
+    TargetRead = "IOERR error or timeout reading to target instance";
     InvalidTtl = "ERR Invalid TTL value, must be >= 0";
     InvalidIdletime = "ERR Invalid IDLETIME value, must be >= 0";
     InvalidFreq = "ERR Invalid FREQ value, must be >= 0 and <= 255";
@@ -115,6 +122,7 @@ errors! {
     FieldsInvalid = "ERR invalid number of fields";
     FieldExpiryNegative = "ERR invalid expire time, must be >= 0";
     FieldExpiryMissing = "ERR missing expire time";
+    InvalidUnit = "ERR Invalid unit arg";
     FxxWithFnx = "ERR Only one of FXX or FNX arguments can be specified";
     XxWithNx = "ERR Only one of XX or NX arguments can be specified";
     FieldExpiryTwice = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";

@@ -36,6 +36,7 @@ mod spec;
 mod table;
 mod tracking;
 mod transaction;
+mod transfer;
 mod waiting;
 
 pub use acl_category::Categories;
@@ -63,10 +64,11 @@ pub use script::REDIS_VERSION;
 pub use scripts::{Overdue, OverdueScript, Reach, Script, Scripts};
 pub use session::{ReplyMode, Session};
 pub use settings::{Settings, deletion, limits};
-pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine};
+pub use spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Refine, When};
 pub use table::CommandTable;
 pub use tracking::{Changed, Tracking, TrackingMode, TrackingOptions, TrackingState};
 pub use transaction::Transaction;
+pub use transfer::{Delivery, Encode, Fate, Order, ROUNDS_MAX, Shipment, Target, Transfer};
 pub use waiting::{Acks, Ending, Wait, WaitOutcome, Waiting, Waits, Wanted};
 
 /// Our own version.

@@ -1,8 +1,9 @@
 //! The node, as commands see it: configuration, statistics, clients, life and death. Cold path,
 //! so one `dyn` trait that the server implements.
 
-use crate::{Clients, CommandError, CommandLog, Others};
+use crate::{Card, Clients, CommandError, CommandLog, Job, Others, Transfer};
 use resp::Reply;
+use std::sync::Arc;
 
 /// How SHUTDOWN was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,11 +72,14 @@ pub trait Node: Send + Sync {
     /// Checks a password for `user` (the default user: "default").
     fn authenticate(&self, user: &[u8], password: &[u8]) -> Result<(), CommandError>;
 
+    /// A clock that never goes back, in microseconds.
+    fn monotonic_micros(&self) -> u64;
+
     /// Whether a new connection must authenticate.
     fn password_required(&self) -> bool;
 
-    /// SAVE: returns when the file is in its place.
-    fn save(&self) -> Result<(), CommandError>;
+    /// SAVE: begins it. What comes of it is asked of the job, whose client is woken then.
+    fn save(&self, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError>;
 
     /// BGSAVE: what became of it.
     fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError>;
@@ -94,6 +98,9 @@ pub trait Node: Send + Sync {
 
     /// When the data was last saved, in seconds since 1970.
     fn last_save_seconds(&self) -> i64;
+
+    /// Sees to the orders of a transfer, and settles it. Called under the locks of its keys.
+    fn migrate(&self, transfer: &Arc<Transfer>) -> Result<(), CommandError>;
 
     /// All databases were emptied, which concerns a snapshot that is under way, and rules by which
     /// the file becomes empty too. Called under the locks.

@@ -54,6 +54,8 @@ pub struct Settings {
     pub replica_timeout_ms: i64,
     /// `rdbcompression`.
     pub rdb_compression: bool,
+    /// `rdb-format`.
+    pub rdb_format: keyspace::Dialect,
     /// How much clients may leave unread (`client-output-buffer-limit`).
     pub output: OutputLimits,
     /// `enable-debug-command`: whether DEBUG may be called: 0 no, 1 local, 2 yes.
@@ -94,6 +96,7 @@ impl Default for Settings {
             backlog_bytes: 64 << 20,
             replica_timeout_ms: 60_000,
             rdb_compression: true,
+            rdb_format: keyspace::Dialect::Common,
             output: OutputLimits::default(),
             debug_command: 0,
             busy_after_ms: 5000,

@@ -13,9 +13,14 @@ pub enum BeginSearch {
     Index(u32),
     /// After this word, looked for from the argument `start_from` on (from the end when negative).
     Keyword(&'static str, i32),
-    /// The same from the front, past these options and as many words behind each: what they are
-    /// given may look like the word.
-    Behind(&'static str, i32, &'static [(&'static str, usize)]),
+    /// The same from the front, from the argument `first` on, past these options and as many words
+    /// behind each: what they are given may look like the word. COMMAND INFO says `start_from`.
+    Behind {
+        word: &'static str,
+        start_from: i32,
+        first: usize,
+        options: &'static [(&'static str, usize)],
+    },
     /// Anywhere: [`FindKeys::Custom`] knows.
     Unknown,
 }
@@ -103,6 +108,9 @@ impl KeyFlags {
 /// Narrows variable flags for one request.
 pub type Refine = fn(args: &[&[u8]]) -> KeyFlags;
 
+/// Whether a specification is for a request.
+pub type When = fn(args: &[&[u8]]) -> bool;
+
 /// One group of keys of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
@@ -111,6 +119,8 @@ pub struct KeySpec {
     pub flags: KeyFlags,
     /// Present exactly when `flags` has VARIABLE: the flags of this request.
     pub refine: Option<Refine>,
+    /// Requests that it is for; `None`: all.
+    pub when: Option<When>,
     pub notes: &'static str,
 }
 
@@ -122,6 +132,7 @@ impl KeySpec {
             find: FindKeys::Range { last: 0, step: 1, limit: 0 },
             flags,
             refine: None,
+            when: None,
             notes: "",
         }
     }
@@ -133,6 +144,7 @@ impl KeySpec {
             find: FindKeys::Range { last: -1, step, limit: 0 },
             flags,
             refine: None,
+            when: None,
             notes: "",
         }
     }
@@ -144,6 +156,7 @@ impl KeySpec {
             find: FindKeys::Range { last, step: 1, limit: 0 },
             flags,
             refine: None,
+            when: None,
             notes: "",
         }
     }
@@ -155,6 +168,7 @@ impl KeySpec {
             find: FindKeys::Counted { number_at: 0, first: 1, step },
             flags,
             refine: None,
+            when: None,
             notes: "",
         }
     }
@@ -166,6 +180,7 @@ impl KeySpec {
             find: FindKeys::Custom(find),
             flags,
             refine: None,
+            when: None,
             notes: "",
         }
     }
@@ -177,6 +192,7 @@ impl KeySpec {
             find: FindKeys::Range { last: 0, step: 1, limit: 0 },
             flags,
             refine: None,
+            when: None,
             notes: "",
         }
     }
@@ -186,6 +202,13 @@ impl KeySpec {
     pub const fn refined(mut self, refine: Refine) -> Self {
         self.flags = self.flags.or(KeyFlags::VARIABLE);
         self.refine = Some(refine);
+        self
+    }
+
+    /// The same, for those requests only.
+    #[must_use]
+    pub const fn when(mut self, when: When) -> Self {
+        self.when = Some(when);
         self
     }
 
@@ -202,7 +225,7 @@ impl KeySpec {
     pub fn single(&self) -> Option<usize> {
         match (self.begin, self.find, self.refine) {
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }, None)
-                if !self.flags.has(KeyFlags::NOT_KEY) =>
+                if self.when.is_none() && !self.flags.has(KeyFlags::NOT_KEY) =>
             {
                 Some(at as usize)
             }
@@ -217,6 +240,9 @@ impl KeySpec {
         args: &[&[u8]],
         mut found: impl FnMut(usize, KeyFlags),
     ) -> Result<(), CommandError> {
+        if self.when.is_some_and(|when| !when(args)) {
+            return Ok(());
+        }
         let flags = self.refine.map_or(self.flags, |refine| refine(args));
         if let FindKeys::Custom(find) = self.find {
             find(args).into_iter().for_each(|at| found(at, flags));
@@ -270,8 +296,8 @@ impl KeySpec {
         match self.begin {
             BeginSearch::Unknown => None,
             BeginSearch::Index(index) => Some(index as usize),
-            BeginSearch::Behind(word, _, options) => {
-                let mut at = 1;
+            BeginSearch::Behind { word, first, options, .. } => {
+                let mut at = first;
                 while at + 1 < args.len() {
                     let is = |name: &str| args[at].eq_ignore_ascii_case(name.as_bytes());
                     if is(word) {

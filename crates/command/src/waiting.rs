@@ -12,6 +12,7 @@
 
 use crate::{
     Args, Card, ClientFlags, CommandError, Cx, ReplyMode, Resolved, Session, TrackingState,
+    Transfer,
 };
 use keyspace::{KeyPlace, KeyRef, Keyspace, ReadyKey, Waiter};
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use types::Type;
 
 /// What a blocking command waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Wanted {
     /// That a key of this type is there; keys of another are let pass.
     Type(Type),
@@ -29,6 +30,8 @@ pub enum Wanted {
     Change,
     /// That the client's writes are safe.
     Acks(Acks),
+    /// That its keys are on another server. They are waited for to hear of their changes.
+    Transfer(Arc<Transfer>),
 }
 
 /// What WAIT and WAITAOF wait for.
@@ -88,8 +91,8 @@ pub enum Waits<'a> {
     Never,
     /// It may; here is what it wishes.
     May(Option<Wait>),
-    /// It has waited, and these keys have become ready.
-    Woken(&'a [ReadyKey], Option<Wait>),
+    /// It has waited for this, and these keys have become ready.
+    Woken { ready: &'a [ReadyKey], wanted: &'a Wanted, wish: Option<Wait> },
 }
 
 impl Waits<'_> {
@@ -98,7 +101,7 @@ impl Waits<'_> {
     pub fn wish(&mut self) -> Option<Wait> {
         match self {
             Self::Never => None,
-            Self::May(wish) | Self::Woken(_, wish) => wish.take(),
+            Self::May(wish) | Self::Woken { wish, .. } => wish.take(),
         }
     }
 }
@@ -109,15 +112,28 @@ impl Cx<'_> {
     pub fn wait(&mut self, wait: Wait, reply: &mut Reply, null: impl FnOnce(&mut Reply)) {
         match &mut self.waits {
             Waits::Never => null(reply),
-            Waits::May(wish) | Waits::Woken(_, wish) => *wish = Some(wait),
+            Waits::May(wish) | Waits::Woken { wish, .. } => *wish = Some(wait),
         }
+    }
+
+    /// What the command has waited for, as far as it runs again for another server's sake.
+    pub fn transfer(&self) -> Option<Arc<Transfer>> {
+        match &self.waits {
+            Waits::Woken { wanted: Wanted::Transfer(transfer), .. } => Some(Arc::clone(transfer)),
+            _ => None,
+        }
+    }
+
+    /// Whether a client may wait here at all: not in transactions and scripts.
+    pub fn may_wait(&self) -> bool {
+        !matches!(self.waits, Waits::Never)
     }
 
     /// Those of `keys` in which there may be something: all, or if the client has waited, those that
     /// have become ready.
     pub fn candidates<'k>(&self, keys: &'k [KeyRef<'k>]) -> Vec<KeyRef<'k>> {
         let is_ready = |key: &&KeyRef<'_>| match self.waits {
-            Waits::Woken(woken, _) => woken
+            Waits::Woken { ready, .. } => ready
                 .iter()
                 .any(|ready| ready.db == self.db.index() && *ready.place.key == *key.bytes()),
             Waits::Never | Waits::May(_) => true,
@@ -184,7 +200,11 @@ impl Waiter for Waiting {
     }
 
     fn heeds_absence(&self) -> bool {
-        self.wait.wanted == Wanted::Change
+        match &self.wait.wanted {
+            Wanted::Change => true,
+            Wanted::Transfer(transfer) => transfer.moves,
+            Wanted::Type(_) | Wanted::Acks(_) => false,
+        }
     }
 }
 
@@ -234,6 +254,9 @@ impl Waiting {
 
     /// Whether the command is to be run again now.
     pub fn runs_again(&self, now_ms: i64) -> bool {
+        if let Wanted::Transfer(transfer) = &self.wait.wanted {
+            return transfer.is_settled();
+        }
         self.again_ms.load(Ordering::Relaxed) <= now_ms
     }
 
@@ -319,6 +342,9 @@ impl Waiting {
 
     fn settle(&self, state: &mut State, settled: State) {
         *state = settled;
+        if let Wanted::Transfer(transfer) = &self.wait.wanted {
+            transfer.end();
+        }
         self.card.set(ClientFlags::BLOCKED, false);
         self.card.wake();
     }
@@ -366,9 +392,10 @@ impl Waiting {
             }
             State::Ended(ending) => {
                 match ending {
-                    Ending::Timeout => match self.wait.wanted {
+                    Ending::Timeout => match &self.wait.wanted {
                         Wanted::Acks(acks) => acks.answer(synced, reply),
                         Wanted::Type(_) | Wanted::Change => reply.null_array(),
+                        Wanted::Transfer(_) => reply.error(CommandError::TargetRead.text()),
                     },
                     Ending::Error => reply.error(CommandError::Unblocked.text()),
                     Ending::Gone => {}

@@ -18,7 +18,9 @@ use command::{
     Settings, Sync, Waiting, Waits,
 };
 use journal::{Lsn, Room, Writer};
-use keyspace::{Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards};
+use keyspace::{
+    AccessClock, Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards,
+};
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
 use std::sync::Arc;
@@ -262,7 +264,8 @@ impl Engine {
             }
         }
         let lsn = run.settle(plans, done);
-        if !meanwhile {
+        // What comes from a log depends on what came before, all of it.
+        if !meanwhile && !session.replays {
             self.evict_behind(worker, now);
         }
         Served { done, end: stop.unwrap_or(End::Done), lsn }
@@ -316,10 +319,10 @@ pub(crate) fn writes_floats(row: &command::Command) -> bool {
 }
 
 /// What has expired for a client: all up to now; for one that brings data in, nothing, as deleting
-/// is up to the source.
+/// is up to the source, or in the log.
 pub(crate) fn horizon_ms(session: &Session, settings: &Settings, now_ms: i64) -> i64 {
     let imports = settings.import_mode && session.card.has(ClientFlags::IMPORT_SOURCE);
-    if imports { i64::MIN } else { now_ms }
+    if imports || session.replays { i64::MIN } else { now_ms }
 }
 
 /// Whether it is a subcommand of CLIENT, as CLIENT CACHING is, which looks further ahead.
@@ -553,8 +556,19 @@ impl Run<'_, '_> {
     /// A script holds what the request needs, and has for too long.
     #[cold]
     pub(crate) fn refuse_busy(&mut self, plan: &Plan) -> Ran {
-        self.refuse(plan, Some(&self.engine.scripts.overdue.error()));
+        let error =
+            plan.row.map_or_else(|| self.engine.scripts.overdue.error(), |row| self.busy(row));
+        self.refuse(plan, Some(&error));
         (1, None)
+    }
+
+    /// What is told of a command that a script keeps from running: that the server loads, for one, goes
+    /// before.
+    #[cold]
+    fn busy(&self, row: &command::Command) -> CommandError {
+        let queued = self.session.transaction.as_deref();
+        let refused = self.engine.condition.refuses(row, queued);
+        refused.unwrap_or_else(|| self.engine.scripts.overdue.error())
     }
 
     /// Admits and executes one request. 0 means that it was not executed.
@@ -612,8 +626,10 @@ impl Run<'_, '_> {
         let clock = self.now.clock();
         // Within a script's pass nobody may close the write gate.
         let others = if self.news.is_some() { Others::Stand } else { self.others };
+        let access_clock = self.settings.access_clock;
+        let random = if access_clock == AccessClock::Lru { 0 } else { self.rng.u64() };
         let mut cx = Cx {
-            db: db.accesses(self.settings.access_clock, touch, self.rng.u64()).horizon(horizon_ms),
+            db: db.accesses(access_clock, touch, random).horizon(horizon_ms),
             space: &engine.space,
             session: self.session,
             node: engine.node(),
@@ -717,7 +733,7 @@ impl Run<'_, '_> {
             return Err(CommandError::while_subscribed(name));
         }
         if self.engine.space.is_stalled() && self.is_busy(row) {
-            return Err(self.engine.scripts.overdue.error());
+            return Err(self.busy(row));
         }
         if self.session.replays {
             return Ok(());
@@ -841,6 +857,11 @@ impl Run<'_, '_> {
     #[inline]
     pub(crate) fn note_if_outstanding(&self, request: &Resolved<'_>, cost: Cost) {
         let client = (&*self.session.card, self.now);
+        if request.spec.place == Place::Node {
+            // CONFIG SET is held against the limits that it sets.
+            let settings = self.engine.settings();
+            return self.engine.note_if_outstanding(&settings, request, cost, client);
+        }
         self.engine.note_if_outstanding(self.settings, request, cost, client);
     }
 

@@ -173,10 +173,14 @@ impl Serving<'_> {
             }
             let Some(waiter) = db.waiter(key, place) else { return };
             let Some(waiting) = (&*waiter as &dyn Any).downcast_ref::<Waiting>() else { return };
-            let is_for = match waiting.wait.wanted {
-                Wanted::Type(wanted) => there == Some(wanted),
+            let is_for = match &waiting.wait.wanted {
+                Wanted::Type(wanted) => there == Some(*wanted),
                 Wanted::Change => true,
                 Wanted::Acks(_) => false,
+                Wanted::Transfer(transfer) => {
+                    transfer.note_change(&key.place.key);
+                    false
+                }
             };
             let within = waiting.beyond().iter().all(|place| locked.holds(place.shard));
             let mut run = || self.run(waiting, locked, ready, now_ms);
@@ -236,7 +240,7 @@ impl Serving<'_> {
             ready: &mut Ready::default(),
             others: Others::Run,
             in_transaction: false,
-            waits: Waits::Woken(ready, None),
+            waits: Waits::Woken { ready, wanted: &waiting.wait.wanted, wish: None },
         };
         let mut ledger = Ledger {
             writer: self.writer,
@@ -302,7 +306,7 @@ impl Engine {
         }
         let synced = match waiting.wait.wanted {
             Wanted::Acks(_) => self.node().synced(),
-            Wanted::Type(_) | Wanted::Change => None,
+            Wanted::Type(_) | Wanted::Change | Wanted::Transfer(_) => None,
         };
         waiting.acknowledge(synced);
         waiting.expire(now.wall_ms);
@@ -324,19 +328,23 @@ impl Engine {
         worker.refresh(self);
         let Worker { participant, writer, settings, rng, log, broadcast, stats, record, .. } =
             worker;
-        let Ok(mut room) = writer.room(0, 1) else { return };
+        /// When it is looked at again, where it could not be run.
+        const SOON_MS: i64 = 10;
+        let soon_ms = now.wall_ms.checked_add(SOON_MS);
+        let Ok(mut room) = writer.room(0, 1) else { return self.runs_again(waiting, soon_ms) };
         let pass = participant.enter();
         writer.look_again(&mut room);
         if self.pause.active(now.wall_ms) {
-            const PAUSED_MS: i64 = 10;
-            return self.runs_again(waiting, now.wall_ms.checked_add(PAUSED_MS));
+            return self.runs_again(waiting, soon_ms);
         }
         log.active = room.active();
         let ready = waiting.all_ready();
         let mut shards: Vec<_> = ready.iter().map(|ready| ready.place.shard).collect();
         shards.sort_unstable();
         shards.dedup();
-        let mut held = self.space.hold_many(&shards);
+        let Ok(mut held) = self.space.reach_many(&shards) else {
+            return self.runs_again(waiting, soon_ms);
+        };
         let now_ms = self.space.now_under_locks(now.wall_ms);
         let room = &mut room;
         let mut serving = Serving {
@@ -351,8 +359,15 @@ impl Engine {
             stats,
             now,
         };
-        waiting.serve(|| serving.run(waiting, &mut Locked::Many(&mut held), &ready, now_ms));
+        let mut locked = Locked::Many(&mut held);
+        let waits_on = waiting.serve(|| serving.run(waiting, &mut locked, &ready, now_ms));
+        serving.serve(&mut locked, now_ms);
         drop(held);
+        if waits_on && matches!(waiting.wait.wanted, Wanted::Transfer(_)) {
+            // There was no room in the journal, or another round has begun.
+            let again_ms = if waiting.runs_again(now.wall_ms) { soon_ms } else { None };
+            self.runs_again(waiting, again_ms);
+        }
         self.broadcast(broadcast, settings);
         drop(pass);
         self.space.dispose(&mut record.garbage);

@@ -43,7 +43,7 @@ pub use ledger::Ledger;
 pub use pause::Pause;
 pub use reply_gate::{Level, ReplyGate};
 pub use resolve::{KeyList, key_list};
-pub use snapshot::{Cut, SnapshotError};
+pub use snapshot::{Cut, Cuts, SnapshotError};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
@@ -69,6 +69,7 @@ pub struct Engine {
     pub reply_gate: ReplyGate,
     /// The name of the log, and what is kept of it.
     pub history: History,
+    pub cuts: Cuts,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
     /// When clients that wait give up.
@@ -123,6 +124,7 @@ impl Engine {
             condition: Condition::default(),
             reply_gate: ReplyGate::default(),
             history: History::default(),
+            cuts: Cuts::default(),
             pubsub,
             deadlines: Deadlines::default(),
             tracking,

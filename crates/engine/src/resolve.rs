@@ -5,6 +5,7 @@ use crate::Engine;
 use command::{Command, CommandError, KeyFlags, Locks, Place, Resolved};
 use keyspace::KeyRef;
 use lock::ShardId;
+use resp::Requests;
 use std::ops::Range;
 
 /// Which locks a request needs.
@@ -113,6 +114,25 @@ impl Engine {
         Plan { id, row: Some(row), name_words, words: span, keys, lock, refused: None, bytes: 0 }
     }
 
+    /// For each request: the index of the shard whose keys are all that it depends on and changes, if it
+    /// is such a request.
+    pub fn single_shards(&self, requests: &Requests, input: &[u8]) -> Vec<Option<usize>> {
+        let (mut words, mut keys, mut before) = (Vec::new(), Vec::new(), None);
+        let mut shards = Vec::with_capacity(requests.len());
+        for request in requests.iter(input) {
+            words.clear();
+            keys.clear();
+            words.extend(request.args.iter());
+            let plan = self.resolve(&words, 0, &mut keys, &mut before);
+            let is_data = plan.row.is_some_and(|row| row.place == Place::Data);
+            shards.push(match plan.lock {
+                LockPlan::One(shard) if is_data && plan.refused.is_none() => Some(shard.index()),
+                _ => None,
+            });
+        }
+        shards
+    }
+
     /// Adds the request's keys, up to the first fault in its key list: its handler will find the
     /// same fault in its arguments.
     #[inline]
@@ -126,7 +146,10 @@ impl Engine {
         if let [spec] = row.keys
             && let Some(at) = spec.single()
         {
-            let key = self.space.key(request[at], spec.flags.0);
+            let (bytes, flags) = (request[at], spec.flags.0);
+            // PERF: and often all requests of a pipeline are on one.
+            let again = keys.last().and_then(|last| last.again(bytes, flags));
+            let key = again.unwrap_or_else(|| self.space.key(bytes, flags));
             keys.push(key);
             return LockPlan::One(key.shard());
         }

@@ -406,7 +406,7 @@ impl Run<'_, '_> {
         if !counted {
             let text = self.reply.out.since(mark).unwrap_or_default();
             let code = text.get(1..).unwrap_or_default().split(|byte| b" \r".contains(byte)).next();
-            self.stats.error(String::from_utf8_lossy(code.unwrap_or_default()).into_owned());
+            self.stats.script_error(String::from_utf8_lossy(code.unwrap_or_default()).into_owned());
         }
     }
 

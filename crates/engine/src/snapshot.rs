@@ -5,6 +5,7 @@ use command::Others;
 use journal::Lsn;
 use keyspace::{Snapshot, SnapshotOptions, Totals};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The moment at which a snapshot was taken. What the journal has up to `lsn` is in the snapshot,
 /// and what it has from there on is not.
@@ -36,6 +37,35 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
+/// For how long snapshots closed the write gate, in microseconds: from the first who waits to the
+/// moment at which all go on.
+#[derive(Debug, Default)]
+pub struct Cuts {
+    last: AtomicU64,
+    longest: AtomicU64,
+}
+
+impl Cuts {
+    /// There was another one. For who closes the gate himself.
+    pub fn note(&self, micros: u64) {
+        self.last.store(micros, Ordering::Relaxed);
+        self.longest.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    pub fn last_micros(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
+    pub fn longest_micros(&self) -> u64 {
+        self.longest.load(Ordering::Relaxed)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        self.longest.store(0, Ordering::Relaxed);
+    }
+}
+
 impl Engine {
     /// Takes a snapshot of all data: closes the write gate, cuts, calls `at_cut` while nobody
     /// writes (to begin to read the journal, say), and opens the gate, all in some microseconds.
@@ -57,12 +87,16 @@ impl Engine {
         };
         let prepared = self.space.prepare_snapshot(options);
         let prepared = prepared.map_err(|keyspace::Busy| SnapshotError::Busy)?;
+        let began = self.node().monotonic_micros();
         let closed = participant.as_mut().map(lock::Participant::close);
         let snapshot = prepared.cut();
         self.journal.forget_database();
         let (lsn, now_ms) = (self.journal.tail(), options.now_ms);
         at_cut(&Cut { lsn, now_ms, totals: snapshot.totals() });
-        drop(closed);
+        if closed.is_some() {
+            drop(closed);
+            self.cuts.note(self.node().monotonic_micros().saturating_sub(began));
+        }
         Ok(snapshot)
     }
 }

@@ -164,14 +164,23 @@ impl WorkerStats {
         &self.commands[usize::from(id)]
     }
 
-    /// Counts an error reply by its code. At most 128 codes are told apart, as in Redis.
+    /// Counts an error reply by its code, which is one of ours: there are not many.
     #[cold]
     pub fn error(&self, code: String) {
         self.error_replies.add(1);
+        *self.errors.lock().entry(code).or_default() += 1;
+    }
+
+    /// The same of an error that a script made, whose code may be anything: once there are 128
+    /// codes, new ones count as one, as in Valkey.
+    #[cold]
+    pub fn script_error(&self, code: String) {
+        const CODES_MAX: usize = 128;
+        const OVERFLOW: &str = "ERRORSTATS_OVERFLOW";
+        self.error_replies.add(1);
         let mut errors = self.errors.lock();
-        if errors.len() < 128 || errors.contains_key(&code) {
-            *errors.entry(code).or_default() += 1;
-        }
+        let known = code == "ERR" || errors.len() < CODES_MAX || errors.contains_key(&code);
+        *errors.entry(if known { code } else { OVERFLOW.to_owned() }).or_default() += 1;
     }
 }
 

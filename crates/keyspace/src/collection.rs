@@ -154,9 +154,12 @@ impl<'a> Db<'a> {
                 self.expire_now(index, key);
             } else {
                 view_of::<T>(entry.value())?;
+                let bits = entry.clock();
                 if touch {
-                    let touched = clock.touched(entry.clock(), now_ms, || random);
-                    db.touch(found, touched);
+                    let touched = clock.touched(bits, now_ms, || random);
+                    if touched != bits {
+                        db.touch(found, touched);
+                    }
                 }
                 at = Some(found);
             }
@@ -238,9 +241,27 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         let shard = locked(&mut self.db.held, self.key);
         let database = &mut shard.databases[self.db.index as usize];
         let mut entry = database.change(at.hash()).get_mut(at);
-        let old = Weight::of(&entry);
-        let (result, empty) = edit_in_place::<T, R>(&mut entry, &mut self.db.record.block, verb);
-        let new = Weight::of(&entry);
+        // PERF: of an entry that points to its collection, only that changes as a rule.
+        let (result, empty, old, new) = if let Some(any) = entry.boxed_mut() {
+            let Some(value) = T::of_mut(any) else { changed_type() };
+            let was = Weight::within(value);
+            let (result, empty) = edit_value(value, verb);
+            let is = Weight::within(value);
+            if belongs_inline(value) {
+                let whole = Weight::of(&entry);
+                let bytes = whole.bytes - is.bytes + was.bytes;
+                move_inline::<T>(&mut entry);
+                let old = Weight { bytes, expires: whole.expires, ..was };
+                (result, empty, old, Weight::of(&entry))
+            } else {
+                (result, empty, was, is)
+            }
+        } else {
+            let old = Weight::of(&entry);
+            let block = &mut self.db.record.block;
+            let (result, empty) = edit_packed(&mut entry, block, verb);
+            (result, empty, old, Weight::of(&entry))
+        };
         drop(entry);
         if old != new {
             shard.account(self.db.index, Some(old), Some(new));
@@ -284,25 +305,49 @@ pub(crate) fn edit_in_place<T: Collection, R>(
     block: &mut Vec<u8>,
     verb: impl FnOnce(&mut T) -> R,
 ) -> (R, bool) {
-    let (expiry, clock) = (entry.expiry(), entry.clock());
-    if let Some(any) = entry.boxed_mut() {
-        let Some(value) = T::of_mut(any) else { changed_type() };
-        let result = verb(value);
-        let empty = value.view().is_empty() && !T::KEEPS_EMPTY;
-        // With room to grow, so that it does not move back and forth.
-        if value.as_packed().is_some_and(|(_, bytes)| bytes.len() <= PACKED_INLINE_MAX / 2) {
-            let value = std::mem::take(value);
-            let mut bytes = Vec::new();
-            entry.set_value(NewValue::of_collection(value, &mut bytes), expiry, clock);
-        }
-        return (result, empty);
+    let Some(any) = entry.boxed_mut() else { return edit_packed(entry, block, verb) };
+    let Some(value) = T::of_mut(any) else { changed_type() };
+    let (result, empty) = edit_value(value, verb);
+    if belongs_inline(value) {
+        move_inline::<T>(entry);
     }
+    (result, empty)
+}
+
+#[inline]
+fn edit_value<T: Collection, R>(value: &mut T, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
+    let result = verb(value);
+    let empty = value.view().is_empty() && !T::KEEPS_EMPTY;
+    (result, empty)
+}
+
+/// Whether a collection has become so small that its entry has room for it, and for some more: it does
+/// not move back and forth.
+#[inline]
+fn belongs_inline<T: Collection>(value: &T) -> bool {
+    value.as_packed().is_some_and(|(_, bytes)| bytes.len() <= PACKED_INLINE_MAX / 2)
+}
+
+/// Moves a collection from its own block into its entry.
+fn move_inline<T: Collection>(entry: &mut Entry) {
+    let (expiry, clock) = (entry.expiry(), entry.clock());
+    let Some(value) = entry.boxed_mut().and_then(T::of_mut) else { changed_type() };
+    let value = std::mem::take(value);
+    let mut bytes = Vec::new();
+    entry.set_value(NewValue::of_collection(value, &mut bytes), expiry, clock);
+}
+
+fn edit_packed<T: Collection, R>(
+    entry: &mut Entry,
+    block: &mut Vec<u8>,
+    verb: impl FnOnce(&mut T) -> R,
+) -> (R, bool) {
+    let (expiry, clock) = (entry.expiry(), entry.clock());
     let Value::Packed(packed) = entry.value() else { changed_type() };
     block.clear();
     block.extend_from_slice(packed.bytes);
     let mut value = T::from_packed(packed.form, std::mem::take(block));
-    let result = verb(&mut value);
-    let empty = value.view().is_empty() && !T::KEEPS_EMPTY;
+    let (result, empty) = edit_value(&mut value, verb);
     let value = NewValue::of_collection(value, block);
     entry.set_value(value, expiry, clock);
     (result, empty)

@@ -134,6 +134,11 @@ impl<'a> Db<'a> {
         self
     }
 
+    /// Accesses are recorded from here on, whatever the client wished.
+    pub fn touches(&mut self) {
+        self.touch = true;
+    }
+
     /// Nothing has expired that expires after `horizon_ms`; `i64::MIN`: nothing has at all.
     #[inline]
     #[must_use]

@@ -455,6 +455,9 @@ impl Entry {
     #[inline]
     pub fn bytes(&self) -> usize {
         let own = self.shape().size();
+        if matches!(self.flags() & KIND, INLINE | INT) {
+            return own;
+        }
         match self.value() {
             Value::Shared(shared) => own + size_class(shared.capacity()) + SHARED_OVERHEAD,
             Value::Boxed(any) => own + size_class(size_of::<Any>()) + any.heap_bytes(),
@@ -626,7 +629,8 @@ fn size_class(bytes: usize) -> usize {
         Some(log) if log > 5 => 1 << (log - 2),
         _ => 8,
     };
-    bytes.next_multiple_of(step)
+    // PERF: the step is a power of two, which the compiler does not know: it would divide.
+    (bytes + (step - 1)) & !(step - 1)
 }
 
 /// The count block of an `Arc` and the vector's own three words.

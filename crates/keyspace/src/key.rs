@@ -32,6 +32,12 @@ impl<'a> KeyRef<'a> {
         self.shard
     }
 
+    /// The reference to another word, if that is the same key: the hash is known.
+    #[inline]
+    pub fn again<'b>(&self, word: &'b [u8], flags: u16) -> Option<KeyRef<'b>> {
+        (self.bytes == word).then_some(KeyRef { bytes: word, flags, ..*self })
+    }
+
     pub fn flags(&self) -> u16 {
         self.flags
     }

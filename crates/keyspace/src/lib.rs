@@ -49,6 +49,7 @@ pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::{Gone, Swept};
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
+pub use rdb::Dialect;
 pub use reach::Stalled;
 pub use record::{Change, Garbage, Record, Stale};
 pub use shard::{Database, Hasher, Shard, Table};

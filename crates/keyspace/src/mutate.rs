@@ -102,7 +102,9 @@ impl Shard {
         change(&mut entry);
         let new = Weight::of(&entry);
         drop(entry);
-        self.account(index, Some(old), Some(new));
+        if old != new {
+            self.account(index, Some(old), Some(new));
+        }
         Some(())
     }
 }
@@ -176,7 +178,7 @@ impl Db<'_> {
         self.record.garbage.extend(old);
         if expired {
             self.record.expired.push((index, key.bytes().to_vec()));
-            self.record.note(locked(&mut self.held, key), index, key.bytes(), Event::EXPIRED);
+            self.record.note(shard, index, key.bytes(), Event::EXPIRED);
         }
         if found.is_none() || expired {
             self.record.created(index, key.bytes());
@@ -186,7 +188,7 @@ impl Db<'_> {
             // INCR and the like keep the expiry: they change a value rather than replace it.
             self.record.overwritten(index, key.bytes(), old != new);
         }
-        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
+        self.record.note(shard, index, key.bytes(), event);
     }
 
     /// Replaces a live integer by what `change` makes of it, where it stands: one look-up, no
@@ -218,7 +220,7 @@ impl Db<'_> {
         // An integer takes the place of an integer, so the account of bytes stays.
         entry.set_value(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random));
         drop(entry);
-        self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
+        self.record.note(shard, index, key.bytes(), event);
         Some(Ok(new))
     }
 

@@ -38,10 +38,13 @@ impl Garbage {
     /// Whether freeing it takes long enough to be left to another thread.
     pub fn is_large(&self) -> bool {
         const LARGE_BYTES: usize = 64 << 10;
+        // Of many pieces.
+        const COLLECTION_BYTES: usize = 32 << 10;
         match self {
+            Self::Entry(entry) if entry.is_boxed() => entry.bytes() >= COLLECTION_BYTES,
             Self::Entry(entry) => entry.bytes() >= LARGE_BYTES,
             Self::Bytes(bytes) => bytes.capacity() >= LARGE_BYTES,
-            Self::Collection(any) => any.heap_bytes() >= LARGE_BYTES,
+            Self::Collection(any) => any.heap_bytes() >= COLLECTION_BYTES,
             Self::Memory(_) => self.bytes() >= LARGE_BYTES as u64,
             Self::Table { .. } => true,
         }
@@ -168,11 +171,14 @@ impl Record {
     pub fn clear(&mut self) {
         self.changes = 0;
         self.flushed = false;
-        self.noted.clear();
-        self.stale.clear();
-        self.expired.clear();
-        self.elements.clear();
         self.element_changes = 0;
+        let Self { noted, stale, expired, elements, .. } = self;
+        if noted.len() | stale.len() | expired.len() | elements.len() != 0 {
+            noted.clear();
+            stale.clear();
+            expired.clear();
+            elements.clear();
+        }
     }
 
     /// Hands an entry to the background if freeing it takes long, else frees it.

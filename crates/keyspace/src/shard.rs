@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::hash::{Seed, sip13};
 use table::{Pos, View};
+use types::{Collection, View as _};
 
 /// Recomputes the hash of a key when its part of a table splits.
 pub type Hasher = Box<dyn Fn(&[u8]) -> u64 + Send + Sync>;
@@ -81,6 +82,14 @@ impl Weight {
             elements_expire: entry.earliest_element().is_some(),
             bytes: entry.bytes(),
         }
+    }
+
+    /// What a collection in a block of its own adds to its entry. Of two such weights the difference
+    /// is that of the entries, if nothing else changed.
+    #[inline]
+    pub(crate) fn within<T: Collection>(value: &T) -> Self {
+        let elements_expire = value.view().earliest_expiry().is_some();
+        Self { expires: false, elements_expire, bytes: value.heap_bytes() }
     }
 }
 
@@ -218,7 +227,6 @@ impl Shard {
         }
     }
 
-    #[inline]
     /// Starts the loads that a search for each of these elements of the collection at `key` will
     /// wait for.
     pub fn prefetch_elements(&self, index: u32, key: &KeyRef<'_>, names: &[&[u8]]) {
@@ -229,6 +237,7 @@ impl Shard {
         }
     }
 
+    #[inline]
     pub fn database(&self, index: u32) -> Option<&Database> {
         self.databases.get(index as usize)
     }

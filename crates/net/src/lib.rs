@@ -10,6 +10,7 @@
 
 mod connection;
 mod here;
+mod line;
 mod listen;
 mod pool;
 mod scratch;

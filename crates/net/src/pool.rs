@@ -3,6 +3,7 @@
 
 use crate::connection::{Connection, Exit};
 use crate::here::{Here, Socket, Tables};
+use crate::line::usher;
 use crate::scratch::Scratch;
 use command::{Card, Session};
 use durability::replica_feed::Over;
@@ -10,7 +11,7 @@ use engine::Engine;
 use keyspace::Helper;
 use parking_lot::Mutex;
 use resp::ProtocolError;
-use runtime::log::Limiter;
+use runtime::log::{Limiter, user_data};
 use runtime::process::crash;
 use runtime::{log_verbose as verbose, log_warning as warning};
 use std::cell::RefCell;
@@ -154,7 +155,9 @@ async fn serve_mailbox(
     let Some(scratch) = Scratch::new(Arc::clone(&pool.engine), seed) else {
         return warning!("Worker {id} does not start: there are too many threads");
     };
+    let scratch = Rc::new(scratch);
     spawn_local(help(Helper::new(&pool.engine.space, id)));
+    spawn_local(usher(Rc::clone(&scratch)));
     let stats = Arc::clone(&scratch.state.borrow().worker.stats);
     let scratch = Rc::new(scratch);
     spawn_local(forget(Rc::clone(&scratch)));
@@ -288,13 +291,14 @@ fn report(card: &Card, exit: &Exit) {
             "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
              it has not said that it takes one of unknown length (REPLCONF capa eof)."
         ),
+        Exit::Fed(Over::Unfit(why)) => warning!("Replica {addr} gets no snapshot: {why}"),
         Exit::AnswerToReplica => {
             warning!("Replica {addr} sent a command that has an answer, disconnecting it");
         }
         Exit::QueryLimit => {
             warning!("Closing client that reached max query buffer length: id={id} addr={addr}");
         }
-        Exit::Protocol(ProtocolError::CrossProtocol(foreign)) => {
+        Exit::Protocol(ProtocolError::CrossProtocol(foreign), _) => {
             if let Some(missed) = FOREIGN.pass() {
                 warning!(
                     "Possible SECURITY ATTACK detected. {addr} speaks {foreign} to this port: a \
@@ -303,7 +307,10 @@ fn report(card: &Card, exit: &Exit) {
                 );
             }
         }
-        Exit::Protocol(text) => verbose!("Protocol error ({text}) from client id={id} addr={addr}"),
+        Exit::Protocol(text, begin) => verbose!(
+            "Protocol error ({text}) from client: id={id} addr={addr}. Query buffer: {}",
+            user_data(begin)
+        ),
         Exit::Io(error) => {
             verbose!("Reading from or writing to client id={id} addr={addr}: {error}")
         }

@@ -1,6 +1,7 @@
 //! What the connections of one worker share: the engine's worker state and the buffers. Borrowed
 //! only between awaits, so never by two tasks at once.
 
+use crate::line::Line;
 use engine::{Engine, Worker};
 use resp::{Reply, Requests};
 use std::cell::{RefCell, RefMut};
@@ -15,6 +16,8 @@ pub(crate) struct Scratch {
     pub state: RefCell<State>,
     /// Serves while a script runs for too long on this thread, which has borrowed `state`.
     pub deputy: RefCell<Option<State>>,
+    /// Who waits for the disk.
+    pub line: Line,
     seed: u64,
 }
 
@@ -28,7 +31,7 @@ pub(crate) struct State {
 impl Scratch {
     pub(crate) fn new(engine: Arc<Engine>, seed: u64) -> Option<Self> {
         let state = RefCell::new(State::new(&engine, seed)?);
-        Some(Self { engine, state, deputy: RefCell::new(None), seed })
+        Some(Self { engine, state, deputy: RefCell::new(None), line: Line::default(), seed })
     }
 
     /// The deputy's state, made when it is first needed; `None` if there are too many threads.

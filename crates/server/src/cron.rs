@@ -105,6 +105,7 @@ impl Cron {
             }
             crate::persistence::tick(&self.server);
             self.keeper.tick(&self.server, &mut self.worker);
+            self.server.migrations.close_idle();
             self.server.clients().evict();
             let settings = self.server.engine.settings();
             self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);

@@ -287,6 +287,8 @@ fn persistence(server: &Server, out: &mut String) {
         "rdb_current_bgsave_time_sec" = current.map_or(-1, |running| now - running.started_seconds);
         "rdb_saves" = state.saves;
         "rdb_last_cow_size" = 0;
+        "rdb_last_cut_usec" = server.engine.cuts.last_micros();
+        "rdb_longest_cut_usec" = server.engine.cuts.longest_micros();
         "rdb_last_load_keys_expired" = load.keys_expired.load(Relaxed);
         "rdb_last_load_keys_loaded" = load.keys_loaded.load(Relaxed);
         "aof_enabled" = u8::from(log.is_on());
@@ -321,7 +323,8 @@ fn persistence(server: &Server, out: &mut String) {
 /// How far the load is that is under way.
 fn progress(load: &crate::persistence::Loading, now: i64, out: &mut String) {
     let started = load.started_ms.load(Relaxed).div_euclid(1000);
-    let (done, total) = (load.loaded_bytes.load(Relaxed), load.total_bytes.load(Relaxed).max(1));
+    let (done, total) =
+        (load.progress.bytes.load(Relaxed), load.progress.total_bytes.load(Relaxed).max(1));
     let elapsed = now.saturating_sub(started).max(0) as u64;
     let left = total.saturating_sub(done);
     fields! { out,
@@ -375,7 +378,7 @@ fn stats(server: &Server, out: &mut String) {
         "pubsubshard_channels" = server.engine.pubsub.count(command::Topic::Shard);
         "latest_fork_usec" = 0;
         "total_forks" = 0;
-        "migrate_cached_sockets" = 0;
+        "migrate_cached_sockets" = server.migrations.links();
         "slave_expires_tracked_keys" = 0;
         "active_defrag_hits" = 0;
         "active_defrag_misses" = 0;

@@ -1,10 +1,11 @@
 //! The server as commands see it: configuration, clients, statistics, life and death.
 
 use crate::disposal::Disposed;
+use crate::migrate::Migrations;
 use crate::persistence::{self, Persistence};
 use crate::settings::settings;
-use command::{Bgsave, Clients, CommandError, CommandLog, Node, Others, PauseMode};
-use command::{ReloadRequest, Settings, ShutdownRequest};
+use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, Node, Others, PauseMode};
+use command::{ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
 use engine::{Engine, Histogram};
 use net::Pool;
@@ -70,6 +71,7 @@ pub struct Server {
     pub(crate) new_listeners: UnboundedSender<Socket>,
     pub(crate) oom_score: Mutex<OomScore>,
     pub(crate) persistence: Persistence,
+    pub(crate) migrations: Migrations,
     /// Itself, for threads that it starts.
     pub(crate) me: OnceLock<Weak<Server>>,
 }
@@ -153,6 +155,7 @@ impl Node for Server {
         self.engine.scripts.reset_stats();
         self.clients.reset_stats();
         self.disposed.freed.store(0, Ordering::Relaxed);
+        self.engine.cuts.reset();
         self.engine.history.full.store(0, Ordering::Relaxed);
         self.engine.history.partial_refused.store(0, Ordering::Relaxed);
         self.samples.rejected_connections.store(0, Ordering::Relaxed);
@@ -170,12 +173,16 @@ impl Node for Server {
         if known { Ok(()) } else { Err(CommandError::WrongPass) }
     }
 
+    fn monotonic_micros(&self) -> u64 {
+        clock::monotonic().0
+    }
+
     fn password_required(&self) -> bool {
         self.engine.settings().password_required
     }
 
-    fn save(&self) -> Result<(), CommandError> {
-        persistence::save(self)
+    fn save(&self, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
+        persistence::save(self, card)
     }
 
     fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError> {
@@ -201,6 +208,11 @@ impl Node for Server {
 
     fn last_save_seconds(&self) -> i64 {
         self.persistence.snapshot.lock().last_save_seconds
+    }
+
+    fn migrate(&self, transfer: &Arc<Transfer>) -> Result<(), CommandError> {
+        self.migrations.add(transfer);
+        Ok(())
     }
 
     fn emptied(&self) {

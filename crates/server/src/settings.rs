@@ -2,7 +2,7 @@
 
 use command::{LogLimit, LogLimits, OutputLimits, Settings};
 use config::{Config, Limit, ParamId, id};
-use keyspace::{AccessClock, EvictionPolicy};
+use keyspace::{AccessClock, Dialect, EvictionPolicy};
 
 const DATABASES: ParamId = id("databases");
 const BULK: ParamId = id("proto-max-bulk-len");
@@ -28,6 +28,7 @@ const BUSY: ParamId = id("busy-reply-threshold");
 const BACKLOG: ParamId = id("repl-backlog-size");
 const REPLICA_TIMEOUT: ParamId = id("repl-timeout");
 const COMPRESSION: ParamId = id("rdbcompression");
+const FORMAT: ParamId = id("rdb-format");
 const DEBUG: ParamId = id("enable-debug-command");
 
 /// From where on commands are logged; -1 is never.
@@ -100,6 +101,11 @@ pub(crate) fn settings(config: &Config) -> Settings {
         backlog_bytes: config.uint(BACKLOG),
         replica_timeout_ms: config.int(REPLICA_TIMEOUT).saturating_mul(1000),
         rdb_compression: config.yes(COMPRESSION),
+        rdb_format: match config.word(FORMAT) {
+            "redis-7.0" => Dialect::Redis70,
+            "valkey-9.0" => Dialect::Valkey9,
+            _ => Dialect::Common,
+        },
         output: OutputLimits { normal, replica, pubsub },
         debug_command: match config.word(DEBUG) {
             "yes" => 2,

@@ -2,6 +2,7 @@
 
 use crate::crash_report::{self, SECTIONS};
 use crate::cron::Cron;
+use crate::migrate::Migrations;
 use crate::node::{Samples, Server};
 use crate::persistence::Persistence;
 use crate::{accept, apply, disposal, promises};
@@ -254,6 +255,8 @@ fn start(
         .map_err(fail("Can't start the main loop"))?;
     let code = LocalSet::new()
         .block_on(&runtime, serve_until_told(&server, listeners, rebound, supervisor));
+    // Threads that talk to other servers are not waited for.
+    runtime.shutdown_background();
     drop(guard);
     Ok(code)
 }
@@ -318,6 +321,7 @@ fn build(
         new_listeners,
         oom_score: Mutex::default(),
         persistence: Persistence::default(),
+        migrations: Migrations::default(),
         me: OnceLock::new(),
     });
     let first = server.me.set(Arc::downgrade(&server)).is_ok();
@@ -376,6 +380,7 @@ async fn serve_until_told(
     }
     tokio::task::spawn_local(crate::cron::end_pauses(Arc::clone(server)));
     tokio::task::spawn_local(crate::cron::end_waits(Arc::clone(server)));
+    tokio::task::spawn_local(crate::migrate::run(Arc::clone(server)));
     let signals = match signal::Listener::new() {
         Ok(signals) => Some(signals),
         Err(error) => {

@@ -1,15 +1,25 @@
 //! What stands in for the server around the engine: configuration, a registry of clients, a clock
 //! that the test moves. Nothing of it starts a thread or touches the system.
 
-use command::{Bgsave, Clients, CommandError, CommandLog, Node, Others, PauseMode};
-use command::{ReloadRequest, Settings, ShutdownRequest};
+use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, JobStep, Node, Others};
+use command::{PauseMode, ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
-use keyspace::{AccessClock, Db, Record, persist};
+use keyspace::{AccessClock, Db, Keyspace, Record, persist};
 use parking_lot::Mutex;
 use resp::Reply;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+
+/// SAVE without a disk.
+struct NothingToSave;
+
+impl Job for NothingToSave {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        reply.ok();
+        JobStep::Done
+    }
+}
 
 pub(crate) struct Host {
     pub engine: OnceLock<Weak<Engine>>,
@@ -135,13 +145,21 @@ impl Node for Host {
         if known { Ok(()) } else { Err(CommandError::WrongPass) }
     }
 
+    fn monotonic_micros(&self) -> u64 {
+        0
+    }
+
     fn password_required(&self) -> bool {
         const PASSWORD: ParamId = id("requirepass");
         !self.config.lock().bytes(PASSWORD).is_empty()
     }
 
-    fn save(&self) -> Result<(), CommandError> {
-        Ok(())
+    fn save(&self, _: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
+        Ok(Box::new(NothingToSave))
+    }
+
+    fn migrate(&self, _: &Arc<Transfer>) -> Result<(), CommandError> {
+        Err(CommandError::TargetConnect)
     }
 
     fn bgsave(&self, how: Bgsave) -> Result<&'static str, CommandError> {

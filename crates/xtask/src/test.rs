@@ -36,6 +36,7 @@ const FULL: &[(&str, Step)] = &[
     ("crash", |project| script(project, "tests/crash.py")),
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
     ("aof", |project| beside_peers(project, "tests/aof.py")),
+    ("migrate", |project| beside_peers(project, "tests/migrate.py")),
     ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),
@@ -158,7 +159,15 @@ fn beside_peers(project: &Project, name: &str) -> Result<Outcome> {
         return Ok(skipped);
     }
     differ::peer(project, "valkey")?;
+    redis70(project);
     script(project, name)
+}
+
+/// Redis 7.0, if it can be had: tests do without it.
+fn redis70(project: &Project) {
+    if let Err(error) = run::output(&mut Command::new(project.root.join("tests/redis70.sh"))) {
+        println!("tests run without Redis 7.0: {error}");
+    }
 }
 
 /// Files of other servers; without the peers, those that they made once.
@@ -166,6 +175,7 @@ fn rdb_files(project: &Project) -> Result<Outcome> {
     const SCRIPT: &str = "tests/rdb_files.py";
     if shared(project)?.is_none() {
         differ::peer(project, "valkey")?;
+        redis70(project);
         return script(project, SCRIPT);
     }
     project.build_release()?;

@@ -1,4 +1,6 @@
-//! DUMP and RESTORE: a value as bytes, and back. What the bytes are: `types::persist`.
+//! DUMP and RESTORE: a value as bytes, and back; MIGRATE, which brings such bytes to another server.
+//!
+//! What the bytes are: `types::persist`.
 //!
 //! A large value is carried away by an O(1) clone and written outside the lock. A restored value is
 //! proved and built whole before the keyspace is touched. The journal is told RESTORE as sent, with
@@ -7,12 +9,14 @@
 use command::grammar::{Argument, integer, key, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep};
 use command::{KeyFlags, KeySpec, Outcome, deletion};
-use keyspace::{Event, KeyRef, Keyspace, SHARED_MIN, Value};
+use keyspace::{Entry, Event, KeyRef, Keyspace, SHARED_MIN, Value};
 use rdb::payload::{self, Checks};
 use resp::Reply;
 use std::sync::Arc;
 use types::Any;
 use types::persist::{Saved, load_payload};
+
+mod migrate;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
@@ -26,6 +30,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         .summary("Answers the value of a key as bytes for RESTORE.")
         .complexity("O(1) under the lock for large values; O(N) outside of it")
         .tips(&["nondeterministic_output"]),
+    migrate::MIGRATE,
     restore_row("RESTORE", "2.6.0").group(Group::Generic),
     restore_row("RESTORE-ASKING", "3.0.0")
         .group(Group::Server)
@@ -67,6 +72,29 @@ const fn restore_row(name: &'static str, since: &'static str) -> Command {
 enum Carried {
     Text(Arc<Vec<u8>>),
     Any(Any),
+    /// A small one.
+    Payload(Vec<u8>),
+}
+
+impl Carried {
+    fn of(entry: &Entry) -> Self {
+        let value = entry.value();
+        match &value {
+            Value::Shared(text) => Self::Text(Arc::clone(text)),
+            Value::Boxed(any) if any.heap_bytes() >= SHARED_MIN => Self::Any((*any).clone()),
+            Value::Int(_) | Value::Inline(_) | Value::Packed(_) | Value::Boxed(_) => {
+                Self::Payload(value.saved().payload())
+            }
+        }
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => Saved::Text(text).payload(),
+            Self::Any(any) => Saved::Any(any).payload(),
+            Self::Payload(payload) => payload.clone(),
+        }
+    }
 }
 
 /// Writes the payload outside the lock.
@@ -74,11 +102,7 @@ struct DumpJob(Carried);
 
 impl Job for DumpJob {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
-        let saved = match &self.0 {
-            Carried::Text(text) => Saved::Text(text),
-            Carried::Any(any) => Saved::Any(any),
-        };
-        reply.bulk_shared(&Arc::new(saved.payload()));
+        reply.bulk_shared(&Arc::new(self.0.payload()));
         JobStep::Done
     }
 }
@@ -89,15 +113,9 @@ fn dump(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         reply.null();
         return Ok(Effect::None);
     };
-    let value = entry.value();
-    let carried = match &value {
-        Value::Shared(text) => Some(Carried::Text(Arc::clone(text))),
-        Value::Boxed(any) if any.heap_bytes() >= SHARED_MIN => Some(Carried::Any((*any).clone())),
-        Value::Int(_) | Value::Inline(_) | Value::Packed(_) | Value::Boxed(_) => None,
-    };
-    match carried {
-        Some(carried) => *cx.later = Some(Box::new(DumpJob(carried))),
-        None => reply.bulk(&value.saved().payload()),
+    match Carried::of(&entry) {
+        Carried::Payload(payload) => reply.bulk(&payload),
+        carried => *cx.later = Some(Box::new(DumpJob(carried))),
     }
     Ok(Effect::None)
 }

@@ -85,6 +85,8 @@ fn exists(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 }
 
 fn touch(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    // In spite of CLIENT NO-TOUCH.
+    cx.db.touches();
     let mut found = 0;
     for key in args.keys() {
         found += usize::from(cx.db.get(key).is_some());

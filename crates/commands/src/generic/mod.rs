@@ -9,6 +9,7 @@ mod copy;
 mod database;
 mod delete;
 mod expire;
+mod members;
 mod object;
 mod scan;
 #[cfg(test)]
@@ -25,7 +26,11 @@ pub(crate) const COMMANDS: &[Command] = &[
     delete::EXISTS,
     expire::EXPIRE,
     expire::EXPIREAT,
+    members::EXPIREMEMBER,
+    members::EXPIREMEMBERAT,
     expire::EXPIRETIME,
+    members::FIELDEXPIRE,
+    members::FIELDTTL,
     database::FLUSHALL,
     database::FLUSHDB,
     scan::KEYS,
@@ -34,6 +39,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     expire::PERSIST,
     expire::PEXPIRE,
     expire::PEXPIREAT,
+    members::PEXPIREMEMBERAT,
     expire::PEXPIRETIME,
     expire::PTTL,
     scan::RANDOMKEY,

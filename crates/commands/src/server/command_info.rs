@@ -99,7 +99,7 @@ fn write_key_spec(spec: &KeySpec, reply: &mut Reply) {
             reply.map(1);
             number(reply, "index", i64::from(index));
         }
-        BeginSearch::Keyword(word, from) | BeginSearch::Behind(word, from, _) => {
+        BeginSearch::Keyword(word, from) | BeginSearch::Behind { word, start_from: from, .. } => {
             text(reply, "type", "keyword");
             reply.bulk(b"spec");
             reply.map(2);

@@ -58,8 +58,7 @@ fn lastsave(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::None)
 }
 
-fn save(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    cx.node.save()?;
-    reply.ok();
+fn save(cx: &mut Cx<'_>, _: &mut Args<'_>, _: &mut Reply) -> Outcome {
+    *cx.later = Some(cx.node.save(&cx.session.card)?);
     Ok(Effect::None)
 }

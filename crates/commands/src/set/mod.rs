@@ -74,7 +74,7 @@ fn reply_members(reply: &mut Reply, set: SetView<'_>) -> Option<Box<dyn Job>> {
     let mut job = MembersJob::of(set);
     match job.slice(reply) {
         JobStep::Done => None,
-        JobStep::More => Some(Box::new(job)),
+        JobStep::More | JobStep::Wait => Some(Box::new(job)),
     }
 }
 

@@ -150,7 +150,7 @@ fn reply_distinct(
     let mut job = MembersJob::of(set);
     match job.slice(reply) {
         JobStep::Done => None,
-        JobStep::More => Some(Box::new(job)),
+        JobStep::More | JobStep::Wait => Some(Box::new(job)),
     }
 }
 

@@ -65,10 +65,16 @@ const OPTIONS: &[(&str, usize)] =
 /// The first half of what stands behind STREAMS.
 const fn streams(from: i32) -> KeySpec {
     KeySpec {
-        begin: BeginSearch::Behind("STREAMS", from, OPTIONS),
+        begin: BeginSearch::Behind {
+            word: "STREAMS",
+            start_from: from,
+            first: 1,
+            options: OPTIONS,
+        },
         find: FindKeys::Range { last: -1, step: 1, limit: 2 },
         flags: KeyFlags::RO.or(KeyFlags::ACCESS),
         refine: None,
+        when: None,
         notes: "",
     }
 }

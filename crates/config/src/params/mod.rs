@@ -36,10 +36,18 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 ];
 
 /// Rows of a missing part that have an effect all the same.
-const BUILT: &[&str] = &["availability-zone"];
+const BUILT: &[&str] = &[
+    "availability-zone",
+    "repl-backlog-size",
+    "repl-backlog-ttl",
+    "repl-ping-replica-period",
+    "repl-timeout",
+];
 
 const NO_ACL: &str = "there is one user yet, and no access control lists";
 const NO_REPLICAS: &str = "there are no replicas yet";
+const OWN_SNAPSHOT: &str =
+    "each replica is sent a snapshot of its own, as soon as no other is made";
 const NOT_PINNED: &str = "threads are not pinned to processors";
 
 /// Single rows that have no effect yet, and why. Take a row out when its effect is there.
@@ -61,8 +69,11 @@ const UNBUILT: &[(&str, &str)] = &[
     ("max-new-connections-per-cycle", "new connections are taken between the turns of others"),
     ("max-new-tls-connections-per-cycle", "there is no TLS yet"),
     ("maxmemory-clients", "the memory of clients is not bounded together yet"),
-    ("propagation-error-behavior", NO_REPLICAS),
-    ("rdb-del-sync-files", NO_REPLICAS),
+    ("propagation-error-behavior", "what fails while a log is loaded is told, and ends nothing"),
+    ("rdb-del-sync-files", OWN_SNAPSHOT),
+    ("repl-diskless-sync", OWN_SNAPSHOT),
+    ("repl-diskless-sync-delay", OWN_SNAPSHOT),
+    ("repl-diskless-sync-max-replicas", OWN_SNAPSHOT),
     ("sentinel", "there is no Sentinel yet"),
     ("server-cpulist", NOT_PINNED),
     ("shutdown-timeout", NO_REPLICAS),

@@ -4,18 +4,18 @@
 //! that is not empty may be torn; it is cut off where it is well, if the parameters allow that, once all has
 //! been applied. Every other fault is an error, and no file is touched.
 //!
-//! **The clock stands at 0 meanwhile**: nothing has expired, as deletions are in the log.
+//! **Nothing has expired meanwhile**, as deletions are in the log.
 
+use super::deal::Dealer;
 use super::files::Files;
 use super::manifest::{Kind, Manifest, Part};
-use super::scan::{Damage, Ending, Scanner, annotation_at};
+use super::replay::REMARKS_MAX;
+use super::scan::{Damage, Ending, Scanner};
 use super::writer::{Policy, Status, Writer};
 use super::{Fault, State};
-use command::{Card, ClientFlags, JobStep, Session};
 use disk::DiskFile;
-use engine::{End, Engine, Now, Worker};
+use engine::{Engine, Now, Worker};
 use journal::{Journal, Lsn, Watermark};
-use resp::{Limits, Progress as Parsing, Reply, Requests, Value};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct LoadOptions {
 #[derive(Debug, Default)]
 pub struct Progress {
     pub bytes: AtomicU64,
+    /// Of all files.
+    pub total_bytes: AtomicU64,
 }
 
 /// A set that was loaded.
@@ -56,6 +58,10 @@ pub type Base<'a> = dyn FnMut(&Path) -> Result<u64, String> + 'a;
 pub struct Loader<'a> {
     pub engine: &'a Engine,
     pub worker: &'a mut Worker,
+    /// So many threads apply records, beside the one that reads them; below two, that one does.
+    pub threads: usize,
+    /// What is relative to the time of a command is relative to the time of the load.
+    pub clocks: fn() -> Now,
     pub base: &'a mut Base<'a>,
     pub progress: &'a Progress,
     pub options: LoadOptions,
@@ -63,10 +69,29 @@ pub struct Loader<'a> {
 
 impl Loader<'_> {
     /// Loads all files of `manifest`.
-    pub fn load(mut self, files: &Files, manifest: Manifest) -> Result<Loaded, Fault> {
+    pub fn load(self, files: &Files, manifest: Manifest) -> Result<Loaded, Fault> {
+        let Self { engine, worker, threads, clocks, base, progress, options } = self;
+        std::thread::scope(|scope| {
+            let dealer = Dealer::start(scope, engine, worker, clocks, threads);
+            Load { dealer, base, progress, options }.all(files, manifest)
+        })
+    }
+}
+
+/// A load under way.
+struct Load<'a, 'e> {
+    dealer: Dealer<'e>,
+    base: &'a mut Base<'e>,
+    progress: &'a Progress,
+    options: LoadOptions,
+}
+
+impl Load<'_, '_> {
+    fn all(&mut self, files: &Files, manifest: Manifest) -> Result<Loaded, Fault> {
         let sizes = sizes(files, &manifest)?;
         let bytes = sizes.iter().sum();
-        let mut replay = Replay::new(self.engine, self.worker);
+        self.progress.total_bytes.store(bytes, Ordering::Relaxed);
+        let mut remarked = Vec::new();
         let mut loaded = Loaded { manifest, bytes, remarks: Vec::new(), lsn: None, ending: None };
         let parts: Vec<Part> = loaded.manifest.parts().cloned().collect();
         for (at, part) in parts.iter().enumerate() {
@@ -74,15 +99,11 @@ impl Loader<'_> {
             let name = String::from_utf8_lossy(&part.name).into_owned();
             let file =
                 files.read(&part.name).map_err(|error| Fault::io("Opening", &name, &error))?;
-            let mut one = One {
-                replay: &mut replay,
-                progress: self.progress,
-                file: &*file,
-                name: &name,
-                path: &files.path(&part.name),
-            };
-            let begin = one.snapshot(&mut self.base)?;
-            let ending = one.records(begin)?;
+            let before = sizes.iter().take(at).sum();
+            let one = One { file: &*file, name: &name, path: &files.path(&part.name), before };
+            let begin = self.snapshot(&one)?;
+            let (ending, mut told) = self.records(&one, begin)?;
+            remarked.append(&mut told);
             if let Some(damage) = &ending.damage {
                 let size = sizes.get(at).copied().unwrap_or(0);
                 judge(self.options, damage, &name, size, last)?;
@@ -95,8 +116,47 @@ impl Loader<'_> {
                 loaded.ending = Some(ending);
             }
         }
-        loaded.remarks.append(&mut replay.remarks);
+        remarked.truncate(REMARKS_MAX);
+        loaded.remarks.append(&mut remarked);
         Ok(loaded)
+    }
+
+    /// Loads the snapshot with which the file begins, if it does.
+    fn snapshot(&mut self, one: &One<'_>) -> Result<u64, Fault> {
+        let mut head = [0; 6];
+        let io = |error| Fault::io("Reading", one.name, &error);
+        match disk::read_exact_at(one.file, &mut head, 0) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            read => read.map_err(io)?,
+        }
+        if !head.starts_with(b"REDIS") && head != *b"VALKEY" {
+            return Ok(0);
+        }
+        let end = (self.base)(one.path).map_err(|error| {
+            Fault(format!("Error reading the RDB base file {}: {error}", one.name))
+        })?;
+        Ok(end)
+    }
+
+    /// Applies the records of a file; how it ended, and what is worth telling.
+    fn records(&mut self, one: &One<'_>, begin: u64) -> Result<(Ending, Vec<String>), Fault> {
+        let before = one.before;
+        let mut scanner = Scanner::new(one.file, begin);
+        let io = |error| Fault::io("Reading", one.name, &error);
+        while let Some((offset, bytes)) = scanner.next_records().map_err(io)? {
+            if !self.dealer.deal(bytes, offset) {
+                break;
+            }
+            let read = before.saturating_add(offset).saturating_add(bytes.len() as u64);
+            self.progress.bytes.store(read, Ordering::Relaxed);
+        }
+        let told = self.dealer.finish().map_err(|(offset, error)| {
+            let name = one.name;
+            Fault(format!(
+                "Error reading the append only file {name}, error: {error} (at offset {offset})"
+            ))
+        })?;
+        Ok((scanner.ending(), told))
     }
 }
 
@@ -178,177 +238,10 @@ fn cut(files: &Files, part: &Part, size: u64) -> io::Result<()> {
 }
 
 /// One file being loaded.
-struct One<'a, 'e> {
-    replay: &'a mut Replay<'e>,
-    progress: &'a Progress,
+struct One<'a> {
     file: &'a dyn DiskFile,
     name: &'a str,
     path: &'a Path,
-}
-
-impl One<'_, '_> {
-    /// Loads the snapshot with which the file begins, if it does.
-    fn snapshot(&mut self, base: &mut Base<'_>) -> Result<u64, Fault> {
-        let mut head = [0; 6];
-        let io = |error| Fault::io("Reading", self.name, &error);
-        match disk::read_exact_at(self.file, &mut head, 0) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-            read => read.map_err(io)?,
-        }
-        if !head.starts_with(b"REDIS") && head != *b"VALKEY" {
-            return Ok(0);
-        }
-        let end = base(self.path).map_err(|error| {
-            Fault(format!("Error reading the RDB base file {}: {error}", self.name))
-        })?;
-        self.progress.bytes.fetch_add(end, Ordering::Relaxed);
-        Ok(end)
-    }
-
-    fn records(&mut self, begin: u64) -> Result<Ending, Fault> {
-        let mut scanner = Scanner::new(self.file, begin);
-        let io = |error| Fault::io("Reading", self.name, &error);
-        while let Some((offset, bytes)) = scanner.next_records().map_err(io)? {
-            self.replay.apply(bytes).map_err(|(at, error)| {
-                let offset = offset.saturating_add(at as u64);
-                let name = self.name;
-                Fault(format!(
-                    "Error reading the append only file {name}, error: {error} (at offset {offset})"
-                ))
-            })?;
-            self.progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        }
-        Ok(scanner.ending())
-    }
-}
-
-/// Applies records, as a client whose replies nobody reads.
-struct Replay<'e> {
-    engine: &'e Engine,
-    worker: &'e mut Worker,
-    session: Session,
-    requests: Requests,
-    reply: Reply,
-    remarks: Vec<String>,
-    ignored: u64,
-}
-
-/// Records after which replies are looked at.
-const BATCH_REQUESTS: usize = 64;
-/// Errors that are told one by one.
-const REMARKS_MAX: u64 = 10;
-
-impl<'e> Replay<'e> {
-    fn new(engine: &'e Engine, worker: &'e mut Worker) -> Self {
-        let card = Arc::new(Card::new(0, "aof".into(), String::new(), -1, 0));
-        card.set(ClientFlags::LOCAL, true);
-        let mut session = Session::new(card, true);
-        session.no_touch = true;
-        session.replays = true;
-        Self {
-            engine,
-            worker,
-            session,
-            requests: Requests::new(),
-            reply: Reply::new(resp::Protocol::Resp2),
-            remarks: Vec::new(),
-            ignored: 0,
-        }
-    }
-
-    /// Applies whole records. An error has its place.
-    fn apply(&mut self, records: &[u8]) -> Result<(), (usize, String)> {
-        let limits =
-            Limits { bulk_bytes_max: u64::from(u32::MAX), inline: false, ..Limits::default() };
-        let mut at = 0;
-        while let Some(rest) = records.get(at..).filter(|rest| !rest.is_empty()) {
-            if let Some((len, _)) = annotation_at(rest) {
-                at += len;
-                continue;
-            }
-            let mut parsing = Parsing::default();
-            let parsed = self.requests.parse(&mut parsing, rest, &limits, BATCH_REQUESTS);
-            if self.requests.is_empty() {
-                return Err((at, format!("the command cannot be read: {:?}", parsed.stop)));
-            }
-            let done = self.serve(rest);
-            if let Some((index, error)) = self.first_error() {
-                let begin = self.requests.end_of(index.min(done.saturating_sub(1)));
-                return Err((at + begin, error));
-            }
-            at += self.requests.end_of(done);
-        }
-        Ok(())
-    }
-
-    /// Runs the requests that were parsed; returns how many.
-    fn serve(&mut self, input: &[u8]) -> usize {
-        fn stands() -> u64 {
-            0
-        }
-        let now = Now { wall_ms: 0, ticks: stands, wall: || 0, stale_ticks: u64::MAX };
-        let served = self.engine.serve(
-            self.worker,
-            &mut self.session,
-            &self.requests,
-            input,
-            now,
-            &mut self.reply,
-        );
-        match served.end {
-            End::Later(mut job) => {
-                let space = &self.engine.space;
-                while job.step(space, 0, &mut self.reply) == JobStep::More {}
-            }
-            End::Wait(waiting) => self.engine.abandon(&waiting),
-            End::Done | End::Again | End::Paused | End::Feed(_) | End::Close => {}
-        }
-        // Whatever held it back or closed it holds for nobody here.
-        self.session.close_after_reply = false;
-        served.done.max(1)
-    }
-
-    /// Looks through the replies. Of errors, those matter that say that the command is not known here.
-    fn first_error(&mut self) -> Option<(usize, String)> {
-        let suspicious = self.reply.out.as_contiguous().is_none_or(|bytes| bytes.contains(&b'-'));
-        let replies = if suspicious { self.reply.out.to_vec() } else { Vec::new() };
-        self.reply.out.clear();
-        let mut rest = &replies[..];
-        let mut index = 0;
-        while let Ok(Some((value, len))) = resp::parse_reply(rest) {
-            if let Value::Error(text) = &value {
-                let text = String::from_utf8_lossy(text).into_owned();
-                if is_unknown(&text) {
-                    return Some((index, text.trim_start_matches("ERR ").to_owned()));
-                }
-                self.remark(&text);
-            }
-            rest = rest.get(len..).unwrap_or_default();
-            index += 1;
-        }
-        None
-    }
-
-    /// A command that fails here has failed where it was logged: Redis logs it all the same.
-    fn remark(&mut self, text: &str) {
-        self.ignored += 1;
-        if self.ignored <= REMARKS_MAX {
-            self.remarks.push(format!(
-                "== CRITICAL == This server is sending an error to its AOF-loading-client: '{text}'"
-            ));
-        }
-    }
-}
-
-/// Whether an error means that the file needs another server.
-fn is_unknown(text: &str) -> bool {
-    [
-        "ERR unknown command",
-        "ERR unknown subcommand",
-        "ERR wrong number of arguments",
-        "ERR DB index",
-    ]
-    .iter()
-    .any(|prefix| text.starts_with(prefix))
-        || text.starts_with("EXECABORT")
+    /// Bytes of the files before.
+    before: u64,
 }

@@ -43,6 +43,19 @@ pub struct Part {
     pub kind: Kind,
 }
 
+impl Part {
+    fn print(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"file ");
+        if stdx::quote::needs_repr(&self.name) {
+            stdx::quote::repr(out, &self.name);
+        } else {
+            out.extend_from_slice(&self.name);
+        }
+        let rest = format!(" seq {} type {}\n", self.seq, self.kind.letter());
+        out.extend_from_slice(rest.as_bytes());
+    }
+}
+
 /// The set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -85,7 +98,7 @@ impl Manifest {
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let mut manifest = Self::default();
+        let (mut manifest, mut printed) = (Self::default(), Vec::new());
         if bytes.is_empty() {
             let reason = "Found an empty AOF manifest";
             return Err(Error { line: 0, text: Vec::new(), reason });
@@ -98,7 +111,14 @@ impl Manifest {
             if line.len() > LINE_BYTES_MAX || line.last() != Some(&b'\n') {
                 return Err(error("The AOF manifest file contains too long line"));
             }
-            manifest.add(parse_line(line).map_err(error)?).map_err(error)?;
+            let part = parse_line(line).map_err(error)?;
+            // In quotes a name may be longer than it came.
+            printed.clear();
+            part.print(&mut printed);
+            if printed.len() > LINE_BYTES_MAX {
+                return Err(error("The AOF manifest file contains too long line"));
+            }
+            manifest.add(part).map_err(error)?;
         }
         Ok(manifest)
     }
@@ -123,14 +143,7 @@ impl Manifest {
     pub fn print(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for part in self.base.iter().chain(&self.history).chain(&self.incrementals) {
-            out.extend_from_slice(b"file ");
-            if stdx::quote::needs_repr(&part.name) {
-                stdx::quote::repr(&mut out, &part.name);
-            } else {
-                out.extend_from_slice(&part.name);
-            }
-            let rest = format!(" seq {} type {}\n", part.seq, part.kind.letter());
-            out.extend_from_slice(rest.as_bytes());
+            part.print(&mut out);
         }
         out
     }

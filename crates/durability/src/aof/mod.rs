@@ -20,9 +20,11 @@
 
 pub mod annotation;
 mod check;
+mod deal;
 mod files;
 mod load;
 mod manifest;
+mod replay;
 mod rewrite;
 mod scan;
 mod writer;

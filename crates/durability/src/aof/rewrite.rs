@@ -6,7 +6,7 @@ use super::files::Files;
 use super::manifest::Part;
 use crate::rdb_file::{Image, Saving};
 use disk::{PRIVATE, Replacement};
-use keyspace::Snapshot;
+use keyspace::{Dialect, Snapshot};
 use rdb::file::{self, Meta, Next};
 use rdb::opcode::op;
 use rdb::{Error, Reader, Source};
@@ -63,13 +63,16 @@ pub fn write_base(
         Form::Rdb(image) => image,
         Form::Commands { seconds, functions, limits } => {
             let new = Replacement::begin(&*files.disk, &path, PRIVATE)?;
-            let plain = Plain { new, out: Vec::new(), incremental, unsynced: 0, db: 0 };
+            let dialect = snapshot.dialect();
+            let plain = Plain { new, out: Vec::new(), incremental, unsynced: 0, db: 0, dialect };
             return plain.write(snapshot, seconds, &functions, &limits, between);
         }
     };
     let temp = disk::temp_path(&path);
     let mut saving = Saving::begin(&*files.disk, &path, &temp, image, incremental)?;
-    while saving.step(&mut |out, bytes_max| snapshot.read(out, bytes_max))? {
+    let mut more = true;
+    while more {
+        more = saving.step(&mut |out, bytes_max| snapshot.read(out, bytes_max))?;
         if !between(snapshot) {
             return Err(Unwritten::Cancelled);
         }
@@ -120,6 +123,7 @@ struct Plain<'a> {
     unsynced: u64,
     /// The database that is selected.
     db: u64,
+    dialect: Dialect,
 }
 
 impl Plain<'_> {
@@ -212,7 +216,7 @@ impl Plain<'_> {
             Loaded::Any(Any::Hash(hash)) => self.hash(key, hash.view())?,
             Loaded::Any(any @ Any::Stream(_)) => {
                 // Its groups, and what they know, have no commands of their own.
-                let payload = Saved::Any(any).payload();
+                let payload = Saved::Any(any).payload_for(self.dialect);
                 self.command(&[b"RESTORE", key, b"0", &payload])?;
             }
         }

@@ -91,8 +91,6 @@ pub struct Status {
     pub written: AtomicU64,
     /// Since when a sync is under way, in monotonic microseconds; 0: none is.
     pub syncing_since: AtomicU64,
-    /// How long the last sync took.
-    pub sync_micros: AtomicU64,
     /// Failed writes and syncs.
     pub failures: AtomicU64,
     /// The last failure, for people.

@@ -20,4 +20,4 @@ mod tests;
 
 pub use check::{Checked, Fault, check};
 pub use load::{Batch, Event, FileSource, Frames, LoadError, load};
-pub use save::{Body, Head, Image, Saving};
+pub use save::{Body, Head, Image, Purpose, Saving};

@@ -1,6 +1,9 @@
 //! From a snapshot's body to a file: the frame around it, and the way to its place.
 
 use disk::{Disk, PRIVATE, Replacement};
+use engine::Engine;
+use journal::Lsn;
+use keyspace::{Dialect, Snapshot};
 use rdb::file::{self, Header};
 use rdb::opcode::op;
 use rdb::{Writer, crc64};
@@ -15,6 +18,60 @@ pub struct Head {
     pub aux: Vec<(&'static str, String)>,
     /// Sources of libraries of functions.
     pub functions: Vec<Vec<u8>>,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The data as they are at this position of the log.
+    Data(Lsn),
+    /// The base of an append-only file, which goes on where it ends.
+    LogBase,
+}
+
+impl Head {
+    /// The head for a snapshot that nobody has read from yet, in the oldest version that carries its
+    /// data, among those that `rdb-format` allows. `functions`: sources of libraries, as of the cut.
+    ///
+    /// # Errors
+    /// `rdb-format` allows none.
+    pub fn new(
+        engine: &Engine,
+        snapshot: &mut Snapshot,
+        functions: Vec<Vec<u8>>,
+        purpose: Purpose,
+    ) -> Result<Self, &'static str> {
+        let dialect = engine.settings().rdb_format;
+        let version = match (dialect, snapshot.totals().subexpiry) {
+            (Dialect::Redis70, 0) => 10,
+            (Dialect::Redis70, _) => {
+                return Err("rdb-format redis-7.0 cannot carry fields of hashes that expire");
+            }
+            (Dialect::Valkey9, _) => 80,
+            (Dialect::Common, 0) => 11,
+            (Dialect::Common, _) => 12,
+        };
+        snapshot.set_dialect(dialect);
+        let mut aux = vec![
+            ("redis-ver", command::REDIS_VERSION.to_owned()),
+            ("redis-bits", usize::BITS.to_string()),
+            ("ctime", snapshot.now_ms().div_euclid(1000).to_string()),
+            ("used-mem", engine.node().memory_bytes().to_string()),
+        ];
+        if let Purpose::Data(lsn) = purpose
+            && engine.history.backlog(&engine.journal).active
+        {
+            aux.extend([
+                // The log's next record brings its SELECT along.
+                ("repl-stream-db", "0".to_owned()),
+                ("repl-id", engine.history.id()),
+                ("repl-offset", lsn.to_string()),
+            ]);
+        }
+        let base = u8::from(purpose == Purpose::LogBase).to_string();
+        aux.extend([("aof-base", base), ("almagre-ver", command::VERSION.to_owned())]);
+        Ok(Self { version, aux, functions })
+    }
 }
 
 /// Appends the next bytes of the data, about as many as it is told, and says whether there is more:

@@ -13,9 +13,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rdb_file::{Head, Image};
+use crate::rdb_file::{Head, Image, Purpose};
 use command::{Card, ClientFlags, Others, ReplicaState, Sync};
-use engine::{Cut, Engine, hex40};
+use engine::{Engine, hex40};
 use journal::{Patience, ReadOutcome, Reader};
 use keyspace::{Snapshot, SnapshotOptions};
 use resp::{Chunk, Out};
@@ -46,6 +46,8 @@ pub enum Over {
     Timeout,
     /// The snapshot is larger than what is kept in memory for a peer without `capa eof`.
     SnapshotTooLarge,
+    /// There can be no snapshot in the form that is asked for, as this says.
+    Unfit(&'static str),
 }
 
 /// One connection's feed.
@@ -129,11 +131,13 @@ impl Feed {
         }
         match &mut self.stage {
             Stage::Waiting => {
-                if !self.begin(rng, out) {
-                    self.say_newline(out);
-                    return Step::Wait;
+                match self.begin(rng, out) {
+                    Ok(true) => return Step::More,
+                    Ok(false) => {}
+                    Err(why) => return Step::Over(Over::Unfit(why)),
                 }
-                Step::More
+                self.say_newline(out);
+                Step::Wait
             }
             Stage::Gathering { whole, bytes } => {
                 let more = whole.read(bytes, bytes_max);
@@ -197,7 +201,7 @@ impl Feed {
     }
 
     /// Cuts, if no other snapshot is under way, and says what will come.
-    fn begin(&mut self, rng: &mut Rng, out: &mut Out) -> bool {
+    fn begin(&mut self, rng: &mut Rng, out: &mut Out) -> Result<bool, &'static str> {
         let engine = &self.engine;
         let settings = engine.settings();
         let replica = self.card.replica();
@@ -207,6 +211,7 @@ impl Feed {
         // No less than what a replica that comes back is sent.
         let hard = if hard == 0 { u64::MAX } else { hard.max(settings.backlog_bytes) };
         let (mut reader, mut cut) = (None, None);
+        let mut functions = Vec::new();
         let options = SnapshotOptions {
             now_ms: self.now_ms,
             access: None,
@@ -217,15 +222,20 @@ impl Feed {
             if !snapshot_only {
                 reader = engine.journal.reader(at.lsn, Patience::Drop(hard)).ok();
             }
-            cut = Some(*at);
+            if contents.functions {
+                functions =
+                    engine.functions.sources().iter().map(|source| source.to_vec()).collect();
+            }
+            cut = Some(at.lsn);
         });
-        let (Ok(snapshot), Some(cut)) = (begun, cut) else { return false };
+        let (Ok(mut snapshot), Some(lsn)) = (begun, cut) else { return Ok(false) };
+        let head = Head::new(engine, &mut snapshot, functions, Purpose::Data(lsn))?;
         self.reader = reader;
         if self.kind != Sync::Plain {
             let id = engine.history.id();
-            out.push(format!("+FULLRESYNC {id} {}\r\n", cut.lsn).as_bytes());
+            out.push(format!("+FULLRESYNC {id} {lsn}\r\n").as_bytes());
         }
-        let image = Image::new(&head(&cut), true);
+        let image = Image::new(&head, true);
         let whole = Whole { snapshot: contents.keys.then_some(snapshot), image };
         self.stage = if replica.takes_eof.load(Ordering::Relaxed) {
             let mark = hex40(rng);
@@ -235,7 +245,7 @@ impl Feed {
         } else {
             Stage::Gathering { whole, bytes: Vec::new() }
         };
-        true
+        Ok(true)
     }
 
     fn say_newline(&mut self, out: &mut Out) {
@@ -313,18 +323,5 @@ impl Drop for Feed {
 fn push(out: &mut Out, bytes: Vec<u8>) {
     if !bytes.is_empty() {
         out.push_chunk(Chunk::new(Arc::new(bytes)));
-    }
-}
-
-/// What stands before the keys of the file, of the oldest version that carries them.
-fn head(cut: &Cut) -> Head {
-    Head {
-        version: if cut.totals.subexpiry == 0 { 11 } else { 12 },
-        aux: vec![
-            ("redis-ver", command::REDIS_VERSION.to_owned()),
-            ("redis-bits", usize::BITS.to_string()),
-            ("ctime", cut.now_ms.div_euclid(1000).to_string()),
-        ],
-        functions: Vec::new(),
     }
 }

@@ -3,7 +3,9 @@
 //! What a replica is sent, byte by byte, and when it is given up.
 
 use super::{Feed, Over, Step};
+use crate::rdb_file::{Event, Frames};
 use command::{Contents, ReplicaState, Session, Sync};
+use keyspace::Dialect;
 use resp::Out;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -183,12 +185,12 @@ fn who_lags_or_is_silent_is_given_up() {
     let mut bench = Bench::new(Sync::Plain, |_| {});
     let mut settings = (*bench.node.engine.settings()).clone();
     (settings.backlog_bytes, settings.rdb_compression) = (100, false);
-    settings.output.replica.hard_bytes = 200;
+    settings.output.replica.hard_bytes = 500;
     bench.node.engine.set_settings(settings);
     bench.run();
-    bench.send(&[b"SET", b"key", &[b'x'; 120]]);
+    bench.send(&[b"SET", b"key", &[b'x'; 400]]);
     assert_eq!(bench.feed.hold(bench.node.now_ms()), None);
-    bench.send(&[b"SET", b"key", &[b'x'; 120]]);
+    bench.send(&[b"SET", b"key", &[b'x'; 400]]);
     assert_eq!(bench.feed.hold(bench.node.now_ms()), Some(Over::OutputLimit));
     // A snapshot that has to be kept has the same limit.
     let mut bench = Bench { feed: again(&bench), ..bench };
@@ -225,4 +227,78 @@ fn the_backlog_is_part_of_a_history() {
     let mut bench = Bench { feed: again(&bench), ..bench };
     bench.run();
     assert_ne!(engine.history.id(), id);
+}
+
+/// What stands beside the keys of a file: its version, names with values, sources of libraries.
+fn beside(file: &[u8]) -> (u16, Vec<(String, String)>, Vec<Vec<u8>>) {
+    struct Whole<'a>(&'a [u8]);
+    impl rdb::Source for Whole<'_> {
+        fn read(&mut self, into: &mut Vec<u8>) -> Result<usize, rdb::Error> {
+            into.extend_from_slice(self.0);
+            Ok(std::mem::take(&mut self.0).len())
+        }
+    }
+    let mut source = Whole(file);
+    let mut frames = Frames::begin(&mut source, rdb::file::Versions::Known, true).unwrap();
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let (mut aux, mut functions) = (Vec::new(), Vec::new());
+    loop {
+        match frames.event().unwrap() {
+            Event::Aux { name, value } => aux.push((text(name), text(value))),
+            Event::Function(source) => functions.push(source),
+            Event::End { checked } => {
+                assert!(checked, "the checksum is right");
+                return (frames.version(), aux, functions);
+            }
+            Event::Keys(_) | Event::Sizes { .. } => {}
+            Event::Large => unreachable!("no value is large"),
+        }
+    }
+}
+
+const LIBRARY: &[u8] = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)\n";
+
+#[test]
+fn the_snapshot_has_the_functions_and_says_where_it_belongs() {
+    let mut bench = Bench::new(Sync::Plain, |_| {});
+    bench.send(&[b"FUNCTION", b"LOAD", LIBRARY]);
+    bench.run();
+    let length: usize = bench.line()[1..].parse().expect("a length");
+    let (version, aux, functions) = beside(&bench.sent[..length]);
+    assert_eq!((version, functions), (11, vec![LIBRARY.to_vec()]));
+    let value = |name: &str| aux.iter().find(|(other, _)| other == name).map(|(_, value)| &**value);
+    let (id, lsn) = (bench.node.engine.history.id(), bench.node.engine.journal.tail());
+    assert_eq!(value("repl-stream-db"), Some("0"));
+    assert_eq!(value("repl-id"), Some(&*id));
+    assert_eq!(value("repl-offset"), Some(&*lsn.to_string()));
+    assert_eq!(value("aof-base"), Some("0"));
+}
+
+#[test]
+fn the_snapshot_has_the_form_that_is_asked_for() {
+    let sent = |format: Dialect, expiring: bool| {
+        let mut bench = Bench::new(Sync::Plain, |_| {});
+        let mut settings = (*bench.node.engine.settings()).clone();
+        settings.rdb_format = format;
+        bench.node.engine.set_settings(settings);
+        bench.send(&[b"HSET", b"hash", b"field", b"value"]);
+        if expiring {
+            bench.send(&[b"HPEXPIRE", b"hash", b"1000000", b"FIELDS", b"1", b"field"]);
+        }
+        let mut step = bench.step(1 << 20);
+        while step == Step::More {
+            step = bench.step(1 << 20);
+        }
+        match step {
+            Step::Over(over) => Err(over),
+            _ => {
+                let length: usize = bench.line()[1..].parse().expect("a length");
+                Ok(beside(&bench.sent[..length]).0)
+            }
+        }
+    };
+    assert_eq!(sent(Dialect::Redis70, false), Ok(10));
+    assert!(matches!(sent(Dialect::Redis70, true), Err(Over::Unfit(_))));
+    assert_eq!(sent(Dialect::Common, true), Ok(12));
+    assert_eq!(sent(Dialect::Valkey9, true), Ok(80));
 }

@@ -215,6 +215,11 @@ impl Prepared {
 }
 
 impl Snapshot {
+    /// The moment of the cut in milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.options.now_ms
+    }
+
     /// What there was at the cut.
     pub fn totals(&self) -> Totals {
         self.totals
@@ -223,6 +228,11 @@ impl Snapshot {
     /// What is read from here on is for these readers.
     pub fn set_dialect(&mut self, dialect: Dialect) {
         self.writer.set_dialect(dialect);
+    }
+
+    /// For whom it is read.
+    pub fn dialect(&self) -> Dialect {
+        self.writer.dialect()
     }
 
     /// How many of the keys have been read.

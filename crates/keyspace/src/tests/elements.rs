@@ -3,6 +3,7 @@
 use super::model::keyspace;
 use crate::{Db, Event, ExpiredElements, Gone, KeyRef, Keyspace, Record};
 use types::hash::{Hash, Ttl};
+use types::list::{End, List};
 use types::{Limits, Type, View as _};
 
 const SET: Event = Event::hash("hset");
@@ -132,4 +133,50 @@ fn a_write_deletes_what_it_names_and_nothing_else() {
     assert_eq!(bench.events(), ["hexpired", "del"]);
     assert!(!bench.record.changed_beyond_expiry());
     assert_eq!(bench.len(), None);
+}
+
+#[test]
+fn the_account_follows_a_value_that_grows_large_and_shrinks() {
+    let limits = Limits { list_size: 16, ..Limits::default() };
+    let element = [b'x'; 40];
+    let mut bench = Bench::new();
+    let mut shapes = [0, 0];
+    for round in 0..400 {
+        bench.run(|db, key| {
+            let mut guard = db.write_or_new::<List>(key).unwrap();
+            guard.edit(SET, |list| match round {
+                0..200 => list.push(End::Back, [&element[..]].into_iter(), &limits),
+                _ => list.pop(End::Front, 1, &limits),
+            });
+        });
+        let seen = bench.run(|db, key| db.peek(key).map(|entry| (entry.bytes(), entry.is_boxed())));
+        let (bytes, is_boxed) = seen.unwrap_or_default();
+        shapes[usize::from(is_boxed)] += 1;
+        assert_eq!(bench.space.size(0).entry_bytes, bytes as u64, "after edit {round}");
+    }
+    assert!(shapes.iter().all(|rounds| *rounds > 20), "{shapes:?}");
+    assert_eq!(bench.space.size(0).keys, 0);
+}
+
+#[test]
+fn elements_that_expire_are_counted_in_values_of_any_size() {
+    for fields in [3, 2000] {
+        let mut bench = Bench::new();
+        let limits = Limits::default();
+        bench.fill(fields, &limits);
+        assert_eq!(bench.space.size(0).subexpiry, 1);
+        for number in 1..=fields {
+            bench.run(|db, key| {
+                let mut guard = db.write_or_new::<Hash>(key).unwrap();
+                let name = number.to_string();
+                guard.edit(SET, |hash| hash.set(name.as_bytes(), b"v", Ttl::Clear, &limits));
+            });
+        }
+        let sizes = bench.space.size(0);
+        let (earliest, bytes) = bench
+            .run(|db, key| db.peek(key).map(|entry| (entry.earliest_element(), entry.bytes())))
+            .unwrap();
+        assert_eq!(sizes.subexpiry, u64::from(earliest.is_some()));
+        assert_eq!(sizes.entry_bytes, bytes as u64);
+    }
 }

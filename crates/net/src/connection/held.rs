@@ -1,10 +1,11 @@
 //! Replies that wait until what they depend on is safe on disk.
 
 use super::{Connection, wall_ms};
+use crate::scratch::Scratch;
 use command::{Acks, CommandError};
-use engine::{Engine, Level};
+use engine::Level;
 use journal::Lsn;
-use journal::watermark::{Registration, TooMany, Wait};
+use journal::watermark::{TooMany, Wait};
 use resp::{Out, Reply, Value};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -17,7 +18,8 @@ pub(super) struct Held {
     bytes: usize,
     /// Milliseconds since 1970 since when the first waits.
     since_ms: i64,
-    registration: Option<(Lsn, Registration)>,
+    /// What the task stands in the line for.
+    waits_for: Option<Lsn>,
 }
 
 impl Held {
@@ -44,16 +46,16 @@ impl Held {
     /// Appends to `into` what waits no more. The task is woken when there is more of it.
     pub(super) fn release(
         &mut self,
-        engine: &Engine,
+        scratch: &Scratch,
         cx: &Context<'_>,
         now_ms: i64,
         into: &mut Out,
     ) {
-        let gate = &engine.reply_gate;
+        let gate = &scratch.engine.reply_gate;
         while let Some((lsn, _)) = self.parts.front() {
             let lsn = *lsn;
             if gate.open(lsn) {
-                self.registration = None;
+                self.waits_for = None;
                 self.since_ms = now_ms;
                 if let Some((_, mut out)) = self.parts.pop_front() {
                     self.bytes -= out.len();
@@ -61,23 +63,13 @@ impl Held {
                 }
                 continue;
             }
-            let registered = self.registration.as_ref().is_some_and(|(of, _)| *of == lsn);
-            if registered && !gate.durable.broken() {
-                return;
+            if self.waits_for != Some(lsn) || gate.durable.broken() {
+                // If it is broken, the server's clock, or whoever mends it, wakes the task.
+                let stands = scratch.line.wait(&scratch.engine, lsn, cx.waker());
+                self.waits_for = stands.then_some(lsn);
             }
-            match gate.durable.wait(lsn, cx.waker().clone()) {
-                Ok(Wait::Registered(registration)) => {
-                    self.registration = Some((lsn, registration));
-                }
-                Ok(Wait::Over) if gate.open(lsn) => {}
-                // The server's clock, or whoever mends what is broken, wakes the task.
-                Ok(Wait::Over) | Err(TooMany) => {
-                    self.registration = None;
-                    return;
-                }
-            }
+            return;
         }
-        self.registration = None;
     }
 
     /// What has waited too long is answered by errors, reply for reply; appended to `into`.
@@ -139,7 +131,7 @@ impl<S> Connection<S> {
         let scratch = Rc::clone(&self.scratch);
         let Some(held) = &mut self.held else { return };
         let (engine, now_ms) = (&scratch.engine, wall_ms());
-        held.release(engine, cx, now_ms, &mut self.pending);
+        held.release(&scratch, cx, now_ms, &mut self.pending);
         if !held.is_empty() {
             let timeout_ms = engine.settings().durability_timeout_ms;
             let reason = engine.condition.unconfirmed();

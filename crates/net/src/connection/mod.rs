@@ -69,8 +69,8 @@ pub(crate) enum Exit {
     OutputLimit,
     /// More unparsed input than allowed.
     QueryLimit,
-    /// The peer broke the protocol.
-    Protocol(resp::ProtocolError),
+    /// The peer broke the protocol, in the request that begins so.
+    Protocol(resp::ProtocolError, Box<[u8]>),
     /// What it was fed by the log is over.
     Fed(Over),
     /// A replica asked for something that is answered.
@@ -468,8 +468,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.reply_mode != ReplyMode::On {
             reply.truncate(mark);
         }
-        if step == JobStep::Done {
-            self.job = None;
+        match step {
+            JobStep::More => {}
+            // Whoever has something wakes the task.
+            JobStep::Wait => return,
+            JobStep::Done => self.job = None,
         }
         if self.exceeds_output(&scratch.engine, reply.out.len()) {
             reply.out = Out::default();
@@ -768,7 +771,7 @@ impl Serving<'_> {
                     return Outcome { used, end: ServeEnd::Need, lsn };
                 }
                 Stop::Error(error) => {
-                    return Outcome { lsn, ..self.protocol_error(error, input.len()) };
+                    return Outcome { lsn, ..self.protocol_error(error, input, used) };
                 }
             }
         }
@@ -781,7 +784,7 @@ impl Serving<'_> {
         let parsed = self.requests.parse(progress, input, &self.limits(), 1);
         let Some(request) = self.requests.get(0, input) else {
             return match parsed.stop {
-                Stop::Error(error) => self.protocol_error(error, input.len()),
+                Stop::Error(error) => self.protocol_error(error, input, parsed.consumed),
                 _ => Outcome { used: parsed.consumed, end: ServeEnd::Need, lsn: Lsn(0) },
             };
         };
@@ -846,10 +849,16 @@ impl Serving<'_> {
         }
     }
 
-    fn protocol_error(&mut self, error: resp::ProtocolError, len: usize) -> Outcome {
+    /// The request that begins at `at` is none.
+    fn protocol_error(&mut self, error: resp::ProtocolError, input: &[u8], at: usize) -> Outcome {
+        /// More is not shown in the log.
+        const SAMPLE_BYTES_MAX: usize = 128;
         self.reply.protocol_error(&error);
         self.worker.stats.error("ERR".to_owned());
-        Outcome { used: len, end: ServeEnd::Close(Exit::Protocol(error)), lsn: Lsn(0) }
+        let begin = input.get(at..).unwrap_or_default();
+        let sample = begin.get(..SAMPLE_BYTES_MAX).unwrap_or(begin).into();
+        let end = ServeEnd::Close(Exit::Protocol(error, sample));
+        Outcome { used: input.len(), end, lsn: Lsn(0) }
     }
 }
 

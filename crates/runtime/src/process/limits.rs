@@ -95,8 +95,8 @@ pub fn disable_huge_pages() -> io::Result<()> {
 /// in the background that must not take the processor from clients.
 #[cfg(target_os = "linux")]
 pub fn step_back() -> io::Result<()> {
-    /// A third of an equal share, where there is not enough for all.
-    const LATER: c_int = 5;
+    /// An eighth of an equal share, where there is not enough for all.
+    const LATER: c_int = 9;
     // SAFETY: takes numbers. 0 is the calling thread, not the process, on Linux.
     let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     // SAFETY: as above. The kernel cuts off what is beyond the last.

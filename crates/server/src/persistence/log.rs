@@ -17,6 +17,7 @@ use durability::aof::{
     Files, Form, Found, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten,
     Writer, write_base,
 };
+use durability::rdb_file::Purpose;
 use engine::{Level, SnapshotError};
 use keyspace::{Snapshot, SnapshotOptions};
 use parking_lot::{Condvar, Mutex};
@@ -42,6 +43,8 @@ pub(crate) struct Log {
     pub write_delay: AtomicU64,
     /// How many waited for the last syncs, under `always`.
     group: AtomicUsize,
+    /// How long the last write and its sync took.
+    sync_micros: AtomicU64,
     /// A sync under `everysec` takes so long that replies wait for it.
     stalled: AtomicBool,
     /// Syncs that took so long that clients were held up.
@@ -211,6 +214,7 @@ pub(super) fn start_thread(server: &Server) -> Result<(), String> {
 
 fn run(server: &Server) {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    server.engine.reply_gate.gatherer.get_or_init(|| waker.clone());
     let mut seen = State::Off;
     loop {
         let wait = turn(server, &waker);
@@ -237,7 +241,14 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
     }
     let mut guard = log.writer.lock();
     let writer = guard.as_mut()?;
-    match writer.step(moment()) {
+    let (began, durable) = (moment(), &server.engine.reply_gate.durable);
+    let before = durable.value();
+    let next = writer.step(began);
+    if durable.value() > before {
+        let micros = clock::monotonic().0.saturating_sub(began.micros);
+        log.sync_micros.store(micros, Ordering::Relaxed);
+    }
+    match next {
         Next::Now => Some(0),
         Next::Soon => Some(SOON_MICROS),
         Next::Later(micros) if writer.sleep(waker) => micros,
@@ -246,23 +257,29 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
 }
 
 /// Under `always`: whom the last sync let go writes again soon, and who has to wait for the next sync
-/// anyway is better served by this one. Waits for as many as there were, for a part of a sync's time.
+/// anyway is better served by this one. Waits for as many as there were during a sync, those whom it let go
+/// and those who came meanwhile, for a part of a sync's time.
 fn gather(server: &Server) {
-    const PAUSE: Duration = Duration::from_micros(20);
     const MICROS_MAX: u64 = 1000;
-    let (log, durable) = (&server.persistence.log, &server.engine.reply_gate.durable);
+    let (log, gate) = (&server.persistence.log, &server.engine.reply_gate);
+    if server.engine.journal.tail().0 == log.status.written.load(Ordering::Relaxed) {
+        return;
+    }
+    let most = gate.most();
     let last = log.group.load(Ordering::Relaxed);
-    let sync_micros = log.status.sync_micros.load(Ordering::Relaxed);
-    let until = clock::monotonic().0 + (sync_micros / 2).min(MICROS_MAX);
-    let mut waiters = durable.waiters();
-    while last > 1 && waiters > 0 && waiters < last && clock::monotonic().0 < until {
-        std::thread::park_timeout(PAUSE);
-        waiters = durable.waiters();
+    // Who is gone is forgotten slowly, and who comes is counted at once.
+    let group = most.max(last - last.div_ceil(8));
+    log.group.store(group, Ordering::Relaxed);
+    let micros = (log.sync_micros.load(Ordering::Relaxed) / 2).min(MICROS_MAX);
+    let until = clock::monotonic().0 + micros;
+    while gate.want(group) < group {
+        let left = until.saturating_sub(clock::monotonic().0);
+        if left == 0 {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_micros(left));
     }
-    if waiters > 0 {
-        // Who is gone is forgotten slowly, and who comes is counted at once.
-        log.group.store(waiters.max(last - last.div_ceil(8)), Ordering::Relaxed);
-    }
+    gate.want(0);
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test asks for a slow disk")]
@@ -366,6 +383,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let Ok(mut participant) = server.engine.space.epochs().register() else {
         return Err("there are too many threads".into());
     };
+    let began = clock::monotonic().0;
     let closed = participant.close();
     let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
     if guard.as_ref().is_some_and(|writer| !writer.is_prepared()) {
@@ -377,6 +395,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         }
     });
     drop(closed);
+    server.engine.cuts.note(clock::monotonic().0.saturating_sub(began));
     let mut snapshot = match cut {
         Ok(snapshot) => snapshot,
         Err(SnapshotError::Busy) => return Ok(None),
@@ -411,8 +430,9 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
 
 fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
     if wanted.rdb {
-        return snapshot_save::image(server, snapshot, true).map(Form::Rdb);
+        return snapshot_save::image(server, snapshot, Purpose::LogBase).map(Form::Rdb);
     }
+    snapshot.set_dialect(server.engine.settings().rdb_format);
     Ok(Form::Commands {
         seconds: wanted.timestamps.then(|| clock::now().0.div_euclid(1000)),
         functions: super::functions::sources(server),

@@ -8,7 +8,7 @@ use config::id;
 use disk::RealDisk;
 use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
 use durability::rdb_file::{FileSource, Frames};
-use engine::Worker;
+use engine::{Now, Worker};
 use keyspace::{Db, Record};
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_warning};
@@ -83,7 +83,8 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
         .map_err(|error| error.to_string())?;
     let part = writer.next_base(rdb);
     let form = if rdb {
-        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, true)?)
+        let purpose = durability::rdb_file::Purpose::LogBase;
+        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, purpose)?)
     } else {
         let limits = engine.settings().limits;
         Form::Commands { seconds: None, functions: Vec::new(), limits }
@@ -112,11 +113,22 @@ fn load_set(
     let Some(mut worker) = Worker::new(engine, clock::now_micros().0 as u64) else {
         return Err("There are too many threads to load the append-only file".into());
     };
-    let progress = Arc::clone(&server.persistence.loading.log);
-    progress.bytes.store(0, Ordering::Relaxed);
-    let mut base = |path: &Path| load_base(server, path);
-    let loader =
-        Loader { engine, worker: &mut worker, base: &mut base, progress: &progress, options };
+    let loading = &server.persistence.loading;
+    loading.begin(0);
+    let loader = Loader {
+        engine,
+        worker: &mut worker,
+        threads: crate::start::threads(&server.config.lock()),
+        clocks: || Now {
+            wall_ms: clock::now().0,
+            ticks: clock::ticks,
+            wall: || clock::now().0,
+            stale_ticks: clock::ticks_per_milli(),
+        },
+        base: &mut |path: &Path| load_base(server, path),
+        progress: &loading.progress,
+        options,
+    };
     let loaded = loader.load(files, manifest).map_err(|fault| fault.0)?;
     loaded.remarks.iter().for_each(|remark| log_warning!("{remark}"));
     Ok(loaded)

@@ -26,7 +26,7 @@ use crate::node::Server;
 use config::id;
 use disk::{Disk as _, RealDisk};
 use parking_lot::{Condvar, Mutex};
-use runtime::{log_notice, log_warning};
+use runtime::{clock, log_notice, log_warning};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -63,15 +63,21 @@ impl Persistence {
 #[derive(Debug, Default)]
 pub(crate) struct Loading {
     pub started_ms: AtomicI64,
-    pub total_bytes: AtomicU64,
-    pub loaded_bytes: AtomicU64,
-    /// The same of the append-only file.
-    pub log: std::sync::Arc<durability::aof::Progress>,
+    pub progress: durability::aof::Progress,
     /// What the file says of the memory that its keys took.
     pub file_used_memory: AtomicU64,
     /// Of the last load that was done.
     pub keys_loaded: AtomicU64,
     pub keys_expired: AtomicU64,
+}
+
+impl Loading {
+    /// A load of so many bytes begins.
+    fn begin(&self, bytes: u64) {
+        self.started_ms.store(clock::now().0, Ordering::Relaxed);
+        self.progress.total_bytes.store(bytes, Ordering::Relaxed);
+        self.progress.bytes.store(0, Ordering::Relaxed);
+    }
 }
 
 /// The snapshot's file, below the working directory.

@@ -3,6 +3,7 @@
 use super::snapshot_save;
 use crate::node::Server;
 use command::{Others, ShutdownRequest};
+use durability::aof::State;
 use lock::Participant;
 use runtime::process::banner;
 use runtime::{log_notice, log_warning};
@@ -19,6 +20,10 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce
         return CannotStop;
     }
     banner::shutting_down(None);
+    if lacks_log(server, request) {
+        server.stopping.store(false, Ordering::Release);
+        return CannotStop;
+    }
     let mut participant = server.engine.space.epochs().register().ok();
     // No write is under way once the gate is closed, and none begins. With NOSAVE a script that runs
     // for too long is not waited for.
@@ -33,6 +38,22 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce
     drop(closed);
     server.stopping.store(false, Ordering::Release);
     CannotStop
+}
+
+/// Whether what the server would leave behind is an append-only file without the data, as its first
+/// base is still being written, and that is not wanted.
+fn lacks_log(server: &Server, request: ShutdownRequest) -> bool {
+    let log = &server.persistence.log;
+    let writes_first = log.status.state() == State::Waits && {
+        let rewriting = log.rewriting.lock();
+        rewriting.running.is_some() || rewriting.wanted && rewriting.failures == 0
+    };
+    if writes_first && request.force {
+        log_warning!("Writing initial AOF. Exit anyway.");
+    } else if writes_first {
+        log_warning!("Writing initial AOF, can't exit.");
+    }
+    writes_first && !request.force
 }
 
 /// Brings the append-only file to disk. `false`: it could not be.

@@ -107,9 +107,7 @@ pub(crate) fn load_file(
         }
     };
     let loading = &server.persistence.loading;
-    loading.started_ms.store(clock::now().0, Ordering::Relaxed);
-    loading.total_bytes.store(size_bytes, Ordering::Relaxed);
-    loading.loaded_bytes.store(0, Ordering::Relaxed);
+    loading.begin(size_bytes);
     let relaxed = server.engine.settings().rdb_relaxed;
     let versions = if relaxed { Versions::Any } else { Versions::Known };
     let checksum =
@@ -222,7 +220,7 @@ impl ReadingThread<'_> {
         loop {
             let event = frames.event()?;
             let loading = &self.server.persistence.loading;
-            loading.loaded_bytes.store(frames.offset(), Ordering::Relaxed);
+            loading.progress.bytes.store(frames.offset(), Ordering::Relaxed);
             if self.failed.lock().is_some() {
                 return Ok(());
             }
@@ -240,7 +238,7 @@ impl ReadingThread<'_> {
                 Event::Sizes { db, keys } => {
                     // No key is shorter; what a file merely says is no reason to take memory.
                     const KEY_BYTES_MIN: u64 = 3;
-                    let size_bytes = loading.total_bytes.load(Ordering::Relaxed);
+                    let size_bytes = loading.progress.total_bytes.load(Ordering::Relaxed);
                     loader.expect(db, keys.min(size_bytes / KEY_BYTES_MIN));
                 }
                 Event::Aux { name, value } => self.tell(&name, &value),

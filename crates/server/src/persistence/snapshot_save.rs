@@ -1,19 +1,20 @@
-//! From the keyspace to the snapshot's file: SAVE on the thread that asks, BGSAVE on one of its own.
-//! One at a time; nobody else is held up by either, but for the moment of the cut.
+//! From the keyspace to the snapshot's file, on a thread of its own. One at a time; nobody is held up
+//! but for the moment of the cut, and but for who sent SAVE.
 
 use super::{snapshot_path, temp_path};
 use crate::node::Server;
-use command::{Bgsave, CommandError, Others};
+use command::{Bgsave, Card, CommandError, Job, JobStep, Others};
 use config::{Config, id};
 use disk::RealDisk;
-use durability::rdb_file::{Head, Image, Saving};
+use durability::rdb_file::{Head, Image, Purpose, Saving};
 use engine::SnapshotError;
-use keyspace::{Snapshot, SnapshotOptions, Totals};
-use rdb::Dialect;
+use journal::Lsn;
+use keyspace::{Keyspace, Snapshot, SnapshotOptions};
+use resp::Reply;
 use runtime::process::{limits, signal};
 use runtime::{clock, log_notice, log_warning};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What is known of snapshots.
@@ -71,6 +72,8 @@ enum Failure {
 /// A snapshot at its cut.
 struct Begun {
     snapshot: Snapshot,
+    /// Where the log was.
+    lsn: Lsn,
     /// Changes up to the cut, as the workers count them.
     changes: u64,
     cancelled: Arc<AtomicBool>,
@@ -80,48 +83,16 @@ fn seconds() -> i64 {
     clock::now().0.div_euclid(1000)
 }
 
-/// The version of a file, and what is in it, as `rdb-format` says: the oldest that its readers know
-/// and that carries the data.
-fn format(config: &Config, totals: Totals) -> Result<(u16, Dialect), String> {
-    Ok(match (config.word(id("rdb-format")), totals.subexpiry) {
-        ("redis-7.0", 0) => (10, Dialect::Redis70),
-        ("redis-7.0", _) => {
-            return Err("rdb-format redis-7.0 cannot carry fields of hashes that expire".into());
-        }
-        ("valkey-9.0", _) => (80, Dialect::Valkey9),
-        (_, 0) => (11, Dialect::Common),
-        _ => (12, Dialect::Common),
-    })
-}
-
-/// The file of a snapshot that nobody has read from yet. `aof_base`: a log goes on where it ends.
+/// The file of a snapshot that nobody has read from yet.
 pub(crate) fn image(
     server: &Server,
     snapshot: &mut Snapshot,
-    aof_base: bool,
+    purpose: Purpose,
 ) -> Result<Image, String> {
-    let (format, checksum) = {
-        let config = server.config.lock();
-        (format(&config, snapshot.totals()), config.yes(id("rdbchecksum")))
-    };
-    let (version, dialect) = format?;
-    snapshot.set_dialect(dialect);
-    Ok(Image::new(&head(server, version, aof_base), checksum))
-}
-
-fn head(server: &Server, version: u16, aof_base: bool) -> Head {
-    Head {
-        version,
-        aux: vec![
-            ("redis-ver", command::REDIS_VERSION.to_owned()),
-            ("redis-bits", usize::BITS.to_string()),
-            ("ctime", seconds().to_string()),
-            ("used-mem", command::Node::memory_bytes(server).to_string()),
-            ("aof-base", u8::from(aof_base).to_string()),
-            ("almagre-ver", command::VERSION.to_owned()),
-        ],
-        functions: super::functions::sources(server),
-    }
+    let functions = super::functions::sources(server);
+    let head = Head::new(&server.engine, snapshot, functions, purpose)?;
+    let checksum = server.config.lock().yes(id("rdbchecksum"));
+    Ok(Image::new(&head, checksum))
 }
 
 /// What a snapshot is told of the configuration.
@@ -149,8 +120,9 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Com
         state.last_try_seconds = seconds();
     }
     let options = options(&server.config.lock(), clock::now().0);
-    let mut changes = 0;
-    let begun = server.engine.begin_snapshot(options, others, |_| {
+    let (mut changes, mut lsn) = (0, Lsn(0));
+    let begun = server.engine.begin_snapshot(options, others, |cut| {
+        lsn = cut.lsn;
         changes = server.engine.stats.total().changes;
     });
     match begun {
@@ -158,7 +130,7 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Com
             let progress = &server.persistence.saving;
             progress.keys_done.store(0, Ordering::Relaxed);
             progress.keys_total.store(snapshot.totals().keys, Ordering::Relaxed);
-            Ok(Begun { snapshot, changes, cancelled })
+            Ok(Begun { snapshot, lsn, changes, cancelled })
         }
         Err(error) => {
             server.persistence.snapshot.lock().running = None;
@@ -179,7 +151,8 @@ fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
         let path = path.display().to_string();
         move |error: std::io::Error| Failure::Io(format!("{what} {path}: {error}"))
     };
-    let image = image(server, &mut begun.snapshot, false).map_err(Failure::Io)?;
+    let image = image(server, &mut begun.snapshot, Purpose::Data(begun.lsn));
+    let image = image.map_err(Failure::Io)?;
     let mut saving = Saving::begin(&RealDisk, &path, &temp, image, incremental)
         .map_err(failed("Failed opening the temp RDB file for"))?;
     signal::set_temporary_file(Some(&temp));
@@ -260,10 +233,30 @@ pub(crate) fn judge(server: &Server, config: &Config) {
     server.engine.condition.set_snapshot_failed(failed);
 }
 
-/// SAVE.
-pub(crate) fn save(server: &Server) -> Result<(), CommandError> {
+/// What the client of SAVE waits for: whether the file is in its place.
+struct Saved(Arc<OnceLock<bool>>);
+
+impl Job for Saved {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        match self.0.get() {
+            None => return JobStep::Wait,
+            Some(true) => reply.ok(),
+            Some(false) => reply.error(CommandError::SaveFailed.text()),
+        }
+        JobStep::Done
+    }
+}
+
+/// SAVE: as BGSAVE, with a client that waits. Its worker serves others meanwhile.
+pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
     let begun = begin(server, Others::Run, false)?;
-    run(server, begun).map_err(|_| CommandError::SaveFailed)
+    let (outcome, card) = (Arc::new(OnceLock::new()), Arc::clone(card));
+    let saved = Saved(Arc::clone(&outcome));
+    spawn(server, begun, move |succeeded| {
+        outcome.get_or_init(|| succeeded.is_ok());
+        card.wake();
+    })?;
+    Ok(Box::new(saved))
 }
 
 /// Saves on this thread, in the place of one that is under way.
@@ -310,34 +303,39 @@ fn schedule(server: &Server) -> &'static str {
 /// Begins a snapshot in the background.
 pub(super) fn start(server: &Server) -> Result<(), CommandError> {
     let begun = begin(server, Others::Run, true)?;
-    let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
     server.persistence.snapshot.lock().scheduled = false;
+    spawn(server, begun, |outcome| match outcome {
+        Ok(()) => log_notice!("Background saving terminated with success"),
+        Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
+        Err(Failure::Io(_)) => log_warning!("Background saving error"),
+    })?;
+    log_notice!("Background saving started");
+    Ok(())
+}
+
+/// Saves on a thread of its own, which calls `then` at the end.
+fn spawn(
+    server: &Server,
+    begun: Begun,
+    then: impl FnOnce(Result<(), Failure>) + Send + 'static,
+) -> Result<(), CommandError> {
+    let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
     let keeper = Arc::clone(&server);
     let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
         if let Err(error) = limits::step_back() {
             log_warning!("A snapshot is written at the clients' priority: {error}");
         }
-        match run(&server, begun) {
-            Ok(()) => log_notice!("Background saving terminated with success"),
-            Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
-            Err(Failure::Io(_)) => log_warning!("Background saving error"),
-        }
+        then(run(&server, begun));
     });
-    match thread {
-        Ok(_) => {
-            log_notice!("Background saving started");
-            Ok(())
-        }
-        Err(error) => {
-            log_warning!("Can't save in background: {error}");
-            let mut state = keeper.persistence.snapshot.lock();
-            state.running = None;
-            state.last_succeeded = false;
-            drop(state);
-            judge(&keeper, &keeper.config.lock());
-            Err(CommandError::SaveFailed)
-        }
-    }
+    let Err(error) = thread else { return Ok(()) };
+    log_warning!("Can't save in background: {error}");
+    let mut state = keeper.persistence.snapshot.lock();
+    state.running = None;
+    state.last_succeeded = false;
+    drop(state);
+    keeper.persistence.idle.notify_all();
+    judge(&keeper, &keeper.config.lock());
+    Err(CommandError::SaveFailed)
 }
 
 /// Ends the snapshot that is written in the background. `false`: there is none.

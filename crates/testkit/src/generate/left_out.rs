@@ -3,6 +3,7 @@
 /// Full names of rows, and the reason.
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("shutdown", "ends the server"),
+    ("migrate", "talks to another server, and its own tests see to that"),
     ("pfselftest", "takes seconds, and no keys"),
     ("client|pause", "holds back every other request, for as long as a random number says"),
     ("client|kill", "closes the connections of the test itself"),

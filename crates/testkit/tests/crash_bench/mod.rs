@@ -14,7 +14,7 @@ use durability::aof::{
     Status, Writer, write_base,
 };
 use durability::rdb_file::{self, FileSource, Frames, Head, Image};
-use engine::Worker;
+use engine::{Now, Worker};
 use journal::{Lsn, Watermark};
 use keyspace::persist::{self, Loader as Keys};
 use keyspace::{AccessClock, Snapshot as Cut};
@@ -165,6 +165,8 @@ impl Machine {
                 let loader = Loader {
                     engine: &node.engine,
                     worker: &mut worker,
+                    threads: 2,
+                    clocks: || Now { wall_ms: 0, ticks: || 0, wall: || 0, stale_ticks: 1 },
                     base: &mut base,
                     progress: &progress,
                     options: LoadOptions { truncated: true, corrupt_tail_bytes_max: 4 << 20 },

@@ -61,8 +61,14 @@ impl Saved<'_> {
 
     /// The payload that DUMP answers.
     pub fn payload(self) -> Vec<u8> {
-        let kind = self.kind(Dialect::Common);
+        self.payload_for(Dialect::Common)
+    }
+
+    /// The same in the form that these readers know.
+    pub fn payload_for(self, dialect: Dialect) -> Vec<u8> {
+        let kind = self.kind(dialect);
         let mut out = Writer::new();
+        out.set_dialect(dialect);
         out.u8(kind);
         self.save(&mut out);
         rdb::payload::seal(&mut out, kind);

@@ -40,12 +40,8 @@ impl Persist for StreamView<'_> {
         let log = self.stream().log();
         out.length(log.nodes_len() as u64);
         log.nodes().for_each(|node| save_node(node, out));
-        save_behind_nodes(
-            self.stream(),
-            self.kind(out.dialect()),
-            (log.len(), log.first_entry_id()),
-            out,
-        );
+        let (kind, entries) = (self.kind(out.dialect()), (log.len(), log.first_entry_id()));
+        Behind::default().step(self.stream(), kind, entries, out, u64::MAX);
     }
 }
 
@@ -54,13 +50,61 @@ fn save_node(node: &Node, out: &mut Writer<'_>) {
     out.string(node.to_listpack().as_bytes());
 }
 
-/// What follows the nodes, of which this is the number of entries and the first of them.
-fn save_behind_nodes(
-    stream: &Stream,
-    kind: u8,
-    (len, first): (usize, Option<StreamId>),
-    out: &mut Writer<'_>,
-) {
+/// How far the writing of what follows the nodes has come.
+#[derive(Default)]
+struct Behind {
+    /// The group, by number; `None`: what stands before all groups is next.
+    group: Option<usize>,
+    at: At,
+}
+
+/// What of a group is next.
+#[derive(Clone, Copy, Default)]
+enum At {
+    #[default]
+    Head,
+    /// What is pending, from here on.
+    Pending(StreamId),
+    /// A consumer, by number.
+    Consumer(usize),
+    /// What it has, from here on.
+    Owned(usize, StreamId),
+    /// What belongs to nobody, from here on.
+    Unowned(StreamId),
+}
+
+impl Behind {
+    /// Writes on until `end`; returns whether there is more. `len` and `first` are of the nodes.
+    fn step(
+        &mut self,
+        stream: &Stream,
+        kind: u8,
+        (len, first): (usize, Option<StreamId>),
+        out: &mut Writer<'_>,
+        end: u64,
+    ) -> bool {
+        let group = self.group.get_or_insert_with(|| {
+            save_counts(stream, len, first, out);
+            0
+        });
+        let groups = stream.groups.as_ref().map_or(&[][..], |groups| &groups.sorted);
+        while let Some(one) = groups.get(*group) {
+            if out.offset() >= end {
+                return true;
+            }
+            self.at = save_group(one, self.at, kind, out, end).unwrap_or_else(|| {
+                *group += 1;
+                At::Head
+            });
+        }
+        if kind >= value::STREAM_LISTPACKS_4 {
+            save_memory(stream, out);
+        }
+        false
+    }
+}
+
+fn save_counts(stream: &Stream, len: usize, first: Option<StreamId>, out: &mut Writer<'_>) {
     let log = stream.log();
     out.length(len as u64);
     write_id(log.last_id(), out);
@@ -68,21 +112,16 @@ fn save_behind_nodes(
     write_id(log.max_deleted_id(), out);
     out.length(log.entries_added());
     out.length(stream.groups_len() as u64);
-    for group in stream.groups() {
-        save_group(group, kind, out);
-    }
-    if kind >= value::STREAM_LISTPACKS_4 {
-        save_memory(stream, out);
-    }
 }
 
-/// A stream on its way into a file: its nodes in slices, then all the rest.
+/// A stream on its way into a file, in slices.
 pub(crate) struct Saving {
     nodes: Tree<Node>,
     nodes_len: Option<usize>,
     entries: (usize, Option<StreamId>),
     /// Without its nodes.
     rest: Stream,
+    behind: Behind,
 }
 
 impl Saving {
@@ -90,7 +129,7 @@ impl Saving {
         let entries = (stream.log.len(), stream.log.first_entry_id());
         let nodes_len = Some(stream.log.nodes_len());
         let nodes = std::mem::take(&mut stream.log.nodes);
-        Self { nodes, nodes_len, entries, rest: stream }
+        Self { nodes, nodes_len, entries, rest: stream, behind: Behind::default() }
     }
 
     /// Writes on until `end`; returns whether there is more.
@@ -101,8 +140,7 @@ impl Saving {
         while out.offset() < end {
             let Some(node) = self.nodes.first() else {
                 let kind = self.rest.view().kind(out.dialect());
-                save_behind_nodes(&self.rest, kind, self.entries, out);
-                return false;
+                return self.behind.step(&self.rest, kind, self.entries, out, end);
             };
             save_node(node, out);
             let len = node.len();
@@ -117,35 +155,63 @@ fn write_id(id: StreamId, out: &mut Writer<'_>) {
     out.length(id.seq);
 }
 
-fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
-    out.string(group.name());
-    write_id(group.last_id, out);
-    out.length(group.entries_read.unwrap_or(UNKNOWN));
-    out.length(group.pending_len() as u64);
-    for pending in group.pending_from(StreamId::MIN) {
-        out.raw(&pending.id.to_be_bytes());
-        out.millis(pending.time_ms);
-        out.length(pending.deliveries);
-    }
-    out.length(group.consumers_len() as u64);
-    for (_, consumer) in group.consumers() {
-        out.string(consumer.name());
-        out.millis(consumer.seen_ms);
-        if kind >= value::STREAM_LISTPACKS_3 {
-            out.millis(consumer.active_ms);
+/// Writes what is next of a group, until `end`, and answers what comes then; `None`: nothing.
+fn save_group(group: &Group, at: At, kind: u8, out: &mut Writer<'_>, end: u64) -> Option<At> {
+    match at {
+        At::Head => {
+            out.string(group.name());
+            write_id(group.last_id, out);
+            out.length(group.entries_read.unwrap_or(UNKNOWN));
+            out.length(group.pending_len() as u64);
+            return Some(At::Pending(StreamId::MIN));
         }
-        out.length(consumer.pending_len() as u64);
-        for id in consumer.pending_from(StreamId::MIN) {
-            out.raw(&id.to_be_bytes());
+        At::Pending(from) => {
+            for pending in group.pending_from(from) {
+                if out.offset() >= end {
+                    return Some(At::Pending(pending.id));
+                }
+                out.raw(&pending.id.to_be_bytes());
+                out.millis(pending.time_ms);
+                out.length(pending.deliveries);
+            }
+            out.length(group.consumers_len() as u64);
+            return Some(At::Consumer(0));
+        }
+        At::Consumer(number) => {
+            if let Some((_, consumer)) = group.consumers().nth(number) {
+                out.string(consumer.name());
+                out.millis(consumer.seen_ms);
+                if kind >= value::STREAM_LISTPACKS_3 {
+                    out.millis(consumer.active_ms);
+                }
+                out.length(consumer.pending_len() as u64);
+                return Some(At::Owned(number, StreamId::MIN));
+            }
+            if kind >= value::STREAM_LISTPACKS_5 {
+                out.length(group.unowned_len() as u64);
+                return Some(At::Unowned(StreamId::MIN));
+            }
+        }
+        At::Owned(number, from) => {
+            let (_, consumer) = group.consumers().nth(number)?;
+            for id in consumer.pending_from(from) {
+                if out.offset() >= end {
+                    return Some(At::Owned(number, id));
+                }
+                out.raw(&id.to_be_bytes());
+            }
+            return Some(At::Consumer(number + 1));
+        }
+        At::Unowned(from) => {
+            for pending in group.pending_from(from).filter(|one| one.owner().is_none()) {
+                if out.offset() >= end {
+                    return Some(At::Unowned(pending.id));
+                }
+                out.raw(&pending.id.to_be_bytes());
+            }
         }
     }
-    if kind >= value::STREAM_LISTPACKS_5 {
-        let unowned = group.pending_from(StreamId::MIN).filter(|one| one.owner().is_none());
-        out.length(group.unowned_len() as u64);
-        for pending in unowned {
-            out.raw(&pending.id.to_be_bytes());
-        }
-    }
+    None
 }
 
 fn save_memory(stream: &Stream, out: &mut Writer<'_>) {

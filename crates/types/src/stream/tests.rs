@@ -395,3 +395,32 @@ fn producers_forget() {
     assert!(stream.set_memory(Memory { seconds: 2, names_max: 3 }));
     assert_eq!(stream.remembered(0), (0, 0));
 }
+
+#[test]
+fn groups_are_written_in_bounded_slices() {
+    let mut stream = Stream::new(Memory::default());
+    for name in 0..40_u32 {
+        let mut group = Group::new(&name.to_be_bytes(), id(7, 7), Some(3));
+        for seq in 0..u64::from(name) * 10 {
+            group.put(Pending::new(id(5, seq), 1000, 1, None));
+        }
+        for consumer in 0..name {
+            let slot = group.add_consumer(&consumer.to_be_bytes(), 1000).expect("a new one");
+            for seq in 0..10 {
+                assert!(group.give(id(5, u64::from(consumer) * 10 + seq), slot));
+            }
+        }
+        assert!(stream.add_group(group));
+    }
+    let mut whole = rdb::Writer::new();
+    crate::persist::Persist::save(stream.view(), &mut whole);
+    let (mut saving, mut out) = (persist::Saving::new(stream), rdb::Writer::new());
+    let (mut at, mut steps) = (0, 0);
+    while saving.step(&mut out, at + 100) {
+        assert!(out.offset() - at < 200, "a step wrote {} bytes", out.offset() - at);
+        at = out.offset();
+        steps += 1;
+    }
+    assert!(steps > 1000);
+    assert_eq!(out.into_bytes(), whole.into_bytes());
+}

@@ -7,7 +7,7 @@ use crate::aof::{
 use crate::rdb_file::{FileSource, Frames, Head, Image, load};
 use command::{Others, Session};
 use disk::{Disk, Fault, MemDisk};
-use engine::Worker;
+use engine::{Now, Worker};
 use keyspace::SnapshotOptions;
 use keyspace::persist::{LoadOptions as Entries, Loader as EntryLoader};
 use rdb::file::Versions;
@@ -62,6 +62,8 @@ impl Rig {
                 let loader = Loader {
                     engine: &engine,
                     worker: &mut worker,
+                    threads: 3,
+                    clocks: || Now { wall_ms: 0, ticks: || 0, wall: || 0, stale_ticks: 1 },
                     base: &mut base,
                     progress: &Progress::default(),
                     options: LOAD,
