@@ -159,7 +159,6 @@ async fn serve_mailbox(
     spawn_local(help(Helper::new(&pool.engine.space, id)));
     spawn_local(usher(Rc::clone(&scratch)));
     let stats = Arc::clone(&scratch.state.borrow().worker.stats);
-    let scratch = Rc::new(scratch);
     spawn_local(forget(Rc::clone(&scratch)));
     let here = Rc::new(Here {
         pool,
