@@ -65,6 +65,14 @@ def celery_add(a, b):
 
 
 @app.task
+def celery_waits(number):
+    """Done when the test says so; a killed worker has it in hand until then."""
+    while not own.exists("celery:go"):
+        time.sleep(0.02)
+    return number + 5
+
+
+@app.task
 def celery_sum(numbers):
     return sum(numbers)
 

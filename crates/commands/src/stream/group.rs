@@ -138,10 +138,6 @@ impl Options {
             let name = args.all().get(1).copied().unwrap_or_default();
             CommandError::unknown_or_arity("XGROUP", name)
         };
-        // Each option once.
-        if args.all().len() > if creates { 8 } else { 7 } {
-            return Err(refused);
-        }
         while let Some(word) = args.next() {
             if creates && word.eq_ignore_ascii_case(b"MKSTREAM") {
                 options.make = true;
@@ -156,6 +152,10 @@ impl Options {
             } else {
                 return Err(refused);
             }
+        }
+        // Each option once.
+        if args.all().len() > if creates { 8 } else { 7 } {
+            return Err(refused);
         }
         Ok(options)
     }

@@ -95,6 +95,27 @@ const MEANT: &[Meant] = &[
         reason: "Redis 8 reads a weight beyond all doubles as infinite",
     },
     Meant {
+        peer: Some(Peer::Valkey),
+        row: "sort",
+        ours: "",
+        theirs: "(error) ERR One or more scores can't be converted into double",
+        reason: "Valkey refuses a weight between 0 and the least normal double",
+    },
+    Meant {
+        peer: Some(Peer::Valkey),
+        row: "sort_ro",
+        ours: "",
+        theirs: "(error) ERR One or more scores can't be converted into double",
+        reason: "Valkey refuses a weight between 0 and the least normal double",
+    },
+    Meant {
+        peer: Some(Peer::Redis),
+        row: "sort_ro",
+        ours: "(error) ERR One or more scores can't be converted into double",
+        theirs: "",
+        reason: "Redis 8 reads a weight beyond all doubles as infinite",
+    },
+    Meant {
         peer: None,
         row: "data",
         ours: "\"quicklist\"",

@@ -200,7 +200,7 @@ fn plain(name: &str, words: &mut [Vec<u8>]) {
             // A zero has no sign here, and Redis reads no hexadecimal bounds any more.
             match &word[..] {
                 b"-0" => *word = b"0".to_vec(),
-                text if text.starts_with(b"0x") || text == b" 1" => *word = b"16".to_vec(),
+                text if text.starts_with(b"0x") || text.starts_with(b" ") => *word = b"16".to_vec(),
                 _ => {}
             }
         }
