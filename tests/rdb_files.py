@@ -308,6 +308,31 @@ def killed_while_saving():
     return left[0]
 
 
+def own_forms():
+    """Members of a set that expire have a form of their own: it outlives a restart and DEBUG RELOAD."""
+    server = Server(OPT.server, *FLAGS)
+    try:
+        wire = Wire(server.port)
+        wire.call("SADDEX", "set", "100000", *(f"member:{n}" for n in range(500)))
+        wire.call("SADD", "set", "stays")
+        # To the second: a time is told as what is left of it.
+        times = wire.call("SEXPIRETIME", "set", "MEMBERS", "3", "member:0", "member:499", "stays")
+        assert times[0] > time.time() and times[2] == -1, times
+        wire.call("DEBUG", "RELOAD")
+        equal("after a reload", wire.call("SEXPIRETIME", "set", "MEMBERS", "3", "member:0", "member:499", "stays"), times)
+        wire.call("SAVE")
+        checked = subprocess.run([*check_tool(), os.path.join(server.dir, "dump.rdb")], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout
+        server.stop()
+        server.start()
+        wire = Wire(server.port)
+        equal("after a restart", wire.call("SEXPIRETIME", "set", "MEMBERS", "3", "member:0", "member:499", "stays"), times)
+        assert wire.call("SCARD", "set") == 501
+    finally:
+        server.stop()
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+
 def save_and_others():
     """SAVE: its client waits, and what it has sent behind; others of the same worker do not."""
     with Server(OPT.server, *FLAGS, "--io-threads", "1", "--enable-protected-configs", "yes") as server:
@@ -382,6 +407,7 @@ def main():
     tally.run("broken files", broken)
     tally.run("killed while saving", killed_while_saving)
     tally.run("SAVE beside other clients", save_and_others)
+    tally.run("members that expire", own_forms)
     with_functions = runs_functions()
     for origin in paths:
         tally.run(f"files of {origin}", exchange, origin, paths, rng, False)

@@ -209,6 +209,8 @@ fn plain(name: &str, words: &mut [Vec<u8>]) {
         for weight in weights.map_or(&mut [][..], |at| &mut words[at + 1..]) {
             if weight.len() > 1 && weight[0] == b'-' {
                 weight.remove(0);
+            } else if *weight == b"0" {
+                *weight = b"1".to_vec();
             }
         }
     }

@@ -13,6 +13,20 @@ use proptest::prelude::*;
 use rdb::opcode::value;
 use rdb::{Dialect, Error, Reader, Writer, payload};
 
+/// A loader on several threads finds the end of a value before it reads it.
+#[test]
+fn what_is_read_can_be_passed_over() {
+    let known = |outcome: Result<(), Error>| !matches!(outcome, Err(Error::Unsupported(_)));
+    for version in [1, 11, 12, 80] {
+        for kind in 0..=u8::MAX {
+            let read = load(kind, version, &mut Reader::new(&[]), &Limits::default()).map(drop);
+            // Behind a key without a name.
+            let passed = rdb::file::skip_key(kind, version, &mut Reader::new(&[0]));
+            assert_eq!(known(read), known(passed), "type {kind} of version {version}");
+        }
+    }
+}
+
 fn small() -> Limits {
     Limits { hash_entries: 4, zset_entries: 4, set_entries: 4, list_size: 3, ..Limits::default() }
 }
