@@ -88,6 +88,20 @@ struct Meant {
 
 const MEANT: &[Meant] = &[
     Meant {
+        peer: None,
+        row: "xgroup|create",
+        ours: "(error) ERR unknown subcommand or wrong number of arguments",
+        theirs: "(error) WRONGTYPE",
+        reason: "theirs looks at the key before it counts the words",
+    },
+    Meant {
+        peer: None,
+        row: "xgroup|setid",
+        ours: "(error) ERR unknown subcommand or wrong number of arguments",
+        theirs: "(error) WRONGTYPE",
+        reason: "theirs looks at the key before it counts the words",
+    },
+    Meant {
         peer: Some(Peer::Redis),
         row: "sort",
         ours: "(error) ERR One or more scores can't be converted into double",
