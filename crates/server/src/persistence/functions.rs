@@ -14,9 +14,9 @@ pub(super) fn empty(server: &Server) {
     server.engine.functions.set(Libraries::default());
 }
 
-/// Takes a library out of a file, unless it is there already.
-pub(super) fn load(server: &Server, source: &[u8]) -> Result<(), Error> {
-    if server.engine.functions.sources().iter().any(|known| **known == *source) {
+/// Takes a library out of a file. With `merge` it may be there already.
+pub(super) fn load(server: &Server, source: &[u8], merge: bool) -> Result<(), Error> {
+    if merge && server.engine.functions.sources().iter().any(|known| **known == *source) {
         return Ok(());
     }
     server.engine.load_library(source).map_err(|error| {

@@ -158,7 +158,7 @@ pub(crate) fn load_frames(
                 account(&mut counts.lock(), &loader);
             });
         }
-        let mut reader = ReadingThread { server, failed: &failure, delay: Delay::of(server) };
+        let mut reader = ReadingThread { server, how, failed: &failure, delay: Delay::of(server) };
         let outcome = reader.run(frames, &mut loader, |batch| sender.try_send(batch));
         drop(sender);
         outcome
@@ -205,6 +205,7 @@ fn help(
 /// The thread that reads the file.
 struct ReadingThread<'a> {
     server: &'a Server,
+    how: Load,
     failed: &'a Mutex<Option<LoadError>>,
     delay: Delay,
 }
@@ -242,8 +243,10 @@ impl ReadingThread<'_> {
                     loader.expect(db, keys.min(size_bytes / KEY_BYTES_MIN));
                 }
                 Event::Aux { name, value } => self.tell(&name, &value),
-                Event::Function(source) => super::functions::load(self.server, &source)
-                    .map_err(|error| LoadError { offset: frames.offset(), error })?,
+                Event::Function(source) => {
+                    super::functions::load(self.server, &source, self.how.replace)
+                        .map_err(|error| LoadError { offset: frames.offset(), error })?
+                }
                 Event::End { checked } => {
                     if !checked {
                         log_notice!(
