@@ -3,7 +3,7 @@
 use super::node::{Child, Node};
 use super::record::Record;
 use super::segment::Segment;
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// See [`super::Dict::iter`].
 #[derive(Clone)]

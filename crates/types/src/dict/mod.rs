@@ -33,7 +33,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use stdx::hash::{Seed, sip13};
 use stdx::rng::Rng;

@@ -1,6 +1,6 @@
 //! A node: 32 slots by five bits of hash, each leading to a segment or to a node of the next level.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use stdx::hash::{Seed, sip13};
 use stdx::prefetch::prefetch;
@@ -125,7 +125,7 @@ impl Node {
 
     /// Bytes on the heap for the node alone.
     fn frame_heap(&self) -> usize {
-        16 + size_of::<Self>() + self.children.len() * size_of::<Child>()
+        size_of::<usize>() + size_of::<Self>() + self.children.len() * size_of::<Child>()
     }
 
     pub(super) fn earliest(&self) -> Option<i64> {

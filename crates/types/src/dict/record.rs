@@ -76,7 +76,7 @@ impl<'a> Record<'a> {
     }
 
     /// A large block.
-    pub(super) fn to_block(self) -> std::sync::Arc<[u8]> {
+    pub(super) fn to_block(self) -> triomphe::Arc<[u8]> {
         let mut block = vec![0; self.encoded_len()];
         self.encode(&mut block);
         block.into()

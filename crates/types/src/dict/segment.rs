@@ -3,7 +3,7 @@
 //! INVARIANTS: the words in use of a bucket are a prefix of it; between the home of a word and its
 //! bucket all buckets are full; a search ends at the first bucket with an empty word.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use stdx::prefetch::{LINE, prefetch};
 use stdx::rng::Rng;
@@ -21,9 +21,9 @@ const WORDS: usize = 16;
 /// Words to a home at most, on average.
 const LOAD: usize = 14;
 /// Bytes in front of the items of an `Arc<[_]>`.
-const COUNTS: usize = 16;
+const COUNT_BYTES: usize = size_of::<usize>();
 /// The largest arena: offsets have 14 bits.
-const ARENA_MAX: usize = (1 << OFFSET_BITS) - COUNTS;
+const ARENA_MAX: usize = (1 << OFFSET_BITS) - COUNT_BYTES;
 /// Records of a segment at most.
 const RECORDS_MAX: usize = 768;
 
@@ -106,8 +106,8 @@ fn size_class(bytes: usize) -> usize {
 impl Segment {
     pub(super) fn empty(depth: u8) -> Self {
         Self {
-            buckets: Arc::new([EMPTY]),
-            arena: Arc::new([0; 48]),
+            buckets: Arc::from(&[EMPTY][..]),
+            arena: Arc::from(&[0; 56][..]),
             large: None,
             large_bytes: 0,
             earliest: None,
@@ -126,10 +126,10 @@ impl Segment {
     /// Bytes on the heap.
     pub(super) fn heap(&self) -> usize {
         let large = self.large.as_ref().map_or(0, |large| {
-            large.len() * size_of::<Option<Arc<[u8]>>>() + size_of::<Large>() + COUNTS
+            large.len() * size_of::<Option<Arc<[u8]>>>() + size_of::<Large>() + COUNT_BYTES
         });
         let buckets = (self.buckets.len() + 1) * size_of::<Bucket>();
-        buckets + self.arena.len() + COUNTS + large + self.large_bytes
+        buckets + self.arena.len() + COUNT_BYTES + large + self.large_bytes
     }
 
     fn live(&self) -> usize {
@@ -183,8 +183,8 @@ impl Segment {
     #[inline]
     pub(super) fn prefetch_bucket(&self, tag: u32) {
         prefetch((&raw const self.buckets[self.home(tag)]).addr());
-        prefetch(self.buckets.as_ptr().addr() - COUNTS);
-        prefetch(self.arena.as_ptr().addr() - COUNTS);
+        prefetch(self.buckets.as_ptr().addr() - COUNT_BYTES);
+        prefetch(self.arena.as_ptr().addr() - COUNT_BYTES);
     }
 
     /// Asks for the records that this tag leads to, of a bucket that was asked for before.
@@ -229,10 +229,10 @@ impl Segment {
         let offset = usize::from(self.used);
         if is_large {
             let number = self.add_block(new);
-            record::put_large(&mut Arc::make_mut(&mut self.arena)[offset..], number);
+            record::put_large(&mut own(&mut self.arena)[offset..], number);
             self.used += record::large_len(number) as u16;
         } else {
-            new.encode(&mut Arc::make_mut(&mut self.arena)[offset..]);
+            new.encode(&mut own(&mut self.arena)[offset..]);
             self.used += len as u16;
         }
         self.earliest = earlier(self.earliest, new.expiry);
@@ -242,7 +242,7 @@ impl Segment {
             let old = self.buckets[at].0[idx];
             let old_expiry = self.record(old).expiry;
             self.forget(old);
-            Arc::make_mut(&mut self.buckets)[at].0[idx] = word;
+            own(&mut self.buckets)[at].0[idx] = word;
             return Put::Replaced(old_expiry);
         }
         self.add_word(word);
@@ -254,12 +254,12 @@ impl Segment {
         let offset = offset_of(word);
         match record::decode(&self.arena[offset..]) {
             (Stored::Inline(_), old_len) if len <= INLINE_MAX && len == old_len => {
-                new.encode(&mut Arc::make_mut(&mut self.arena)[offset..]);
+                new.encode(&mut own(&mut self.arena)[offset..]);
                 true
             }
             (Stored::Large(number), _) if len > INLINE_MAX => {
-                self.large_bytes -= self.block(number).len() + COUNTS;
-                self.large_bytes += len + COUNTS;
+                self.large_bytes -= self.block(number).len() + COUNT_BYTES;
+                self.large_bytes += len + COUNT_BYTES;
                 self.large_mut()[number] = Some(new.to_block());
                 true
             }
@@ -273,7 +273,7 @@ impl Segment {
 
     fn add_block(&mut self, record: Record<'_>) -> usize {
         let block = record.to_block();
-        self.large_bytes += block.len() + COUNTS;
+        self.large_bytes += block.len() + COUNT_BYTES;
         let large = self.large_mut();
         if let Some(number) = large.iter().position(Option::is_none) {
             large[number] = Some(block);
@@ -289,7 +289,7 @@ impl Segment {
     fn forget(&mut self, word: u32) {
         let (stored, len) = record::decode(&self.arena[offset_of(word)..]);
         if let Stored::Large(number) = stored {
-            self.large_bytes -= self.block(number).len() + COUNTS;
+            self.large_bytes -= self.block(number).len() + COUNT_BYTES;
             self.large_mut()[number] = None;
         }
         self.dead += len as u16;
@@ -318,10 +318,10 @@ impl Segment {
 
     /// Moves the records together in a new arena of `capacity` bytes or more; words stay in place.
     fn compact(&mut self, capacity: usize) {
-        let mut arena = Vec::with_capacity(size_class(capacity + COUNTS) - COUNTS);
+        let mut arena = Vec::with_capacity(size_class(capacity + COUNT_BYTES) - COUNT_BYTES);
         arena.push(0);
         let mut buckets = Arc::clone(&self.buckets);
-        for word in Arc::make_mut(&mut buckets).iter_mut().flat_map(|bucket| &mut bucket.0) {
+        for word in own(&mut buckets).iter_mut().flat_map(|bucket| &mut bucket.0) {
             if *word != 0 {
                 let stored = &self.arena[offset_of(*word)..];
                 *word = *word & !OFFSET_MASK | arena.len() as u32;
@@ -339,7 +339,7 @@ impl Segment {
         self.count += 1;
         if self.count() <= usize::from(self.homes) * LOAD {
             let home = self.home(tag_of_word(word));
-            if place(Arc::make_mut(&mut self.buckets), home, word) {
+            if place(own(&mut self.buckets), home, word) {
                 return;
             }
         }
@@ -385,7 +385,7 @@ impl Segment {
     fn take_word(&mut self, mut at: usize, mut idx: usize) {
         self.count -= 1;
         let home = |word| home_of(self.depth, self.homes, tag_of_word(word));
-        let lines = Arc::make_mut(&mut self.buckets);
+        let lines = own(&mut self.buckets);
         loop {
             let was_full = lines[at].is_full();
             let last = lines[at].len() - 1;
@@ -431,7 +431,7 @@ impl Segment {
                     (Stored::Inline(_), len) => arena.extend_from_slice(&stored[..len]),
                     (Stored::Large(number), _) => {
                         let block = source.large.as_ref().and_then(|large| large[number].clone());
-                        made.large_bytes += block.as_ref().map_or(0, |block| block.len() + COUNTS);
+                        made.large_bytes += block.as_ref().map_or(0, |block| block.len() + COUNT_BYTES);
                         let large = made.large_mut();
                         large.reserve_exact(1);
                         large.push(block);
@@ -545,7 +545,7 @@ impl Segment {
         assert_eq!(self.words().count(), self.count());
         assert_eq!(live, self.live());
         let blocks = self.large.iter().flat_map(|large| large.iter().flatten());
-        assert_eq!(self.large_bytes, blocks.map(|block| block.len() + COUNTS).sum::<usize>());
+        assert_eq!(self.large_bytes, blocks.map(|block| block.len() + COUNT_BYTES).sum::<usize>());
     }
 }
 
@@ -581,12 +581,19 @@ fn place(buckets: &mut [Bucket], home: usize, word: u32) -> bool {
     false
 }
 
+/// The elements, to be changed: copied first if others have them too.
+#[inline]
+fn own<T: Copy>(shared: &mut Arc<[T]>) -> &mut [T] {
+    if !shared.is_unique() {
+        *shared = Arc::from(&shared[..]);
+    }
+    Arc::get_mut(shared).unwrap_or_default()
+}
+
 /// An arena that begins with `bytes`, of `capacity` bytes or what its size class gives.
 fn grown(bytes: &[u8], capacity: usize) -> Arc<[u8]> {
-    let capacity = size_class(capacity + COUNTS) - COUNTS;
-    let mut arena: Arc<[u8]> = std::iter::repeat_n(0, capacity).collect();
-    if let Some(room) = Arc::get_mut(&mut arena) {
-        room[..bytes.len()].copy_from_slice(bytes);
-    }
+    let capacity = size_class(capacity + COUNT_BYTES) - COUNT_BYTES;
+    let mut arena: Arc<[u8]> = vec![0; capacity].into();
+    own(&mut arena)[..bytes.len()].copy_from_slice(bytes);
     arena
 }

@@ -19,7 +19,7 @@ mod tests;
 mod view;
 
 use std::ops::Range;
-use std::sync::Arc;
+use triomphe::Arc;
 
 use crate::Limits;
 use crate::collection::{Collection, Type, View as _, any_ways};

@@ -10,7 +10,7 @@
 
 use super::StreamId;
 use super::ordered::{Item, Ordered};
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// The slot of a consumer in its group: stays the same as long as the consumer lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use super::StreamId;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use triomphe::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 /// How long and how much a stream remembers.
@@ -73,12 +73,12 @@ impl Producer {
 
 /// What a name takes, about: in the queue, in the tree, and itself.
 fn name_bytes(name: &[u8]) -> usize {
-    2 * size_of::<(Arc<[u8]>, StreamId)>() + 2 * size_of::<usize>() + name.len()
+    2 * size_of::<(Arc<[u8]>, StreamId)>() + size_of::<usize>() + name.len()
 }
 
 fn producer_bytes(pid: &[u8]) -> usize {
     size_of::<(Box<[u8]>, Arc<Producer>)>()
-        + 2 * size_of::<usize>()
+        + size_of::<usize>()
         + size_of::<Producer>()
         + pid.len()
 }

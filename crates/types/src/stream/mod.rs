@@ -42,7 +42,8 @@ use crate::collection::{Collection, Type, View, any_ways};
 use crate::digest::{Digest, Kind};
 use crate::listpack::Digits;
 use crate::tree::Chunk;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+use triomphe::Arc;
 
 /// An entry may not have more bytes of fields and values than this.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;

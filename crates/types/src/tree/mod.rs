@@ -34,7 +34,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::ops::Range;
-use std::sync::Arc;
+use triomphe::Arc;
 
 pub use iter::Chunks;
 use node::{Ends, Node};

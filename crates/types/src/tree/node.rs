@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Arc;
+use triomphe::Arc;
 
 use super::{Chunk, Edit, Spot};
 
@@ -12,8 +12,8 @@ pub(super) const CHILDREN_MAX: usize = 31;
 /// A node with fewer children is joined with a neighbour when one has gone.
 const CHILDREN_FEW: usize = 8;
 
-/// The two counts in front of what an `Arc` holds.
-const SHARED_BYTES: usize = 2 * size_of::<usize>();
+/// The count in front of what an `Arc` holds.
+const SHARED_BYTES: usize = size_of::<usize>();
 
 #[derive(Clone)]
 enum Link<C: Chunk> {
