@@ -431,7 +431,8 @@ impl Segment {
                     (Stored::Inline(_), len) => arena.extend_from_slice(&stored[..len]),
                     (Stored::Large(number), _) => {
                         let block = source.large.as_ref().and_then(|large| large[number].clone());
-                        made.large_bytes += block.as_ref().map_or(0, |block| block.len() + COUNT_BYTES);
+                        made.large_bytes +=
+                            block.as_ref().map_or(0, |block| block.len() + COUNT_BYTES);
                         let large = made.large_mut();
                         large.reserve_exact(1);
                         large.push(block);

@@ -190,7 +190,7 @@ impl<'a> Element<'a> {
 #[derive(Debug)]
 pub(crate) struct Encoded<'a> {
     /// Encoding, length and integer, then the back length.
-    ends: [u8; 14],
+    ends: [u8; 16],
     /// Bytes of `ends` before the data, and in all.
     head: u8,
     filled: u8,
@@ -206,19 +206,10 @@ impl<'a> Encoded<'a> {
             Element::Joined(start, rest) => (Head::of_len(element.len()), [start, rest]),
         };
         let before = usize::from(head.len) + data[0].len() + data[1].len();
-        let mut ends = [0; 14];
-        ends[..9].copy_from_slice(&head.bytes);
-        let back = back_bytes(before);
-        let filled = usize::from(head.len) + back;
-        // The least significant 7 bits come last; all but the first byte say that there is more
-        // before them.
-        let mut rest = before;
-        for byte in ends[usize::from(head.len)..filled].iter_mut().rev() {
-            *byte = (rest & 127) as u8 | 128;
-            rest >>= 7;
-        }
-        ends[usize::from(head.len)] &= 127;
-        Self { ends, head: head.len, filled: filled as u8, data }
+        // PERF: put together in a register: what is stored byte by byte cannot be loaded at once.
+        let ends = head.bytes | encode_back(before) << (8 * head.len);
+        let filled = head.len + back_bytes(before) as u8;
+        Self { ends: ends.to_le_bytes(), head: head.len, filled, data }
     }
 
     /// Bytes it takes in a block.
@@ -250,55 +241,66 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// What comes before the data.
+/// Bytes that an element takes in a block.
+#[inline]
+pub(crate) fn bytes_of(element: Element<'_>) -> usize {
+    let before = match element {
+        Element::Int(value) => usize::from(Head::of_int(value).len),
+        text => usize::from(Head::of_len(text.len()).len) + text.len(),
+    };
+    before + back_bytes(before)
+}
+
+/// What comes before the data, little-endian.
 struct Head {
-    bytes: [u8; 9],
+    bytes: u128,
     len: u8,
 }
 
 impl Head {
     #[inline]
     fn of_int(value: i64) -> Self {
-        let le = value.to_le_bytes();
-        let mut bytes = [0; 9];
-        bytes[1..].copy_from_slice(&le);
-        let (first, len) = match value {
-            0..=127 => (le[0], 1),
-            -4096..=4095 => {
-                bytes[1] = le[0];
-                (0xC0 | (le[1] & 0x1F), 2)
-            }
-            -0x8000..=0x7FFF => (0xF1, 3),
-            -0x80_0000..=0x7F_FFFF => (0xF2, 4),
-            -0x8000_0000..=0x7FFF_FFFF => (0xF3, 5),
-            _ => (0xF4, 9),
+        /// What follows the first byte, in so many bytes.
+        const fn low(value: i64, bytes: u32) -> u128 {
+            value as u128 & ((1 << (8 * bytes)) - 1)
+        }
+        let (first, rest, len) = match value {
+            0..=127 => (low(value, 1), 0, 1),
+            -4096..=4095 => (0xC0 | low(value >> 8, 1) & 0x1F, low(value, 1), 2),
+            -0x8000..=0x7FFF => (0xF1, low(value, 2), 3),
+            -0x80_0000..=0x7F_FFFF => (0xF2, low(value, 3), 4),
+            -0x8000_0000..=0x7FFF_FFFF => (0xF3, low(value, 4), 5),
+            _ => (0xF4, low(value, 8), 9),
         };
-        bytes[0] = first;
-        Self { bytes, len }
+        Self { bytes: first | rest << 8, len }
     }
 
     #[inline]
     fn of_len(data: usize) -> Self {
-        let mut bytes = [0; 9];
-        let len = match data {
-            0..=0x3F => {
-                bytes[0] = 0x80 | data as u8;
-                1
-            }
+        match data {
+            0..=0x3F => Self { bytes: 0x80 | data as u128, len: 1 },
             0x40..=0xFFF => {
-                bytes[0] = 0xE0 | (data >> 8) as u8;
-                bytes[1] = data as u8;
-                2
+                Self { bytes: 0xE0 | data as u128 >> 8 | (data as u128 & 0xFF) << 8, len: 2 }
             }
             _ => {
                 let data = u32::try_from(data).expect("callers keep within MAX_BYTES");
-                bytes[0] = 0xF0;
-                bytes[1..5].copy_from_slice(&data.to_le_bytes());
-                5
+                Self { bytes: 0xF0 | u128::from(data) << 8, len: 5 }
             }
-        };
-        Self { bytes, len }
+        }
     }
+}
+
+/// The back length that says `size`, little-endian as it stands in the block: the least significant
+/// 7 bits come last, and all but the first byte say that there is more before them.
+#[inline]
+fn encode_back(size: usize) -> u128 {
+    let mut back = (size & 127) as u128;
+    let mut rest = size >> 7;
+    for _ in 1..back_bytes(size) {
+        back = (back | 128) << 8 | (rest & 127) as u128;
+        rest >>= 7;
+    }
+    back
 }
 
 /// Bytes of a back length that says `size`. The limits are those of the peers' encoder, one short of

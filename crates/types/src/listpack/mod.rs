@@ -37,7 +37,7 @@ mod view;
 mod tests;
 
 pub use element::{Digits, Element, Raw};
-pub(crate) use element::{Encoded, TEXT_ROOM};
+pub(crate) use element::{Encoded, TEXT_ROOM, bytes_of};
 pub(crate) use view::delete_equal;
 pub use view::{Iter, Pos, View};
 
@@ -89,11 +89,6 @@ pub fn validate(bytes: &[u8]) -> Result<usize, Corrupt> {
         return Err(Corrupt);
     }
     Ok(count)
-}
-
-/// Bytes that an element takes in a block.
-pub(crate) fn bytes_of(element: Element<'_>) -> usize {
-    Encoded::of(element).size()
 }
 
 /// An owned block.

@@ -77,10 +77,7 @@ fn name_bytes(name: &[u8]) -> usize {
 }
 
 fn producer_bytes(pid: &[u8]) -> usize {
-    size_of::<(Box<[u8]>, Arc<Producer>)>()
-        + size_of::<usize>()
-        + size_of::<Producer>()
-        + pid.len()
+    size_of::<(Box<[u8]>, Arc<Producer>)>() + size_of::<usize>() + size_of::<Producer>() + pid.len()
 }
 
 /// All producers of a stream.
