@@ -88,7 +88,9 @@ impl Run {
     fn make_room(&mut self, size: usize, end: End, fill: Fill) {
         const SMALLEST: usize = 64;
         let need = self.body().len() + size;
-        let doubled = need.saturating_mul(2).max(SMALLEST);
+        // Powers of two: blocks of whole pages then take the place of each other. Any other size
+        // leaves a hole of a page behind for each run of the list.
+        let doubled = need.checked_next_power_of_two().unwrap_or(need).max(SMALLEST);
         let capacity = doubled.min(fill.most_bytes()).max(need);
         let slack = capacity - need;
         let front = match end {
