@@ -201,6 +201,46 @@ def switching(rng):
             wire.call("CONFIG", "SET", "appendonly", "no")
 
 
+def setters():
+    """CONFIG SET and INFO while rewrites begin and end: nobody waits for ever."""
+    with Server(OPT.server, *FLAGS) as server:
+        until, errors = time.monotonic() + 4, []
+
+        def client(*turns):
+            try:
+                with Wire(server.port) as wire:
+                    while time.monotonic() < until:
+                        for words in turns:
+                            try:
+                                wire.call(*words)
+                            except WireError:
+                                pass  # a rewrite is under way
+            except OSError as error:
+                errors.append(f"{turns[0]}: {error!r}")
+
+        def toggle(name, *values):
+            return [("CONFIG", "SET", name, value) for value in values]
+
+        kinds = (
+            toggle("appendfsync", "always", "everysec"),
+            toggle("no-appendfsync-on-rewrite", "yes", "no"),
+            toggle("appendonly", "no", "yes"),
+            [("BGREWRITEAOF",)],
+            [("INFO", "persistence"), ("SET", "key", "value")],
+        )
+        threads = [threading.Thread(target=client, args=kind) for kind in kinds]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors
+        with Wire(server.port) as wire:
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            wait_for_rewrite(wire)
+        server.stop()
+        assert server.process.returncode == 0, f"it ended with {server.process.returncode}"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", default=None)
@@ -218,6 +258,7 @@ def main():
             name = f"restart, appendfsync {fsync}, aof-use-rdb-preamble {base}"
             tally.run(name, restart, rng, fsync, base)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
+    tally.run("CONFIG SET while rewrites begin", setters)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])
     tally.run("a first sector of garbage is refused, without checksums", damage, "no", 0, lambda old: b"\x5a" * len(old))
     tally.run("kill -9 under load", kills, rng)

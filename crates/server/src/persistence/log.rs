@@ -7,6 +7,10 @@
 //!
 //! Who changes something (CONFIG SET, BGREWRITEAOF) leaves a note and wakes the thread: closing the write
 //! gate is not for who may have closed it already.
+//!
+//! **Order of locks:** the write gate, `Server::config`, the writer, then `Persistence::snapshot`,
+//! `Log::rewriting` and what is within the keyspace and the journal. Who holds one takes none to the left
+//! of it; so what a rewrite needs of the configuration is read before it takes the writer.
 
 use super::snapshot_save;
 use crate::node::Server;
@@ -32,7 +36,8 @@ use std::time::Duration;
 /// The append-only file, as the server sees it.
 #[derive(Default)]
 pub(crate) struct Log {
-    /// Held for as long as a step takes, a sync included: nobody waits for it who serves clients.
+    /// Held for as long as a step takes, a sync included: nobody waits for it who serves clients. Nobody who
+    /// holds it takes the configuration: see the order of locks above.
     pub(super) writer: Mutex<Option<Writer>>,
     pub status: Arc<Status>,
     thread: OnceLock<Thread>,
@@ -354,6 +359,7 @@ struct Wanted {
     rdb: bool,
     incremental: bool,
     timestamps: bool,
+    checksum: bool,
 }
 
 impl Wanted {
@@ -365,6 +371,7 @@ impl Wanted {
             rdb: yes(id("aof-use-rdb-preamble")),
             incremental: yes(id("aof-rewrite-incremental-fsync")),
             timestamps: yes(id("aof-timestamp-enabled")),
+            checksum: yes(id("rdbchecksum")),
         }
     }
 }
@@ -430,7 +437,8 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
 
 fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
     if wanted.rdb {
-        return snapshot_save::image(server, snapshot, Purpose::LogBase).map(Form::Rdb);
+        let image = snapshot_save::image(server, snapshot, Purpose::LogBase, wanted.checksum);
+        return image.map(Form::Rdb);
     }
     snapshot.set_dialect(server.engine.settings().rdb_format);
     Ok(Form::Commands {

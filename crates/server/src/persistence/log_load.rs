@@ -65,12 +65,13 @@ fn go_on_at(server: &Server, loaded: &Loaded) {
 fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let failed = |error: std::io::Error| format!("Can't create the append-only file: {error}");
     let log = &server.persistence.log;
-    let (policy, options, rdb) = {
+    let (policy, options, rdb, checksum) = {
         let config = server.config.lock();
         (
             policy(server, &config),
             super::snapshot_save::options(&config, clock::now().0),
             config.yes(id("aof-use-rdb-preamble")),
+            config.yes(id("rdbchecksum")),
         )
     };
     let engine = &server.engine;
@@ -84,7 +85,7 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let part = writer.next_base(rdb);
     let form = if rdb {
         let purpose = durability::rdb_file::Purpose::LogBase;
-        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, purpose)?)
+        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, purpose, checksum)?)
     } else {
         let limits = engine.settings().limits;
         Form::Commands { seconds: None, functions: Vec::new(), limits }

@@ -83,15 +83,16 @@ fn seconds() -> i64 {
     clock::now().0.div_euclid(1000)
 }
 
-/// The file of a snapshot that nobody has read from yet.
+/// The file of a snapshot that nobody has read from yet; `checksum`: as `rdbchecksum` says, which is not
+/// looked up here: the writer's lock may be held.
 pub(crate) fn image(
     server: &Server,
     snapshot: &mut Snapshot,
     purpose: Purpose,
+    checksum: bool,
 ) -> Result<Image, String> {
     let functions = super::functions::sources(server);
     let head = Head::new(&server.engine, snapshot, functions, purpose)?;
-    let checksum = server.config.lock().yes(id("rdbchecksum"));
     Ok(Image::new(&head, checksum))
 }
 
@@ -146,12 +147,15 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Com
 /// Writes the file, and puts it in its place.
 fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
     let (path, temp) = (snapshot_path(server), temp_path());
-    let incremental = server.config.lock().yes(id("rdb-save-incremental-fsync"));
+    let (incremental, checksum) = {
+        let config = server.config.lock();
+        (config.yes(id("rdb-save-incremental-fsync")), config.yes(id("rdbchecksum")))
+    };
     let failed = |what: &'static str| {
         let path = path.display().to_string();
         move |error: std::io::Error| Failure::Io(format!("{what} {path}: {error}"))
     };
-    let image = image(server, &mut begun.snapshot, Purpose::Data(begun.lsn));
+    let image = image(server, &mut begun.snapshot, Purpose::Data(begun.lsn), checksum);
     let image = image.map_err(Failure::Io)?;
     let mut saving = Saving::begin(&RealDisk, &path, &temp, image, incremental)
         .map_err(failed("Failed opening the temp RDB file for"))?;
