@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from harness import Server, Tally, Wire, WireError, server_command
+from harness import Server, Skip, Tally, Wire, WireError, pack, server_command
 
 OPT = argparse.Namespace()
 CACHE = os.path.expanduser("~/.cache/peers")
@@ -241,6 +241,36 @@ def setters():
         assert server.process.returncode == 0, f"it ended with {server.process.returncode}"
 
 
+def hung():
+    """A sync that hangs holds up who waits for it, not who changes the parameters of the AOF, nor anybody else."""
+    if not shutil.which("strace"):
+        raise Skip("there is no strace to delay a sync")
+    with Server(OPT.server, *FLAGS, "--appendfsync", "always") as server, Wire(server.port) as wire:
+        wire.call("SET", "a", 1)
+        delay = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=2000000"]
+        strace = ["strace", "-f", "-q", "-o", "/dev/null", *delay, "-p", str(server.process.pid)]
+        tracer = subprocess.Popen(strace, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(1)
+            for words in (("appendfsync", "everysec"), ("aof-annotations", "no"), ("appendonly", "no")):
+                with Wire(server.port) as writer, Wire(server.port) as other:
+                    wire.call("CONFIG", "SET", "appendonly", "yes", "appendfsync", "always")
+                    wait_for_rewrite(wire)
+                    writer.send(pack("SET", "b", 2))
+                    time.sleep(0.3)
+                    begin = time.monotonic()
+                    other.call("CONFIG", "SET", *words)
+                    other.call("CONFIG", "GET", "appendfsync")
+                    other.call("GET", "a")
+                    took = time.monotonic() - begin
+                    assert took < 1, f"CONFIG SET {words} took {took:.1f} s"
+                    assert writer.reply() == b"OK"
+                time.sleep(2)
+        finally:
+            tracer.terminate()
+            tracer.wait()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", default=None)
@@ -259,6 +289,7 @@ def main():
             tally.run(name, restart, rng, fsync, base)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
     tally.run("CONFIG SET while rewrites begin", setters)
+    tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])
     tally.run("a first sector of garbage is refused, without checksums", damage, "no", 0, lambda old: b"\x5a" * len(old))
     tally.run("kill -9 under load", kills, rng)

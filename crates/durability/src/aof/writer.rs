@@ -103,8 +103,15 @@ impl Status {
         STATES.get(state).copied().unwrap_or(State::Off)
     }
 
+    /// There is a writer from now on, or none any more.
     pub fn set(&self, state: State) {
         self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// What a writer finds. Who has switched the AOF off does not wait for its writer to hear of it.
+    fn turn(&self, state: State) {
+        let on = |current| (current != State::Off as u8).then_some(state as u8);
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, on).ok();
     }
 
     /// The last failure of the disk.
@@ -417,7 +424,7 @@ impl Writer {
     /// The disk takes bytes again.
     fn recovered(&mut self) {
         if self.failed_at.take().is_some() && self.status.state() == State::Full {
-            self.status.set(State::Good);
+            self.status.turn(State::Good);
             self.durable.mend(self.durable.value());
         }
     }
@@ -506,7 +513,7 @@ impl Writer {
         let state = self.status.state();
         if failure.is_full() && (state == State::Good || state == State::Full) {
             self.failed_at = Some(now.micros);
-            self.status.set(State::Full);
+            self.status.turn(State::Full);
         } else {
             self.lose();
         }
@@ -519,7 +526,7 @@ impl Writer {
         if self.status.state() == State::Waits {
             self.reader = None;
         } else {
-            self.status.set(State::Lost);
+            self.status.turn(State::Lost);
         }
     }
 
@@ -535,8 +542,8 @@ impl Writer {
 impl Writer {
     /// How a rewrite must switch.
     pub fn switch(&self) -> Switch {
-        let is_good = matches!(self.status.state(), State::Good | State::Full);
-        if is_good { Switch::Listed } else { Switch::Temporary }
+        let is_listed = self.target.as_ref().is_some_and(|target| target.listed);
+        if is_listed { Switch::Listed } else { Switch::Temporary }
     }
 
     /// Makes the file for what comes after the cut of a rewrite.
@@ -643,7 +650,7 @@ impl Writer {
         self.manifest = manifest;
         self.older_bytes = size;
         if matches!(self.status.state(), State::Waits | State::Lost) {
-            self.status.set(State::Good);
+            self.status.turn(State::Good);
             self.durable.mend(self.durable.value());
             self.sync()?;
         }

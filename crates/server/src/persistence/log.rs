@@ -24,7 +24,7 @@ use durability::aof::{
 use durability::rdb_file::Purpose;
 use engine::{Level, SnapshotError};
 use keyspace::{Snapshot, SnapshotOptions};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -40,6 +40,8 @@ pub(crate) struct Log {
     /// holds it takes the configuration: see the order of locks above.
     pub(super) writer: Mutex<Option<Writer>>,
     pub status: Arc<Status>,
+    /// What the writer is to go by from its next step on.
+    policy: Mutex<Option<Policy>>,
     thread: OnceLock<Thread>,
     pub rewriting: Mutex<Rewriting>,
     /// A rewrite has begun, or could not.
@@ -148,18 +150,12 @@ pub(super) fn policy(server: &Server, config: &Config) -> Policy {
     }
 }
 
-/// Puts changed parameters to work: of the writer, and of the gate before replies.
+/// Puts changed parameters to work: of the gate before replies at once, of the writer when it gets to it.
 pub(crate) fn apply_policy(server: &Server, config: &Config) {
     let log = &server.persistence.log;
     let policy = policy(server, config);
-    let on = log.status.state() != State::Off;
-    if let Some(writer) = &mut *log.writer.lock() {
-        writer.set_policy(policy);
-        if let Err(error) = writer.collect() {
-            log_warning!("Removing files that the AOF does not need: {error}");
-        }
-    }
-    set_gate(server, on && policy.fsync == Fsync::Always && !policy.holds_sync);
+    *log.policy.lock() = Some(policy);
+    set_gate(server, log.is_on() && policy.fsync == Fsync::Always && !policy.holds_sync);
     log.kick();
 }
 
@@ -184,16 +180,48 @@ impl Log {
         self.status.state() != State::Off
     }
 
+    /// The writer, once what CONFIG SET wants of it is done. Waits for the disk.
+    pub(super) fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        let mut guard = self.writer.lock();
+        self.settle(&mut guard);
+        guard
+    }
+
+    /// Ends the writer of an AOF that has been switched off, and passes on changed parameters.
+    fn settle(&self, slot: &mut Option<Writer>) {
+        if !self.is_on()
+            && let Some(mut writer) = slot.take()
+        {
+            // One that began before it could be seen that the AOF is off.
+            self.cancel_running();
+            if let Err(error) = writer.flush(moment()) {
+                log_warning!("Fail to fsync the AOF file: {error}");
+            }
+        }
+        let policy = self.policy.lock().take();
+        if let (Some(writer), Some(policy)) = (slot, policy) {
+            writer.set_policy(policy);
+            if let Err(error) = writer.collect() {
+                log_warning!("Removing files that the AOF does not need: {error}");
+            }
+        }
+    }
+
     /// A rewrite is wanted, as soon as may be.
     pub(crate) fn want_rewrite(&self) {
         self.rewriting.lock().wanted = true;
         self.kick();
     }
 
-    /// Ends the rewrite under way.
+    /// Ends the rewrite under way, and wants none.
     fn cancel_rewrite(&self) -> bool {
-        let mut rewriting = self.rewriting.lock();
-        rewriting.wanted = false;
+        self.rewriting.lock().wanted = false;
+        self.cancel_running()
+    }
+
+    /// Ends the rewrite under way. `false`: there is none.
+    fn cancel_running(&self) -> bool {
+        let rewriting = self.rewriting.lock();
         if let Some(running) = &rewriting.running {
             running.cancelled.store(true, Ordering::Release);
         }
@@ -244,7 +272,7 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
     if server.engine.reply_gate.level() == Level::Fsync {
         gather(server);
     }
-    let mut guard = log.writer.lock();
+    let mut guard = log.writer();
     let writer = guard.as_mut()?;
     let (began, durable) = (moment(), &server.engine.reply_gate.durable);
     let before = durable.value();
@@ -382,7 +410,7 @@ impl Wanted {
 fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let log = &server.persistence.log;
     let wanted = Wanted::of(&server.config.lock());
-    if let Some(writer) = &mut *log.writer.lock()
+    if let Some(writer) = &mut *log.writer()
         && !writer.is_prepared()
     {
         writer.prepare().map_err(|error| error.to_string())?;
@@ -393,7 +421,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let began = clock::monotonic().0;
     let closed = participant.close();
     let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
-    if guard.as_ref().is_some_and(|writer| !writer.is_prepared()) {
+    if guard.as_ref().is_some_and(|writer| !writer.is_prepared() || !log.is_on()) {
         return Ok(None);
     }
     let cut = server.engine.begin_snapshot(wanted.options, Others::Stand, |cut| {
@@ -457,7 +485,7 @@ fn spawn_rewrite(server: &Server, begun: Begun) {
         .spawn(move || finish_rewrite(&server, begun));
     if let Err(error) = thread {
         log_warning!("Can't start the thread of a rewrite: {error}");
-        if let Some(writer) = &mut *keeper.persistence.log.writer.lock() {
+        if let Some(writer) = &mut *keeper.persistence.log.writer() {
             writer.abandon();
         }
         rewrite_failed(&keeper);
@@ -469,7 +497,7 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     apply_policy(server, &server.config.lock());
     let outcome = write(server, &mut begun);
     let log = &server.persistence.log;
-    let mut guard = log.writer.lock();
+    let mut guard = log.writer();
     let cancelled = begun.cancelled.load(Ordering::Acquire);
     let adopted = match (outcome, guard.as_mut()) {
         (Ok(_), _) if cancelled => Err(Unwritten::Cancelled),
@@ -606,7 +634,13 @@ pub(crate) fn apply_appendonly(server: &Server, config: &Config) -> Result<(), S
 
 /// The data as it is becomes the first base.
 fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
+    /// How long the last bytes of the writer before may take: the configuration waits with us.
+    const PATIENCE: Duration = Duration::from_secs(1);
     let log = &server.persistence.log;
+    let Some(mut slot) = log.writer.try_lock_for(PATIENCE) else {
+        return Err("Unable to turn on AOF: the disk is busy with the one before.".into());
+    };
+    log.settle(&mut slot);
     let files = files(config);
     let manifest = match files.find() {
         Ok(Found::Set(manifest)) => manifest,
@@ -621,7 +655,8 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
     let status = Arc::clone(&log.status);
-    *log.writer.lock() = Some(Writer::waiting(files, manifest, policy, streams, status));
+    *slot = Some(Writer::waiting(files, manifest, policy, streams, status));
+    drop(slot);
     set_gate(server, policy.fsync == Fsync::Always && !policy.holds_sync);
     {
         let mut rewriting = log.rewriting.lock();
@@ -632,20 +667,14 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
     Ok(())
 }
 
+/// There is no AOF from now on. Its thread brings the last bytes to disk, however long that takes.
 fn switch_off(server: &Server) {
     let log = &server.persistence.log;
-    let writer = log.writer.lock().take();
+    // Whoever waits for a sync hears that there is no AOF.
+    log.status.set(State::Off);
     if log.cancel_rewrite() {
         log_notice!("Killing running AOF rewrite child: the rewrite is given up");
     }
-    // Before the last sync: who waits for it hears that there is no AOF, however fast the disk is.
-    log.status.set(State::Off);
-    if let Some(mut writer) = writer
-        && let Err(error) = writer.flush(moment())
-    {
-        log_warning!("Fail to fsync the AOF file: {error}");
-    }
-    log.status.set(State::Off);
     set_gate(server, false);
     server.engine.condition.set_log_failed(None);
     log.kick();
@@ -655,7 +684,7 @@ fn switch_off(server: &Server) {
 pub(super) fn flush(server: &Server) -> Result<(), String> {
     let log = &server.persistence.log;
     log.cancel_rewrite();
-    match &mut *log.writer.lock() {
+    match &mut *log.writer() {
         Some(writer) => writer.flush(moment()).map_err(|error| error.to_string()),
         None => Ok(()),
     }

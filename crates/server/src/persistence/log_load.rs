@@ -157,7 +157,7 @@ fn empty(server: &Server) -> Result<(), String> {
         return Err("there are too many threads".into());
     };
     let closed = participant.close();
-    let mut writer = log.writer.lock();
+    let mut writer = log.writer();
     if let Some(writer) = writer.as_mut() {
         writer.flush(moment()).map_err(|error| format!("Fail to fsync the AOF file: {error}"))?;
     }
