@@ -201,6 +201,43 @@ def switching(rng):
             wire.call("CONFIG", "SET", "appendonly", "no")
 
 
+def promises(fsync):
+    """CONFIG SET appendonly yes either fails, or nothing is said to be on disk before it is."""
+    flags = (*FLAGS, "--appendonly", "no", "--appendfsync", fsync, "--durability-timeout", "500")
+    with Server(OPT.server, *flags) as server, Wire(server.port) as wire, Wire(server.port) as reader:
+        folder = os.path.join(server.dir, "appendonlydir")
+        with open(folder, "wb"):
+            pass
+        try:
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            raise AssertionError("there can be no append-only file, and CONFIG SET says OK")
+        except WireError as error:
+            assert "Unable to turn on AOF" in str(error), error
+        assert wire.call("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
+        assert wire.call("SET", "a", 1) == b"OK"
+        os.remove(folder)
+        # A base that takes some seconds.
+        for number in range(300):
+            wire.call("SET", f"key:{number}", "v")
+        wire.call("CONFIG", "SET", "rdb-key-save-delay", 10000)
+        wire.call("CONFIG", "SET", "appendonly", "yes")
+        assert reader.call("WAITAOF", 1, 0, 300) == [0, 0], "there is no base yet"
+        try:
+            assert wire.call("SET", "b", 2) == b"OK"
+            assert fsync != "always", "it is not on disk yet"
+        except WireError as error:
+            assert fsync == "always" and "not confirmed" in str(error), error
+        assert wire.call("WAITAOF", 1, 0, 300) == [0, 0], "there is no base yet"
+        wire.send(pack("WAITAOF", 1, 0, 0))
+        reader.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+        assert wire.reply() == [1, 0]
+        kill(server)
+        server.argv += ["--appendonly", "yes"]
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "b") == b"2"
+
+
 def setters():
     """CONFIG SET and INFO while rewrites begin and end: nobody waits for ever."""
     with Server(OPT.server, *FLAGS) as server:
@@ -236,9 +273,12 @@ def setters():
         assert not errors, errors
         with Wire(server.port) as wire:
             wire.call("CONFIG", "SET", "appendonly", "yes")
-            wait_for_rewrite(wire)
-        server.stop()
-        assert server.process.returncode == 0, f"it ended with {server.process.returncode}"
+            wire.call("SET", "key", "last")
+            assert wire.call("WAITAOF", 1, 0, 10000) == [1, 0]
+        kill(server)
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "key") == b"last"
 
 
 def hung():
@@ -288,6 +328,8 @@ def main():
             name = f"restart, appendfsync {fsync}, aof-use-rdb-preamble {base}"
             tally.run(name, restart, rng, fsync, base)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
+    for fsync in ("always", "everysec"):
+        tally.run(f"CONFIG SET appendonly yes promises nothing, appendfsync {fsync}", promises, fsync)
     tally.run("CONFIG SET while rewrites begin", setters)
     tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])

@@ -10,7 +10,8 @@
 //!      └─────── abandon ─────────┘                             so it is named once its base is there
 //! ```
 //!
-//! `Nowhere` is also where the AOF begins that CONFIG SET switches on.
+//! `Nowhere` is also where the AOF begins that CONFIG SET switches on. The writer reads the journal there, too,
+//! and drops what it reads: replies then wait for a base rather than for nothing.
 //!
 //! **Failed writes.** What a failed write has left is cut off. If the disk is full, the same bytes are tried
 //! again until they fit: nothing was said to be durable that is not, and a new base would need even more
@@ -199,7 +200,8 @@ pub struct Moment {
 }
 
 impl Writer {
-    /// A writer without a file: it waits for its first base.
+    /// A writer without a file: it waits for its first base. Nothing is durable before that is there. The
+    /// journal is active from now on, so that who writes knows what to wait for.
     pub fn waiting(
         files: Files,
         manifest: Manifest,
@@ -208,7 +210,8 @@ impl Writer {
         status: Arc<Status>,
     ) -> Self {
         status.set(State::Waits);
-        Self {
+        durable.fail();
+        let mut writer = Self {
             files,
             manifest,
             policy,
@@ -228,7 +231,9 @@ impl Writer {
             failed_at: None,
             older_bytes: 0,
             base_bytes: 0,
-        }
+        };
+        writer.read_from(writer.journal.tail());
+        writer
     }
 
     /// Goes on behind what was loaded: at the end of the last incremental file, which ended so, or with a
@@ -523,9 +528,7 @@ impl Writer {
     fn lose(&mut self) {
         (self.target, self.prepared, self.failed_at) = (None, None, None);
         (self.buf, self.is_whole) = (Vec::new(), true);
-        if self.status.state() == State::Waits {
-            self.reader = None;
-        } else {
+        if self.status.state() != State::Waits {
             self.status.turn(State::Lost);
         }
     }

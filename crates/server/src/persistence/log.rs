@@ -499,6 +499,7 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     let log = &server.persistence.log;
     let mut guard = log.writer();
     let cancelled = begun.cancelled.load(Ordering::Acquire);
+    let mends = log.status.state() != State::Good;
     let adopted = match (outcome, guard.as_mut()) {
         (Ok(_), _) if cancelled => Err(Unwritten::Cancelled),
         (Ok(size), Some(writer)) => writer.adopt(begun.part, size, moment()).map_err(Unwritten::Io),
@@ -518,6 +519,9 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     match adopted {
         Ok(()) => {
             end_rewrite(server, true);
+            if mends {
+                server.clients().all().iter().for_each(|card| card.wake());
+            }
             log_notice!("Background AOF rewrite finished successfully");
         }
         Err(Unwritten::Cancelled) => {
@@ -655,7 +659,16 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
     let status = Arc::clone(&log.status);
-    *slot = Some(Writer::waiting(files, manifest, policy, streams, status));
+    log.policy.lock().take();
+    let mut writer = Writer::waiting(files, manifest, policy, streams, status);
+    if let Err(error) = writer.prepare() {
+        log_warning!("Can't create the append-only file: {error}");
+        drop(writer);
+        log.status.set(State::Off);
+        set_gate(server, false);
+        return Err("Unable to turn on AOF. Check server logs.".into());
+    }
+    *slot = Some(writer);
     drop(slot);
     set_gate(server, policy.fsync == Fsync::Always && !policy.holds_sync);
     {
