@@ -201,6 +201,32 @@ def switching(rng):
             wire.call("CONFIG", "SET", "appendonly", "no")
 
 
+def single_file():
+    """The single file of an older server is taken over where it is loaded; CONFIG SET leaves it alone."""
+    with Server(OPT.server, *FLAGS, "--appendonly", "no") as server:
+        old = os.path.join(server.dir, "appendonly.aof")
+        with open(old, "wb") as file:
+            file.write(pack("SET", "theirs", 1))
+        with Wire(server.port) as wire:
+            wire.call("SET", "ours", 1)
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            wait_for_rewrite(wire)
+            wire.call("BGREWRITEAOF")
+            wait_for_rewrite(wire)
+        with open(old, "rb") as file:
+            assert file.read() == pack("SET", "theirs", 1), "the old file was touched"
+        server.stop()
+        server.argv += ["--appendonly", "yes"]
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("KEYS", "*") == [b"ours"]
+        server.stop()
+        shutil.rmtree(os.path.join(server.dir, "appendonlydir"))
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("KEYS", "*") == [b"theirs"]
+
+
 def promises(fsync):
     """CONFIG SET appendonly yes either fails, or nothing is said to be on disk before it is."""
     flags = (*FLAGS, "--appendonly", "no", "--appendfsync", fsync, "--durability-timeout", "500")
@@ -330,6 +356,7 @@ def main():
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
     for fsync in ("always", "everysec"):
         tally.run(f"CONFIG SET appendonly yes promises nothing, appendfsync {fsync}", promises, fsync)
+    tally.run("a single file that was not loaded stays", single_file)
     tally.run("CONFIG SET while rewrites begin", setters)
     tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])

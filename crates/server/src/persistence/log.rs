@@ -18,8 +18,8 @@ use command::{CommandError, Node, Others};
 use config::{Config, id};
 use disk::RealDisk;
 use durability::aof::{
-    Files, Form, Found, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten,
-    Writer, write_base,
+    Files, Form, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten, Writer,
+    write_base,
 };
 use durability::rdb_file::Purpose;
 use engine::{Level, SnapshotError};
@@ -646,14 +646,11 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
     };
     log.settle(&mut slot);
     let files = files(config);
-    let manifest = match files.find() {
-        Ok(Found::Set(manifest)) => manifest,
-        Ok(Found::Nothing) => Default::default(),
-        Err(fault) => {
-            log_warning!("{fault}");
-            return Err("Unable to turn on AOF. Check server logs.".into());
-        }
+    let failed = |error: &dyn std::fmt::Display| {
+        log_warning!("{error}");
+        "Unable to turn on AOF. Check server logs.".to_owned()
     };
+    let manifest = files.manifest().map_err(|fault| failed(&fault))?;
     start_thread(server)?;
     let policy = policy(server, config);
     let streams =
@@ -662,11 +659,10 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
     log.policy.lock().take();
     let mut writer = Writer::waiting(files, manifest, policy, streams, status);
     if let Err(error) = writer.prepare() {
-        log_warning!("Can't create the append-only file: {error}");
         drop(writer);
         log.status.set(State::Off);
         set_gate(server, false);
-        return Err("Unable to turn on AOF. Check server logs.".into());
+        return Err(failed(&format_args!("Can't create the append-only file: {error}")));
     }
     *slot = Some(writer);
     drop(slot);
