@@ -227,6 +227,52 @@ def single_file():
             assert wire.call("KEYS", "*") == [b"theirs"]
 
 
+def moved_dir():
+    """CONFIG SET dir leaves the set where it is, whole: rewrites too, and what DEBUG LOADAOF loads."""
+    flags = (*FLAGS, "--appendfsync", "always", "--enable-protected-configs", "yes")
+    with Server(OPT.server, *flags) as server:
+        other = os.path.join(server.dir, "other")
+        os.mkdir(other)
+        with Wire(server.port) as wire:
+            for number in range(50):
+                wire.call("SET", f"key:{number}", "v")
+            wire.call("CONFIG", "SET", "dir", other)
+            wire.call("SET", "between", 1)
+            wire.call("BGREWRITEAOF")
+            wait_for_rewrite(wire)
+            wire.call("SET", "after", 1)
+            before = wire.call("DEBUG", "DIGEST")
+            assert wire.call("DEBUG", "LOADAOF") == b"OK"
+            assert wire.call("DEBUG", "DIGEST") == before
+            wire.call("SET", "last", 1)
+            before = wire.call("DEBUG", "DIGEST")
+            assert os.listdir(other) == []
+        kill(server)
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+        # Switched off and on, it is in the new folder.
+        with Wire(server.port) as wire:
+            wire.call("CONFIG", "SET", "appendonly", "no", "dir", other)
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            assert wire.call("WAITAOF", 1, 0, 5000) == [1, 0]
+        kill(server)
+        server.argv += ["--dir", other]
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+
+
+def no_file():
+    """DEBUG LOADAOF without a file leaves the data alone."""
+    with Server(OPT.server, *FLAGS, "--appendonly", "no") as server, Wire(server.port) as wire:
+        wire.call("SET", "key", 1)
+        try:
+            wire.call("DEBUG", "LOADAOF")
+            raise AssertionError("it has loaded what is not there")
+        except WireError as error:
+            assert "trying to load" in str(error), error
+        assert wire.call("GET", "key") == b"1"
+
+
 def promises(fsync):
     """CONFIG SET appendonly yes either fails, or nothing is said to be on disk before it is."""
     flags = (*FLAGS, "--appendonly", "no", "--appendfsync", fsync, "--durability-timeout", "500")
@@ -357,6 +403,8 @@ def main():
     for fsync in ("always", "everysec"):
         tally.run(f"CONFIG SET appendonly yes promises nothing, appendfsync {fsync}", promises, fsync)
     tally.run("a single file that was not loaded stays", single_file)
+    tally.run("CONFIG SET dir", moved_dir)
+    tally.run("DEBUG LOADAOF without a file", no_file)
     tally.run("CONFIG SET while rewrites begin", setters)
     tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])

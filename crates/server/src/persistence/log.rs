@@ -121,7 +121,7 @@ pub(super) fn moment() -> Moment {
     Moment { micros: clock::monotonic().0, seconds: clock::now().0.div_euclid(1000) }
 }
 
-/// Where the files are.
+/// Where the parameters say that the files are. A writer has its own, which stay where they are.
 pub(super) fn files(config: &Config) -> Files {
     let dir = config.text(id("dir"));
     let (sub, name) = (config.text(id("appenddirname")), config.text(id("appendfilename")));
@@ -436,10 +436,12 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         Err(SnapshotError::Busy) => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    let part = match guard.as_ref() {
-        Some(writer) => writer.next_base(wanted.rdb),
-        None => wanted.files.next_base(wanted.rdb).map_err(|fault| fault.0)?,
+    let (files, part) = match guard.as_ref() {
+        // Not where `dir` points to by now: the base belongs beside the files that follow it.
+        Some(writer) => (writer.files().clone(), Ok(writer.next_base(wanted.rdb))),
+        None => (wanted.files.clone(), wanted.files.next_base(wanted.rdb)),
     };
+    let part = part.map_err(|fault| fault.0)?;
     let form = match form(server, &wanted, &mut snapshot) {
         Ok(form) => form,
         Err(error) => {
@@ -459,7 +461,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         rewriting.count += 1;
     }
     drop(guard);
-    let Wanted { files, incremental, .. } = wanted;
+    let incremental = wanted.incremental;
     Ok(Some(Begun { files, part, form, snapshot, incremental, cancelled }))
 }
 
@@ -633,6 +635,16 @@ pub(crate) fn apply_appendonly(server: &Server, config: &Config) -> Result<(), S
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// `dir` has changed. The set stays where it is: half of it here and half of it there would be none.
+pub(crate) fn dir_changed(server: &Server) {
+    if server.persistence.log.is_on() {
+        log_warning!(
+            "The append-only file stays in the folder that was 'dir' when it was switched on, until \
+             'appendonly' is switched off and on again. A start with the new 'dir' does not find it."
+        );
     }
 }
 

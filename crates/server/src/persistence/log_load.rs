@@ -192,12 +192,12 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         CommandError::err(format_args!("Error trying to load the AOF files, check server logs."))
     };
     let state = log.status.state();
+    let files = log.writer().as_ref().map_or(files, |writer| writer.files().clone());
+    let manifest = files.manifest().map_err(|fault| failed(fault.0))?;
+    if manifest.is_empty() {
+        return Err(failed("There is no append-only file to load".into()));
+    }
     empty(server).map_err(failed)?;
-    let manifest = match files.find() {
-        Ok(Found::Set(manifest)) => manifest,
-        Ok(Found::Nothing) => Default::default(),
-        Err(fault) => return Err(failed(fault.0)),
-    };
     let loaded = load_set(server, &files, manifest).map_err(failed)?;
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
