@@ -385,6 +385,27 @@ def unread_feed():
         assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
 
 
+def full_disk():
+    """SAVE on a full disk says that it failed, whatever replies wait for the append-only file."""
+    flags = (*FLAGS, "--appendfsync", "always", "--durability-timeout", "500", "--rdbcompression", "no")
+    with Server(OPT.server, *flags, start=False) as server:
+        server.argv = ["sh", "-c", 'trap "" XFSZ; ulimit -f 400; exec "$@"', "sh", *server.argv]
+        server.start()
+        with Wire(server.port) as wire:
+            try:
+                for number in range(100):
+                    wire.call("SET", number, os.urandom(10000))
+                raise AssertionError("the disk is not full")
+            except WireError as error:
+                assert "MISCONF" in str(error), error
+            try:
+                wire.call("SAVE")
+                raise AssertionError("the disk is full, and SAVE says OK")
+            except WireError as error:
+                assert str(error) == "ERR", error
+        kill(server)
+
+
 def setters():
     """CONFIG SET and INFO while rewrites begin and end: nobody waits for ever."""
     with Server(OPT.server, *FLAGS) as server:
@@ -485,6 +506,7 @@ def main():
         tally.run(f"{how} in a rewrite", stopping, how)
     tally.run("SAVE, DEBUG RELOAD and LOADAOF in a rewrite", saving_in_a_rewrite)
     tally.run("a replica that does not read", unread_feed)
+    tally.run("SAVE on a full disk", full_disk)
     tally.run("CONFIG SET while rewrites begin", setters)
     tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])

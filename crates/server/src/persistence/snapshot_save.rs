@@ -265,6 +265,11 @@ impl Job for Saved {
         }
         JobStep::Done
     }
+
+    /// It tells of a file of its own, and most of all where the append-only file cannot be written.
+    fn shows_data(&self) -> bool {
+        false
+    }
 }
 
 /// SAVE: as BGSAVE, with a client that waits, for a rewrite of the append-only file, too. Its worker serves
