@@ -838,6 +838,27 @@ def signals_and_restart():
         held.close()
 
 
+def daemonize():
+    """`daemonize yes`: the parent ends at once with 0, the child serves, tells its pid and ends at SIGTERM."""
+    with Server(OPT.server, "--daemonize", "yes", "--pidfile", "{dir}/almagre.pid", "--logfile", "{dir}/server.log",
+                start=False) as server:
+        done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0, f"status {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"
+        pid_file = os.path.join(server.dir, "almagre.pid")
+        told = lambda: os.path.exists(pid_file) and os.path.getsize(pid_file) > 0
+        assert wait_until(lambda: told() and _connects(server.port)), server.log()[-1500:]
+        with open(pid_file) as file:
+            pid = int(file.read())
+        try:
+            with Wire(server.port) as wire:
+                assert wire.call("PING") == b"PONG"
+                assert b"process_id:%d\r\n" % pid in wire.call("INFO", "server")
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        assert wait_until(lambda: not os.path.exists(pid_file)), "the pid file stays"
+        assert wait_until(lambda: not _connects(server.port)), "it still listens"
+
+
 def port_in_use():
     """A second server on the same port ends with an error that names it."""
     with serve() as server:
@@ -854,7 +875,7 @@ TESTS = [
     malformed_frames, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, client_kill, sigterm_under_load,
-    signals_and_restart, port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
+    signals_and_restart, daemonize, port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
     port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
     kill_while_writing,
 ]

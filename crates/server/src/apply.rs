@@ -7,7 +7,7 @@ use config::{Config, Value, id};
 use net::Endpoint;
 use runtime::process::limits::{self, OomMode};
 use runtime::process::{banner, crash, title};
-use runtime::{log, log_warning};
+use runtime::{log, log_warning, sysinfo};
 use std::path::Path;
 
 /// Puts a changed parameter to work. The text of an error is the client's.
@@ -41,6 +41,10 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
         "oom-score-adj" | "oom-score-adj-values" => apply_oom_score(server, config).map_err(|_| {
             "Failed to apply new oom_score_adj configuration, check server logs.".into()
         }),
+        "jemalloc-bg-thread" => {
+            set_allocator_threads(config);
+            Ok(())
+        }
         "watchdog-period" => {
             crash::watch(watchdog_ms(config));
             Ok(())
@@ -204,6 +208,16 @@ pub(crate) fn apply_oom_score(server: &Server, config: &Config) -> std::io::Resu
     };
     let [primary, ..] = config.oom_scores();
     server.oom_score.lock().apply(mode, primary)
+}
+
+/// `jemalloc-bg-thread`.
+pub(crate) fn set_allocator_threads(config: &Config) {
+    let on = config.yes(id("jemalloc-bg-thread"));
+    if let Some(allocator) = sysinfo::allocator()
+        && !allocator.purge_in_background(on)
+    {
+        log_warning!("The allocator's threads cannot be started or stopped.");
+    }
 }
 
 /// `watchdog-period`, no shorter than two ticks of the cron, which feeds the watchdog. 0: off.

@@ -139,6 +139,7 @@ fn serve(startup: &Startup) -> ExitCode {
     if background && let Err(error) = daemon::daemonize() {
         return complain(&format!("Can't go to the background: {error}"));
     }
+    apply::set_allocator_threads(&config);
     let shown = startup.file.as_ref().map(|file| file.display().to_string());
     banner::starting(BUILD, shown.as_deref());
     remarks.iter().for_each(|remark| log_notice!("{remark}"));

@@ -43,6 +43,9 @@ pub trait Allocator: Send + Sync {
     fn stats(&self) -> AllocatorStats;
     /// Gives unused pages back to the kernel (MEMORY PURGE).
     fn purge(&self);
+    /// Starts or stops threads of the allocator's own that give unused pages back (`false`: it
+    /// cannot). Not before [`crate::process::daemon::daemonize`], which wants no threads.
+    fn purge_in_background(&self, on: bool) -> bool;
 }
 
 static ALLOCATOR: OnceLock<&'static dyn Allocator> = OnceLock::new();
