@@ -38,6 +38,7 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 /// Rows of a missing part that have an effect all the same.
 const BUILT: &[&str] = &[
     "availability-zone",
+    "import-mode",
     "repl-backlog-size",
     "repl-backlog-ttl",
     "repl-ping-replica-period",
