@@ -387,8 +387,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) prefetched: bool,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
-    /// Commands that ran beside the requests (in EXEC and scripts), less requests that were only
-    /// queued or wait.
+    /// Commands that ran beside the requests (in EXEC and scripts), less requests that were
+    /// refused, only queued or wait.
     pub(crate) uncounted: i64,
     pub(crate) machine: &'f mut Machine,
     /// While a script runs: what others are to be told when it has ended.
@@ -825,6 +825,7 @@ impl Run<'_, '_> {
 
     pub(crate) fn answer_refused(&mut self, plan: &Plan, error: Option<&CommandError>) {
         let start = self.reply.mark();
+        self.uncounted -= 1;
         if let Some(error) = error {
             self.reply.error(error.text());
             self.stats.error(error.code());

@@ -390,23 +390,28 @@ impl Run<'_, '_> {
             Ok(Ended::Well) => true,
             Ok(Ended::WithError { counted }) => {
                 self.count_error(mark, counted);
-                counted
+                false
             }
             Err(error) => {
                 self.reply.truncate(mark);
                 self.reply.error(&error.text);
                 self.count_error(mark, error.counted);
-                error.counted
+                false
             }
         })
     }
 
-    /// Counts the error that stands behind `mark`, unless the command did that caused it.
+    /// Counts the error that stands behind `mark`, unless the command did that caused it. A text that
+    /// has no blank early on has no code.
     fn count_error(&self, mark: resp::Mark, counted: bool) {
+        /// With the mark of an error, as in Redis.
+        const CODE_BYTES_MAX: usize = 32;
         if !counted {
             let text = self.reply.out.since(mark).unwrap_or_default();
-            let code = text.get(1..).unwrap_or_default().split(|byte| b" \r".contains(byte)).next();
-            self.stats.script_error(String::from_utf8_lossy(code.unwrap_or_default()).into_owned());
+            let start = &text[..text.len().min(CODE_BYTES_MAX)];
+            let code =
+                start.iter().position(|byte| *byte == b' ').and_then(|end| start.get(1..end));
+            self.stats.script_error(String::from_utf8_lossy(code.unwrap_or(b"ERR")).into_owned());
         }
     }
 

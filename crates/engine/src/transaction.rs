@@ -270,6 +270,7 @@ impl<'f> Run<'f, '_> {
         for plan in queue.plans {
             let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
                 self.refuse(plan, plan.refused.as_deref());
+                self.uncounted += 1;
                 continue;
             };
             let request = plan.resolved(row, queue.words, queue.keys);
