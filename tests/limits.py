@@ -9,6 +9,7 @@ from ALMAGRE_SERVER, else it is the release build of this checkout. Standard lib
 """
 import argparse
 import errno
+import json
 import multiprocessing
 import os
 import random
@@ -505,6 +506,25 @@ def port_zero():
         assert not _connects(server.port), "a TCP port is open"
 
 
+def nowhere_to_listen():
+    """A server that nobody could reach ends at once and says why."""
+    for directives in (["--port", "0"], ["--bind", ""], ["--bind", "-192.0.2.1"]):
+        with Server(OPT.server, *directives, start=False) as server:
+            done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+            assert done.returncode == 1, f"{directives}: status {done.returncode}"
+            assert "Configured to not listen anywhere, exiting." in done.stdout, done.stdout[-800:] + done.stderr
+
+
+def structured_logs():
+    """With a structured log the line that a signal writes is structured, too."""
+    with serve("--log-format", "json", "--log-timestamp-format", "iso8601") as server:
+        assert server.stop() == 0
+        lines = [json.loads(line) for line in server.log().splitlines()]
+        said = [line for line in lines if "Received SIGTERM" in line["message"]]
+        assert len(said) == 1 and said[0]["level"] == "warning", lines
+        assert {line["timestamp"][-6:] for line in said} <= {line["timestamp"][-6:] for line in lines if line not in said}
+
+
 def _served_unix(path):
     try:
         with Wire(0, unix=path) as wire:
@@ -657,7 +677,8 @@ def port_and_bind_change():
 
 def promises():
     """What cannot be kept refuses the start, naming the line."""
-    for directive in ("cluster-enabled yes", "replicaof 127.0.0.1 1", "tls-port 1", "user x on", "aclfile x"):
+    for directive in ("cluster-enabled yes", "replicaof 127.0.0.1 1", "tls-port 1", "user x on", "aclfile x",
+                      "loadmodule x.so", "rename-command NOSUCH x", "rename-command GET SET"):
         with Server(OPT.server, start=False) as server:
             path = os.path.join(server.dir, "x.conf")
             with open(path, "w") as file:
@@ -668,6 +689,7 @@ def promises():
             said = done.stdout + done.stderr
             assert done.returncode != 0, f"{directive} must not start"
             assert "at line 2" in said and directive.split()[0] in said and "x.conf" in said, said
+            assert "FATAL CONFIG FILE ERROR" in done.stderr and "\\n" not in said, said
 
 
 def renamed_commands():
@@ -874,7 +896,8 @@ def port_in_use():
 TESTS = [
     malformed_frames, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
-    idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, client_kill, sigterm_under_load,
+    idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, nowhere_to_listen,
+    structured_logs, client_kill, sigterm_under_load,
     signals_and_restart, daemonize, port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
     port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
     kill_while_writing,

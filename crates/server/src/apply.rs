@@ -239,11 +239,16 @@ pub(crate) fn listen(config: &Config) -> Result<net::Listeners, String> {
         let group = group_id(&config.text(id("unixsocketgroup")))?;
         endpoints.push(Endpoint::Unix { path, mode, group });
     }
-    net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(|error| {
-        log_warning!("Warning: {error}");
-        banner::listen_failed(config.uint(id("port")) as u16, "tcp");
-        "Configuring the listeners failed, exiting.".to_owned()
-    })
+    let listeners =
+        net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(|error| {
+            log_warning!("Warning: {error}");
+            banner::listen_failed(config.uint(id("port")) as u16, "tcp");
+            "Configuring the listeners failed, exiting.".to_owned()
+        })?;
+    if listeners.tcp.is_empty() && listeners.unix.is_empty() {
+        return Err("Configured to not listen anywhere, exiting.".into());
+    }
+    Ok(listeners)
 }
 
 /// The number of a group, given by name (of `/etc/group`) or number; an empty name is none.

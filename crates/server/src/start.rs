@@ -7,7 +7,7 @@ use crate::node::{Samples, Server};
 use crate::persistence::Persistence;
 use crate::{accept, apply, disposal, promises};
 use command::{Clients, CommandTable, Node};
-use config::{Config, Files, Invocation, Startup, id};
+use config::{Config, ConfigError, Files, Invocation, Startup, id};
 use disk::Disk;
 use engine::{Engine, Worker};
 use journal::{Journal, Lsn};
@@ -165,6 +165,7 @@ fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
         .and_then(|directives| {
             let remarks = config.load(&directives)?;
             promises::check(&config, &directives)?;
+            rename_commands(&mut CommandTable::new(commands::FAMILIES), &config)?;
             Ok((config, remarks))
         })
         .map_err(|error| error.report(&product()))
@@ -286,7 +287,7 @@ fn build(
     let space = Arc::new(Keyspace::new(shards(&config), config.uint(id("databases")) as u32, seed));
     let journal = Journal::new(Lsn(0), journal::Limits::default());
     let mut engine = Engine::new(Arc::clone(&space), journal, commands::FAMILIES);
-    rename_commands(&mut engine.table, &config)?;
+    rename_commands(&mut engine.table, &config).map_err(|error| error.to_string())?;
     let engine = Arc::new(engine);
     engine.set_settings(crate::settings::settings(&config));
     let clients = Clients::default();
@@ -347,10 +348,10 @@ fn build(
 }
 
 /// `rename-command`, in the order of the lines.
-fn rename_commands(table: &mut CommandTable, config: &Config) -> Result<(), String> {
+fn rename_commands(table: &mut CommandTable, config: &Config) -> Result<(), ConfigError> {
     for line in config.lines(id("rename-command")) {
         let [from, to] = line.args.as_slice() else { continue };
-        table.rename(from, to).map_err(|error| line.error(error).report(&product()))?;
+        table.rename(from, to).map_err(|error| line.error(error))?;
     }
     Ok(())
 }

@@ -83,7 +83,8 @@ fn lines_of_handlers_are_in_the_format() {
     let json =
         format!(r#"{{"pid":PID,"role":"{role}","timestamp":"{stamp}","level":"warning",{end}"#);
     assert_eq!(composed(Format::Json), json + "\n");
-    let logfmt = format!(r#"pid=PID role={role} timestamp="{stamp}" level=warning message="a 'b'""#);
+    let logfmt =
+        format!(r#"pid=PID role={role} timestamp="{stamp}" level=warning message="a 'b'""#);
     assert_eq!(composed(Format::Logfmt), logfmt + "\n");
     assert_eq!(composed(Format::Legacy), "HEAD a \"b\"\n");
 }
