@@ -881,6 +881,19 @@ def daemonize():
         assert wait_until(lambda: not _connects(server.port)), "it still listens"
 
 
+def versions():
+    """`--version` has the shape of whose name the binary is called by, and names Almagre too."""
+    with Server(OPT.server, start=False) as server:
+        shape = r"%s server v=\d+\.\d+\.\d+ sha=[0-9a-f]{8}:\d+ malloc=\S+ bits=64 build=[0-9a-f]+ \(%s \d+\.\d+\.\d+\)\n"
+        for link, name, behind in (("redis-server", "Redis", "Almagre"), ("valkey-server", "Valkey", "Almagre"),
+                                   ("almagre", "Almagre", "Redis")):
+            path = os.path.join(server.dir, link)
+            os.symlink(os.path.abspath(server.argv[0]), path)
+            for flag in ("-v", "--version"):
+                said = subprocess.run([path, flag], capture_output=True, text=True, timeout=20).stdout
+                assert re.fullmatch(shape % (name, behind), said), said
+
+
 def port_in_use():
     """A second server on the same port ends with an error that names it."""
     with serve() as server:
@@ -898,7 +911,8 @@ TESTS = [
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, nowhere_to_listen,
     structured_logs, client_kill, sigterm_under_load,
-    signals_and_restart, daemonize, port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
+    signals_and_restart, daemonize, versions,
+    port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
     port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
     kill_while_writing,
 ]

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use runtime::process::{self, banner, code, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use socket2::Socket;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -82,14 +82,20 @@ fn product() -> String {
     format!("Almagre {}", command::VERSION)
 }
 
-/// `redis-server -v` style: tools look for `v=`.
+/// What `-v` says: tools look for `v=`. Called by the name of a peer's server this is that server,
+/// in the version that it is compatible with, and its own name stands behind.
 fn version() -> String {
+    let (almagre, redis) = (command::VERSION, command::REDIS_VERSION);
+    let program = title::args().first().map(Path::new).and_then(Path::file_name);
+    let (name, number, behind) = match program.and_then(OsStr::to_str) {
+        Some("redis-server") => ("Redis", redis, product()),
+        Some("valkey-server") => ("Valkey", command::VALKEY_VERSION, product()),
+        _ => ("Almagre", almagre, format!("Redis {redis}")),
+    };
     let allocator = sysinfo::allocator().map_or("system", |allocator| allocator.name());
+    let bits = usize::BITS;
     format!(
-        "Almagre server v={} sha=00000000:0 malloc={allocator} bits={} build=0 (Redis {})\n",
-        command::VERSION,
-        usize::BITS,
-        command::REDIS_VERSION
+        "{name} server v={number} sha=00000000:0 malloc={allocator} bits={bits} build=0 ({behind})\n"
     )
 }
 
