@@ -486,6 +486,29 @@ def several_addresses():
         raise AssertionError("127.0.0.3 was not bound, and answers")
 
 
+def _info(wire, section):
+    lines = wire.call("INFO", section).decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def ways_in():
+    """INFO has a line for each way to connect, one for each thread, and the largest buffers of the last seconds."""
+    with serve("--bind", "127.0.0.1 -::1", "--unixsocket", "{dir}/almagre.sock", "--io-threads", "2") as server:
+        with Wire(server.port) as wire, Wire(server.port) as large:
+            found = _info(wire, "server")
+            assert found["listener0"] == f"name=tcp,bind=127.0.0.1,bind=-::1,port={server.port}", found
+            assert found["listener1"] == f"name=unix,bind={server.unix}" and "listener2" not in found, found
+            threads = _info(wire, "threads")
+            assert sorted(threads) == ["io_thread_0", "io_thread_1"], threads
+            fields = [dict(f.split("=") for f in line.split(",")) for line in threads.values()]
+            assert sum(int(f["clients"]) for f in fields) == 2 and sum(int(f["reads"]) for f in fields) >= 2, fields
+            large.send(b"*2\r\n$4\r\nECHO\r\n$2000000\r\n" + b"x" * MB)
+            most = lambda: int(_info(wire, "clients")["client_recent_max_input_buffer"])
+            assert wait_until(lambda: most() >= MB), most()
+            large.close()
+            assert most() >= MB, "it is forgotten with the client"
+
+
 def unix_socket():
     """The Unix socket has the mode asked for, serves, and leaves with the server; port 0 closes TCP."""
     with serve("--unixsocket", "{dir}/almagre.sock", "--unixsocketperm", "700") as server:
@@ -909,7 +932,7 @@ def port_in_use():
 TESTS = [
     malformed_frames, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
-    idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, nowhere_to_listen,
+    idle_timeout, tcp_keepalive, several_addresses, ways_in, unix_socket, port_zero, nowhere_to_listen,
     structured_logs, client_kill, sigterm_under_load,
     signals_and_restart, daemonize, versions,
     port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
