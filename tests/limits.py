@@ -917,6 +917,27 @@ def versions():
                 assert re.fullmatch(shape % (name, behind), said), said
 
 
+def memory_stats():
+    """MEMORY STATS: bytes per key are those of the data."""
+    with serve() as server, Wire(server.port) as wire:
+        for number in range(100):
+            wire.call("SET", f"key:{number}", "x" * 10_000)
+        flat = wire.call("MEMORY", "STATS")
+        found = dict(zip(flat[::2], flat[1::2]))
+        assert found[b"keys.count"] == 100
+        assert found[b"keys.bytes-per-key"] == found[b"dataset.bytes"] // 100 >= 10_000, found
+
+
+def locales():
+    """CONFIG SET locale-collate takes what the machine knows."""
+    with serve() as server, Wire(server.port) as wire:
+        assert wire.call("CONFIG", "SET", "locale-collate", "C") == b"OK"
+        said = _refusal(wire, "CONFIG", "SET", "locale-collate", "zz_ZZ.nowhere")
+        assert said.endswith("(possibly related to argument 'locale-collate') - Invalid locale name"), said
+        assert wire.call("CONFIG", "GET", "locale-collate") == [b"locale-collate", b"C"]
+        assert wire.call("CONFIG", "SET", "locale-collate", "") == b"OK"
+
+
 def port_in_use():
     """A second server on the same port ends with an error that names it."""
     with serve() as server:
@@ -934,7 +955,7 @@ TESTS = [
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, ways_in, unix_socket, port_zero, nowhere_to_listen,
     structured_logs, client_kill, sigterm_under_load,
-    signals_and_restart, daemonize, versions,
+    signals_and_restart, daemonize, versions, memory_stats, locales,
     port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
     port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
     kill_while_writing,

@@ -41,6 +41,9 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
         "oom-score-adj" | "oom-score-adj-values" => apply_oom_score(server, config).map_err(|_| {
             "Failed to apply new oom_score_adj configuration, check server logs.".into()
         }),
+        "locale-collate" if !sysinfo::has_locale(&config.text(id("locale-collate"))) => {
+            Err("Invalid locale name".into())
+        }
         "jemalloc-bg-thread" => {
             set_allocator_threads(config);
             Ok(())
