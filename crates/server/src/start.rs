@@ -276,9 +276,9 @@ fn keep_listeners(server: &Server, listeners: &Listeners) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes of the journal, which eviction does not count: to evict makes it longer.
+/// Memory of the journal, which eviction does not count: to evict makes it longer.
 pub(crate) fn not_counted_for_evict(journal: &Journal) -> u64 {
-    if journal.active() { journal.tail().0.saturating_sub(journal.oldest().0) } else { 0 }
+    journal.memory_bytes()
 }
 
 fn build(
