@@ -134,6 +134,17 @@ def http_request():
         assert "SECURITY ATTACK" in server.log(), "the log must say what was cut off"
 
 
+def malformed_in_silence():
+    """Who wants no replies is told nothing of a malformed frame either."""
+    with serve() as server:
+        for mode, reply in (("OFF", b""), ("SKIP", b""), ("ON", b"+OK\r\n-ERR Protocol error: expected '$', got ':'\r\n")):
+            with Wire(server.port) as wire:
+                wire.send(pack("CLIENT", "REPLY", mode) + b"*1\r\n:1\r\n")
+                got = wire.rest()
+            assert got == reply, f"{mode}: {got}"
+        healthy(server)
+
+
 def absurd_lengths():
     """Numbers that a client merely announces cost no memory, and the others are served meanwhile."""
     with serve() as server:
@@ -951,7 +962,7 @@ def port_in_use():
 
 
 TESTS = [
-    malformed_frames, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
+    malformed_frames, malformed_in_silence, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, ways_in, unix_socket, port_zero, nowhere_to_listen,
     structured_logs, client_kill, sigterm_under_load,
