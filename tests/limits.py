@@ -712,7 +712,7 @@ def port_and_bind_change():
 def promises():
     """What cannot be kept refuses the start, naming the line."""
     for directive in ("cluster-enabled yes", "replicaof 127.0.0.1 1", "tls-port 1", "user x on", "aclfile x",
-                      "loadmodule x.so", "rename-command NOSUCH x", "rename-command GET SET"):
+                      "loadmodule x.so", "databases 16385", "rename-command NOSUCH x", "rename-command GET SET"):
         with Server(OPT.server, start=False) as server:
             path = os.path.join(server.dir, "x.conf")
             with open(path, "w") as file:
