@@ -191,6 +191,13 @@ def switching(rng):
                 raise AssertionError("no append-only file, and WAITAOF waits")
             except WireError as error:
                 assert "appendonly is disabled" in str(error), error
+            before = wire.call("DEBUG", "DIGEST")
+            try:
+                wire.call("DEBUG", "LOADAOF")
+                raise AssertionError("a file was loaded that does not exist")
+            except WireError as error:
+                assert "Error trying to load the AOF files" in str(error), error
+            assert wire.call("DEBUG", "DIGEST") == before, "the data is gone"
             wire.call("CONFIG", "SET", "appendonly", "yes")
             fill(wire, rng, 100)
             wait_for_rewrite(wire)

@@ -191,6 +191,9 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         CommandError::err(format_args!("Error trying to load the AOF files, check server logs."))
     };
     let state = log.status.state();
+    if state == State::Off && matches!(files.find(), Ok(Found::Nothing)) {
+        return Err(failed("There is no append-only file to load".into()));
+    }
     empty(server).map_err(failed)?;
     let manifest = match files.find() {
         Ok(Found::Set(manifest)) => manifest,
