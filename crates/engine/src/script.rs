@@ -166,7 +166,7 @@ impl Run<'_, '_> {
         };
         let Ok(succeeded) = ran else { return self.refuse_busy(plan) };
         self.count_script(&request, plan.bytes, (start, started), succeeded);
-        self.session.caching_ends();
+        self.caching_ends(plan);
         let end = self.after(start, None);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);

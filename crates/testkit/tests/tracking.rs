@@ -167,6 +167,41 @@ fn opting_in_and_out() {
     assert_eq!(all.other("MSET k 1 l 1"), [">invalidate [l]"]);
 }
 
+/// CLIENT CACHING is for the next request, also if that waits or is refused.
+#[test]
+fn caching_is_for_one_request() {
+    let ends = [
+        "PING",
+        "BLPOP l 0.03",
+        "XREAD BLOCK 30 STREAMS s $",
+        "GET k toomany",
+        "NOSUCH",
+        "CLIENT NOSUCH",
+        "EVAL 'return 1' 0",
+        "EVAL 'not a script' 0",
+        "EVAL",
+        "EXEC",
+        "EXEC x",
+    ];
+    let goes_on = ["CLIENT ID", "CLIENT ID x"];
+    for line in ends.into_iter().chain(goes_on) {
+        for (mode, word) in [("OPTIN", "YES"), ("OPTOUT", "NO")] {
+            let mut all = Tracked::new(mode);
+            all.me(&format!("CLIENT CACHING {word}"));
+            all.me(line);
+            all.me("GET k");
+            let told = !all.other("SET k 1").is_empty();
+            assert_eq!(told, (mode == "OPTOUT") != goes_on.contains(&line), "{mode}: {line}");
+        }
+    }
+    // Within a transaction it lasts to the end of that.
+    let mut all = Tracked::new("OPTIN");
+    for line in ["MULTI", "CLIENT CACHING YES", "GET k", "NOSUCH", "EXEC", "GET k"] {
+        all.me(line);
+    }
+    assert!(all.other("SET k 1").is_empty());
+}
+
 #[test]
 fn broadcasts_are_by_prefix_and_batch() {
     let mut all = Tracked::new("BCAST PREFIX a PREFIX b");
