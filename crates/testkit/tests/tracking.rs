@@ -296,6 +296,24 @@ fn who_leaves_hears_nothing() {
     assert_eq!(all.me("CLIENT GETREDIR"), ["-1"]);
 }
 
+/// What the last client that tracked had is not kept for ever.
+#[test]
+fn nobody_left_nothing_kept() {
+    let mut all = Tracked::new("");
+    (0..50_000).for_each(|key| drop(all.me(&format!("GET {key}"))));
+    let tracking = &all.node.engine.tracking;
+    tracking.forget_if_idle();
+    assert_eq!(tracking.keys(), 50_000);
+    all.me("CLIENT TRACKING OFF");
+    let tracking = &all.node.engine.tracking;
+    let mut rounds = 0;
+    while tracking.keys() > 0 {
+        tracking.forget_if_idle();
+        rounds += 1;
+    }
+    assert!(rounds > 1 && tracking.items() == 0, "{rounds}");
+}
+
 /// A client with a memory of its own, on a thread of its own.
 struct Cache {
     hand: Hand,
