@@ -47,6 +47,8 @@ impl Engine {
             let (_, shard) = self.space.place(key);
             self.tracking.changed((shard.index(), key), by, &settings.output);
             if self.tracking.prefixes() > 0 {
+                // A walk or a script does not say what it has met expired.
+                let by = by.filter(|_| event != Event::EXPIRED);
                 broadcast.insert(key.to_vec(), by);
             }
         }

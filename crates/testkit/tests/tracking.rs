@@ -220,6 +220,28 @@ fn broadcasts_are_by_prefix_and_batch() {
     assert_eq!(all.node.engine.tracking.prefixes(), 1);
 }
 
+/// A client that does not want to hear of what it does hears of what expired, as that is not its doing.
+#[test]
+fn expiry_is_nobodys_change() {
+    let meets = ["GET a", "EXISTS a", "SCAN 0", "RANDOMKEY", "EVAL 'redis.call(\"get\", \"a\")' 0"];
+    for line in meets {
+        let mut all = Tracked::new("BCAST NOLOOP");
+        assert_eq!(all.other("SET a 1 PX 20"), [">invalidate [a]"]);
+        all.node.advance_ms(30);
+        let told = all.me(line).pop();
+        assert_eq!(told.as_deref(), Some(">invalidate [a]"), "{line}");
+        // What it puts in its place is.
+        all.other("SET a 1 PX 20");
+        all.node.advance_ms(30);
+        assert_eq!(all.me("SET a 2"), ["OK"]);
+    }
+    let mut all = Tracked::new("NOLOOP");
+    all.other("SET a 1 PX 20");
+    all.me("GET a");
+    all.node.advance_ms(30);
+    assert_eq!(all.me("GET a"), ["Null"]);
+}
+
 #[test]
 fn resp2_hears_through_another_client() {
     let mut all = Tracked::new("");
