@@ -318,6 +318,18 @@ fn who_leaves_hears_nothing() {
     assert_eq!(all.me("CLIENT GETREDIR"), ["-1"]);
 }
 
+/// What a file brings may differ from what was read, and be where nothing was.
+#[test]
+fn a_file_in_the_place_of_the_data_is_told() {
+    for line in ["DEBUG RELOAD", "DEBUG RELOAD MERGE", "DEBUG RELOAD NOFLUSH MERGE"] {
+        let mut all = Tracked::new("");
+        all.other("SET k 1");
+        all.me("GET k");
+        assert_eq!(all.other(line), [">invalidate Null"], "{line}");
+        assert_eq!(all.node.engine.tracking.keys(), 0);
+    }
+}
+
 /// What the last client that tracked had is not kept for ever.
 #[test]
 fn nobody_left_nothing_kept() {
