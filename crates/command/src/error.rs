@@ -202,6 +202,7 @@ errors! {
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    SsubscribeDenied = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";

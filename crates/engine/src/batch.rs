@@ -325,11 +325,6 @@ pub(crate) fn horizon_ms(session: &Session, settings: &Settings, now_ms: i64) ->
     if imports || session.replays { i64::MIN } else { now_ms }
 }
 
-/// Whether it is a subcommand of CLIENT, as CLIENT CACHING is, which looks further ahead.
-fn is_of_client(request: &Resolved<'_>) -> bool {
-    request.name_words > 1 && request.spec.group == Group::Connection
-}
-
 /// The shards that are locked for a request.
 pub(crate) enum Locked<'a> {
     Nothing,
@@ -596,11 +591,10 @@ impl Run<'_, '_> {
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         if let Some(waiting) = self.call(&request, plan.bytes, &mut locked, now_ms, &mut later) {
             self.uncounted -= 1;
+            self.caching_ends(plan);
             return (1, Some(End::Wait(waiting)));
         }
-        if !is_of_client(&request) {
-            self.session.caching_ends();
-        }
+        self.caching_ends(plan);
         let end = self.after(start, later);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -835,7 +829,19 @@ impl Run<'_, '_> {
         } else {
             self.stats.unexpected_errors.add(1);
         }
+        self.caching_ends(plan);
         self.after(start, None);
+    }
+
+    /// CLIENT CACHING was for the request that is answered or waits, whatever came of it, or for the
+    /// transaction that is over. Subcommands of CLIENT do not count.
+    #[inline]
+    pub(crate) fn caching_ends(&mut self, plan: &Plan) {
+        if self.session.caches()
+            && !self.engine.table.entry(plan.id).full_name.starts_with("client|")
+        {
+            self.session.caching_ends();
+        }
     }
 
     #[inline]

@@ -166,7 +166,7 @@ impl Run<'_, '_> {
         };
         let Ok(succeeded) = ran else { return self.refuse_busy(plan) };
         self.count_script(&request, plan.bytes, (start, started), succeeded);
-        self.session.caching_ends();
+        self.caching_ends(plan);
         let end = self.after(start, None);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -204,7 +204,7 @@ impl Run<'_, '_> {
         let out_of_memory = self.engine.space.out_of_memory(self.settings.maxmemory);
         let known = self.known(request);
         let outcome = match self.take_apart(request, known) {
-            Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory, None),
+            Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory),
             Err(error) => {
                 self.reply.error(error.text());
                 self.stats.error(error.code());
@@ -314,8 +314,8 @@ impl Run<'_, '_> {
             };
             let now_ms = engine.space.now_under_locks(self.now.wall_ms);
             self.transaction = Some(Composed::new(self.session.db));
-            let undo = (!roams).then(|| Undo::new(&engine.space, self.record));
-            match self.stage(&(call, request), &mut union, now_ms, out_of_memory, undo) {
+            self.record.undo = (!roams).then(|| Undo::new(&engine.space, self.record));
+            match self.stage(&(call, request), &mut union, now_ms, out_of_memory) {
                 Outcome::Ran(succeeded) => {
                     let lsn = self.write_record();
                     self.tell_news();
@@ -334,15 +334,14 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Runs a script under the locks of `union`. With `undo`, everything that it has done is taken
-    /// back if it roams.
+    /// Runs a script under the locks of `union`. With an [`Undo`] in the record, everything that it has
+    /// done is taken back if it roams.
     fn stage(
         &mut self,
         (call, request): &(&Call<'_>, &Resolved<'_>),
         union: &mut Union<'_>,
         now_ms: i64,
         out_of_memory: bool,
-        undo: Option<Undo>,
     ) -> Outcome {
         let (engine, db, ready) = (self.engine, self.session.db, self.record.ready.len());
         self.news = Some(Vec::new());
@@ -358,7 +357,6 @@ impl Run<'_, '_> {
             union,
             now_ms,
             out_of_memory,
-            undo,
             wrote: false,
             broken: None,
             began_ticks,
@@ -367,7 +365,7 @@ impl Run<'_, '_> {
             keys: Vec::new(),
         };
         let ended = call.run(&mut vm, &mut stage, &mut reply);
-        let (broken, undo, overdue) = (stage.broken, stage.undo.take(), stage.overdue.take());
+        let (broken, overdue) = (stage.broken, stage.overdue.take());
         self.machine.give_back(vm);
         self.session.db = db;
         *self.reply = reply;
@@ -375,7 +373,7 @@ impl Run<'_, '_> {
             engine.scripts.overdue.remove(&overdue);
             engine.space.overdue_script_ended();
         }
-        if let Some(mut undo) = undo {
+        if let Some(mut undo) = self.record.undo.take() {
             if broken == Some(Broken::Roams) {
                 if let Some(held) = union.held() {
                     undo.take_back(&engine.space, held, self.record);
@@ -475,8 +473,6 @@ struct Stage<'s, 'f, 'a, 'u> {
     now_ms: i64,
     /// Memory was above its limit when the script began.
     out_of_memory: bool,
-    /// The script can be taken back.
-    undo: Option<Undo>,
     /// It has called a write command.
     wrote: bool,
     broken: Option<Broken>,
@@ -547,7 +543,10 @@ impl Stage<'_, '_, '_, '_> {
                 Extended::Waits => return Err(Broken::Killed),
             }
         }
-        if let (true, Some(undo), Some(held)) = (writes, &mut self.undo, self.union.held())
+        // What is a read may change the form of its key (PFCOUNT).
+        let may = |flag| plan.row.is_some_and(|row| row.flags.has(flag));
+        let (changes, undo) = (writes || may(Flags::MAY_REPLICATE), &mut self.run.record.undo);
+        if let (true, Some(undo), Some(held)) = (changes, undo, self.union.held())
             && !keys.iter().all(|key| undo.keep(held, key))
         {
             return Err(Broken::Roams);

@@ -128,7 +128,7 @@ impl<'f> Run<'f, '_> {
             self.stats.error(error.code());
         }
         self.count(plan.id, failed.is_none());
-        self.session.caching_ends();
+        self.caching_ends(plan);
         if self.engine.monitors.active() {
             self.show(&plan.resolved(row, self.words, &[]));
         }

@@ -108,7 +108,9 @@ impl Cron {
             self.server.migrations.close_idle();
             self.server.clients().evict();
             let settings = self.server.engine.settings();
-            self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
+            let tracking = &self.server.engine.tracking;
+            tracking.shrink(settings.tracking_keys_max, &settings.output);
+            tracking.forget_if_idle();
             if self.ticks.is_multiple_of(hz.div_ceil(2)) {
                 self.look_after_clients();
             }
