@@ -91,6 +91,24 @@ def restart(rng, fsync, base):
             assert digest(server.port) == before, "the data is not what it was"
 
 
+def starts_empty(appendonly):
+    """Nobody is told that a server is loading that has nothing to load."""
+    with Server(OPT.server, *FLAGS, "--appendonly", appendonly, start=False) as server:
+        for _ in range(10):
+            server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL)
+            end = time.monotonic() + 30
+            while True:
+                try:
+                    with Wire(server.port) as wire:
+                        assert wire.call("SET", "key", "value") == b"OK"
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < end, "nobody listens"
+            kill(server)
+            for name in os.listdir(server.dir):
+                shutil.rmtree(os.path.join(server.dir, name), ignore_errors=True)
+
+
 class Load(threading.Thread):
     """One client that appends numbers to a list of its own and remembers what was answered."""
 
@@ -224,6 +242,8 @@ def main():
         for base in ("yes", "no"):
             name = f"restart, appendfsync {fsync}, aof-use-rdb-preamble {base}"
             tally.run(name, restart, rng, fsync, base)
+    for appendonly in ("yes", "no"):
+        tally.run(f"nothing to load, appendonly {appendonly}", starts_empty, appendonly)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])
     tally.run("a first sector of garbage is refused, without checksums", damage, "no", 0, lambda old: b"\x5a" * len(old))

@@ -374,18 +374,13 @@ async fn serve_until_told(
         daemon::write_pid_file(Path::new(&pid_file));
     }
     let (tcp, unix) = (!listeners.tcp.is_empty(), !listeners.unix.is_empty());
-    for listener in listeners.tcp {
-        tokio::task::spawn_local(accept::accept_tcp(Arc::clone(server), listener));
-    }
+    tokio::task::spawn_local(let_in(Arc::clone(server), listeners));
     let rebinder = Arc::clone(server);
     tokio::task::spawn_local(async move {
         while let Some(listener) = rebound.recv().await {
             tokio::task::spawn_local(accept::accept_tcp(Arc::clone(&rebinder), listener));
         }
     });
-    for listener in listeners.unix {
-        tokio::task::spawn_local(accept::accept_unix(Arc::clone(server), listener));
-    }
     tokio::task::spawn_local(crate::cron::end_pauses(Arc::clone(server)));
     tokio::task::spawn_local(crate::cron::end_waits(Arc::clone(server)));
     tokio::task::spawn_local(crate::migrate::run(Arc::clone(server)));
@@ -411,6 +406,7 @@ async fn serve_until_told(
     }
     signal::set_loading(false);
     server.engine.condition.set_loading(false);
+    server.persistence.loading.ended.notify_one();
     if let Some(worker) = Worker::new(&server.engine, 0) {
         tokio::task::spawn_local(Cron::new(Arc::clone(server), worker).run());
     }
@@ -423,6 +419,24 @@ async fn serve_until_told(
     supervisor.ready();
     loop {
         end_wanted(server, signals.as_ref()).await.act(server, supervisor);
+    }
+}
+
+/// Accepts connections once the data set is loaded, or takes its time: whoever comes to a server with nothing
+/// to load, or little, is not told that it is loading.
+async fn let_in(server: Arc<Server>, listeners: Listeners) {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    let loading = &server.persistence.loading;
+    let takes_its_time = async {
+        loading.begun.notified().await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    either(loading.ended.notified(), takes_its_time).await;
+    for listener in listeners.tcp {
+        tokio::task::spawn_local(accept::accept_tcp(Arc::clone(&server), listener));
+    }
+    for listener in listeners.unix {
+        tokio::task::spawn_local(accept::accept_unix(Arc::clone(&server), listener));
     }
 }
 
