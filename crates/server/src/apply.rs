@@ -52,7 +52,11 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
             crash::watch(watchdog_ms(config));
             Ok(())
         }
-        "dir" => enter_dir(config),
+        "dir" => {
+            enter_dir(config)?;
+            crate::persistence::log::dir_changed(server);
+            Ok(())
+        }
         "save" | "stop-writes-on-bgsave-error" => {
             crate::persistence::judge(server, config);
             Ok(())
