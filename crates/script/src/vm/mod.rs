@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::convert::Written;
-use crate::machine::{Call, Machine, Outcome};
+use crate::machine::{Call, Machine, NO_MEMORY, Outcome};
 use crate::{CompileError, Flags, Header, Host, ScriptError};
 use resp::Reply;
 use sha1::{Digest, Sha1};
@@ -95,7 +95,6 @@ pub(crate) struct Registered {
 /// A Lua machine: compiled scripts, libraries, and one run at a time.
 pub struct Vm {
     machine: Machine,
-    limits: Limits,
     /// Compiled scripts, by the number of their kept function.
     scripts: Map<Sha, i32>,
     libraries: Map<LibraryId, Vec<Registered>>,
@@ -109,14 +108,14 @@ impl Vm {
     pub fn new(limits: Limits) -> Self {
         Self {
             machine: Machine::new(limits),
-            limits,
             scripts: Map::with_hasher(SEED),
             libraries: Map::with_hasher(SEED),
         }
     }
 
     /// Compiles `source`, unless it is there already, and keeps it until [`Vm::unload`]. `source` is
-    /// the whole script, with its header if it has one, and `sha` is [`Sha::of`] it.
+    /// the whole script, with its header if it has one, and `sha` is [`Sha::of`] it. What a failure for
+    /// want of memory leaves stays until [`Vm::collect`].
     pub fn load(&mut self, sha: &Sha, source: &[u8]) -> Result<(), CompileError> {
         if self.scripts.contains_key(sha) {
             return Ok(());
@@ -124,7 +123,8 @@ impl Vm {
         let compiled = self.machine.compile(Header::strip(source), c"@user_script");
         let function = compiled.map_err(|message| {
             let text = b"ERR Error compiling script (new function): ";
-            CompileError { text: [&text[..], &message].concat() }
+            let out_of_memory = message == NO_MEMORY.as_bytes();
+            CompileError { text: [&text[..], &message].concat(), out_of_memory }
         })?;
         self.scripts.insert(*sha, function);
         Ok(())
@@ -142,9 +142,9 @@ impl Vm {
         }
     }
 
-    /// Forgets everything: scripts, libraries, and all memory that they took.
-    pub fn clear(&mut self) {
-        *self = Self::new(self.limits);
+    /// Gives back what was forgotten, and what runs have left.
+    pub fn collect(&mut self) {
+        self.machine.collect();
     }
 
     /// Runs a script that was loaded (if not: error `NOSCRIPT`) and writes what it returns to `reply`,
