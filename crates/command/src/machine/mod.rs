@@ -80,11 +80,18 @@ impl Machine {
         self.vm.as_ref().map_or(0, |vm| vm.memory_bytes())
     }
 
-    /// Gives all memory back if the server has forgotten its scripts since they were compiled here.
+    /// Gives the memory of scripts back if the server has forgotten them since they were compiled here.
+    /// Libraries stay, and with them what they hold of their own.
     pub fn forget_flushed(&mut self, scripts: &Scripts) {
         let flushes = scripts.flushes();
-        if self.flushes != flushes {
-            *self = Self { flushes, limits: self.limits, ..Self::default() };
+        if self.flushes == flushes {
+            return;
+        }
+        self.flushes = flushes;
+        self.recent = Recent::default();
+        if let Some(mut vm) = self.vm.take() {
+            self.unload(&mut vm, 0, 0);
+            self.vm = Some(vm).filter(|_| !self.libraries.is_empty());
         }
     }
 
