@@ -196,14 +196,17 @@ impl Run<'_, '_> {
         request: &Resolved<'_>,
         union: &mut Union<'_>,
         now_ms: i64,
+        out_of_memory: bool,
     ) {
         let (start, started) = (self.reply.mark(), self.ticks);
         if self.engine.monitors.active() {
             self.show(request);
         }
-        let out_of_memory = self.engine.space.out_of_memory(self.settings.maxmemory);
         let known = self.known(request);
-        let outcome = match self.take_apart(request, known) {
+        let call = self.take_apart(request, known);
+        let call =
+            call.and_then(|call| refused_by_flags(&call, out_of_memory).map_or(Ok(call), Err));
+        let outcome = match call {
             Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory, None),
             Err(error) => {
                 self.reply.error(error.text());
@@ -216,10 +219,10 @@ impl Run<'_, '_> {
         self.count_script(request, plan.bytes, (start, started), succeeded);
     }
 
-    /// Evicts for a script that may take memory. An error: there is nothing to evict.
-    fn is_out_of_memory(&mut self) -> Result<(), CommandError> {
+    /// Evicts for what may take memory, as scripts may. An error: there is nothing to evict.
+    pub(crate) fn is_out_of_memory(&mut self) -> Result<(), CommandError> {
         let over = self.engine.space.out_of_memory(self.settings.maxmemory);
-        if over { self.under_pressure() } else { Ok(()) }
+        if over && !self.session.replays { self.under_pressure() } else { Ok(()) }
     }
 
     /// What a request calls, if the server knows it.

@@ -117,3 +117,27 @@ fn nothing_goes_while_writes_are_paused() {
     let value = client.node.send(&mut client.session, &[b"GET", b"after"]);
     assert!(matches!(value, Some(Value::Bulk(_))), "{value:?}");
 }
+
+/// A script in a transaction is told of memory as it was when EXEC began, once what may go has gone.
+#[test]
+fn scripts_in_a_transaction_look_for_room_first() {
+    const WRITE: &str = "EVAL \"return redis.pcall('set', KEYS[1], 1).err\" 1";
+    let mut client = Client::new(4);
+    client.fill("allkeys-lru", "SET");
+    let more = "x".repeat(5000);
+    let replies = client.send(&format!("SET more {more}\r\nMULTI\r\n{WRITE} a\r\nEXEC"));
+    let expected = "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n";
+    assert_eq!(String::from_utf8_lossy(&replies), expected, "there is room once keys have gone");
+
+    let mut client = Client::new(4);
+    client.fill("noeviction", "SET");
+    for line in ["MULTI", &format!("{WRITE} a"), "EVAL \"return 7\" 0"] {
+        client.send(line);
+    }
+    let mut other = client.node.session();
+    client.node.send_bytes(&mut other, format!("SET more {}\r\n", "x".repeat(5000)).as_bytes());
+    let text = "OOM command not allowed when used memory > 'maxmemory'.";
+    let expected = format!("*2\r\n${}\r\n{text}\r\n:7\r\n", text.len());
+    assert_eq!(String::from_utf8_lossy(&client.send("EXEC")), expected);
+    client.node.check_replay().expect("nothing went unseen");
+}
