@@ -143,14 +143,15 @@ impl Run<'_, '_> {
             self.refuse(plan, Some(&error));
             return (1, None);
         }
-        if self.session.transaction.is_some() {
-            return self.queue(plan, row);
-        }
-        // One that declares what it is has been told already.
-        let declared = row.flags.has(Flags::DENYOOM);
-        let out_of_memory = !declared && self.is_out_of_memory().is_err();
+        let queues = self.session.transaction.is_some();
+        // One that declares what it is has been told already; one that is queued is told at EXEC.
+        let told = queues || row.flags.has(Flags::DENYOOM);
+        let out_of_memory = !told && self.is_out_of_memory().is_err();
         if self.memory == Memory::Wanted {
             return (0, None);
+        }
+        if queues {
+            return self.queue(plan, row);
         }
         let (start, started) = (self.reply.mark(), self.ticks);
         if self.engine.monitors.active() {

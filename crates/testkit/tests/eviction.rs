@@ -141,3 +141,26 @@ fn scripts_in_a_transaction_look_for_room_first() {
     assert_eq!(String::from_utf8_lossy(&client.send("EXEC")), expected);
     client.node.check_replay().expect("nothing went unseen");
 }
+
+/// What takes memory is refused where it is queued; everything else goes on.
+#[test]
+fn transactions_without_memory() {
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    let oom = std::str::from_utf8(OOM).unwrap();
+    let mut client = Client::new(4);
+    client.fill("noeviction", "SET");
+    client.send(&format!("SET more {}", "x".repeat(5000)));
+    for (line, queued, executed) in [
+        ("GET nothing", "+QUEUED\r\n", "*1\r\n$-1\r\n"),
+        ("EVAL \"return 1\" 0", "+QUEUED\r\n", "*1\r\n:1\r\n"),
+        ("EVAL \"#!lua flags=no-writes\nreturn 1\" 0", "+QUEUED\r\n", "*1\r\n:1\r\n"),
+        ("EVAL \"#!lua\nreturn 1\" 0", oom, aborted),
+        ("SET k v", oom, aborted),
+        ("DEL k", "+QUEUED\r\n", "*1\r\n:0\r\n"),
+    ] {
+        let line = line.replace('\n', "\\n");
+        assert_eq!(client.send("MULTI"), b"+OK\r\n");
+        assert_eq!(String::from_utf8_lossy(&client.send(&line)), queued, "{line}");
+        assert_eq!(String::from_utf8_lossy(&client.send("EXEC")), executed, "{line}");
+    }
+}
