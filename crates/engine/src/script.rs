@@ -252,24 +252,19 @@ impl Run<'_, '_> {
         known: Option<What>,
     ) -> Result<Call<'c>, CommandError> {
         let words = request.args;
-        let what = match (known, request.spec.place) {
-            (Some(what), _) => what,
-            (None, Place::Script(ScriptCall::Function)) => {
-                return Err(CommandError::FunctionNotFound);
-            }
-            (None, Place::Script(ScriptCall::Sha)) => return Err(CommandError::NoScript),
-            (None, _) => {
-                let script = Scripts::parse(words[1])?;
-                self.machine.load(&self.engine.scripts, &script)?;
-                What::Script(self.engine.scripts.add(script, false))
-            }
-        };
-        if let What::Script(script) = &what {
-            self.engine.scripts.called(script);
+        let is = |call| request.spec.place == Place::Script(call);
+        let (is_sha, is_function) = (is(ScriptCall::Sha), is(ScriptCall::Function));
+        // What cannot be the name of anything is refused before the number is looked at.
+        if known.is_none() && is_function {
+            return Err(CommandError::FunctionNotFound);
         }
-        let number = stdx::num::parse_i64(words[2]).ok_or(match what {
-            What::Script(_) => CommandError::NotAnInteger,
-            What::Function(..) => CommandError::FunctionKeys,
+        if is_sha && words[1].len() != Sha::DIGITS {
+            return Err(CommandError::NoScript);
+        }
+        let number = stdx::num::parse_i64(words[2]).ok_or(if is_function {
+            CommandError::FunctionKeys
+        } else {
+            CommandError::NotAnInteger
         })?;
         let rest = &words[3..];
         if number < 0 {
@@ -277,9 +272,21 @@ impl Run<'_, '_> {
         }
         let number = usize::try_from(number).ok().filter(|number| *number <= rest.len());
         let (keys, args) = rest.split_at(number.ok_or(CommandError::ScriptKeysTooMany)?);
+        let what = match known {
+            Some(what) => what,
+            None if is_sha => return Err(CommandError::NoScript),
+            None => {
+                let script = Scripts::parse(words[1])?;
+                self.machine.load(&self.engine.scripts, &script)?;
+                What::Script(self.engine.scripts.add(script, false))
+            }
+        };
         let clock = self.now.clock();
         match &what {
-            What::Script(script) => self.machine.ready(&self.engine.scripts, script)?,
+            What::Script(script) => {
+                self.engine.scripts.called(script);
+                self.machine.ready(&self.engine.scripts, script)?;
+            }
             What::Function(library, _) => {
                 self.machine.load_library(&self.engine.functions, library, clock)?;
             }

@@ -32,7 +32,7 @@ impl Default for Limits {
 
 /// The SHA-1 of a script's source, as 40 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sha([u8; 40]);
+pub struct Sha([u8; Self::DIGITS]);
 
 /// Hashes 64 of its 160 bits.
 impl Hash for Sha {
@@ -42,8 +42,10 @@ impl Hash for Sha {
 }
 
 impl Sha {
+    pub const DIGITS: usize = 40;
+
     pub fn of(source: &[u8]) -> Self {
-        let mut digits = [0; 40];
+        let mut digits = [0; Self::DIGITS];
         let digest = Sha1::digest(source);
         for (pair, &byte) in digits.chunks_exact_mut(2).zip(digest.iter()) {
             pair.copy_from_slice(&stdx::quote::hex(byte));
@@ -53,12 +55,12 @@ impl Sha {
 
     /// Reads 40 hexadecimal digits of either case.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let mut digits: [u8; 40] = text.try_into().ok()?;
+        let mut digits: [u8; Self::DIGITS] = text.try_into().ok()?;
         digits.make_ascii_lowercase();
         digits.iter().all(u8::is_ascii_hexdigit).then_some(Self(digits))
     }
 
-    pub fn as_bytes(&self) -> &[u8; 40] {
+    pub fn as_bytes(&self) -> &[u8; Self::DIGITS] {
         &self.0
     }
 }
