@@ -38,6 +38,8 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 /// Rows of a missing part that have an effect all the same.
 const BUILT: &[&str] = &[
     "availability-zone",
+    "min-replicas-max-lag",
+    "min-replicas-to-write",
     "repl-backlog-size",
     "repl-backlog-ttl",
     "repl-ping-replica-period",
