@@ -187,6 +187,7 @@ errors! {
     NoShutdown = "ERR No shutdown in progress.";
     ShutdownFailed = "ERR Errors trying to SHUTDOWN. Check logs.";
     SnapshotFailed = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    FewReplicas = "NOREPLICAS Not enough good replicas to write.";
     NoPersistence = "ERR there is no persistence in this build, so nothing can be reloaded";
     NoResp2 = "ERR RESP2 is not supported by this command";
     PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";

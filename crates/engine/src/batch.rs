@@ -751,14 +751,12 @@ impl Run<'_, '_> {
         refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
-    /// Whether the command takes memory: by what it stores, or by being queued.
+    /// Whether the command takes memory, or EXEC what is queued. A queue's own memory counts against its
+    /// client's limits.
     fn takes_memory(&self, row: &command::Command) -> bool {
-        let queue = self.session.transaction.as_ref();
+        let queue = || self.session.transaction.as_ref();
         row.flags.has(Flags::DENYOOM)
-            || queue.is_some_and(|queue| match row.place {
-                Place::Exec => queue.has(Flags::DENYOOM),
-                _ => !row.flags.has(Flags::UNQUEUED),
-            })
+            || row.place == Place::Exec && queue().is_some_and(|it| it.has(Flags::DENYOOM))
     }
 
     /// A command that takes memory meets the limit: eviction is asked for, or has failed.

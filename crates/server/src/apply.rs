@@ -61,6 +61,10 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
             crate::persistence::judge(server, config);
             Ok(())
         }
+        "min-replicas-to-write" | "min-replicas-max-lag" => {
+            crate::replication::judge(server, config);
+            Ok(())
+        }
         "appendonly" => crate::persistence::log::apply_appendonly(server, config),
         "appendfsync"
         | "write-durability"
