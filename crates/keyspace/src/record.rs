@@ -90,6 +90,8 @@ pub struct Record {
     pub flushed: bool,
     /// Whether anybody wants to know what changed.
     pub listening: bool,
+    /// The access bits of what changes now, where changes are what the access clock tells.
+    pub(crate) modified: Option<u32>,
     /// Keys that a read found expired.
     pub stale: Vec<Stale>,
     /// Keys that a walk, which holds no shard, has met expired, with their databases: they are
@@ -122,6 +124,9 @@ impl Record {
         let told = !shard.interest.is_empty() && event != Event::SILENT;
         if told && shard.interest.changed(db, key, event) {
             note_ready(&mut self.ready, db, key, shard.id);
+        }
+        if let Some(bits) = self.modified {
+            shard.stamp(db, key, bits);
         }
         if self.listening {
             self.noted.push(Change { db, key: key.to_vec(), event });
