@@ -99,7 +99,9 @@ fn set_pairs(cx: &mut Cx<'_>, key: &KeyRef<'_>, words: &[&[u8]]) -> Result<usize
         let pairs = words.chunks_exact(2);
         pairs.filter(|pair| hash.set(pair[0], pair[1], Ttl::Clear, limits)).count()
     };
-    Ok(hash.edit_told(set, |_, tell| tell(HSET_EVENT)))
+    let added = hash.edit_told(set, |_, tell| tell(HSET_EVENT));
+    hash.name_elements(HSET_EVENT, words.iter().step_by(2).copied());
+    Ok(added)
 }
 
 fn hset(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
@@ -122,6 +124,7 @@ fn hsetnx(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let is_new = hash.view().get(field).is_none();
     if is_new {
         hash.edit(HSET_EVENT, |hash| hash.set(field, value, Ttl::Clear, limits));
+        hash.name_elements(HSET_EVENT, [field]);
     }
     reply.integer(i64::from(is_new));
     Ok(Effect::Same)
@@ -133,8 +136,12 @@ fn hdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let mut deleted = 0;
     if let Some(mut hash) = cx.db.write::<Hash>(&key)? {
         hash.purge_elements(fields.iter().copied());
-        deleted =
-            hash.edit(HDEL_EVENT, |hash| fields.iter().filter(|field| hash.remove(field)).count());
+        let (naming, mut gone) = (hash.names_elements(), Vec::new());
+        deleted = hash.edit(HDEL_EVENT, |hash| {
+            let removed = fields.iter().filter(|field| hash.remove(field));
+            removed.inspect(|field| gone.extend(naming.then_some(**field))).count()
+        });
+        hash.name_elements(HDEL_EVENT, gone);
     }
     reply.count(deleted);
     Ok(Effect::Same)
@@ -188,6 +195,8 @@ fn hrename(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             tell(HSET_EVENT);
         },
     );
+    hash.name_elements(HDEL_EVENT, [from]);
+    hash.name_elements(HSET_EVENT, [to]);
     reply.integer(1);
     cx.rewrite(&[b"HSET", key.bytes(), to, &value]);
     if let Some(at) = expiry {

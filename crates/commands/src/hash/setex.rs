@@ -159,6 +159,8 @@ fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
                 tell(HDEL_EVENT);
             }
         });
+        hash.name_elements(HSET_EVENT, options.names());
+        hash.name_elements(HDEL_EVENT, deleted.iter().copied());
         element_expiry::count_passed(cx, deleted.len());
         element_expiry::rewrite_deletion::<Hash>(cx, &key, &deleted);
         return Ok(Effect::Rewrite);
@@ -181,6 +183,8 @@ fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             }
         },
     );
+    hash.name_elements(HSET_EVENT, options.names());
+    hash.name_elements(HEXPIRE_EVENT, options.names());
     tell_journal(cx, &key, ttl, options.words);
     Ok(Effect::Rewrite)
 }
