@@ -137,6 +137,12 @@ errors! {
     IncrPairs = "ERR INCR option supports a single increment-element pair";
     ScoreNaN = "ERR resulting score is not a number (NaN)";
     NotAScoreRange = "ERR min or max is not a float";
+    LexMinIllegal = "ERR the min is illegal";
+    LexMaxIllegal = "ERR the max is illegal";
+    LexMinAboveMax = "ERR min > max";
+    NothingToParse = "ERR no more item to parse";
+    PairsIncomplete = "ERR Invalid number of arguments: field-value pairs must be complete";
+    NoSuchField = "ERR hash key doesn't exist";
     NotALexRange = "ERR min or max not valid string range item";
     LimitOfRanks = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
     ScoresOfLexRange = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";

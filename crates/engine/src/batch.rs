@@ -613,7 +613,7 @@ impl Run<'_, '_> {
         later: &mut Option<Box<dyn Job>>,
     ) -> Option<Arc<Waiting>> {
         let (engine, index) = (self.engine, self.session.db);
-        self.record.listening = engine.listens(self.settings);
+        engine.listen(self.settings, self.record);
         let db = locked.db(self.record, index, now_ms);
         let touch = !self.session.no_touch;
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);

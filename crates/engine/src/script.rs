@@ -431,9 +431,7 @@ impl Run<'_, '_> {
         for news in self.news.take().unwrap_or_default() {
             match news {
                 News::Change(change) => {
-                    let happened =
-                        Happened { db: change.db, key: &change.key, event: change.event, by };
-                    engine.tell(settings, happened, self.broadcast);
+                    engine.tell(settings, Happened::of(&change, by), self.broadcast);
                 }
                 News::Flushed => engine.tracking.flushed(&settings.output),
                 News::Message { topic, channel, message } => {

@@ -56,7 +56,15 @@ impl Client {
 /// Every one of many pipelined writes finds room, and the copy loses the same keys.
 #[test]
 fn a_pipeline_of_writes_evicts_as_it_goes() {
-    for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl", "volatile-lru"] {
+    for policy in [
+        "allkeys-lru",
+        "allkeys-lrm",
+        "allkeys-lfu",
+        "allkeys-random",
+        "volatile-ttl",
+        "volatile-lru",
+        "volatile-lrm",
+    ] {
         for shards in [1, 8] {
             let mut client = Client::new(shards);
             let limit = client.fill(policy, "SETEX");
