@@ -91,6 +91,24 @@ def restart(rng, fsync, base):
             assert digest(server.port) == before, "the data is not what it was"
 
 
+def starts_empty(appendonly):
+    """Nobody is told that a server is loading that has nothing to load."""
+    with Server(OPT.server, *FLAGS, "--appendonly", appendonly, start=False) as server:
+        for _ in range(10):
+            server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL)
+            end = time.monotonic() + 30
+            while True:
+                try:
+                    with Wire(server.port) as wire:
+                        assert wire.call("SET", "key", "value") == b"OK"
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < end, "nobody listens"
+            kill(server)
+            for name in os.listdir(server.dir):
+                shutil.rmtree(os.path.join(server.dir, name), ignore_errors=True)
+
+
 class Load(threading.Thread):
     """One client that appends numbers to a list of its own and remembers what was answered."""
 
@@ -191,6 +209,13 @@ def switching(rng):
                 raise AssertionError("no append-only file, and WAITAOF waits")
             except WireError as error:
                 assert "appendonly is disabled" in str(error), error
+            before = wire.call("DEBUG", "DIGEST")
+            try:
+                wire.call("DEBUG", "LOADAOF")
+                raise AssertionError("a file was loaded that does not exist")
+            except WireError as error:
+                assert "Error trying to load the AOF files" in str(error), error
+            assert wire.call("DEBUG", "DIGEST") == before, "the data is gone"
             wire.call("CONFIG", "SET", "appendonly", "yes")
             fill(wire, rng, 100)
             wait_for_rewrite(wire)
@@ -496,6 +521,8 @@ def main():
         for base in ("yes", "no"):
             name = f"restart, appendfsync {fsync}, aof-use-rdb-preamble {base}"
             tally.run(name, restart, rng, fsync, base)
+    for appendonly in ("yes", "no"):
+        tally.run(f"nothing to load, appendonly {appendonly}", starts_empty, appendonly)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
     for fsync in ("always", "everysec"):
         tally.run(f"CONFIG SET appendonly yes promises nothing, appendfsync {fsync}", promises, fsync)

@@ -40,6 +40,35 @@ pub(crate) struct Samples {
     pub expire_time_capped: AtomicU64,
     pub rejected_connections: AtomicU64,
     pub connections: AtomicU64,
+    /// Of one client.
+    pub input_buffer: Peak,
+    pub output_buffer: Peak,
+}
+
+/// The largest of what was seen in the last seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Peak([AtomicU64; Self::SECONDS]);
+
+impl Peak {
+    /// As in Redis.
+    const SECONDS: usize = 8;
+
+    /// Forgets what was seen when the slot of the second after `second` was last in use.
+    pub(crate) fn begin(&self, second: u64) {
+        self.slot(second + 1).store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn raise(&self, second: u64, value: u64) {
+        self.slot(second).fetch_max(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.iter().map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0)
+    }
+
+    fn slot(&self, second: u64) -> &AtomicU64 {
+        &self.0[(second % Self::SECONDS as u64) as usize]
+    }
 }
 
 /// The server.

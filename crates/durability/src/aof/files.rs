@@ -87,10 +87,7 @@ impl Files {
     fn take_over(&self, manifest: Manifest) -> io::Result<Manifest> {
         let old = self.dir.join(OsStr::from_bytes(&self.prefix));
         let new = self.path(&self.prefix);
-        let base = manifest.base.as_ref();
-        let is_begun = manifest.incrementals.is_empty()
-            && base.is_some_and(|base| base.name == self.prefix)
-            && !self.exists(&new)?;
+        let is_begun = self.is_single(&manifest) && !self.exists(&new)?;
         if !(manifest.is_empty() || is_begun) || !self.is_file(&old)? {
             return Ok(manifest);
         }
@@ -102,6 +99,12 @@ impl Files {
         self.disk.sync_dir(&self.sub)?;
         self.disk.sync_dir(disk::folder(&old))?;
         Ok(manifest)
+    }
+
+    /// Whether the set is the single file of a server before version 7, and nothing was written behind it.
+    pub(crate) fn is_single(&self, manifest: &Manifest) -> bool {
+        let base = manifest.base.as_ref();
+        manifest.incrementals.is_empty() && base.is_some_and(|base| base.name == self.prefix)
     }
 
     fn is_file(&self, path: &Path) -> io::Result<bool> {

@@ -204,16 +204,11 @@ pub(super) fn keeping_errno(body: impl FnOnce()) {
     }
 }
 
-/// Writes a line from a signal handler: `PID:signal-handler (SECONDS) MESSAGE`. No local time
-/// there: the C library takes a lock for it.
+/// Writes a line from a signal handler.
 pub(super) fn log_from_handler(message: fmt::Arguments<'_>) {
     if log::enabled(log::Level::Warning) {
         let mut line = log::Line::<1024>::new();
-        // SAFETY: async-signal-safe both; a null argument is allowed.
-        let (pid, seconds) = unsafe { (libc::getpid(), libc::time(ptr::null_mut())) };
-        line.add(format_args!("{pid}:signal-handler ({seconds}) "));
-        line.add(message);
-        line.end("\n");
+        log::compose_in_handler(&mut line, message);
         log::write_in_time(log::fd(), line.bytes(), log::ROOM_WAIT_MS);
     }
 }

@@ -9,7 +9,6 @@ use disk::RealDisk;
 use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
 use durability::rdb_file::{FileSource, Frames};
 use engine::{Now, Worker};
-use keyspace::{Db, Record};
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
@@ -163,13 +162,9 @@ fn empty(server: &Server) -> Result<(), String> {
     }
     *writer = None;
     drop(writer);
-    let mut record = Record::default();
-    let mut held = server.engine.space.hold_all();
-    Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
-    drop(held);
+    server.engine.make_way(true, clock::now().0);
     super::functions::empty(server);
     drop(closed);
-    server.engine.space.dispose(&mut record.garbage);
     Ok(())
 }
 

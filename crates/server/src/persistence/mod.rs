@@ -31,6 +31,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use tokio::sync::Notify;
 
 /// What INFO says of it, and what the rules go by.
 #[derive(Debug, Default)]
@@ -64,6 +65,10 @@ impl Persistence {
 /// How far a load is.
 #[derive(Debug, Default)]
 pub(crate) struct Loading {
+    /// There is something to load.
+    pub begun: Notify,
+    /// All is loaded that there was at start.
+    pub ended: Notify,
     pub started_ms: AtomicI64,
     pub progress: durability::aof::Progress,
     /// What the file says of the memory that its keys took.
@@ -79,6 +84,7 @@ impl Loading {
         self.started_ms.store(clock::now().0, Ordering::Relaxed);
         self.progress.total_bytes.store(bytes, Ordering::Relaxed);
         self.progress.bytes.store(0, Ordering::Relaxed);
+        self.begun.notify_one();
     }
 }
 

@@ -7,7 +7,6 @@ use config::id;
 use disk::RealDisk;
 use durability::rdb_file::{Batch, Event, FileSource, Frames, LoadError};
 use keyspace::persist::{LoadCounts, LoadOptions, Loader};
-use keyspace::{Db, Record};
 use parking_lot::Mutex;
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_verbose, log_warning};
@@ -86,12 +85,8 @@ fn reload_alone(server: &Server, request: ReloadRequest) -> Result<(), CommandEr
             CommandError::SaveFailed
         })?;
     }
+    server.engine.make_way(request.flush, clock::now().0);
     if request.flush {
-        let mut record = Record::default();
-        let mut held = server.engine.space.hold_all();
-        Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
-        drop(held);
-        server.engine.space.dispose(&mut record.garbage);
         super::functions::empty(server);
     }
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
