@@ -394,7 +394,7 @@ def saving_in_a_rewrite():
 
 
 def unread_feed():
-    """A replica that does not read holds the one snapshot: a rewrite is scheduled, and the server ends, and saves."""
+    """Replicas that do not read hold the one snapshot, in turn: a rewrite is scheduled, and the server ends, and saves."""
     with Server(OPT.server, *FLAGS) as server, Wire(server.port) as wire, Wire(server.port, rcvbuf=4096) as replica:
         for number in range(200):
             wire.call("SET", f"key:{number}", os.urandom(50000))
@@ -405,8 +405,14 @@ def unread_feed():
         text = wire.call("INFO", "persistence")
         assert b"aof_rewrite_in_progress:0" in text and b"aof_rewrite_scheduled:1" in text
         wire.call("CONFIG", "SET", "save", "3600 1000000")
+        # Others wait for their turn, and take it when it is free.
+        others = [Wire(server.port, rcvbuf=4096) for _ in range(8)]
+        for other in others:
+            other.call("REPLCONF", "capa", "eof", "capa", "psync2")
+            other.send(pack("PSYNC", "?", -1))
+        time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(15) == 0
+        assert server.process.wait(20) == 0
         assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
 
 

@@ -1,6 +1,6 @@
 //! The end of the server: what is saved before, and what may stand in its way.
 
-use super::snapshot_save;
+use super::snapshot_save::{self, NotSaved};
 use crate::node::Server;
 use command::ShutdownRequest;
 use durability::aof::State;
@@ -35,10 +35,11 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce
             true => server.engine.space.reach_gate(participant).ok(),
             false => Some(participant.close()),
         });
-        if left > 0 && closed.is_some() && snapshot_save::is_busy(server) {
-            continue;
-        }
-        if save(server, request) & flush(server) || request.force {
+        let saved = match save(server, request) {
+            Err(NotSaved::Busy) if left > 0 && closed.is_some() => continue,
+            outcome => outcome.map_err(cannot_save).is_ok(),
+        };
+        if saved & flush(server) || request.force {
             leave();
         }
         break;
@@ -75,18 +76,21 @@ fn flush(server: &Server) -> bool {
     flushed.is_ok()
 }
 
-/// Saves what is to be saved. `false`: it could not be.
-fn save(server: &Server, request: ShutdownRequest) -> bool {
+/// Saves what is to be saved.
+fn save(server: &Server, request: ShutdownRequest) -> Result<(), NotSaved> {
     let by_rules = !server.config.lock().save_points().is_empty() && !request.nosave;
     let loading = server.engine.condition.is_loading();
     if loading || !(by_rules || request.save) {
-        return true;
+        return Ok(());
     }
     log_notice!("Saving the final RDB snapshot before exiting.");
-    let saved = snapshot_save::save_now(server);
-    if let Err(error) = &saved {
-        log_warning!("{error}");
-        log_warning!("Error trying to save the DB, can't exit.");
+    snapshot_save::save_now(server)
+}
+
+fn cannot_save(why: NotSaved) {
+    match why {
+        NotSaved::Busy => log_warning!("Another snapshot is being written or sent."),
+        NotSaved::Failed(error) => log_warning!("{error}"),
     }
-    saved.is_ok()
+    log_warning!("Error trying to save the DB, can't exit.");
 }

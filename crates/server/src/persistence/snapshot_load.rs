@@ -1,6 +1,7 @@
 //! From the snapshot's file to the keyspace, with as many threads as serve commands.
 
-use super::{snapshot_path, snapshot_save};
+use super::snapshot_path;
+use super::snapshot_save::{self, NotSaved};
 use crate::node::Server;
 use command::{CommandError, Others, ReloadRequest};
 use config::id;
@@ -65,10 +66,15 @@ pub(crate) fn reload(
             rewrites |= snapshot_save::make_way(server);
         }
         let closed = participant.as_mut().map(|participant| participant.close());
-        match request.save && snapshot_save::is_busy(server) {
-            true if closed.is_some() => {}
-            true => break Err(CommandError::SaveInProgress),
-            false => break reload_alone(server, request),
+        let saved = if request.save { snapshot_save::save_now(server) } else { Ok(()) };
+        match saved {
+            Ok(()) => break reload_alone(server, request),
+            Err(NotSaved::Busy) if closed.is_some() => {}
+            Err(NotSaved::Busy) => break Err(CommandError::SaveInProgress),
+            Err(NotSaved::Failed(error)) => {
+                log_warning!("{error}");
+                break Err(CommandError::SaveFailed);
+            }
         }
     };
     if rewrites {
@@ -77,14 +83,8 @@ pub(crate) fn reload(
     outcome
 }
 
-/// The write gate is closed.
+/// Empties and loads. The write gate is closed.
 fn reload_alone(server: &Server, request: ReloadRequest) -> Result<(), CommandError> {
-    if request.save {
-        snapshot_save::save_now(server).map_err(|error| {
-            log_warning!("{error}");
-            CommandError::SaveFailed
-        })?;
-    }
     server.engine.make_way(request.flush, clock::now().0);
     if request.flush {
         super::functions::empty(server);

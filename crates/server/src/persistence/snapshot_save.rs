@@ -291,8 +291,8 @@ pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, Co
 /// Ends what reads the one snapshot that there can be: a save in the background, a rewrite, what a replica
 /// is sent. SAVE is waited for. Returns whether there was a rewrite.
 ///
-/// Not under the write gate: who has begun one may be waiting for it. So once it is closed, [`is_busy`] tells
-/// whether to open it and come again.
+/// Not under the write gate: who has begun one may be waiting for it. So whoever finds, with the gate closed,
+/// that somebody was quicker opens it and comes again.
 pub(super) fn make_way(server: &Server) -> bool {
     if cancel(server) {
         log_warning!("A snapshot is being written, which ends now");
@@ -309,18 +309,23 @@ pub(super) fn make_way(server: &Server) -> bool {
     rewrites
 }
 
-/// Whether somebody has begun a snapshot.
-pub(super) fn is_busy(server: &Server) -> bool {
-    let saves = server.persistence.snapshot.lock().running.is_some();
-    saves || server.engine.space.has_snapshot()
+/// Why there is no file.
+#[derive(Debug)]
+pub(super) enum NotSaved {
+    /// Somebody has begun a snapshot, and may be waiting for the write gate.
+    Busy,
+    Failed(String),
 }
 
-/// Saves on this thread. The write gate is closed, and nobody has begun a snapshot.
-pub(super) fn save_now(server: &Server) -> Result<(), String> {
-    let begun = begin(server, Others::Stand, false).map_err(|error| error.to_string())?;
+/// Saves on this thread, which has closed the write gate.
+pub(super) fn save_now(server: &Server) -> Result<(), NotSaved> {
+    let begun = begin(server, Others::Stand, false).map_err(|error| match error {
+        CommandError::SaveInProgress | CommandError::SnapshotInProgress => NotSaved::Busy,
+        error => NotSaved::Failed(error.to_string()),
+    })?;
     run(server, begun).map_err(|failure| match failure {
-        Failure::Cancelled => "Saving the DB was cancelled".to_owned(),
-        Failure::Io(error) => error,
+        Failure::Cancelled => NotSaved::Failed("Saving the DB was cancelled".to_owned()),
+        Failure::Io(error) => NotSaved::Failed(error),
     })
 }
 
