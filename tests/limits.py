@@ -962,7 +962,8 @@ def port_in_use():
 
 
 TESTS = [
-    malformed_frames, malformed_in_silence, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
+    malformed_frames, malformed_in_silence, garbage, http_request, absurd_lengths, many_arguments, partial_frames,
+    unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, ways_in, unix_socket, port_zero, nowhere_to_listen,
     structured_logs, client_kill, sigterm_under_load,
