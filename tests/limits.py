@@ -961,6 +961,39 @@ def port_in_use():
         healthy(server)
 
 
+def few_replicas():
+    """`min-replicas-to-write` counts connections that are fed and acknowledge, from the start on."""
+    with serve("--min-replicas-to-write", "1", "--hz", "100") as server, Wire(server.port) as wire:
+        def refused():
+            try:
+                wire.call("SET", "key", "value")
+                return False
+            except WireError as error:
+                assert str(error) == "NOREPLICAS Not enough good replicas to write.", error
+                return True
+
+        assert refused()
+        assert wire.call("GET", "key") is None
+        with Wire(server.port) as replica:
+            replica.send(pack("PSYNC", "?", "-1"))
+            lead = replica.line()
+            while not lead.startswith(b"$"):
+                lead = replica.line()
+            replica.exactly(int(lead[1:]))
+            time.sleep(0.1)
+            assert refused(), "it has acknowledged nothing"
+            replica.send(pack("REPLCONF", "ACK", "0"))
+            assert wait_until(lambda: not refused())
+            assert b"min_slaves_good_slaves:1" in wire.call("INFO", "replication")
+        assert wait_until(refused)
+        wire.call("CONFIG", "SET", "min-replicas-max-lag", "0")
+        assert not refused()
+        wire.call("CONFIG", "SET", "min-replicas-max-lag", "10")
+        assert refused()
+        wire.call("CONFIG", "SET", "min-replicas-to-write", "0")
+        assert not refused()
+
+
 TESTS = [
     malformed_frames, malformed_in_silence, garbage, http_request, absurd_lengths, many_arguments, partial_frames,
     unauthenticated_budget,
@@ -970,7 +1003,7 @@ TESTS = [
     signals_and_restart, daemonize, versions, memory_stats, locales,
     port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
     port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
-    kill_while_writing,
+    kill_while_writing, few_replicas,
 ]
 
 

@@ -52,9 +52,17 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
             crash::watch(watchdog_ms(config));
             Ok(())
         }
-        "dir" => enter_dir(config),
+        "dir" => {
+            enter_dir(config)?;
+            crate::persistence::log::dir_changed(server);
+            Ok(())
+        }
         "save" | "stop-writes-on-bgsave-error" => {
             crate::persistence::judge(server, config);
+            Ok(())
+        }
+        "min-replicas-to-write" | "min-replicas-max-lag" => {
+            crate::replication::judge(server, config);
             Ok(())
         }
         "appendonly" => crate::persistence::log::apply_appendonly(server, config),

@@ -7,6 +7,7 @@ use crate::settings::settings;
 use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, Node, Others, PauseMode};
 use command::{ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
+use durability::aof::State as AofState;
 use engine::{Engine, Histogram};
 use net::Pool;
 use parking_lot::Mutex;
@@ -231,8 +232,11 @@ impl Node for Server {
     }
 
     fn synced(&self) -> Option<u64> {
-        let durable = &self.engine.reply_gate.durable;
-        self.persistence.log.is_on().then(|| durable.value().0)
+        match self.persistence.log.status.state() {
+            AofState::Off => None,
+            AofState::Waits => Some(0),
+            _ => Some(self.engine.reply_gate.durable.value().0.saturating_add(1)),
+        }
     }
 
     fn last_save_seconds(&self) -> i64 {

@@ -253,6 +253,7 @@ fn start(
     {
         let config = server.config.lock();
         apply::show_title(&server, &config);
+        crate::replication::judge(&server, &config);
         // A failure is in the log; the server starts all the same.
         drop(apply::apply_oom_score(&server, &config));
         crash::watch(apply::watchdog_ms(&config));

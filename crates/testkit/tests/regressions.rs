@@ -105,3 +105,37 @@ fn what_is_refused_is_not_processed() {
     // SET, LPUSH; MULTI, EXEC and two in it; MULTI and an EXEC that finds it broken.
     assert_eq!(node.engine.stats.total().commands_processed, 8);
 }
+
+/// Without the replicas that `min-replicas-to-write` asks for, nothing is written, and all else goes on.
+#[test]
+fn writes_without_enough_replicas() {
+    const REFUSED: &str = "-NOREPLICAS Not enough good replicas to write.\r\n";
+    const WRITE: &str = "EVAL \"return redis.pcall('set', KEYS[1], 1).err\" 1 k";
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    node.engine.condition.set_few_replicas(true);
+    let caught = REFUSED[1..].trim_end();
+    let caught = format!("${}\r\n{caught}\r\n", caught.len());
+    let in_exec = format!("+OK\r\n+QUEUED\r\n*1\r\n{caught}");
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    let aborted = format!("+OK\r\n{REFUSED}{aborted}");
+    for (lines, expected) in [
+        ("SET k v", REFUSED),
+        ("DEL k", REFUSED),
+        ("FUNCTION FLUSH", REFUSED),
+        ("GET k", "$-1\r\n"),
+        ("PING", "+PONG\r\n"),
+        ("PUBLISH a b", ":0\r\n"),
+        ("EVAL \"return 1\" 0", ":1\r\n"),
+        ("EVAL \"#!lua\\nreturn 1\" 0", REFUSED),
+        ("EVAL \"#!lua flags=no-writes\\nreturn 1\" 0", ":1\r\n"),
+        (WRITE, &caught),
+        ("MULTI\r\nSET k v\r\nEXEC", &aborted),
+        (&format!("MULTI\r\n{WRITE}\r\nEXEC"), &in_exec),
+    ] {
+        let replies = node.send_bytes(&mut session, format!("{lines}\r\n").as_bytes());
+        assert_eq!(String::from_utf8_lossy(&replies), expected, "{lines}");
+    }
+    node.engine.condition.set_few_replicas(false);
+    assert_eq!(node.send_bytes(&mut session, b"SET k v\r\n"), b"+OK\r\n");
+}

@@ -132,6 +132,7 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         Change::Delete => HDEL_EVENT,
     };
     let changed = hash.edit(event, |hash| answer(hash, fields, reply, change));
+    hash.name_elements(event, changed.iter().copied());
     match change {
         Change::Nothing => {}
         Change::Persist => {
@@ -157,6 +158,7 @@ fn hgetdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     };
     hash.purge_elements(fields.iter().copied());
     let deleted = hash.edit(HDEL_EVENT, |hash| answer(hash, fields, reply, Change::Delete));
+    hash.name_elements(HDEL_EVENT, deleted.iter().copied());
     if !deleted.is_empty() {
         element_expiry::rewrite_deletion::<Hash>(cx, &key, fields);
     }

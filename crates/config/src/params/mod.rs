@@ -39,6 +39,8 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 const BUILT: &[&str] = &[
     "availability-zone",
     "import-mode",
+    "min-replicas-max-lag",
+    "min-replicas-to-write",
     "repl-backlog-size",
     "repl-backlog-ttl",
     "repl-ping-replica-period",

@@ -344,7 +344,8 @@ fn read_named(frame: &mut Frame<'_>) -> Result<Registered, &'static str> {
     frame.push_nil();
     frame.push_nil();
     while frame.next(1) {
-        let Some(key) = frame.string(-2) else {
+        // A number becomes a string in its place, which is no name, so that the walk ends here.
+        let Some(key) = frame.text(-2) else {
             return Err("named argument key given to server.register_function is not a string");
         };
         match key.to_ascii_lowercase().as_slice() {

@@ -84,6 +84,8 @@ pub(crate) fn settings(config: &Config) -> Settings {
             log_factor: config.uint(LFU_LOG) as u32,
             decay_minutes: config.uint(LFU_DECAY) as u32,
         }
+    } else if policy.ends_with("lrm") {
+        AccessClock::Lrm
     } else {
         AccessClock::Lru
     };
