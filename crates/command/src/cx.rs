@@ -192,4 +192,9 @@ pub trait Job {
     /// and the step before left off. A job that waits for others ([`JobStep::Wait`]) is of a command
     /// that runs neither in transactions nor in scripts.
     fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep;
+
+    /// Whether its replies show what others have written, and so wait for the disk as those writes do.
+    fn shows_data(&self) -> bool {
+        true
+    }
 }
