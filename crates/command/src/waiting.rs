@@ -48,9 +48,9 @@ pub struct Acks {
 }
 
 impl Acks {
-    /// How many have it, `synced` being on disk here: here, and among the replicas.
+    /// How many have it, all before `synced` being on disk here: here, and among the replicas.
     fn counts(&self, synced: Option<u64>) -> (i64, i64) {
-        (i64::from(synced.is_some_and(|synced| synced >= self.lsn)), 0)
+        (i64::from(synced.is_some_and(|synced| synced > self.lsn)), 0)
     }
 
     /// Whether that is enough.

@@ -223,7 +223,7 @@ impl Serving<'_> {
         let mut reply = Reply::new(session.wire());
         let mut later = None;
         let touch = !session.no_touch;
-        self.record.listening = engine.listens(self.settings);
+        engine.listen(self.settings, self.record);
         let db = locked.db(self.record, waiting.db, now_ms);
         let mut cx = Cx {
             db: db.accesses(self.settings.access_clock, touch, self.rng.u64()),

@@ -5,8 +5,9 @@ use crate::blocking::Serving;
 use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
 use command::{Changed, Rewrites, Settings, deletion};
+use config::events;
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Change, Event, Evictor, Gone, Position, Record, Search, Swept};
+use keyspace::{Event, Evictor, Gone, Position, Record, Search, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -204,6 +205,7 @@ impl Engine {
         let mut record = Record::default();
         // Whether anybody listens is known under the lock only.
         record.listening = true;
+        record.naming = settings.notify_events & events::SUBKEYS != 0;
         let tell = |db: u32, gone: Gone<'_>, record: &mut Record| {
             let lsn = match gone {
                 Gone::Key(key) => {
@@ -212,9 +214,8 @@ impl Engine {
                 }
                 Gone::Elements(gone) => append_deletion(writer, &mut room, db, &gone.command()),
             };
-            for Change { db, key, event } in record.noted.drain(..) {
-                let happened = Happened { db, key: &key, event, by: None };
-                self.tell(settings, happened, broadcast);
+            for change in record.noted.drain(..) {
+                self.tell(settings, Happened::of(&change, None), broadcast);
             }
             lsn
         };
@@ -266,7 +267,7 @@ impl Engine {
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
             let lsn =
                 append_deletion(writer, &mut room, db, &[deletion(settings.lazy_eviction), key]);
-            let happened = Happened { db, key, event: Event::EVICTED, by: None };
+            let happened = Happened { db, key, event: Event::EVICTED, elements: &[], by: None };
             self.tell(settings, happened, broadcast);
             lsn
         });

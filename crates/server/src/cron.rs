@@ -207,7 +207,12 @@ impl Cron {
             | ClientFlags::REPLICA;
         let timeout = self.server.int(TIMEOUT);
         let now_ms = clock::now().0;
+        let (samples, second) = (&self.server.samples, now_ms.unsigned_abs() / 1000);
+        samples.input_buffer.begin(second);
+        samples.output_buffer.begin(second);
         for card in self.server.clients().all() {
+            samples.input_buffer.raise(second, card.request_bytes());
+            samples.output_buffer.raise(second, card.unread_bytes());
             let mut seconds = if timeout == 0 { i64::MAX } else { timeout };
             if card.has(ClientFlags::UNAUTHENTICATED) {
                 seconds = seconds.min(UNAUTHENTICATED_SECONDS);

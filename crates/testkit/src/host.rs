@@ -71,6 +71,8 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
             log_factor: config.uint(LFU_LOG) as u32,
             decay_minutes: config.uint(LFU_DECAY) as u32,
         }
+    } else if policy.ends_with("lrm") {
+        AccessClock::Lrm
     } else {
         AccessClock::Lru
     };

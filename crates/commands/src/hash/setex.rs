@@ -161,6 +161,8 @@ fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             tell(HDEL_EVENT);
             is_new.then(|| tell(Event::DEL));
         });
+        hash.name_elements(HSET_EVENT, options.names());
+        hash.name_elements(HDEL_EVENT, deleted.iter().copied());
         element_expiry::count_passed(cx, deleted.len());
         element_expiry::rewrite_deletion::<Hash>(cx, &key, &deleted);
         return Ok(Effect::Rewrite);
@@ -183,6 +185,8 @@ fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             }
         },
     );
+    hash.name_elements(HSET_EVENT, options.names());
+    hash.name_elements(HEXPIRE_EVENT, options.names());
     tell_journal(cx, &key, ttl, options.words);
     Ok(Effect::Rewrite)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Load {
 
 /// Loads the snapshot at start, if there is one.
 pub(super) fn load(server: &Server) -> Result<(), String> {
-    let path = snapshot_path(server);
+    let path = snapshot_path(&server.config.lock());
     let started = clock::monotonic().0;
     let how = Load { expire: !server.engine.settings().import_mode, replace: false };
     match load_file(server, &path, how) {
@@ -70,7 +70,8 @@ pub(crate) fn reload(
         super::functions::empty(server);
     }
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
-    let loaded = load_file(server, &snapshot_path(server), how);
+    let path = snapshot_path(&server.config.lock());
+    let loaded = load_file(server, &path, how);
     drop(closed);
     match loaded {
         Ok(Some(_)) => {
