@@ -141,6 +141,12 @@ errors! {
     IncrPairs = "ERR INCR option supports a single increment-element pair";
     ScoreNaN = "ERR resulting score is not a number (NaN)";
     NotAScoreRange = "ERR min or max is not a float";
+    LexMinIllegal = "ERR the min is illegal";
+    LexMaxIllegal = "ERR the max is illegal";
+    LexMinAboveMax = "ERR min > max";
+    NothingToParse = "ERR no more item to parse";
+    PairsIncomplete = "ERR Invalid number of arguments: field-value pairs must be complete";
+    NoSuchField = "ERR hash key doesn't exist";
     NotALexRange = "ERR min or max not valid string range item";
     LimitOfRanks = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
     ScoresOfLexRange = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
@@ -207,6 +213,7 @@ errors! {
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    SsubscribeDenied = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";

@@ -167,7 +167,7 @@ impl Run<'_, '_> {
         };
         let Ok(succeeded) = ran else { return self.refuse_busy(plan) };
         self.count_script(&request, plan.bytes, (start, started), succeeded);
-        self.session.caching_ends();
+        self.caching_ends(plan);
         let end = self.after(start, None);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -208,7 +208,7 @@ impl Run<'_, '_> {
         let call =
             call.and_then(|call| refused_by_flags(&call, out_of_memory).map_or(Ok(call), Err));
         let outcome = match call {
-            Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory, None),
+            Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory),
             Err(error) => {
                 self.reply.error(error.text());
                 self.stats.error(error.code());
@@ -325,8 +325,8 @@ impl Run<'_, '_> {
             };
             let now_ms = engine.space.now_under_locks(self.now.wall_ms);
             self.transaction = Some(Composed::new(self.session.db));
-            let undo = (!roams).then(|| Undo::new(&engine.space, self.record));
-            match self.stage(&(call, request), &mut union, now_ms, out_of_memory, undo) {
+            self.record.undo = (!roams).then(|| Undo::new(&engine.space, self.record));
+            match self.stage(&(call, request), &mut union, now_ms, out_of_memory) {
                 Outcome::Ran(succeeded) => {
                     let lsn = self.write_record();
                     self.tell_news();
@@ -345,15 +345,14 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Runs a script under the locks of `union`. With `undo`, everything that it has done is taken
-    /// back if it roams.
+    /// Runs a script under the locks of `union`. With an [`Undo`] in the record, everything that it has
+    /// done is taken back if it roams.
     fn stage(
         &mut self,
         (call, request): &(&Call<'_>, &Resolved<'_>),
         union: &mut Union<'_>,
         now_ms: i64,
         out_of_memory: bool,
-        undo: Option<Undo>,
     ) -> Outcome {
         let (engine, db, ready) = (self.engine, self.session.db, self.record.ready.len());
         self.news = Some(Vec::new());
@@ -369,7 +368,6 @@ impl Run<'_, '_> {
             union,
             now_ms,
             out_of_memory,
-            undo,
             wrote: false,
             broken: None,
             began_ticks,
@@ -378,7 +376,7 @@ impl Run<'_, '_> {
             keys: Vec::new(),
         };
         let ended = call.run(&mut vm, &mut stage, &mut reply);
-        let (broken, undo, overdue) = (stage.broken, stage.undo.take(), stage.overdue.take());
+        let (broken, overdue) = (stage.broken, stage.overdue.take());
         self.machine.give_back(vm);
         self.session.db = db;
         *self.reply = reply;
@@ -386,7 +384,7 @@ impl Run<'_, '_> {
             engine.scripts.overdue.remove(&overdue);
             engine.space.overdue_script_ended();
         }
-        if let Some(mut undo) = undo {
+        if let Some(mut undo) = self.record.undo.take() {
             if broken == Some(Broken::Roams) {
                 if let Some(held) = union.held() {
                     undo.take_back(&engine.space, held, self.record);
@@ -401,23 +399,28 @@ impl Run<'_, '_> {
             Ok(Ended::Well) => true,
             Ok(Ended::WithError { counted }) => {
                 self.count_error(mark, counted);
-                counted
+                false
             }
             Err(error) => {
                 self.reply.truncate(mark);
                 self.reply.error(&error.text);
                 self.count_error(mark, error.counted);
-                error.counted
+                false
             }
         })
     }
 
-    /// Counts the error that stands behind `mark`, unless the command did that caused it.
+    /// Counts the error that stands behind `mark`, unless the command did that caused it. A text that
+    /// has no blank early on has no code.
     fn count_error(&self, mark: resp::Mark, counted: bool) {
+        /// With the mark of an error, as in Redis.
+        const CODE_BYTES_MAX: usize = 32;
         if !counted {
             let text = self.reply.out.since(mark).unwrap_or_default();
-            let code = text.get(1..).unwrap_or_default().split(|byte| b" \r".contains(byte)).next();
-            self.stats.script_error(String::from_utf8_lossy(code.unwrap_or_default()).into_owned());
+            let start = &text[..text.len().min(CODE_BYTES_MAX)];
+            let code =
+                start.iter().position(|byte| *byte == b' ').and_then(|end| start.get(1..end));
+            self.stats.script_error(String::from_utf8_lossy(code.unwrap_or(b"ERR")).into_owned());
         }
     }
 
@@ -428,9 +431,7 @@ impl Run<'_, '_> {
         for news in self.news.take().unwrap_or_default() {
             match news {
                 News::Change(change) => {
-                    let happened =
-                        Happened { db: change.db, key: &change.key, event: change.event, by };
-                    engine.tell(settings, happened, self.broadcast);
+                    engine.tell(settings, Happened::of(&change, by), self.broadcast);
                 }
                 News::Flushed => engine.tracking.flushed(&settings.output),
                 News::Message { topic, channel, message } => {
@@ -481,8 +482,6 @@ struct Stage<'s, 'f, 'a, 'u> {
     now_ms: i64,
     /// Memory was above its limit when the script began.
     out_of_memory: bool,
-    /// The script can be taken back.
-    undo: Option<Undo>,
     /// It has called a write command.
     wrote: bool,
     broken: Option<Broken>,
@@ -553,7 +552,10 @@ impl Stage<'_, '_, '_, '_> {
                 Extended::Waits => return Err(Broken::Killed),
             }
         }
-        if let (true, Some(undo), Some(held)) = (writes, &mut self.undo, self.union.held())
+        // What is a read may change the form of its key (PFCOUNT).
+        let may = |flag| plan.row.is_some_and(|row| row.flags.has(flag));
+        let (changes, undo) = (writes || may(Flags::MAY_REPLICATE), &mut self.run.record.undo);
+        if let (true, Some(undo), Some(held)) = (changes, undo, self.union.held())
             && !keys.iter().all(|key| undo.keep(held, key))
         {
             return Err(Broken::Roams);

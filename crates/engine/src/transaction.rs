@@ -133,7 +133,7 @@ impl<'f> Run<'f, '_> {
             self.stats.error(error.code());
         }
         self.count(plan.id, failed.is_none());
-        self.session.caching_ends();
+        self.caching_ends(plan);
         if self.engine.monitors.active() {
             self.show(&plan.resolved(row, self.words, &[]));
         }
@@ -276,6 +276,7 @@ impl<'f> Run<'f, '_> {
         for plan in queue.plans {
             let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
                 self.refuse(plan, plan.refused.as_deref());
+                self.uncounted += 1;
                 continue;
             };
             let request = plan.resolved(row, queue.words, queue.keys);

@@ -1,9 +1,12 @@
 //! Eviction as clients and the journal see it.
 
 use command::{PauseMode, Session, Settings};
+use engine::{Engine, Evicting, Now, Worker};
 use keyspace::EvictionPolicy;
 use resp::Value;
-use testkit::{Node, Options};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
+use testkit::{Node, Options, START_MS};
 
 const OOM: &[u8] = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n";
 
@@ -53,7 +56,15 @@ impl Client {
 /// Every one of many pipelined writes finds room, and the copy loses the same keys.
 #[test]
 fn a_pipeline_of_writes_evicts_as_it_goes() {
-    for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl", "volatile-lru"] {
+    for policy in [
+        "allkeys-lru",
+        "allkeys-lrm",
+        "allkeys-lfu",
+        "allkeys-random",
+        "volatile-ttl",
+        "volatile-lru",
+        "volatile-lrm",
+    ] {
         for shards in [1, 8] {
             let mut client = Client::new(shards);
             let limit = client.fill(policy, "SETEX");
@@ -116,6 +127,33 @@ fn nothing_goes_while_writes_are_paused() {
     assert!(client.evicted() > before && client.node.now_ms() >= now_ms + 1000);
     let value = client.node.send(&mut client.session, &[b"GET", b"after"]);
     assert!(matches!(value, Some(Value::Bulk(_))), "{value:?}");
+}
+
+/// Without a limit of time, too, eviction ends when a pause begins that its clock will never see end.
+#[test]
+fn a_pause_ends_the_eviction_under_way() {
+    static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
+    /// Read when eviction begins.
+    fn ticks() -> u64 {
+        let engine = ENGINE.get().expect("set before");
+        engine.pause.start(PauseMode::Write, START_MS + 100, START_MS);
+        0
+    }
+    let mut client = Client::new(4);
+    let limit = client.fill("allkeys-random", "SET");
+    let engine = Arc::clone(ENGINE.get_or_init(|| Arc::clone(&client.node.engine)));
+    let settings = (*engine.settings()).clone();
+    let settings = Settings { maxmemory: limit / 2, eviction_tenacity: 100, ..settings };
+    let (told, hears) = mpsc::channel();
+    #[expect(clippy::disallowed_methods, reason = "it may never end")]
+    std::thread::spawn(move || {
+        let mut worker = Worker::new(&engine, 7).expect("a free slot");
+        let now = Now { wall_ms: START_MS, ticks, wall: || START_MS, stale_ticks: 1 };
+        let ended = engine.evict(&mut worker.hand(now), &settings);
+        told.send(ended).expect("somebody listens");
+    });
+    assert_eq!(hears.recv_timeout(Duration::from_secs(20)), Ok(Evicting::Done));
+    assert_eq!(client.evicted(), 0);
 }
 
 /// A script in a transaction is told of memory as it was when EXEC began, once what may go has gone.

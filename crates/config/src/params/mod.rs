@@ -38,6 +38,7 @@ const THEMES: &[(Theme, &[Param], Option<&'static str>)] = &[
 /// Rows of a missing part that have an effect all the same.
 const BUILT: &[&str] = &[
     "availability-zone",
+    "import-mode",
     "min-replicas-max-lag",
     "min-replicas-to-write",
     "repl-backlog-size",
@@ -63,14 +64,12 @@ const UNBUILT: &[(&str, &str)] = &[
     ("debug-context", "crash reports do not repeat it yet"),
     ("enable-debug-assert", "debug builds check invariants, others do not"),
     ("ignore-warnings", "no warning about the system stops the start"),
-    ("jemalloc-bg-thread", "the allocator returns memory as it was built to"),
     ("key-memory-histograms", "the distributions are not kept yet"),
     ("latency-monitor-threshold", "latency events are not recorded yet"),
     ("loading-process-events-interval-bytes", "clients are looked after while others load"),
     ("lua-enable-deprecated-api", "scripts get no functions of older versions"),
     ("max-new-connections-per-cycle", "new connections are taken between the turns of others"),
     ("max-new-tls-connections-per-cycle", "there is no TLS yet"),
-    ("maxmemory-clients", "the memory of clients is not bounded together yet"),
     ("propagation-error-behavior", "what fails while a log is loaded is told, and ends nothing"),
     ("rdb-del-sync-files", OWN_SNAPSHOT),
     ("repl-diskless-sync", OWN_SNAPSHOT),
