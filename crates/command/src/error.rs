@@ -71,6 +71,10 @@ errors! {
     InvalidSecondDbIndex = "ERR invalid second DB index";
     ReplicaofByReplica = "ERR Command is not valid when client is a replica.";
     InvalidMasterPort = "ERR Invalid master port";
+    NoCluster = "ERR This instance has cluster support disabled";
+    FailoverNoReplicas = "ERR FAILOVER requires connected replicas.";
+    FailoverNotRunning = "ERR No failover in progress.";
+    FailoverTimeout = "ERR FAILOVER timeout must be greater than 0";
     NoReplica = "ERR this version cannot be a replica";
     ResetReplica = "ERR can only reset normal connections";
     SyncPending = "ERR SYNC and PSYNC are invalid with pending output";
