@@ -15,7 +15,7 @@ use stdx::rng::Rng;
 /// How an attempt to get below the limit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicting {
-    /// Memory is below the limit, or nothing may go now (CLIENT PAUSE).
+    /// Memory is below the limit, or nothing may go now: CLIENT PAUSE, or a script that does not end.
     Done,
     /// Keys went, but time ran out: the command is let through, and the next goes on.
     Going,
@@ -164,12 +164,13 @@ impl Engine {
                 self.space.sample_memory(now.wall_ms);
                 return if over() { Evicting::Failed } else { Evicting::Done };
             };
-            if let Err(refused) = self.evict_one(hand, &candidate, &search, settings) {
-                debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
-                return Evicting::Failed;
-            }
-            if !over() {
-                return Evicting::Done;
+            match self.evict_one(hand, &candidate, &search, settings) {
+                Ok(true) if over() => {}
+                Ok(_) => return Evicting::Done,
+                Err(refused) => {
+                    debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
+                    return Evicting::Failed;
+                }
             }
             keys = keys.wrapping_add(1);
             let late = |ticks| (now.ticks)().saturating_sub(start) >= ticks;
@@ -244,14 +245,15 @@ impl Engine {
         swept
     }
 
-    /// Deletes one candidate through the log, if it has not been used meanwhile.
+    /// Deletes one candidate through the log, if it has not been used meanwhile. `false`: nothing may
+    /// go now. That may have begun at any time, and last for any, so nobody goes on trying.
     fn evict_one(
         &self,
         hand: &mut Hand<'_>,
         candidate: &keyspace::Candidate,
         search: &Search,
         settings: &Settings,
-    ) -> Result<(), Refused> {
+    ) -> Result<bool, Refused> {
         /// What the words of a DEL take beside its key.
         const FRAME_BYTES: u64 = 64;
         let bytes = candidate.key().len() as u64 + FRAME_BYTES;
@@ -259,7 +261,7 @@ impl Engine {
         let pass = hand.participant.enter();
         hand.writer.look_again(&mut room);
         if self.pause.active(hand.now.wall_ms) {
-            return Ok(());
+            return Ok(false);
         }
         let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
@@ -287,7 +289,7 @@ impl Engine {
         drop(pass);
         hand.record.clear();
         hand.stats.evicted_keys.add(u64::from(gone));
-        Ok(())
+        Ok(gone || !self.space.is_stalled())
     }
 }
 

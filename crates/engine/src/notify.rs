@@ -10,7 +10,7 @@
 use crate::Engine;
 use command::{Changed, Cx, Resolved, Settings};
 use config::events;
-use keyspace::{Change, Event, Record};
+use keyspace::{Change, Db, Event, Record};
 
 /// Something that happened to a key.
 #[derive(Clone, Copy)]
@@ -60,12 +60,27 @@ impl Engine {
             let (_, shard) = self.space.place(key);
             self.tracking.changed((shard.index(), key), by, &settings.output);
             if self.tracking.prefixes() > 0 {
+                // A walk or a script does not say what it has met expired.
+                let by = by.filter(|_| event != Event::EXPIRED);
                 broadcast.insert(key.to_vec(), by);
             }
         }
         if settings.notify_events & event.class as u32 != 0 && self.notifies(settings) {
             self.notify(settings, happened);
         }
+    }
+
+    /// What a file holds takes the place of the data, or comes on top of them if they are not to be
+    /// emptied: whoever keeps keys forgets them. The write gate is closed.
+    pub fn make_way(&self, empties: bool, now_ms: i64) {
+        let mut record = Record::default();
+        let mut held = self.space.hold_all();
+        if empties {
+            Db::under_many(&mut held, &mut record, 0, now_ms).flush(None);
+        }
+        self.tracking.flushed(&self.settings().output);
+        drop(held);
+        self.space.dispose(&mut record.garbage);
     }
 
     fn notify(&self, settings: &Settings, happened: Happened<'_>) {

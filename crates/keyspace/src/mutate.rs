@@ -129,6 +129,9 @@ impl Db<'_> {
     }
 
     pub(crate) fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
+        if let Some(undo) = &mut self.record.undo {
+            undo.keep_gone(locked(&mut self.held, key), key);
+        }
         if let Some(entry) =
             locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
         {

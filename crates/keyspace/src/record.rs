@@ -3,7 +3,7 @@
 
 use crate::shard::Table;
 use crate::waiters::note_ready;
-use crate::{Entry, Event, ReadyKey, Shard};
+use crate::{Entry, Event, ReadyKey, Shard, Undo};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -115,7 +115,9 @@ pub struct Record {
     pub garbage: Vec<Garbage>,
     /// Where packed blocks are edited.
     pub(crate) block: Vec<u8>,
-    /// For the next [`crate::Undo`]; empty.
+    /// While a script runs that may be taken back: what there was before.
+    pub undo: Option<Undo>,
+    /// For the next of these; empty.
     pub(crate) kept: Vec<crate::undo::Kept>,
 }
 

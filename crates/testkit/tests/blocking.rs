@@ -151,6 +151,19 @@ fn elements_are_handed_on() {
     });
 }
 
+/// Who comes behind finds both of his keys ready, as what was handed on is there already.
+#[test]
+fn the_first_key_counts_that_has_come_to_life_meanwhile() {
+    scene(2, |me, others| {
+        let [a, b] = others else { unreachable!("two clients") };
+        a.wait("BLMOVE k d LEFT RIGHT 0");
+        b.wait("BLPOP d k 0");
+        me.call("RPUSH k 1 2");
+        assert_eq!([a.served(), b.served()], ["1", "d 1"]);
+        assert_eq!(flat(&me.call("LRANGE k 0 -1")), "2");
+    });
+}
+
 #[test]
 fn who_waits_for_several_elements_keeps_his_place() {
     let ways: &[&[&str]] = &[

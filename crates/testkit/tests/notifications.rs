@@ -140,6 +140,22 @@ fn events_come_in_the_order_of_what_happened() {
     }
 }
 
+/// HSETEX with a time that has passed is told as if the fields had been there for a moment.
+#[test]
+fn fields_that_expire_at_once_are_told() {
+    for shards in [1, 16] {
+        let mut node = Listening::new(shards, "EAmnoc", "__keyevent@0__:*");
+        let gone = &["new h", "hset h", "hdel h", "del h"];
+        node.check("HSETEX h EXAT 1 FIELDS 2 a 1 b 2", gone);
+        node.check("HSETEX h FXX EXAT 1 FIELDS 1 a 1", &[]);
+        node.check("HSET h a 1 b 2", &["new h", "hset h"]);
+        node.check("HSETEX h EXAT 1 FIELDS 2 a 1 c 2", &["hset h", "hdel h"]);
+        node.check("HSETEX h PXAT 1 FIELDS 1 x 1", &["hset h", "hdel h"]);
+        node.check("HSETEX h EXAT 1 FIELDS 1 b 1", &["hset h", "hdel h", "del h"]);
+        node.node.check_replay().expect("what was told has happened");
+    }
+}
+
 #[test]
 fn what_nobody_asked_for_is_not_told() {
     let mut node = Listening::new(1, "Kx", "*");

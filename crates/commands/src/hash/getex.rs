@@ -1,6 +1,6 @@
 //! Reading fields and doing something about them: HGETEX, HGETDEL.
 
-use super::{FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE};
+use super::{FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT};
 use crate::element::reply_element;
 use command::grammar::{integer, key, one_of, unix_time, word};
 use command::{
@@ -16,7 +16,7 @@ pub(super) const HGETEX: Command = Command::data("HGETEX", hgetex)
     .since("8.0.0")
     .arity(-5)
     .flags(Flags::WRITE.or(Flags::FAST))
-    .keys(UPDATE)
+    .keys(&[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE))])
     .args(&[
         key("key"),
         one_of(
