@@ -157,3 +157,20 @@ fn prepared_fields_belong_to_a_connection() {
     refused(node.send(&mut first, &[b"HIMPORT", b"SET", b"h", b"g", b"1", b"2"]));
     node.check_replay().expect("the journal tells of whole hashes");
 }
+
+/// Ranges of names over a table, gathered and answered in steps.
+#[test]
+fn ranges_by_name_are_sorted_and_limited() {
+    let mut node = filled();
+    let all = expire_a_third(&mut node);
+    let flat = |pairs: Vec<(&Vec<u8>, &Vec<u8>)>| -> Vec<Vec<u8>> {
+        pairs.into_iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect()
+    };
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h - +"), flat(all.iter().collect()));
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h + - REV"), flat(all.iter().rev().collect()));
+    let some = all.iter().skip(100).take(1500).collect();
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h - + LIMIT 100 1500"), flat(some));
+    let some = all.iter().rev().skip(5).take(7).collect();
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h + - LIMIT 5 7 REV"), flat(some));
+    assert!(ask(&mut node, "HRANGEBYLEX h (x +").is_empty());
+}
