@@ -302,7 +302,11 @@ impl<'a> Request<'a> {
                     let last = log.and_then(Log::last_entry_id).and_then(StreamId::prev);
                     Position::After(last.unwrap_or(StreamId::MIN))
                 }
-                (text, _) => Position::After(parse_id(text)?),
+                (text, is_group) => match parse_id(text)? {
+                    // Nothing comes after it: Redis takes it for `>`.
+                    StreamId::MAX if is_group => Position::New,
+                    id => Position::After(id),
+                },
             });
         }
         Ok(positions)
@@ -595,7 +599,7 @@ impl Delivery<'_, '_> {
             }
             reply.array(4);
             reply_body(reply, &entry, &mut room);
-            reply.integer(pending.idle_ms(now_ms));
+            reply.integer(pending.told_idle_ms(now_ms));
             reply.integer(i64::try_from(pending.deliveries).unwrap_or(i64::MAX));
             let pending = pending.delivered(now_ms, slot);
             group.put(pending);

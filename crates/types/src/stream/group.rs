@@ -49,7 +49,12 @@ impl Pending {
         now_ms.saturating_sub(self.time_ms)
     }
 
-    /// The same, delivered once more.
+    /// The same, as clients are told: -1 of what belongs to nobody.
+    pub fn told_idle_ms(&self, now_ms: i64) -> i64 {
+        if self.owner().is_some() { self.idle_ms(now_ms).max(0) } else { -1 }
+    }
+
+    /// The entry, delivered once more.
     #[must_use]
     pub fn delivered(self, time_ms: i64, owner: Slot) -> Self {
         let deliveries = self.deliveries.saturating_add(1).min(DELIVERIES_MAX);
