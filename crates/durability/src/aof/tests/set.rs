@@ -222,6 +222,103 @@ fn what_was_written_is_there_after_a_restart() {
     }
 }
 
+fn contents(disk: &MemDisk, path: &Path) -> Vec<u8> {
+    disk::read(disk, path, 1 << 20).unwrap()
+}
+
+fn put(disk: &MemDisk, path: &Path, bytes: &[u8]) {
+    let file = disk.open(path, disk::Open::Create { mode: 0o600 }).unwrap();
+    file.set_size(0).unwrap();
+    disk::write_all_at(&*file, bytes, 0).unwrap();
+}
+
+/// A set with a base of three keys and nothing behind it, and where the base is.
+fn only_a_base(rdb: bool) -> (MemDisk, std::path::PathBuf) {
+    let disk = MemDisk::new();
+    let mut rig = Rig::start(&disk, POLICY).unwrap();
+    rig.rdb = rdb;
+    (0..3).for_each(|at| work(&mut rig, at));
+    rig.settle();
+    rig.rewrite().unwrap();
+    let name = rig.writer().manifest().base.clone().unwrap().name;
+    (disk.kill(), files(&disk).path(&name))
+}
+
+/// A base is complete before it is used: whatever is wrong with it, it is refused and left as it is, also
+/// when nothing follows it.
+#[test]
+fn a_damaged_base_is_refused_and_not_touched() {
+    for rdb in [true, false] {
+        let (disk, path) = only_a_base(rdb);
+        let good = contents(&disk, &path);
+        let flips = (0..good.len()).step_by(if rdb { 1 } else { 7 });
+        let flips = flips.map(|at| {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1;
+            flipped
+        });
+        let others = [
+            good[..good.len() - 1].to_vec(),
+            [&good[..good.len() - 30], &[0; 30][..]].concat(),
+            [b"not a base\n", &good[..]].concat(),
+            vec![0; 100],
+        ];
+        let empty = rdb.then(Vec::new);
+        for bad in flips.chain(others).chain(empty) {
+            put(&disk, &path, &bad);
+            let started = Rig::start(&disk, POLICY);
+            assert_eq!(contents(&disk, &path), bad, "touched");
+            // Without a checksum, another value is as good as the one that was.
+            let Err(error) = started.map(drop) else {
+                assert!(!rdb, "{}", bad.escape_ascii());
+                continue;
+            };
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(error.contains(name) && error.contains("offset"), "{error}");
+        }
+        put(&disk, &path, &good);
+        Rig::start(&disk, POLICY).unwrap();
+    }
+}
+
+/// Files that no server left so are refused, too, where one might be torn: the last incremental one, and the
+/// single file of an older server.
+#[test]
+fn only_what_a_crash_leaves_is_cut() {
+    let mut good = Vec::new();
+    for at in 0..50 {
+        let key = format!("key:{at}");
+        resp::write_command(&mut good, &[b"SET", key.as_bytes(), &[b'v'; 300]]);
+    }
+    let cut = good.len() - 10;
+    for single in [true, false] {
+        let disk = MemDisk::new();
+        let path = if single {
+            Path::new("a.aof").to_path_buf()
+        } else {
+            let mut rig = Rig::start(&disk, POLICY).unwrap();
+            let name = rig.writer().manifest().incrementals[0].name.clone();
+            files(&disk).path(&name)
+        };
+        for bad in
+            [&b"hello\n".repeat(200)[..], b"\x1f\x8b\x08 and so on", b"#!/bin/sh", &good[1..]]
+        {
+            let disk = disk.kill();
+            put(&disk, &path, bad);
+            let started = Rig::start(&disk, POLICY);
+            assert!(started.is_err_and(|error| error.contains("not what a crash leaves")));
+            let now = if single { files(&disk).path(b"a.aof") } else { path.clone() };
+            assert_eq!(contents(&disk, &now), bad);
+        }
+        for zeros in [0, 5000] {
+            let disk = disk.kill();
+            put(&disk, &path, &[&good[..cut], &vec![0; zeros][..]].concat());
+            let rig = Rig::start(&disk, POLICY).unwrap();
+            assert_eq!(rig.node.snapshot().keys.len(), 49);
+        }
+    }
+}
+
 /// Every state that a power failure may leave, after every acknowledged command: the command is
 /// there, and at most the one that follows it, whole.
 #[test]
