@@ -302,6 +302,9 @@ fn report(card: &Card, exit: &Exit) {
             "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
              it has not said that it takes one of unknown length (REPLCONF capa eof)."
         ),
+        Exit::Fed(Over::TakenBack) => {
+            warning!("Replica {addr} is disconnected: its snapshot was in the way of another");
+        }
         Exit::Fed(Over::Unfit(why)) => warning!("Replica {addr} gets no snapshot: {why}"),
         Exit::AnswerToReplica => {
             warning!("Replica {addr} sent a command that has an answer, disconnecting it");
