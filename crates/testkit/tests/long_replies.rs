@@ -19,7 +19,7 @@ impl Client {
 
     fn call(&mut self, line: &str) -> Value {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        self.node.send(&mut self.session, &words).unwrap()
+        self.node.send(&mut self.session, &words).expect("a reply")
     }
 
     fn texts(&mut self, line: &str) -> Vec<String> {
