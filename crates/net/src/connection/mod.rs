@@ -472,6 +472,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Some(job) = &mut self.job else { return };
         let mark = reply.mark();
         let step = job.step(&scratch.engine.space, wall_ms(), reply);
+        let shows_data = job.shows_data();
         if self.session.reply_mode != ReplyMode::On {
             reply.truncate(mark);
         }
@@ -485,7 +486,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply.out = Out::default();
             self.cut_off();
         }
-        self.depend_on_all();
+        if shows_data {
+            self.depend_on_all();
+        }
         if !self.hold(&mut reply.out) {
             self.pending.append(&mut reply.out);
         }

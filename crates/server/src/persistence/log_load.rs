@@ -192,7 +192,10 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     if manifest.is_empty() {
         return Err(failed("There is no append-only file to load".into()));
     }
+    let rewrites = log.cancel_running();
+    log.wait_until_idle();
     empty(server).map_err(failed)?;
+    let manifest = files.manifest().map_err(|fault| failed(fault.0))?;
     let loaded = load_set(server, &files, manifest).map_err(failed)?;
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
@@ -209,7 +212,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         }
     };
     *log.writer.lock() = writer;
-    if matches!(state, State::Waits | State::Lost) {
+    if rewrites || matches!(state, State::Waits | State::Lost) {
         log.want_rewrite();
     }
     condition.set_loading(false);
