@@ -297,7 +297,9 @@ fn reply_found(reply: &mut Reply, found: &Found, search: &Search) {
     }
 }
 
-/// So many places are looked at at once, or answered; of more, a clone is searched outside the lock.
+/// So many places are looked at in a step. Most take but a glance.
+const LOOK_SLICE: usize = 8000;
+/// So many are answered in a step; of more to look at, a clone is searched outside the lock.
 const SLICE: usize = 1000;
 
 /// A long search.
@@ -316,7 +318,7 @@ impl Job for SearchJob {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
         match &mut self.stage {
             Stage::Looking(hunt) => {
-                if !hunt.go_on(self.set.view(), &self.search, SLICE) {
+                if !hunt.go_on(self.set.view(), &self.search, LOOK_SLICE) {
                     let hunt = Hunt { ranges: Vec::new(), found: std::mem::take(&mut hunt.found) };
                     let found = hunt.end(&self.search);
                     reply.array(found.len());
