@@ -1,7 +1,7 @@
 //! The directory of the set: names, the manifest's way to disk, what an older server left.
 
 use super::{Fault, Kind, Manifest, Part};
-use disk::{Disk, DiskFile, Open, PRIVATE};
+use disk::{Disk, DiskFile, FileLock, Open, PRIVATE};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// No manifest is longer: a line for each file, and a rewrite that succeeds leaves two.
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
+
+const PID_BYTES_MAX: usize = 20;
 
 /// Where the files of an AOF are.
 #[derive(Clone)]
@@ -21,6 +23,12 @@ pub struct Files {
     sub: PathBuf,
     /// `appendfilename`.
     prefix: Vec<u8>,
+}
+
+/// The use of a set by this process alone, until it is dropped.
+pub struct Held {
+    #[expect(dead_code, reason = "held for its lock")]
+    lock: Option<Box<dyn FileLock>>,
 }
 
 /// What there was at the start.
@@ -70,6 +78,39 @@ impl Files {
         const MODE: u32 = 0o755;
         self.disk.create_dir(&self.sub, MODE)?;
         self.disk.sync_dir(disk::folder(&self.sub))
+    }
+
+    /// Takes the set for this process. Two that append to one file, or cut its end off, would lose data.
+    ///
+    /// # Errors
+    /// Another process has it; the error says which, if that is known.
+    pub fn hold(&self) -> io::Result<Held> {
+        self.make_dir()?;
+        let path = self.path(&[&self.prefix[..], b".lock"].concat());
+        let lock = match self.disk.lock(&path) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let pid = disk::read(&*self.disk, &path, PID_BYTES_MAX).unwrap_or_default();
+                let pid = String::from_utf8_lossy(pid.trim_ascii());
+                let who = if pid.is_empty() { String::new() } else { format!(", process {pid},") };
+                let shown = path.display();
+                return Err(io::Error::other(format!(
+                    "another server{who} uses these files ({shown} is locked)"
+                )));
+            }
+            // Some network file systems have no locks.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                return Ok(Held { lock: None });
+            }
+            Err(error) => return Err(error),
+        };
+        // For people: a full disk is no reason to do without the lock.
+        drop(self.disk.open(&path, Open::Write).and_then(|file| {
+            let pid = format!("{}\n", std::process::id());
+            file.set_size(0)?;
+            disk::write_all_at(&*file, pid.as_bytes(), 0)
+        }));
+        Ok(Held { lock: Some(lock) })
     }
 
     /// Reads the manifest, and takes over the single file of an older server if there is one and
@@ -200,6 +241,12 @@ impl Files {
         self.store(&kept)?;
         *manifest = kept;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
     }
 }
 

@@ -312,6 +312,20 @@ fn only_what_a_crash_leaves_is_cut() {
     }
 }
 
+/// Two writers of one set would lose each other's data.
+#[test]
+fn a_set_has_one_writer() {
+    let disk = MemDisk::new();
+    let rig = Rig::start(&disk, POLICY).unwrap();
+    let error = files(&disk).hold().unwrap_err().to_string();
+    let process = format!("process {}", std::process::id());
+    assert!(error.contains(&process) && error.contains("a.aof.lock"), "{error}");
+    // Another name is another set.
+    Files::new(Arc::new(disk.clone()), Path::new(""), "dir", "b.aof").hold().unwrap();
+    drop(rig);
+    files(&disk).hold().unwrap();
+}
+
 /// Every state that a power failure may leave, after every acknowledged command: the command is
 /// there, and at most the one that follows it, whole.
 #[test]
@@ -377,6 +391,8 @@ fn faults_at_every_operation() {
 
 fn run_with_fault(fault: Fault, nth: u64) -> bool {
     let disk = MemDisk::new();
+    // Nothing tells stale sectors from another kind of file before there is a seal.
+    disk.set_zeroes();
     let mut rig = Rig::start(&disk, POLICY).unwrap();
     disk.inject(nth, fault);
     let mut acknowledged = rig.node.snapshot();
