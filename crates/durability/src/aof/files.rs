@@ -1,5 +1,6 @@
 //! The directory of the set: names, the manifest's way to disk, what an older server left.
 
+use super::manifest::is_part;
 use super::{Fault, Kind, Manifest, Part};
 use disk::{Disk, DiskFile, FileLock, Open, PRIVATE};
 use std::ffi::OsStr;
@@ -175,9 +176,44 @@ impl Files {
         match disk::read(&*self.disk, &path, MANIFEST_BYTES_MAX) {
             Ok(bytes) => Manifest::parse(&bytes)
                 .map_err(|error| Fault(format!("The AOF manifest {shown} is not valid: {error}"))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.no_manifest(),
             Err(error) => Err(Fault(format!("The AOF manifest {shown}: {error}"))),
         }
+    }
+
+    /// There is no manifest: there must be no files, either, that one would name. A new set would begin empty
+    /// and overwrite them.
+    fn no_manifest(&self) -> Result<Manifest, Fault> {
+        let io = |error| Fault::io("Looking for", &String::from_utf8_lossy(&self.prefix), &error);
+        let mut orphans = Vec::new();
+        let names = match self.disk.list(&self.sub) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.map_err(io)?,
+        };
+        for name in names.iter().filter(|name| is_part(&self.prefix, name.as_bytes())) {
+            if self.size_bytes(name.as_bytes()).map_err(io)? > 0 {
+                orphans.push(name.to_string_lossy());
+            }
+        }
+        if orphans.is_empty() {
+            return Ok(Manifest::default());
+        }
+        Err(Fault(format!(
+            "There is no AOF manifest {}, but what it should name: {}. Bring it back, from a backup or with a \
+             line for each file ('file NAME seq NUMBER type b' for the base, 'type i' for the others in their \
+             order), or move the files elsewhere to do without their data.",
+            self.manifest_path().display(),
+            orphans.join(", ")
+        )))
+    }
+
+    /// Before the first base takes its name: a manifest that names nothing, so that a crash does not leave a
+    /// base without one.
+    pub(crate) fn announce(&self) -> io::Result<()> {
+        if self.exists(&self.manifest_path())? {
+            return Ok(());
+        }
+        self.store(&Manifest::default())
     }
 
     /// Puts a manifest in place of the one before. What it names must be durable.

@@ -142,6 +142,10 @@ impl Manifest {
 
     pub fn print(&self) -> Vec<u8> {
         let mut out = Vec::new();
+        if self.is_empty() && self.history.is_empty() {
+            // An empty file is no manifest, a comment is.
+            out.extend_from_slice(b"# no files yet\n");
+        }
         for part in self.base.iter().chain(&self.history).chain(&self.incrementals) {
             part.print(&mut out);
         }
@@ -183,6 +187,15 @@ impl Manifest {
 
 fn named(prefix: &[u8], seq: i64, suffix: &str) -> Vec<u8> {
     [prefix, format!(".{seq}{suffix}").as_bytes()].concat()
+}
+
+/// Whether a server gives that name to a base or to an incremental file.
+pub(crate) fn is_part(prefix: &[u8], name: &[u8]) -> bool {
+    let rest = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(b"."));
+    let Some(rest) = rest else { return false };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let suffix = rest.get(digits..).unwrap_or_default();
+    digits > 0 && matches!(suffix, b".base.rdb" | b".base.aof" | b".incr.aof")
 }
 
 fn is_incremental(prefix: &[u8], name: &[u8]) -> bool {

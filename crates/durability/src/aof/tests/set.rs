@@ -312,6 +312,33 @@ fn only_what_a_crash_leaves_is_cut() {
     }
 }
 
+/// Without the manifest, a start with empty data would write over what is there.
+#[test]
+fn files_without_a_manifest_are_refused() {
+    let (disk, path) = only_a_base(true);
+    let files = files(&disk);
+    let manifest = contents(&disk, &files.manifest_path());
+    disk.remove(&files.manifest_path()).unwrap();
+    let before = contents(&disk, &path);
+    let error = Rig::start(&disk, POLICY).map(drop).unwrap_err();
+    assert!(error.contains("a.aof.manifest") && error.contains("a.aof.2.base.rdb"), "{error}");
+    assert!(files.next_base(true).is_err());
+    assert_eq!(contents(&disk, &path), before);
+    put(&disk, &files.manifest_path(), &manifest);
+    assert!(!Rig::start(&disk, POLICY).unwrap().node.snapshot().keys.is_empty());
+    // What has other names, or no bytes, is none of a set.
+    let disk = MemDisk::new();
+    let files = Files::new(Arc::new(disk.clone()), Path::new(""), "dir", "a.aof");
+    files.make_dir().unwrap();
+    for name in ["a.aof.1.base.aof", "a.aof.1.incr.aof"] {
+        put(&disk, &files.path(name.as_bytes()), b"");
+    }
+    for name in ["b.aof.1.base.rdb", "temp-a.aof.incr", ".a.aof.1.base.rdb.tmp", "a.aof.base.rdb"] {
+        put(&disk, &files.path(name.as_bytes()), b"bytes");
+    }
+    Rig::start(&disk, POLICY).unwrap();
+}
+
 /// Two writers of one set would lose each other's data.
 #[test]
 fn a_set_has_one_writer() {
