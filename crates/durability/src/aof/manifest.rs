@@ -65,6 +65,9 @@ pub struct Manifest {
     pub incrementals: Vec<Part>,
 }
 
+/// How the name of a base ends that is an RDB file.
+pub(crate) const RDB_SUFFIX: &[u8] = b".base.rdb";
+
 /// Why a manifest cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -158,7 +161,7 @@ impl Manifest {
         let history = self.history.iter().filter(|part| is_incremental(prefix, &part.name));
         let last = history.chain(&self.incrementals).map(|part| part.seq).max().unwrap_or(0);
         let seq = last.saturating_add(1);
-        let name = named(prefix, seq, ".incr.aof");
+        let name = named(prefix, seq, b".incr.aof");
         self.incrementals.push(Part { name: name.clone(), seq, kind: Kind::Incremental });
         name
     }
@@ -168,7 +171,7 @@ impl Manifest {
         let history = self.history.iter().filter(|part| !is_incremental(prefix, &part.name));
         let last = history.chain(&self.base).map(|part| part.seq).max().unwrap_or(0);
         let seq = last.saturating_add(1);
-        let suffix = if rdb { ".base.rdb" } else { ".base.aof" };
+        let suffix = if rdb { RDB_SUFFIX } else { b".base.aof" };
         Part { name: named(prefix, seq, suffix), seq, kind: Kind::Base }
     }
 
@@ -185,8 +188,8 @@ impl Manifest {
     }
 }
 
-fn named(prefix: &[u8], seq: i64, suffix: &str) -> Vec<u8> {
-    [prefix, format!(".{seq}{suffix}").as_bytes()].concat()
+fn named(prefix: &[u8], seq: i64, suffix: &[u8]) -> Vec<u8> {
+    [prefix, format!(".{seq}").as_bytes(), suffix].concat()
 }
 
 /// Whether a server gives that name to a base or to an incremental file.
