@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from harness import Server, Tally, Wire, WireError, server_command
+from harness import Server, Skip, Tally, Wire, WireError, pack, server_command
 
 OPT = argparse.Namespace()
 CACHE = os.path.expanduser("~/.cache/peers")
@@ -89,6 +89,24 @@ def restart(rng, fsync, base):
             server.stop()
             server.start()
             assert digest(server.port) == before, "the data is not what it was"
+
+
+def starts_empty(appendonly):
+    """Nobody is told that a server is loading that has nothing to load."""
+    with Server(OPT.server, *FLAGS, "--appendonly", appendonly, start=False) as server:
+        for _ in range(10):
+            server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL)
+            end = time.monotonic() + 30
+            while True:
+                try:
+                    with Wire(server.port) as wire:
+                        assert wire.call("SET", "key", "value") == b"OK"
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < end, "nobody listens"
+            kill(server)
+            for name in os.listdir(server.dir):
+                shutil.rmtree(os.path.join(server.dir, name), ignore_errors=True)
 
 
 class Load(threading.Thread):
@@ -223,6 +241,13 @@ def switching(rng):
                 raise AssertionError("no append-only file, and WAITAOF waits")
             except WireError as error:
                 assert "appendonly is disabled" in str(error), error
+            before = wire.call("DEBUG", "DIGEST")
+            try:
+                wire.call("DEBUG", "LOADAOF")
+                raise AssertionError("a file was loaded that does not exist")
+            except WireError as error:
+                assert "Error trying to load the AOF files" in str(error), error
+            assert wire.call("DEBUG", "DIGEST") == before, "the data is gone"
             wire.call("CONFIG", "SET", "appendonly", "yes")
             fill(wire, rng, 100)
             wait_for_rewrite(wire)
@@ -231,6 +256,285 @@ def switching(rng):
             assert wire.call("DEBUG", "LOADAOF") == b"OK"
             assert wire.call("DEBUG", "DIGEST") == before
             wire.call("CONFIG", "SET", "appendonly", "no")
+
+
+def single_file():
+    """The single file of an older server is taken over where it is loaded; CONFIG SET leaves it alone."""
+    with Server(OPT.server, *FLAGS, "--appendonly", "no") as server:
+        old = os.path.join(server.dir, "appendonly.aof")
+        with open(old, "wb") as file:
+            file.write(pack("SET", "theirs", 1))
+        with Wire(server.port) as wire:
+            wire.call("SET", "ours", 1)
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            wait_for_rewrite(wire)
+            wire.call("BGREWRITEAOF")
+            wait_for_rewrite(wire)
+        with open(old, "rb") as file:
+            assert file.read() == pack("SET", "theirs", 1), "the old file was touched"
+        server.stop()
+        server.argv += ["--appendonly", "yes"]
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("KEYS", "*") == [b"ours"]
+        server.stop()
+        shutil.rmtree(os.path.join(server.dir, "appendonlydir"))
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("KEYS", "*") == [b"theirs"]
+
+
+def moved_dir():
+    """CONFIG SET dir leaves the set where it is, whole: rewrites too, and what DEBUG LOADAOF loads."""
+    flags = (*FLAGS, "--appendfsync", "always", "--enable-protected-configs", "yes")
+    with Server(OPT.server, *flags) as server:
+        other = os.path.join(server.dir, "other")
+        os.mkdir(other)
+        with Wire(server.port) as wire:
+            for number in range(50):
+                wire.call("SET", f"key:{number}", "v")
+            wire.call("CONFIG", "SET", "dir", other)
+            wire.call("SET", "between", 1)
+            wire.call("BGREWRITEAOF")
+            wait_for_rewrite(wire)
+            wire.call("SET", "after", 1)
+            before = wire.call("DEBUG", "DIGEST")
+            assert wire.call("DEBUG", "LOADAOF") == b"OK"
+            assert wire.call("DEBUG", "DIGEST") == before
+            wire.call("SET", "last", 1)
+            before = wire.call("DEBUG", "DIGEST")
+            assert os.listdir(other) == []
+        kill(server)
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+        # Switched off and on, it is in the new folder.
+        with Wire(server.port) as wire:
+            wire.call("CONFIG", "SET", "appendonly", "no", "dir", other)
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            assert wire.call("WAITAOF", 1, 0, 5000) == [1, 0]
+        kill(server)
+        server.argv += ["--dir", other]
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+
+
+def no_file():
+    """DEBUG LOADAOF without a file leaves the data alone."""
+    with Server(OPT.server, *FLAGS, "--appendonly", "no") as server, Wire(server.port) as wire:
+        wire.call("SET", "key", 1)
+        try:
+            wire.call("DEBUG", "LOADAOF")
+            raise AssertionError("it has loaded what is not there")
+        except WireError as error:
+            assert "trying to load" in str(error), error
+        assert wire.call("GET", "key") == b"1"
+
+
+def promises(fsync):
+    """CONFIG SET appendonly yes either fails, or nothing is said to be on disk before it is."""
+    flags = (*FLAGS, "--appendonly", "no", "--appendfsync", fsync, "--durability-timeout", "500")
+    with Server(OPT.server, *flags) as server, Wire(server.port) as wire, Wire(server.port) as reader:
+        folder = os.path.join(server.dir, "appendonlydir")
+        with open(folder, "wb"):
+            pass
+        try:
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            raise AssertionError("there can be no append-only file, and CONFIG SET says OK")
+        except WireError as error:
+            assert "Unable to turn on AOF" in str(error), error
+        assert wire.call("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
+        assert wire.call("SET", "a", 1) == b"OK"
+        os.remove(folder)
+        # A base that takes some seconds.
+        for number in range(300):
+            wire.call("SET", f"key:{number}", "v")
+        wire.call("CONFIG", "SET", "rdb-key-save-delay", 10000)
+        wire.call("CONFIG", "SET", "appendonly", "yes")
+        assert reader.call("WAITAOF", 1, 0, 300) == [0, 0], "there is no base yet"
+        try:
+            assert wire.call("SET", "b", 2) == b"OK"
+            assert fsync != "always", "it is not on disk yet"
+        except WireError as error:
+            assert fsync == "always" and "not confirmed" in str(error), error
+        assert wire.call("WAITAOF", 1, 0, 300) == [0, 0], "there is no base yet"
+        wire.send(pack("WAITAOF", 1, 0, 0))
+        reader.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+        assert wire.reply() == [1, 0]
+        kill(server)
+        server.argv += ["--appendonly", "yes"]
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "b") == b"2"
+
+
+def slow_rewrite(wire):
+    """Begins one that takes ten seconds."""
+    for number in range(1000):
+        wire.send(pack("SET", f"key:{number}", "v"))
+    for _ in range(1000):
+        wire.reply()
+    wire.call("CONFIG", "SET", "rdb-key-save-delay", 10000)
+    assert b"started" in wire.call("BGREWRITEAOF")
+    time.sleep(0.1)
+    assert b"aof_rewrite_in_progress:1" in wire.call("INFO", "persistence")
+
+
+def stopping(how):
+    """A rewrite does not keep the server from ending, nor its end from saving both files."""
+    with Server(OPT.server, *FLAGS) as server:
+        with Wire(server.port) as wire, Wire(server.port) as other:
+            slow_rewrite(wire)
+            before = digest(server.port)
+            if how == "SIGTERM":
+                wire.call("CONFIG", "SET", "save", "3600 1000000")
+                server.process.send_signal(signal.SIGTERM)
+            else:
+                other.send(pack("SHUTDOWN", "SAVE"))
+            # The last snapshot is as slow.
+            time.sleep(0.5)
+            wire.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+            assert server.process.wait(15) == 0
+        assert not [name for name in os.listdir(os.path.join(server.dir, "appendonlydir")) if "temp" in name]
+        for flags in (("--appendonly", "yes"), ("--appendonly", "no")):
+            server.argv += flags
+            server.start()
+            assert digest(server.port) == before, "the data is not what it was"
+            server.stop()
+
+
+def saving_in_a_rewrite():
+    """SAVE waits for a rewrite, DEBUG RELOAD and LOADAOF break it off, and it begins again."""
+    with Server(OPT.server, *FLAGS) as server, Wire(server.port) as wire, Wire(server.port) as other:
+        slow_rewrite(wire)
+        before = digest(server.port)
+        wire.send(pack("SAVE"))
+        time.sleep(0.2)
+        other.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+        assert wire.reply() == b"OK"
+        wait_for_rewrite(wire)
+        for command in ("RELOAD", "LOADAOF"):
+            slow_rewrite(wire)
+            other.call("CONFIG", "SET", "rdb-key-save-delay", 2000)
+            assert wire.call("DEBUG", command) == b"OK"
+            assert digest(server.port) == before
+            assert b"aof_rewrite_in_progress:1" in wire.call("INFO", "persistence"), command
+            other.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+            wait_for_rewrite(wire)
+        kill(server)
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+
+
+def unread_feed():
+    """A replica that does not read holds the one snapshot: a rewrite is scheduled, and the server ends, and saves."""
+    with Server(OPT.server, *FLAGS) as server, Wire(server.port) as wire, Wire(server.port, rcvbuf=4096) as replica:
+        for number in range(200):
+            wire.call("SET", f"key:{number}", os.urandom(50000))
+        replica.call("REPLCONF", "capa", "eof", "capa", "psync2")
+        replica.send(pack("PSYNC", "?", -1))
+        time.sleep(0.5)
+        assert b"scheduled" in wire.call("BGREWRITEAOF")
+        text = wire.call("INFO", "persistence")
+        assert b"aof_rewrite_in_progress:0" in text and b"aof_rewrite_scheduled:1" in text
+        wire.call("CONFIG", "SET", "save", "3600 1000000")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+        assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
+
+
+def full_disk():
+    """SAVE on a full disk says that it failed, whatever replies wait for the append-only file."""
+    flags = (*FLAGS, "--appendfsync", "always", "--durability-timeout", "500", "--rdbcompression", "no")
+    with Server(OPT.server, *flags, start=False) as server:
+        server.argv = ["sh", "-c", 'trap "" XFSZ; ulimit -f 400; exec "$@"', "sh", *server.argv]
+        server.start()
+        with Wire(server.port) as wire:
+            try:
+                for number in range(100):
+                    wire.call("SET", number, os.urandom(10000))
+                raise AssertionError("the disk is not full")
+            except WireError as error:
+                assert "MISCONF" in str(error), error
+            try:
+                wire.call("SAVE")
+                raise AssertionError("the disk is full, and SAVE says OK")
+            except WireError as error:
+                assert str(error) == "ERR", error
+        kill(server)
+
+
+def setters():
+    """CONFIG SET and INFO while rewrites begin and end: nobody waits for ever."""
+    with Server(OPT.server, *FLAGS) as server:
+        until, errors = time.monotonic() + 4, []
+
+        def client(*turns):
+            try:
+                with Wire(server.port) as wire:
+                    while time.monotonic() < until:
+                        for words in turns:
+                            try:
+                                wire.call(*words)
+                            except WireError:
+                                pass  # a rewrite is under way
+            except OSError as error:
+                errors.append(f"{turns[0]}: {error!r}")
+
+        def toggle(name, *values):
+            return [("CONFIG", "SET", name, value) for value in values]
+
+        kinds = (
+            toggle("appendfsync", "always", "everysec"),
+            toggle("no-appendfsync-on-rewrite", "yes", "no"),
+            toggle("appendonly", "no", "yes"),
+            [("BGREWRITEAOF",)],
+            [("INFO", "persistence"), ("SET", "key", "value")],
+        )
+        threads = [threading.Thread(target=client, args=kind) for kind in kinds]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors
+        with Wire(server.port) as wire:
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            wire.call("SET", "key", "last")
+            assert wire.call("WAITAOF", 1, 0, 10000) == [1, 0]
+        kill(server)
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "key") == b"last"
+
+
+def hung():
+    """A sync that hangs holds up who waits for it, not who changes the parameters of the AOF, nor anybody else."""
+    if not shutil.which("strace"):
+        raise Skip("there is no strace to delay a sync")
+    with Server(OPT.server, *FLAGS, "--appendfsync", "always") as server, Wire(server.port) as wire:
+        wire.call("SET", "a", 1)
+        delay = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=2000000"]
+        strace = ["strace", "-f", "-q", "-o", "/dev/null", *delay, "-p", str(server.process.pid)]
+        tracer = subprocess.Popen(strace, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(1)
+            for words in (("appendfsync", "everysec"), ("aof-annotations", "no"), ("appendonly", "no")):
+                with Wire(server.port) as writer, Wire(server.port) as other:
+                    wire.call("CONFIG", "SET", "appendonly", "yes", "appendfsync", "always")
+                    wait_for_rewrite(wire)
+                    writer.send(pack("SET", "b", 2))
+                    time.sleep(0.3)
+                    begin = time.monotonic()
+                    other.call("CONFIG", "SET", *words)
+                    other.call("CONFIG", "GET", "appendfsync")
+                    with Wire(server.port) as newcomer:
+                        newcomer.call("PING")
+                    took = time.monotonic() - begin
+                    assert took < 1, f"CONFIG SET {words} took {took:.1f} s"
+                    assert writer.reply() == b"OK"
+                time.sleep(2)
+        finally:
+            tracer.terminate()
+            tracer.wait()
 
 
 def main():
@@ -249,7 +553,21 @@ def main():
         for base in ("yes", "no"):
             name = f"restart, appendfsync {fsync}, aof-use-rdb-preamble {base}"
             tally.run(name, restart, rng, fsync, base)
+    for appendonly in ("yes", "no"):
+        tally.run(f"nothing to load, appendonly {appendonly}", starts_empty, appendonly)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
+    for fsync in ("always", "everysec"):
+        tally.run(f"CONFIG SET appendonly yes promises nothing, appendfsync {fsync}", promises, fsync)
+    tally.run("a single file that was not loaded stays", single_file)
+    tally.run("CONFIG SET dir", moved_dir)
+    tally.run("DEBUG LOADAOF without a file", no_file)
+    for how in ("SIGTERM", "SHUTDOWN SAVE"):
+        tally.run(f"{how} in a rewrite", stopping, how)
+    tally.run("SAVE, DEBUG RELOAD and LOADAOF in a rewrite", saving_in_a_rewrite)
+    tally.run("a replica that does not read", unread_feed)
+    tally.run("SAVE on a full disk", full_disk)
+    tally.run("CONFIG SET while rewrites begin", setters)
+    tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])
     tally.run("a first sector of garbage is refused, without checksums", damage, "no", 0, lambda old: b"\x5a" * len(old))
     tally.run("a second server on the same files", second_start)

@@ -16,6 +16,7 @@ mod cx;
 mod effect;
 pub mod element_expiry;
 mod error;
+mod fieldset;
 mod functions;
 pub mod grammar;
 mod help;
@@ -46,6 +47,7 @@ pub use command_log::{CommandLog, LogEntry, LogKind, LogLimit, LogLimits};
 pub use cx::{Cx, Job, JobStep, Others, Ready, Rewrites};
 pub use effect::{Effect, Outcome};
 pub use error::CommandError;
+pub use fieldset::{Fieldset, Fieldsets};
 pub use functions::{Functions, Libraries, Library, Registered};
 pub use grammar::{Argument, ArgumentKind};
 pub use help::help;
@@ -60,7 +62,7 @@ pub use resolved::Resolved;
 pub use row::{
     Command, Flags, Group, Handler, Locks, Place, Preparing, ScriptCall, Secrets, Version,
 };
-pub use script::REDIS_VERSION;
+pub use script::{REDIS_VERSION, VALKEY_VERSION};
 pub use scripts::{Overdue, OverdueScript, Reach, Script, Scripts};
 pub use session::{ReplyMode, Session};
 pub use settings::{Settings, deletion, limits};

@@ -5,8 +5,9 @@ use crate::blocking::Serving;
 use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
 use command::{Changed, Rewrites, Settings, deletion};
+use config::events;
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Change, Event, Evictor, Gone, Position, Record, Search, Swept};
+use keyspace::{Event, Evictor, Gone, Position, Record, Search, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -14,7 +15,7 @@ use stdx::rng::Rng;
 /// How an attempt to get below the limit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicting {
-    /// Memory is below the limit, or nothing may go now (CLIENT PAUSE).
+    /// Memory is below the limit, or nothing may go now: CLIENT PAUSE, or a script that does not end.
     Done,
     /// Keys went, but time ran out: the command is let through, and the next goes on.
     Going,
@@ -163,12 +164,13 @@ impl Engine {
                 self.space.sample_memory(now.wall_ms);
                 return if over() { Evicting::Failed } else { Evicting::Done };
             };
-            if let Err(refused) = self.evict_one(hand, &candidate, &search, settings) {
-                debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
-                return Evicting::Failed;
-            }
-            if !over() {
-                return Evicting::Done;
+            match self.evict_one(hand, &candidate, &search, settings) {
+                Ok(true) if over() => {}
+                Ok(_) => return Evicting::Done,
+                Err(refused) => {
+                    debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
+                    return Evicting::Failed;
+                }
             }
             keys = keys.wrapping_add(1);
             let late = |ticks| (now.ticks)().saturating_sub(start) >= ticks;
@@ -203,6 +205,7 @@ impl Engine {
         let mut record = Record::default();
         // Whether anybody listens is known under the lock only.
         record.listening = true;
+        record.naming = settings.notify_events & events::SUBKEYS != 0;
         let tell = |db: u32, gone: Gone<'_>, record: &mut Record| {
             let lsn = match gone {
                 Gone::Key(key) => {
@@ -211,9 +214,8 @@ impl Engine {
                 }
                 Gone::Elements(gone) => append_deletion(writer, &mut room, db, &gone.command()),
             };
-            for Change { db, key, event } in record.noted.drain(..) {
-                let happened = Happened { db, key: &key, event, by: None };
-                self.tell(settings, happened, broadcast);
+            for change in record.noted.drain(..) {
+                self.tell(settings, Happened::of(&change, None), broadcast);
             }
             lsn
         };
@@ -243,14 +245,15 @@ impl Engine {
         swept
     }
 
-    /// Deletes one candidate through the log, if it has not been used meanwhile.
+    /// Deletes one candidate through the log, if it has not been used meanwhile. `false`: nothing may
+    /// go now. That may have begun at any time, and last for any, so nobody goes on trying.
     fn evict_one(
         &self,
         hand: &mut Hand<'_>,
         candidate: &keyspace::Candidate,
         search: &Search,
         settings: &Settings,
-    ) -> Result<(), Refused> {
+    ) -> Result<bool, Refused> {
         /// What the words of a DEL take beside its key.
         const FRAME_BYTES: u64 = 64;
         let bytes = candidate.key().len() as u64 + FRAME_BYTES;
@@ -258,13 +261,13 @@ impl Engine {
         let pass = hand.participant.enter();
         hand.writer.look_again(&mut room);
         if self.pause.active(hand.now.wall_ms) {
-            return Ok(());
+            return Ok(false);
         }
         let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
             let lsn =
                 append_deletion(writer, &mut room, db, &[deletion(settings.lazy_eviction), key]);
-            let happened = Happened { db, key, event: Event::EVICTED, by: None };
+            let happened = Happened { db, key, event: Event::EVICTED, elements: &[], by: None };
             self.tell(settings, happened, broadcast);
             lsn
         });
@@ -286,7 +289,7 @@ impl Engine {
         drop(pass);
         hand.record.clear();
         hand.stats.evicted_keys.add(u64::from(gone));
-        Ok(())
+        Ok(gone || !self.space.is_stalled())
     }
 }
 

@@ -177,6 +177,16 @@ impl<'a> Db<'a> {
         self.put(key, NewValue::of_collection(value, &mut block), ExpiryChange::Clear, event);
         true
     }
+
+    /// As [`WriteGuard::name_elements`].
+    pub fn name_elements<'n>(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        names: impl IntoIterator<Item = &'n [u8]>,
+    ) {
+        self.record.name_elements(key.bytes(), event, names);
+    }
 }
 
 /// A collection that a command may change. What must surround a change is done here.
@@ -235,6 +245,16 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
             self.delete_empty();
         }
         result
+    }
+
+    /// Names the elements that the last `event` of this key was of, for those who listen for them.
+    pub fn name_elements<'n>(&mut self, event: Event, names: impl IntoIterator<Item = &'n [u8]>) {
+        self.db.record.name_elements(self.key.bytes(), event, names);
+    }
+
+    /// Whether anybody listens for the names of elements.
+    pub fn names_elements(&self) -> bool {
+        self.db.record.naming
     }
 
     pub(crate) fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {

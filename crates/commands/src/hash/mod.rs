@@ -11,6 +11,8 @@ mod counters;
 mod expire;
 mod get;
 mod getex;
+mod import;
+mod lex;
 mod set;
 mod setex;
 mod times;
@@ -31,6 +33,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     walk::HGETALL,
     getex::HGETDEL,
     getex::HGETEX,
+    import::HIMPORT,
     counters::HINCRBY,
     counters::HINCRBYFLOAT,
     walk::HKEYS,
@@ -43,13 +46,16 @@ pub(crate) const COMMANDS: &[Command] = &[
     times::HPEXPIRETIME,
     times::HPTTL,
     walk::HRANDFIELD,
+    lex::HRANGEBYLEX,
     walk::HSCAN,
     set::HSET,
     setex::HSETEX,
+    set::HSETEXPIRE,
     set::HSETNX,
     get::HSTRLEN,
     times::HTTL,
     walk::HVALS,
+    set::HRENAME,
 ];
 
 const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];

@@ -1,9 +1,11 @@
 //! The part of DEBUG that looks into the data, or makes some. These handlers find shards for
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
-use command::{CommandError, Cx, ReloadRequest};
+use command::{CommandError, Cx, Job, JobStep, ReloadRequest, ReplyMode};
 use keyspace::Value;
-use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
+use keyspace::{
+    AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, Keyspace, NewValue, Record,
+};
 use resp::Reply;
 use types::digest::Digest;
 use types::{Collection as _, View as _};
@@ -154,35 +156,79 @@ pub(super) fn populate(
     args: &[&[u8]],
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
+    /// More keys have no room in any memory.
+    const KEYS_MAX: u64 = 1 << 40;
     let count = positive(args[0])?;
     let prefix = args.get(1).copied().unwrap_or(b"key");
     let size = args.get(2).map_or(Ok(0), |word| positive(word))?;
     if size > cx.settings.bulk_bytes_max {
         return Err(CommandError::StringTooLong);
     }
-    let mut record = Record::default();
-    for number in 0..count {
-        let name = [prefix, b":", number.to_string().as_bytes()].concat();
-        let mut value = format!("value:{number}").into_bytes();
-        if size > 0 {
-            value.resize(size as usize, 0);
+    if count > KEYS_MAX {
+        return Err(CommandError::err(format_args!("OOM in dictTryExpand")));
+    }
+    let (db, clock) = (cx.session.db, cx.settings.access_clock);
+    let mut job =
+        Populate { next: 0, count, prefix: prefix.to_vec(), size: size as usize, db, clock };
+    // A job is not begun for who wants no reply.
+    while job.step(cx.space, cx.now_ms, reply) == JobStep::More {
+        if cx.session.reply_mode == ReplyMode::On {
+            *cx.later = Some(Box::new(job));
+            break;
         }
-        let key = cx.space.key(&name, 0);
-        let mut shard = cx.space.shards().one(key.shard());
-        let mut db = Db::under_one(&mut shard, &mut record, cx.session.db, cx.now_ms).accesses(
-            cx.settings.access_clock,
-            true,
-            0,
-        );
+    }
+    Ok(())
+}
+
+/// Strings on their way.
+struct Populate {
+    next: u64,
+    count: u64,
+    prefix: Vec<u8>,
+    /// Bytes of each; 0: what they are.
+    size: usize,
+    db: u32,
+    clock: AccessClock,
+}
+
+impl Populate {
+    fn put(&self, space: &Keyspace, now_ms: i64, record: &mut Record) {
+        let number = self.next;
+        let name = [&self.prefix, &b":"[..], number.to_string().as_bytes()].concat();
+        let mut value = format!("value:{number}").into_bytes();
+        if self.size > 0 {
+            value.resize(self.size, 0);
+        }
+        let key = space.key(&name, 0);
+        let mut shard = space.shards().one(key.shard());
+        let mut db =
+            Db::under_one(&mut shard, record, self.db, now_ms).accesses(self.clock, true, 0);
         if db.peek(&key).is_none() {
             db.put(&key, NewValue::bytes(&value), ExpiryChange::Clear, Event::string("set"));
         }
-        drop(shard);
-        record.clear();
     }
-    cx.db.record_mut().garbage.append(&mut record.garbage);
-    reply.ok();
-    Ok(())
+}
+
+impl Job for Populate {
+    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep {
+        const KEYS: u64 = 1000;
+        let mut record = Record::default();
+        for _ in 0..KEYS {
+            if self.next == self.count {
+                reply.ok();
+                return JobStep::Done;
+            }
+            self.put(space, now_ms, &mut record);
+            record.clear();
+            space.dispose(&mut record.garbage);
+            self.next += 1;
+        }
+        JobStep::More
+    }
+
+    fn ends_with_client(&self) -> bool {
+        true
+    }
 }
 
 pub(super) fn htstats(cx: &Cx<'_>, db: &[u8], reply: &mut Reply) -> Result<(), CommandError> {

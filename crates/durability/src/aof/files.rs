@@ -114,8 +114,8 @@ impl Files {
         Ok(Held { lock: Some(lock) })
     }
 
-    /// Reads the manifest, and takes over the single file of an older server if there is one and
-    /// nothing newer.
+    /// At start: reads the manifest, and takes over the single file of an older server if there is one and
+    /// nothing newer. What is taken over must be loaded: the next rewrite replaces it.
     pub fn find(&self) -> Result<Found, Fault> {
         let manifest = self.take_over(self.manifest()?).map_err(|error| {
             let name = String::from_utf8_lossy(&self.prefix);
@@ -170,7 +170,7 @@ impl Files {
     }
 
     /// The manifest on disk; an empty one if there is none.
-    fn manifest(&self) -> Result<Manifest, Fault> {
+    pub fn manifest(&self) -> Result<Manifest, Fault> {
         let path = self.manifest_path();
         let shown = path.display();
         match disk::read(&*self.disk, &path, MANIFEST_BYTES_MAX) {

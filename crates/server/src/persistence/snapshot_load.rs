@@ -1,13 +1,12 @@
 //! From the snapshot's file to the keyspace, with as many threads as serve commands.
 
-use super::snapshot_path;
+use super::{snapshot_path, snapshot_save};
 use crate::node::Server;
 use command::{CommandError, Others, ReloadRequest};
 use config::id;
 use disk::RealDisk;
 use durability::rdb_file::{Batch, Event, FileSource, Frames, LoadError};
 use keyspace::persist::{LoadCounts, LoadOptions, Loader};
-use keyspace::{Db, Record};
 use parking_lot::Mutex;
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_verbose, log_warning};
@@ -27,7 +26,7 @@ pub(crate) struct Load {
 
 /// Loads the snapshot at start, if there is one.
 pub(super) fn load(server: &Server) -> Result<(), String> {
-    let path = snapshot_path(server);
+    let path = snapshot_path(&server.config.lock());
     let started = clock::monotonic().0;
     let how = Load { expire: !server.engine.settings().import_mode, replace: false };
     match load_file(server, &path, how) {
@@ -59,24 +58,40 @@ pub(crate) fn reload(
         Others::Run => server.engine.space.epochs().register().ok(),
         Others::Stand => None,
     };
-    let closed = participant.as_mut().map(|participant| participant.close());
+    let mut rewrites = false;
+    let outcome = loop {
+        // Within a transaction the gate is closed: there is nothing that could be waited for.
+        if request.save && participant.is_some() {
+            rewrites |= snapshot_save::make_way(server);
+        }
+        let closed = participant.as_mut().map(|participant| participant.close());
+        match request.save && snapshot_save::is_busy(server) {
+            true if closed.is_some() => {}
+            true => break Err(CommandError::SaveInProgress),
+            false => break reload_alone(server, request),
+        }
+    };
+    if rewrites {
+        server.persistence.log.want_rewrite();
+    }
+    outcome
+}
+
+/// The write gate is closed.
+fn reload_alone(server: &Server, request: ReloadRequest) -> Result<(), CommandError> {
     if request.save {
-        super::snapshot_save::save_now(server, Others::Stand).map_err(|error| {
+        snapshot_save::save_now(server).map_err(|error| {
             log_warning!("{error}");
             CommandError::SaveFailed
         })?;
     }
+    server.engine.make_way(request.flush, clock::now().0);
     if request.flush {
-        let mut record = Record::default();
-        let mut held = server.engine.space.hold_all();
-        Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
-        drop(held);
-        server.engine.space.dispose(&mut record.garbage);
         super::functions::empty(server);
     }
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
-    let loaded = load_file(server, &snapshot_path(server), how);
-    drop(closed);
+    let path = snapshot_path(&server.config.lock());
+    let loaded = load_file(server, &path, how);
     match loaded {
         Ok(Some(_)) => {
             log_warning!("DB reloaded by DEBUG RELOAD");

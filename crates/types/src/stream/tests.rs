@@ -255,7 +255,7 @@ fn heap_bytes_return_to_what_they_were() {
     assert!(stream.heap_bytes() < empty + 5_000);
     stream.remove_group(b"g");
     for ms in 1..1_000 {
-        stream.record(b"p", &ms.to_string().into_bytes(), id(ms, 0));
+        stream.record((b"p", &ms.to_string().into_bytes()), id(ms, 0), ms, ms);
     }
     assert_eq!(stream.remembered(0), (1, 100));
     assert!(stream.heap_bytes() > 5_000);
@@ -277,6 +277,102 @@ fn references() {
     let trimmed = stream.trim(Trim::MaxLen(1), Some(1), References::Delete);
     assert_eq!(trimmed, Trimmed { len: 1, stopped_at: Some(id(4, 0)) });
     assert_eq!(stream.group(b"g").unwrap().pending_len(), 0);
+}
+
+/// Trims that look at the groups do what removing one entry after the other does.
+#[test]
+fn trims_are_those_of_single_steps() {
+    let mut rng = Rng::new(7);
+    for round in 0..300 {
+        let mut stream = Stream::default();
+        let count = 1 + rng.index(400) as u64;
+        for ms in 1..=count {
+            stream.push(id(ms, 0), &[b"f", b"v"], &limits());
+        }
+        for name in [b"a", b"b"] {
+            let read = id(count - rng.index(count as usize / 3 + 1) as u64, 0);
+            let mut group = Group::new(name, read, None);
+            let slots = [b"x", b"y"].map(|name| group.add_consumer(name, 0));
+            let share = 1 + rng.index(10);
+            for ms in 1..=read.ms {
+                if rng.index(share) == 0 {
+                    let owner = *[slots[0], slots[1], None].get(rng.index(3)).unwrap();
+                    group.put(Pending::new(id(ms, 0), rng.index(5) as i64, 1, owner));
+                }
+            }
+            if round % 2 == 0 {
+                group.pending_by_time().count();
+            }
+            stream.add_group(group);
+        }
+        for _ in 0..rng.index(20) {
+            stream.delete(id(1 + rng.index(count as usize) as u64, 0), References::Keep);
+        }
+        let trim = match rng.index(2) {
+            0 => Trim::MaxLen(rng.index(count as usize + 1) as u64),
+            _ => Trim::MinId(id(rng.index(count as usize + 2) as u64, rng.index(2) as u64)),
+        };
+        let limit = [None, Some(0), Some(rng.index(count as usize))][rng.index(3)];
+        for references in [References::Delete, References::Acked] {
+            let (mut whole, mut single) = (stream.clone(), stream.clone());
+            let done = whole.trim(trim, limit, references);
+            assert_eq!(done.len, trim_singly(&mut single, trim, limit, references));
+            if matches!(trim, Trim::MinId(_)) {
+                let bound = done.stopped_at.map_or(trim, Trim::MinId);
+                let mut again = stream.clone();
+                let exact = again.trim(bound, None, references);
+                assert_eq!(exact.len, done.len);
+            }
+            assert_eq!(state(&mut whole), state(&mut single), "{trim:?} {limit:?} {references:?}");
+        }
+    }
+}
+
+fn trim_singly(
+    stream: &mut Stream,
+    trim: Trim,
+    limit: Option<usize>,
+    references: References,
+) -> usize {
+    let all: Vec<StreamId> =
+        stream.log().range(StreamId::MIN..=StreamId::MAX).map(|entry| entry.id).collect();
+    let limit = limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let wanted = match trim {
+        Trim::MaxLen(keep) => all.len().saturating_sub(keep as usize).min(limit),
+        Trim::MinId(_) => limit,
+    };
+    let mut len = 0;
+    for id in all {
+        if len == wanted || matches!(trim, Trim::MinId(least) if id >= least) {
+            break;
+        }
+        len += usize::from(stream.delete(id, references) == Removal::Done);
+    }
+    len
+}
+
+/// What is there, and what the groups know of it.
+fn state(stream: &mut Stream) -> (Vec<StreamId>, Vec<Vec<String>>) {
+    let entries = stream.log().range(StreamId::MIN..=StreamId::MAX).map(|entry| entry.id).collect();
+    let names: Vec<Vec<u8>> = stream.groups().map(|group| group.name().to_vec()).collect();
+    let groups = names.iter().map(|name| {
+        let known = stream.with_group(name, |_, group| {
+            let mut lines: Vec<String> =
+                group.pending_from(StreamId::MIN).map(|pending| format!("{pending:?}")).collect();
+            lines.push(format!("{} {}", group.pending_len(), group.unowned_len()));
+            for (_, consumer) in group.consumers() {
+                lines.push(format!(
+                    "{:?}",
+                    consumer.pending_from(StreamId::MIN).collect::<Vec<_>>()
+                ));
+            }
+            lines.push(format!("{:?}", group.pending_by_time().collect::<Vec<_>>()));
+            lines
+        });
+        known.unwrap()
+    });
+    let groups = groups.collect();
+    (entries, groups)
 }
 
 #[test]
@@ -376,24 +472,57 @@ fn ids_of_new_entries() {
 fn producers_forget() {
     let mut stream = Stream::new(Memory { seconds: 1, names_max: 3 });
     for ms in [10, 20, 30, 40] {
-        stream.record(b"p", &[ms as u8], id(ms, 0));
+        stream.record((b"p", &[ms as u8]), id(ms, 0), ms, ms);
     }
     assert_eq!(stream.find_idempotent(b"p", &[10], 40), None);
     assert_eq!(stream.find_idempotent(b"p", &[20], 40), Some(id(20, 0)));
     assert_eq!(stream.find_idempotent(b"p", &[20], 1020), None);
     assert_eq!(stream.remembered(1020), (1, 2));
     let clone = stream.clone();
-    stream.record(b"p", &[20], id(1025, 0));
+    stream.record((b"p", &[20]), id(1025, 0), 1025, 1025);
     assert_eq!(stream.find_idempotent(b"p", &[20], 1025), Some(id(1025, 0)));
     assert_eq!(clone.find_idempotent(b"p", &[20], 40), Some(id(20, 0)));
     // Producers that have nothing to remember go.
     for ms in 0..1_000 {
-        stream.record(&u64::to_be_bytes(ms), b"n", id(5_000 + 100 * ms, 0));
+        let now_ms = 5_000 + 100 * ms;
+        stream.record((&u64::to_be_bytes(ms), b"n"), id(now_ms, 0), now_ms, now_ms);
     }
     assert!(stream.producers().unwrap().iter().len() < 40);
     assert!(!stream.set_memory(Memory { seconds: 1, names_max: 3 }));
     assert!(stream.set_memory(Memory { seconds: 2, names_max: 3 }));
     assert_eq!(stream.remembered(0), (0, 0));
+}
+
+/// The clock says for how long a name is known, wherever the IDs of the entries are.
+#[test]
+fn producers_remember_by_the_clock() {
+    const AHEAD: u64 = 3_600_000;
+    let mut stream = Stream::new(Memory { seconds: 1, names_max: 3 });
+    stream.record((b"p", b"a"), id(5, 0), 5, 5);
+    stream.record((b"p", b"b"), id(AHEAD, 0), 10, 10);
+    assert_eq!(stream.find_idempotent(b"p", b"a", 1_004), Some(id(5, 0)));
+    assert_eq!(stream.find_idempotent(b"p", b"a", 1_005), None);
+    assert_eq!(stream.find_idempotent(b"p", b"b", 1_009), Some(id(AHEAD, 0)));
+    assert_eq!(stream.find_idempotent(b"p", b"b", 1_010), None);
+    // In the place of what was remembered.
+    stream.record((b"p", b"b"), id(AHEAD, 1), 20, 20);
+    assert_eq!(stream.find_idempotent(b"p", b"b", 30), Some(id(AHEAD, 1)));
+    assert_eq!(stream.remembered(30), (1, 2));
+    // From a file: known until the producer is heard of, and for a second from then on.
+    let mut loaded = Stream::new(Memory { seconds: 1, names_max: 3 });
+    for (name, producer) in stream.producers().unwrap().iter() {
+        producer.names().for_each(|(iid, id)| loaded.restore_name(name, iid, id));
+    }
+    assert_eq!(loaded.heap_bytes(), stream.heap_bytes());
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 500), Some(id(AHEAD, 1)));
+    loaded.count_duplicate(b"p", 500);
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_499), Some(id(AHEAD, 1)));
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_500), None);
+    assert_eq!(loaded.find_idempotent(b"p", b"a", 1_004), Some(id(5, 0)));
+    // A clock that was put back.
+    loaded.record((b"p", b"c"), id(AHEAD, 2), 100, 100);
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_099), Some(id(AHEAD, 1)));
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_100), None);
 }
 
 #[test]

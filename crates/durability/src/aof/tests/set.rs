@@ -89,6 +89,13 @@ impl Rig {
         self.node.send(&mut self.session, words);
     }
 
+    /// Sends commands, a line each; the replies.
+    fn lines(&mut self, text: &str) -> Vec<Option<resp::Value>> {
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let words = lines.map(|line| line.split_whitespace().map(str::as_bytes).collect());
+        words.map(|words: Vec<&[u8]>| self.node.send(&mut self.session, &words)).collect()
+    }
+
     /// Lets the writer do what it can at this moment.
     fn settle(&mut self) {
         for _ in 0..100 {
@@ -521,5 +528,50 @@ fn a_full_disk_recovers() {
         rig.settle();
         assert!(rig.acknowledged());
         assert!(same(&recovered(&disk.kill()), &rig.node.snapshot()));
+    }
+}
+
+/// Both forms of a base keep all there is to know of a value of any type.
+#[test]
+fn a_base_holds_every_type_whole() {
+    const MAKE: &str = "
+        SET text v PXAT 4102444800000
+        RPUSH list a 1 b
+        SADD ints 1 2 3
+        SADD words a 1
+        SADD expiring b c d 7
+        SPEXPIREAT expiring 4102444800000 MEMBERS 1 b
+        SPEXPIREAT expiring 4102444801000 MEMBERS 2 d 7
+        ZADD zset 1.5 a -2 b
+        HSET hash a 1 b 2 c 3
+        HPEXPIREAT hash 4102444800000 FIELDS 2 a c
+        XADD stream IDMP p i * f v
+        XADD stream MAXLEN 1 * f w
+        XGROUP CREATE stream group 0
+        XREADGROUP GROUP group alice STREAMS stream >
+        XCFGSET stream IDMP-MAXSIZE 7";
+    const ASK: &str = "
+        GET text
+        PEXPIRETIME text
+        LRANGE list 0 -1
+        SMEMBERS ints
+        SISMEMBER words a
+        SCARD words
+        SCARD expiring
+        SPEXPIRETIME expiring MEMBERS 4 b c d 7
+        ZRANGE zset 0 -1 WITHSCORES
+        HMGET hash a b c
+        HPEXPIRETIME hash FIELDS 3 a b c
+        XINFO STREAM stream FULL";
+    for rdb in [true, false] {
+        let disk = MemDisk::new();
+        let mut rig = Rig::start(&disk, POLICY).unwrap();
+        rig.rdb = rdb;
+        rig.lines(MAKE);
+        rig.rewrite().unwrap();
+        rig.settle();
+        let before = rig.lines(ASK);
+        let mut after = Rig::start(&disk.kill(), POLICY).unwrap();
+        assert_eq!(after.lines(ASK), before, "rdb={rdb}");
     }
 }
