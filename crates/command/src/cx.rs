@@ -197,4 +197,10 @@ pub trait Job {
     fn shows_data(&self) -> bool {
         true
     }
+
+    /// Whether it is given up when the client closes its half of the connection. Else it goes on, for who
+    /// asks and closes may still read; once nobody does, writing fails.
+    fn ends_with_client(&self) -> bool {
+        false
+    }
 }

@@ -185,7 +185,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.closing.is_some() {
                 return self.wind_up();
             }
-            if self.job.is_some() {
+            if let Some(job) = &self.job {
+                if job.ends_with_client() {
+                    match self.read_behind(cx) {
+                        Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Exit::Closed),
+                        Poll::Ready(Ok(_)) => self.check_limits(&Rc::clone(&self.scratch)),
+                        Poll::Pending => {}
+                    }
+                }
                 self.work(cx);
                 return Poll::Pending;
             }
