@@ -10,6 +10,7 @@ use command::{
 };
 use keyspace::Event;
 use resp::Reply;
+use std::collections::VecDeque;
 use types::stream::{Finder, Group, IdText, Log, Pending, Slot, Stream, StreamId};
 
 pub(super) const XCLAIM: Command = Command::data("XCLAIM", xclaim)
@@ -95,16 +96,15 @@ impl Claim<'_> {
         (slot, found.is_none())
     }
 
-    /// Claims one entry if it may be, and answers it.
+    /// Claims one entry, pending as given, if it may be, and answers it.
     fn one(
         &self,
         (entries, group): (&mut Finder<'_>, &mut Group),
         slot: Slot,
-        id: StreamId,
+        (id, pending): (StreamId, Option<Pending>),
         log: &mut Rewrites,
         reply: &mut Reply,
     ) -> Fate {
-        let pending = group.pending(id);
         let Some(entry) = entries.get(id) else {
             if group.ack(id).is_none() {
                 return Fate::Left;
@@ -231,7 +231,8 @@ fn xclaim(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         let (mut claimed, mut gone) = (0, 0);
         let mut entries = entries.finder();
         for id in &ids {
-            match claim.one((&mut entries, group), slot, *id, log, reply) {
+            let pending = group.pending(*id);
+            match claim.one((&mut entries, group), slot, (*id, pending), log, reply) {
                 Fate::Claimed => claimed += 1,
                 Fate::Gone => gone += 1,
                 Fate::Left => {}
@@ -293,6 +294,30 @@ fn xautoclaim(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcom
     Ok(done.effect())
 }
 
+/// What is pending, read some entries ahead: what is claimed lies behind.
+struct Ahead {
+    page: VecDeque<Pending>,
+    from: Option<StreamId>,
+}
+
+impl Ahead {
+    fn peek(&mut self, group: &Group) -> Option<Pending> {
+        const PAGE: usize = 64;
+        if self.page.is_empty()
+            && let Some(from) = self.from
+        {
+            self.page.extend(group.pending_from(from).take(PAGE));
+            self.from = self.page.back().and_then(|pending| pending.id.next());
+        }
+        self.page.front().copied()
+    }
+
+    fn next(&mut self, group: &Group) -> Option<Pending> {
+        self.peek(group)?;
+        self.page.pop_front()
+    }
+}
+
 /// Claims up to `count` entries from `start` on.
 fn scan(
     claim: &Claim<'_>,
@@ -306,20 +331,20 @@ fn scan(
     let mut claimed = Reply::new(reply.protocol);
     let (mut claimed_len, mut gone) = (0, Vec::new());
     let mut entries = entries.finder();
-    let mut next = group.pending_from(start).next().map(|pending| pending.id);
+    let mut ahead = Ahead { page: VecDeque::new(), from: Some(start) };
     for _ in 0..count.saturating_mul(ATTEMPTS) {
-        let Some(id) = next else { break };
         if claimed_len + gone.len() >= count {
             break;
         }
-        match claim.one((&mut entries, group), slot, id, log, &mut claimed) {
+        let Some(pending) = ahead.next(group) else { break };
+        let id = pending.id;
+        match claim.one((&mut entries, group), slot, (id, Some(pending)), log, &mut claimed) {
             Fate::Claimed => claimed_len += 1,
             Fate::Gone => gone.push(id),
             Fate::Left => {}
         }
-        let after = id.next();
-        next = after.and_then(|id| group.pending_from(id).next()).map(|pending| pending.id);
     }
+    let next = ahead.peek(group).map(|pending| pending.id);
     reply.array(3);
     reply_id(reply, next.unwrap_or(StreamId::MIN));
     reply.array(claimed_len);
