@@ -146,6 +146,9 @@ errors! {
     LexMinAboveMax = "ERR min > max";
     NothingToParse = "ERR no more item to parse";
     PairsIncomplete = "ERR Invalid number of arguments: field-value pairs must be complete";
+    FieldsetDuplicate = "ERR duplicate field name in fieldset";
+    FieldsetMismatch = "ERR value count does not match fieldset field count";
+    NoSuchFieldset = "ERR no such fieldset";
     NoSuchField = "ERR hash key doesn't exist";
     NotALexRange = "ERR min or max not valid string range item";
     LimitOfRanks = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";

@@ -1,11 +1,15 @@
 //! The part of DEBUG that looks into the data, or makes some. These handlers find shards for
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
-use command::{CommandError, Cx, ReloadRequest};
+use command::{CommandError, Cx, Job, JobStep, ReloadRequest, ReplyMode};
 use keyspace::Value;
-use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
+use keyspace::{
+    AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, Keyspace, NewValue, Record,
+};
 use resp::Reply;
+use types::collection::Any;
 use types::digest::Digest;
+use types::persist::Saved;
 use types::{Collection as _, View as _};
 
 /// Calls `look` with the entry of `key`, expired or not.
@@ -67,23 +71,38 @@ pub(super) fn digest_value(cx: &Cx<'_>, keys: &[&[u8]], reply: &mut Reply) {
     reply.array(keys.len());
     for key in keys {
         let mut digest = Digest::ZERO;
-        with_entry(cx, key, |entry| fold_value(&mut digest, entry));
+        let large = with_entry(cx, key, |entry| {
+            let large = large(entry);
+            if large.is_none() {
+                fold_value(&mut digest, entry);
+            }
+            large.map(|any| (any, entry.expiry().is_some()))
+        });
+        if let Some((any, expires)) = large.flatten() {
+            any.fold(&mut digest);
+            if expires {
+                digest.xor_expiry();
+            }
+        }
         reply.simple(digest.hex());
     }
 }
 
-/// Bytes of the value in a dump, without its type.
-fn serialized_bytes(entry: &Entry) -> u64 {
+/// A clone of a large collection, to be looked at without its lock.
+fn large(entry: &Entry) -> Option<Any> {
+    if let Value::Boxed(any) = entry.value() { Some(any.clone()) } else { None }
+}
+
+/// Bytes of a value in a dump, without its type.
+fn serialized_bytes(value: Saved<'_>) -> u64 {
     let mut writer = rdb::Writer::new();
-    entry.value().saved().save(&mut writer);
+    value.save(&mut writer);
     writer.offset()
 }
 
 /// What DEBUG OBJECT adds for a list in chunks.
-fn chunk_figures(cx: &Cx<'_>, entry: &Entry) -> Option<String> {
-    let value = entry.value();
-    let Value::Boxed(any) = value else { return None };
-    let list = types::list::List::of(any).filter(|_| entry.encoding() == "quicklist")?;
+fn chunk_figures(cx: &Cx<'_>, any: &Any) -> Option<String> {
+    let list = types::list::List::of(any).filter(|list| list.view().encoding() == "quicklist")?;
     let (len, runs) = (list.view().len(), list.view().runs(0..list.view().len()));
     let (nodes, bytes) = runs.fold((0, 0), |(n, sum), run| (n + 1, sum + run.total_bytes()));
     let depth = cx.node.config_get(&[b"list-compress-depth"]);
@@ -98,18 +117,20 @@ fn chunk_figures(cx: &Cx<'_>, entry: &Entry) -> Option<String> {
 }
 
 pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
-    let line = with_entry(cx, key, |entry| {
-        format!(
-            "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} \
-             lru_seconds_idle:{}{}",
-            entry.encoding(),
-            serialized_bytes(entry),
-            entry.clock(),
-            AccessClock::idle_seconds(entry.clock(), cx.now_ms),
-            chunk_figures(cx, entry).unwrap_or_default(),
-        )
+    let found = with_entry(cx, key, |entry| {
+        let head = format!("Value at:{entry:p} refcount:1 encoding:{}", entry.encoding());
+        let large = large(entry);
+        let bytes = large.is_none().then(|| serialized_bytes(entry.value().saved()));
+        (head, entry.clock(), large, bytes)
     });
-    reply.simple(line.ok_or(CommandError::NoSuchKey)?);
+    let (head, clock, large, bytes) = found.ok_or(CommandError::NoSuchKey)?;
+    let large = large.as_ref();
+    let bytes = bytes.or_else(|| large.map(|any| serialized_bytes(Saved::Any(any)))).unwrap_or(0);
+    reply.simple(format!(
+        "{head} serializedlength:{bytes} lru:{clock} lru_seconds_idle:{}{}",
+        AccessClock::idle_seconds(clock, cx.now_ms),
+        large.and_then(|any| chunk_figures(cx, any)).unwrap_or_default(),
+    ));
     Ok(())
 }
 
@@ -154,35 +175,79 @@ pub(super) fn populate(
     args: &[&[u8]],
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
+    /// More keys have no room in any memory.
+    const KEYS_MAX: u64 = 1 << 40;
     let count = positive(args[0])?;
     let prefix = args.get(1).copied().unwrap_or(b"key");
     let size = args.get(2).map_or(Ok(0), |word| positive(word))?;
     if size > cx.settings.bulk_bytes_max {
         return Err(CommandError::StringTooLong);
     }
-    let mut record = Record::default();
-    for number in 0..count {
-        let name = [prefix, b":", number.to_string().as_bytes()].concat();
-        let mut value = format!("value:{number}").into_bytes();
-        if size > 0 {
-            value.resize(size as usize, 0);
+    if count > KEYS_MAX {
+        return Err(CommandError::err(format_args!("OOM in dictTryExpand")));
+    }
+    let (db, clock) = (cx.session.db, cx.settings.access_clock);
+    let mut job =
+        Populate { next: 0, count, prefix: prefix.to_vec(), size: size as usize, db, clock };
+    // A job is not begun for who wants no reply.
+    while job.step(cx.space, cx.now_ms, reply) == JobStep::More {
+        if cx.session.reply_mode == ReplyMode::On {
+            *cx.later = Some(Box::new(job));
+            break;
         }
-        let key = cx.space.key(&name, 0);
-        let mut shard = cx.space.shards().one(key.shard());
-        let mut db = Db::under_one(&mut shard, &mut record, cx.session.db, cx.now_ms).accesses(
-            cx.settings.access_clock,
-            true,
-            0,
-        );
+    }
+    Ok(())
+}
+
+/// Strings on their way.
+struct Populate {
+    next: u64,
+    count: u64,
+    prefix: Vec<u8>,
+    /// Bytes of each; 0: what they are.
+    size: usize,
+    db: u32,
+    clock: AccessClock,
+}
+
+impl Populate {
+    fn put(&self, space: &Keyspace, now_ms: i64, record: &mut Record) {
+        let number = self.next;
+        let name = [&self.prefix, &b":"[..], number.to_string().as_bytes()].concat();
+        let mut value = format!("value:{number}").into_bytes();
+        if self.size > 0 {
+            value.resize(self.size, 0);
+        }
+        let key = space.key(&name, 0);
+        let mut shard = space.shards().one(key.shard());
+        let mut db =
+            Db::under_one(&mut shard, record, self.db, now_ms).accesses(self.clock, true, 0);
         if db.peek(&key).is_none() {
             db.put(&key, NewValue::bytes(&value), ExpiryChange::Clear, Event::string("set"));
         }
-        drop(shard);
-        record.clear();
     }
-    cx.db.record_mut().garbage.append(&mut record.garbage);
-    reply.ok();
-    Ok(())
+}
+
+impl Job for Populate {
+    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep {
+        const KEYS: u64 = 1000;
+        let mut record = Record::default();
+        for _ in 0..KEYS {
+            if self.next == self.count {
+                reply.ok();
+                return JobStep::Done;
+            }
+            self.put(space, now_ms, &mut record);
+            record.clear();
+            space.dispose(&mut record.garbage);
+            self.next += 1;
+        }
+        JobStep::More
+    }
+
+    fn ends_with_client(&self) -> bool {
+        true
+    }
 }
 
 pub(super) fn htstats(cx: &Cx<'_>, db: &[u8], reply: &mut Reply) -> Result<(), CommandError> {

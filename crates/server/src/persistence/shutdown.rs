@@ -2,9 +2,8 @@
 
 use super::snapshot_save;
 use crate::node::Server;
-use command::{Others, ShutdownRequest};
+use command::ShutdownRequest;
 use durability::aof::State;
-use lock::Participant;
 use runtime::process::banner;
 use runtime::{log_notice, log_warning};
 use std::sync::atomic::Ordering;
@@ -16,6 +15,8 @@ pub(crate) struct CannotStop;
 /// Makes everything ready for the end of the process, and calls `leave` while nobody writes any
 /// more. Returns only if that cannot be; then all goes on.
 pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce()) -> CannotStop {
+    /// So often somebody may begin a snapshot just before the gate is closed.
+    const TRIES: u32 = 100;
     if server.stopping.swap(true, Ordering::AcqRel) {
         return CannotStop;
     }
@@ -25,17 +26,26 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce
         return CannotStop;
     }
     let mut participant = server.engine.space.epochs().register().ok();
-    // No write is under way once the gate is closed, and none begins. With NOSAVE a script that runs
-    // for too long is not waited for.
-    let close = |participant| match request.nosave {
-        true => server.engine.space.reach_gate(participant).ok(),
-        false => Some(Participant::close(participant)),
-    };
-    let closed = participant.as_mut().and_then(close);
-    if prepare(server, request) & flush(server) || request.force {
-        leave();
+    let mut rewrites = false;
+    for left in (0..TRIES).rev() {
+        rewrites |= snapshot_save::make_way(server);
+        // No write is under way once the gate is closed, and none begins. With NOSAVE a script that runs
+        // for too long is not waited for.
+        let closed = participant.as_mut().and_then(|participant| match request.nosave {
+            true => server.engine.space.reach_gate(participant).ok(),
+            false => Some(participant.close()),
+        });
+        if left > 0 && closed.is_some() && snapshot_save::is_busy(server) {
+            continue;
+        }
+        if save(server, request) & flush(server) || request.force {
+            leave();
+        }
+        break;
     }
-    drop(closed);
+    if rewrites {
+        server.persistence.log.want_rewrite();
+    }
     server.stopping.store(false, Ordering::Release);
     CannotStop
 }
@@ -66,18 +76,14 @@ fn flush(server: &Server) -> bool {
 }
 
 /// Saves what is to be saved. `false`: it could not be.
-fn prepare(server: &Server, request: ShutdownRequest) -> bool {
-    if snapshot_save::cancel(server) {
-        log_warning!("A snapshot is being written, which ends now");
-    }
+fn save(server: &Server, request: ShutdownRequest) -> bool {
     let by_rules = !server.config.lock().save_points().is_empty() && !request.nosave;
     let loading = server.engine.condition.is_loading();
     if loading || !(by_rules || request.save) {
-        snapshot_save::wait_until_idle(server);
         return true;
     }
     log_notice!("Saving the final RDB snapshot before exiting.");
-    let saved = snapshot_save::save_now(server, Others::Stand);
+    let saved = snapshot_save::save_now(server);
     if let Err(error) = &saved {
         log_warning!("{error}");
         log_warning!("Error trying to save the DB, can't exit.");

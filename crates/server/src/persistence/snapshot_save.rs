@@ -113,16 +113,26 @@ pub(crate) fn options(config: &Config, now_ms: i64) -> SnapshotOptions {
 
 /// Takes the place of the one snapshot, and cuts.
 fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, CommandError> {
+    let cancelled = claim(server, background)?;
+    cut(server, others, cancelled)
+}
+
+/// Takes the place of the one that saves.
+fn claim(server: &Server, background: bool) -> Result<Arc<AtomicBool>, CommandError> {
     let cancelled = Arc::new(AtomicBool::new(false));
-    {
-        let mut state = server.persistence.snapshot.lock();
-        if state.running.is_some() {
-            return Err(CommandError::SaveInProgress);
-        }
-        let cancelled = Arc::clone(&cancelled);
-        state.running = Some(Running { started_seconds: seconds(), background, cancelled });
-        state.last_try_seconds = seconds();
+    let mut state = server.persistence.snapshot.lock();
+    if state.running.is_some() {
+        return Err(CommandError::SaveInProgress);
     }
+    let running =
+        Running { started_seconds: seconds(), background, cancelled: Arc::clone(&cancelled) };
+    state.running = Some(running);
+    state.last_try_seconds = seconds();
+    Ok(cancelled)
+}
+
+/// Cuts, or gives the place up.
+fn cut(server: &Server, others: Others, cancelled: Arc<AtomicBool>) -> Result<Begun, CommandError> {
     let (options, path) = {
         let config = server.config.lock();
         (options(&config, clock::now().0), snapshot_path(&config))
@@ -244,36 +254,70 @@ pub(crate) fn judge(server: &Server, config: &Config) {
 }
 
 /// What the client of SAVE waits for: whether the file is in its place.
-struct Saved(Arc<OnceLock<bool>>);
+struct Saved(Arc<OnceLock<Result<(), CommandError>>>);
 
 impl Job for Saved {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
         match self.0.get() {
             None => return JobStep::Wait,
-            Some(true) => reply.ok(),
-            Some(false) => reply.error(CommandError::SaveFailed.text()),
+            Some(Ok(())) => reply.ok(),
+            Some(Err(error)) => reply.error(error.text()),
         }
         JobStep::Done
     }
+
+    /// It tells of a file of its own, and most of all where the append-only file cannot be written.
+    fn shows_data(&self) -> bool {
+        false
+    }
 }
 
-/// SAVE: as BGSAVE, with a client that waits. Its worker serves others meanwhile.
+/// SAVE: as BGSAVE, with a client that waits, for a rewrite of the append-only file, too. Its worker serves
+/// others meanwhile.
 pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
-    let begun = begin(server, Others::Run, false)?;
+    let cancelled = claim(server, false)?;
     let (outcome, card) = (Arc::new(OnceLock::new()), Arc::clone(card));
     let saved = Saved(Arc::clone(&outcome));
-    spawn(server, begun, move |succeeded| {
-        outcome.get_or_init(|| succeeded.is_ok());
+    spawn(server, move |server| {
+        server.persistence.log.wait_until_idle();
+        let saved = cut(server, Others::Run, cancelled)
+            .and_then(|begun| run(server, begun).map_err(|_| CommandError::SaveFailed));
+        outcome.get_or_init(|| saved);
         card.wake();
     })?;
     Ok(Box::new(saved))
 }
 
-/// Saves on this thread, in the place of one that is under way.
-pub(super) fn save_now(server: &Server, others: Others) -> Result<(), String> {
-    cancel(server);
+/// Ends what reads the one snapshot that there can be: a save in the background, a rewrite, what a replica
+/// is sent. SAVE is waited for. Returns whether there was a rewrite.
+///
+/// Not under the write gate: who has begun one may be waiting for it. So once it is closed, [`is_busy`] tells
+/// whether to open it and come again.
+pub(super) fn make_way(server: &Server) -> bool {
+    if cancel(server) {
+        log_warning!("A snapshot is being written, which ends now");
+    }
+    let rewrites = server.persistence.log.cancel_running();
+    if rewrites {
+        log_warning!("The append-only file is being rewritten, which ends now");
+    }
+    if server.engine.take_back() {
+        log_warning!("A snapshot is being sent to a replica, which ends now");
+    }
     wait_until_idle(server);
-    let begun = begin(server, others, false).map_err(|error| error.to_string())?;
+    server.persistence.log.wait_until_idle();
+    rewrites
+}
+
+/// Whether somebody has begun a snapshot.
+pub(super) fn is_busy(server: &Server) -> bool {
+    let saves = server.persistence.snapshot.lock().running.is_some();
+    saves || server.engine.space.has_snapshot()
+}
+
+/// Saves on this thread. The write gate is closed, and nobody has begun a snapshot.
+pub(super) fn save_now(server: &Server) -> Result<(), String> {
+    let begun = begin(server, Others::Stand, false).map_err(|error| error.to_string())?;
     run(server, begun).map_err(|failure| match failure {
         Failure::Cancelled => "Saving the DB was cancelled".to_owned(),
         Failure::Io(error) => error,
@@ -314,7 +358,7 @@ fn schedule(server: &Server) -> &'static str {
 pub(super) fn start(server: &Server) -> Result<(), CommandError> {
     let begun = begin(server, Others::Run, true)?;
     server.persistence.snapshot.lock().scheduled = false;
-    spawn(server, begun, |outcome| match outcome {
+    spawn(server, |server| match run(server, begun) {
         Ok(()) => log_notice!("Background saving terminated with success"),
         Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
         Err(Failure::Io(_)) => log_warning!("Background saving error"),
@@ -323,19 +367,15 @@ pub(super) fn start(server: &Server) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Saves on a thread of its own, which calls `then` at the end.
-fn spawn(
-    server: &Server,
-    begun: Begun,
-    then: impl FnOnce(Result<(), Failure>) + Send + 'static,
-) -> Result<(), CommandError> {
+/// Saves on a thread of its own, which does `work`.
+fn spawn(server: &Server, work: impl FnOnce(&Server) + Send + 'static) -> Result<(), CommandError> {
     let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
     let keeper = Arc::clone(&server);
     let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
         if let Err(error) = limits::step_back() {
             log_warning!("A snapshot is written at the clients' priority: {error}");
         }
-        then(run(&server, begun));
+        work(&server);
     });
     let Err(error) = thread else { return Ok(()) };
     log_warning!("Can't save in background: {error}");
