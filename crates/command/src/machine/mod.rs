@@ -90,7 +90,7 @@ impl Machine {
         self.flushes = flushes;
         self.recent = Recent::default();
         if let Some(mut vm) = self.vm.take() {
-            self.unload(&mut vm, 0, 0);
+            self.unload_all(&mut vm);
             self.vm = Some(vm).filter(|_| !self.libraries.is_empty());
         }
     }
@@ -153,7 +153,7 @@ impl Machine {
         let mut before = vm.memory_bytes();
         let mut loaded = vm.load(&script.sha, &script.source);
         if loaded.as_ref().is_err_and(|error| error.out_of_memory) {
-            self.unload(&mut vm, 0, 0);
+            self.unload_all(&mut vm);
             before = vm.memory_bytes();
             loaded = vm.load(&script.sha, &script.source);
         }
@@ -169,6 +169,14 @@ impl Machine {
         }
         self.give_back(vm);
         loaded.map_err(|error| CommandError::text_of(error.text))
+    }
+
+    #[cold]
+    fn unload_all(&mut self, vm: &mut Vm) {
+        self.recent = Recent::default();
+        self.scripts.clear();
+        self.compiled_bytes = 0;
+        vm.unload_all();
     }
 
     /// Unloads the scripts that were used least recently until there are at most so many, of so many
@@ -226,7 +234,7 @@ impl Machine {
             known
         });
         if vm.memory_bytes() > self.limits.memory_bytes / CROWDED_SHARE {
-            self.unload(&mut vm, 0, 0);
+            self.unload_all(&mut vm);
         }
         let mut loading = Loading { clock, began: (clock.ticks)() };
         let loaded = vm.load_library(id, source, &mut loading);

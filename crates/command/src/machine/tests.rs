@@ -90,3 +90,25 @@ fn scripts_that_the_server_forgot_go_by_their_number() {
     }
     assert!(machine.scripts.len() <= super::STALE_MAX);
 }
+
+/// What was compiled leaves nothing behind in a machine that stays for its libraries.
+#[test]
+fn a_flush_gives_all_memory_of_scripts_back() {
+    const LIBRARY: &[u8] = b"#!lua name=l\nredis.register_function('f', function() return 1 end)";
+    let (mut machine, scripts) = small();
+    let functions = crate::Functions::default();
+    let clock = super::Clock { ticks: || 0, ticks_per_milli: 1 };
+    functions.load(&mut machine, LIBRARY, false, clock).unwrap();
+    ready(&mut machine, &scripts, "return 1").unwrap();
+    scripts.flush();
+    machine.forget_flushed(&scripts);
+    let before = machine.memory_bytes();
+    for number in 0..400 {
+        ready(&mut machine, &scripts, &text(number, 100)).unwrap();
+    }
+    assert!(machine.memory_bytes() > before + 40_000);
+    scripts.flush();
+    machine.forget_flushed(&scripts);
+    assert!(machine.memory_bytes() < before + 4096, "{} of {before}", machine.memory_bytes());
+    assert_eq!(machine.libraries.len(), 1);
+}

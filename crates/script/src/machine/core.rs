@@ -37,6 +37,8 @@ pub(crate) enum Fixed {
     StringMetatable = 7,
     /// The handler that tells where an error was raised.
     OnError = 8,
+    /// Compiled scripts, by number.
+    Scripts = 9,
 }
 
 /// The part of a machine that C functions reach, through the allocator's user data.

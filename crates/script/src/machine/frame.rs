@@ -394,6 +394,33 @@ impl<'a> Frame<'a> {
         on!(self, luaL_unref, lua::LUA_REGISTRYINDEX, number);
     }
 
+    /// Pops a script and keeps it under a new number.
+    pub(crate) fn keep_script(&mut self) -> i32 {
+        self.push_fixed(super::Fixed::Scripts);
+        self.push_copy(-2);
+        let number = on!(self, luaL_ref, -2);
+        self.pop(2);
+        number
+    }
+
+    pub(crate) fn push_script(&mut self, number: i32) {
+        self.push_fixed(super::Fixed::Scripts);
+        on!(self, lua_rawgeti_, -1, number);
+        self.replace(-2);
+    }
+
+    pub(crate) fn forget_script(&mut self, number: i32) {
+        self.push_fixed(super::Fixed::Scripts);
+        on!(self, luaL_unref, -1, number);
+        self.pop(1);
+    }
+
+    /// A new table, as Lua's tables never shrink.
+    pub(crate) fn forget_scripts(&mut self) {
+        self.push_table(0, 0);
+        self.set_fixed(super::Fixed::Scripts);
+    }
+
     /// Counts work of about 4 ns a unit, and asks the host from time to time whether to go on.
     #[inline]
     pub(crate) fn charge(&mut self, units: usize) -> Result<(), Raised> {

@@ -49,7 +49,7 @@ unsafe impl Send for Machine {}
 
 /// What to run.
 pub(crate) struct Call<'a> {
-    /// A kept function.
+    /// A kept function: a script's number is one among scripts.
     pub(crate) function: i32,
     /// A script finds keys and arguments as globals, a function of a library as arguments.
     pub(crate) is_script: bool,
@@ -104,14 +104,43 @@ impl Machine {
         result
     }
 
-    /// Compiles a chunk and keeps it; its number, or the message.
-    pub(crate) fn compile(&mut self, source: &[u8], name: &CStr) -> Result<i32, Vec<u8>> {
+    /// Compiles a library's chunk and keeps it; its number, or the message.
+    pub(crate) fn compile(&mut self, source: &[u8]) -> Result<i32, Vec<u8>> {
+        self.compile_as(source, c"@user_function", |frame| frame.keep())
+    }
+
+    /// Compiles a script and keeps it among the scripts; its number, or the message.
+    pub(crate) fn compile_script(&mut self, source: &[u8]) -> Result<i32, Vec<u8>> {
+        self.compile_as(source, c"@user_script", |frame| frame.keep_script())
+    }
+
+    fn compile_as(
+        &mut self,
+        source: &[u8],
+        name: &CStr,
+        keep: fn(&mut Frame<'_>) -> i32,
+    ) -> Result<i32, Vec<u8>> {
         self.with_frame(|frame| {
             if frame.compile(source, name) {
-                return Ok(frame.keep());
+                return Ok(keep(frame));
             }
             Err(frame.text(-1).unwrap_or_default().to_vec())
         })
+    }
+
+    pub(crate) fn forget_script(&mut self, function: i32) {
+        self.with_frame(|frame| frame.forget_script(function));
+    }
+
+    /// Forgets all scripts, and gives back what they took.
+    pub(crate) fn forget_scripts(&mut self) {
+        self.with_frame(|frame| frame.forget_scripts());
+        // Lua halves its table of strings each time.
+        let mut before = usize::MAX;
+        while self.used() < before / 16 * 15 {
+            before = self.used();
+            self.collect();
+        }
     }
 
     pub(crate) fn forget(&mut self, function: i32) {
@@ -270,7 +299,11 @@ fn prepare(frame: &mut Frame<'_>, call: &Call<'_>) {
         frame.pop(1);
     }
     frame.push_fixed(Fixed::OnError);
-    frame.push_kept(call.function);
+    if call.is_script {
+        frame.push_script(call.function);
+    } else {
+        frame.push_kept(call.function);
+    }
     if call.is_script {
         // A run may have given it another one.
         frame.push_fixed(environment);
@@ -318,6 +351,7 @@ fn set_up(frame: &mut Frame<'_>) {
         frame.push(text);
         frame.keep();
     }
+    frame.forget_scripts();
     callbacks::push_raw(frame, call::on_error, 0);
     frame.set_fixed(Fixed::OnError);
     frame.push_table(0, 0);

@@ -122,7 +122,7 @@ impl Vm {
         if self.scripts.contains_key(sha) {
             return Ok(());
         }
-        let compiled = self.machine.compile(Header::strip(source), c"@user_script");
+        let compiled = self.machine.compile_script(Header::strip(source));
         let function = compiled.map_err(|message| {
             let text = b"ERR Error compiling script (new function): ";
             let out_of_memory = message == NO_MEMORY.as_bytes();
@@ -140,8 +140,14 @@ impl Vm {
     /// Forgets a script.
     pub fn unload(&mut self, sha: &Sha) {
         if let Some(function) = self.scripts.remove(sha) {
-            self.machine.forget(function);
+            self.machine.forget_script(function);
         }
+    }
+
+    /// Forgets all scripts, and gives back what they took.
+    pub fn unload_all(&mut self) {
+        self.scripts = Map::with_hasher(SEED);
+        self.machine.forget_scripts();
     }
 
     /// Gives back what was forgotten, and what runs have left.
@@ -176,7 +182,7 @@ impl Vm {
         host: &mut dyn Host,
     ) -> Result<Vec<Function>, ScriptError> {
         self.unload_library(id);
-        let compiled = self.machine.compile(Header::strip(source), c"@user_function");
+        let compiled = self.machine.compile(Header::strip(source));
         let chunk = compiled.map_err(|message| {
             refusal([b"ERR Error compiling function: ", &message[..]].concat())
         })?;
