@@ -6,7 +6,7 @@ use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
 use command::{Changed, Rewrites, Settings, deletion};
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Change, Event, Evictor, Gone, Position, Record, Search, Swept};
+use keyspace::{Change, Event, Evictor, Gone, Position, Record, Search, Stalled, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -163,9 +163,13 @@ impl Engine {
                 self.space.sample_memory(now.wall_ms);
                 return if over() { Evicting::Failed } else { Evicting::Done };
             };
-            if let Err(refused) = self.evict_one(hand, &candidate, &search, settings) {
-                debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
-                return Evicting::Failed;
+            match self.evict_one(hand, &candidate, &search, settings) {
+                Ok(Ok(())) => {}
+                Ok(Err(Stalled)) => return Evicting::Going,
+                Err(refused) => {
+                    debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
+                    return Evicting::Failed;
+                }
             }
             if !over() {
                 return Evicting::Done;
@@ -193,7 +197,8 @@ impl Engine {
         worker.refresh(self);
         let Worker { participant, writer, stats, settings, rng, log, broadcast, .. } = worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
-        let pass = participant.enter();
+        // Whoever closes the gate may wait for this very thread, the clock's.
+        let Some(pass) = participant.try_enter() else { return Swept::default() };
         writer.look_again(&mut room);
         let now_ms = wall();
         // A pause that began meanwhile has closed the gate, and counts on nothing going on.
@@ -243,22 +248,23 @@ impl Engine {
         swept
     }
 
-    /// Deletes one candidate through the log, if it has not been used meanwhile.
+    /// Deletes one candidate through the log, if it has not been used meanwhile. Waits neither for the
+    /// gate nor for a script: what does not go now goes before a later command.
     fn evict_one(
         &self,
         hand: &mut Hand<'_>,
         candidate: &keyspace::Candidate,
         search: &Search,
         settings: &Settings,
-    ) -> Result<(), Refused> {
+    ) -> Result<Result<(), Stalled>, Refused> {
         /// What the words of a DEL take beside its key.
         const FRAME_BYTES: u64 = 64;
         let bytes = candidate.key().len() as u64 + FRAME_BYTES;
         let mut room = hand.writer.room(bytes, 1)?;
-        let pass = hand.participant.enter();
+        let Some(pass) = hand.participant.try_enter() else { return Ok(Err(Stalled)) };
         hand.writer.look_again(&mut room);
         if self.pause.active(hand.now.wall_ms) {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
@@ -285,8 +291,8 @@ impl Engine {
         }
         drop(pass);
         hand.record.clear();
-        hand.stats.evicted_keys.add(u64::from(gone));
-        Ok(())
+        hand.stats.evicted_keys.add(u64::from(gone == Ok(true)));
+        Ok(gone.map(|_| ()))
     }
 }
 
