@@ -315,6 +315,8 @@ fn tell(server: &Server, seen: State) -> State {
 
 /// Begins the rewrite that is wanted, unless another snapshot is in the way.
 fn begin_rewrite(server: &Server) {
+    /// Until it is tried again what was in the way.
+    const RETRY_MICROS: u64 = 50_000;
     let log = &server.persistence.log;
     {
         let rewriting = log.rewriting.lock();
@@ -328,7 +330,10 @@ fn begin_rewrite(server: &Server) {
     }
     match prepare_rewrite(server) {
         Ok(Some(begun)) => spawn_rewrite(server, begun),
-        Ok(None) => {}
+        Ok(None) => {
+            let mut rewriting = log.rewriting.lock();
+            rewriting.retry_at = clock::monotonic().0 + RETRY_MICROS;
+        }
         Err(error) => {
             log_warning!("Can't rewrite append only file in background: {error}");
             rewrite_failed(server);
@@ -384,7 +389,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         return Err("there are too many threads".into());
     };
     let began = clock::monotonic().0;
-    let closed = participant.close();
+    let Ok(closed) = server.engine.space.soon_gate(&mut participant) else { return Ok(None) };
     let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
     if guard.as_ref().is_some_and(|writer| !writer.is_prepared()) {
         return Ok(None);
@@ -574,6 +579,9 @@ pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static 
     let failures = rewriting.failures;
     if rewriting.wanted {
         log.begun.wait_for(&mut rewriting, Duration::from_millis(BEGIN_MS));
+    }
+    if rewriting.wanted && rewriting.failures == failures {
+        return Ok("Background append only file rewriting scheduled");
     }
     if rewriting.failures > failures {
         return Err(CommandError::err(format_args!(

@@ -8,8 +8,8 @@ use config::id;
 use disk::RealDisk;
 use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
 use durability::rdb_file::{FileSource, Frames};
-use engine::{Now, Worker};
-use keyspace::{Db, Record};
+use engine::{Now, SnapshotError, Worker};
+use keyspace::{Db, Record, Stalled};
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
@@ -55,7 +55,8 @@ fn go_on_at(server: &Server, loaded: &Loaded) {
         && !journal.active()
         && let Ok(mut participant) = server.engine.space.epochs().register()
     {
-        let closed = participant.close();
+        // No script runs while the server loads.
+        let closed = server.engine.space.reach_gate(&mut participant);
         journal.reset(lsn);
         drop(closed);
     }
@@ -78,9 +79,14 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let status = Arc::clone(&log.status);
     let mut writer = Writer::waiting(files.clone(), Default::default(), policy, streams, status);
     writer.prepare().map_err(failed)?;
-    let mut snapshot = engine
-        .begin_snapshot(options, Others::Run, |cut| writer.cut(cut.lsn))
-        .map_err(|error| error.to_string())?;
+    let mut snapshot = loop {
+        match engine.begin_snapshot(options, Others::Run, |cut| writer.cut(cut.lsn)) {
+            Ok(snapshot) => break snapshot,
+            // Nothing takes long while the server starts.
+            Err(SnapshotError::Stalled) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    };
     let part = writer.next_base(rdb);
     let form = if rdb {
         let purpose = durability::rdb_file::Purpose::LogBase;
@@ -148,14 +154,9 @@ fn load_base(server: &Server, path: &Path) -> Result<u64, String> {
     Ok(frames.offset())
 }
 
-/// Brings the log to disk and stops it, and empties the databases. Whoever was inside has passed once
-/// the gate is closed; who comes later is told that the server is loading.
+/// Brings the log to disk and stops it, and empties the databases. The gate is closed.
 fn empty(server: &Server) -> Result<(), String> {
     let log = &server.persistence.log;
-    let Ok(mut participant) = server.engine.space.epochs().register() else {
-        return Err("there are too many threads".into());
-    };
-    let closed = participant.close();
     let mut writer = log.writer.lock();
     if let Some(writer) = writer.as_mut() {
         writer.flush(moment()).map_err(|error| format!("Fail to fsync the AOF file: {error}"))?;
@@ -167,7 +168,6 @@ fn empty(server: &Server) -> Result<(), String> {
     Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
     drop(held);
     super::functions::empty(server);
-    drop(closed);
     server.engine.space.dispose(&mut record.garbage);
     Ok(())
 }
@@ -191,7 +191,17 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         CommandError::err(format_args!("Error trying to load the AOF files, check server logs."))
     };
     let state = log.status.state();
+    let Ok(mut participant) = server.engine.space.epochs().register() else {
+        return Err(failed("there are too many threads".into()));
+    };
+    // Whoever was inside has passed once the gate is closed; who comes later is told that the server is
+    // loading.
+    let closed = server.engine.space.reach_gate(&mut participant).map_err(|Stalled| {
+        condition.set_loading(false);
+        server.engine.scripts.overdue.error()
+    })?;
     empty(server).map_err(failed)?;
+    drop(closed);
     let manifest = match files.find() {
         Ok(Found::Set(manifest)) => manifest,
         Ok(Found::Nothing) => Default::default(),

@@ -7,7 +7,7 @@ use config::id;
 use disk::RealDisk;
 use durability::rdb_file::{Batch, Event, FileSource, Frames, LoadError};
 use keyspace::persist::{LoadCounts, LoadOptions, Loader};
-use keyspace::{Db, Record};
+use keyspace::{Db, Record, Stalled};
 use parking_lot::Mutex;
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_verbose, log_warning};
@@ -59,7 +59,8 @@ pub(crate) fn reload(
         Others::Run => server.engine.space.epochs().register().ok(),
         Others::Stand => None,
     };
-    let closed = participant.as_mut().map(|participant| participant.close());
+    let closed = participant.as_mut().map(|one| server.engine.space.reach_gate(one)).transpose();
+    let closed = closed.map_err(|Stalled| server.engine.scripts.overdue.error())?;
     if request.save {
         super::snapshot_save::save_now(server, Others::Stand).map_err(|error| {
             log_warning!("{error}");

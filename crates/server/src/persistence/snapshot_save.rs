@@ -107,17 +107,24 @@ pub(crate) fn options(config: &Config, now_ms: i64) -> SnapshotOptions {
     }
 }
 
+/// Why no snapshot has begun.
+#[derive(Debug)]
+pub(super) enum NotBegun {
+    /// A script runs, or another command that takes long: to be tried again.
+    Stalled,
+    Refused(CommandError),
+}
+
 /// Takes the place of the one snapshot, and cuts.
-fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, CommandError> {
+fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, NotBegun> {
     let cancelled = Arc::new(AtomicBool::new(false));
     {
         let mut state = server.persistence.snapshot.lock();
         if state.running.is_some() {
-            return Err(CommandError::SaveInProgress);
+            return Err(NotBegun::Refused(CommandError::SaveInProgress));
         }
         let cancelled = Arc::clone(&cancelled);
         state.running = Some(Running { started_seconds: seconds(), background, cancelled });
-        state.last_try_seconds = seconds();
     }
     let options = options(&server.config.lock(), clock::now().0);
     let (mut changes, mut lsn) = (0, Lsn(0));
@@ -130,15 +137,19 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Com
             let progress = &server.persistence.saving;
             progress.keys_done.store(0, Ordering::Relaxed);
             progress.keys_total.store(snapshot.totals().keys, Ordering::Relaxed);
+            server.persistence.snapshot.lock().last_try_seconds = seconds();
             Ok(Begun { snapshot, lsn, changes, cancelled })
         }
         Err(error) => {
             server.persistence.snapshot.lock().running = None;
             server.persistence.idle.notify_all();
-            match error {
-                SnapshotError::Busy => Err(CommandError::SnapshotInProgress),
-                SnapshotError::Full => Err(CommandError::err(format_args!("{error}"))),
-            }
+            Err(match error {
+                SnapshotError::Stalled => NotBegun::Stalled,
+                SnapshotError::Busy => NotBegun::Refused(CommandError::SnapshotInProgress),
+                SnapshotError::Full => {
+                    NotBegun::Refused(CommandError::err(format_args!("{error}")))
+                }
+            })
         }
     }
 }
@@ -233,37 +244,68 @@ pub(crate) fn judge(server: &Server, config: &Config) {
     server.engine.condition.set_snapshot_failed(failed);
 }
 
-/// What the client of SAVE waits for: whether the file is in its place.
-struct Saved(Arc<OnceLock<bool>>);
+/// What the client of SAVE waits for.
+struct Saved(Arc<OnceLock<Result<(), CommandError>>>);
 
 impl Job for Saved {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
         match self.0.get() {
             None => return JobStep::Wait,
-            Some(true) => reply.ok(),
-            Some(false) => reply.error(CommandError::SaveFailed.text()),
+            Some(Ok(())) => reply.ok(),
+            Some(Err(error)) => reply.error(error.text()),
         }
         JobStep::Done
     }
 }
 
+/// What a client is told that cannot have a snapshot now: nothing yet, or BUSY.
+fn unless_overdue(server: &Server) -> Result<(), CommandError> {
+    let stalled = server.engine.space.is_stalled();
+    if stalled { Err(server.engine.scripts.overdue.error()) } else { Ok(()) }
+}
+
 /// SAVE: as BGSAVE, with a client that waits. Its worker serves others meanwhile.
 pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
-    let begun = begin(server, Others::Run, false)?;
+    if server.persistence.snapshot.lock().running.is_some() {
+        return Err(CommandError::SaveInProgress);
+    }
     let (outcome, card) = (Arc::new(OnceLock::new()), Arc::clone(card));
     let saved = Saved(Arc::clone(&outcome));
-    spawn(server, begun, move |succeeded| {
-        outcome.get_or_init(|| succeeded.is_ok());
+    let thread = in_background(server, move |server| {
+        outcome.get_or_init(|| save_when_possible(server));
         card.wake();
+    });
+    thread.map_err(|error| {
+        log_warning!("Can't save: {error}");
+        CommandError::SaveFailed
     })?;
     Ok(Box::new(saved))
+}
+
+/// Saves, once no script is in the way, if that is soon.
+#[expect(clippy::disallowed_methods, reason = "nobody wakes who waits for the write gate")]
+fn save_when_possible(server: &Server) -> Result<(), CommandError> {
+    const TRY_AGAIN: Duration = Duration::from_millis(10);
+    let begun = loop {
+        match begin(server, Others::Run, false) {
+            Ok(begun) => break begun,
+            Err(NotBegun::Refused(error)) => return Err(error),
+            Err(NotBegun::Stalled) => unless_overdue(server)?,
+        }
+        std::thread::sleep(TRY_AGAIN);
+    };
+    step_back();
+    run(server, begun).map_err(|_| CommandError::SaveFailed)
 }
 
 /// Saves on this thread, in the place of one that is under way.
 pub(super) fn save_now(server: &Server, others: Others) -> Result<(), String> {
     cancel(server);
     wait_until_idle(server);
-    let begun = begin(server, others, false).map_err(|error| error.to_string())?;
+    let begun = begin(server, others, false).map_err(|not| match not {
+        NotBegun::Refused(error) => error.to_string(),
+        NotBegun::Stalled => SnapshotError::Stalled.to_string(),
+    })?;
     run(server, begun).map_err(|failure| match failure {
         Failure::Cancelled => "Saving the DB was cancelled".to_owned(),
         Failure::Io(error) => error,
@@ -273,10 +315,15 @@ pub(super) fn save_now(server: &Server, others: Others) -> Result<(), String> {
 /// BGSAVE.
 pub(crate) fn bgsave(server: &Server, how: Bgsave) -> Result<&'static str, CommandError> {
     match how {
-        Bgsave::Now => start(server).map(|()| "Background saving started"),
-        Bgsave::Scheduled => match start(server) {
-            Err(CommandError::SnapshotInProgress) => Ok(schedule(server)),
-            outcome => outcome.map(|()| "Background saving started"),
+        Bgsave::Now | Bgsave::Scheduled => match start(server, None) {
+            Ok(()) => Ok("Background saving started"),
+            Err(NotBegun::Refused(CommandError::SnapshotInProgress))
+                if how == Bgsave::Scheduled =>
+            {
+                Ok(schedule(server))
+            }
+            Err(NotBegun::Refused(error)) => Err(error),
+            Err(NotBegun::Stalled) => unless_overdue(server).map(|()| schedule(server)),
         },
         Bgsave::Later if server.persistence.snapshot.lock().running.is_some() => {
             Err(CommandError::SaveInProgress)
@@ -300,15 +347,19 @@ fn schedule(server: &Server) -> &'static str {
     "Background saving scheduled"
 }
 
-/// Begins a snapshot in the background.
-pub(super) fn start(server: &Server) -> Result<(), CommandError> {
+/// Begins a snapshot in the background. The log is told why, if somebody asks.
+pub(super) fn start(server: &Server, why: Option<&str>) -> Result<(), NotBegun> {
     let begun = begin(server, Others::Run, true)?;
+    if let Some(why) = why {
+        log_notice!("{why}");
+    }
     server.persistence.snapshot.lock().scheduled = false;
     spawn(server, begun, |outcome| match outcome {
         Ok(()) => log_notice!("Background saving terminated with success"),
         Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
         Err(Failure::Io(_)) => log_warning!("Background saving error"),
-    })?;
+    })
+    .map_err(NotBegun::Refused)?;
     log_notice!("Background saving started");
     Ok(())
 }
@@ -319,23 +370,36 @@ fn spawn(
     begun: Begun,
     then: impl FnOnce(Result<(), Failure>) + Send + 'static,
 ) -> Result<(), CommandError> {
-    let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
-    let keeper = Arc::clone(&server);
-    let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
-        if let Err(error) = limits::step_back() {
-            log_warning!("A snapshot is written at the clients' priority: {error}");
-        }
-        then(run(&server, begun));
+    let thread = in_background(server, move |server| {
+        step_back();
+        then(run(server, begun));
     });
     let Err(error) = thread else { return Ok(()) };
     log_warning!("Can't save in background: {error}");
-    let mut state = keeper.persistence.snapshot.lock();
+    let mut state = server.persistence.snapshot.lock();
     state.running = None;
     state.last_succeeded = false;
     drop(state);
-    keeper.persistence.idle.notify_all();
-    judge(&keeper, &keeper.config.lock());
+    server.persistence.idle.notify_all();
+    judge(server, &server.config.lock());
     Err(CommandError::SaveFailed)
+}
+
+/// Works on a thread of its own.
+fn in_background(
+    server: &Server,
+    work: impl FnOnce(&Server) + Send + 'static,
+) -> std::io::Result<()> {
+    let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
+    let thread = std::thread::Builder::new().name("snapshot".into());
+    thread.spawn(move || work(&server)).map(drop)
+}
+
+/// Clients go before this thread from now on.
+fn step_back() {
+    if let Err(error) = limits::step_back() {
+        log_warning!("A snapshot is written at the clients' priority: {error}");
+    }
 }
 
 /// Ends the snapshot that is written in the background. `false`: there is none.
