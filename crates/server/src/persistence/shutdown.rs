@@ -2,42 +2,48 @@
 
 use super::snapshot_save;
 use crate::node::Server;
+use crate::start::leave;
 use command::{Others, ShutdownRequest};
 use durability::aof::State;
-use lock::Participant;
 use runtime::process::banner;
 use runtime::{log_notice, log_warning};
 use std::sync::atomic::Ordering;
 
-/// Something that was to be saved could not be; the log says what.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CannotStop;
+/// Why the process goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CannotStop {
+    /// Something that was to be saved could not be; the log says what.
+    Failed,
+    /// A script runs for too long, and what it does would be lost.
+    Stalled,
+}
 
-/// Makes everything ready for the end of the process, and calls `leave` while nobody writes any
-/// more. Returns only if that cannot be; then all goes on.
-pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce()) -> CannotStop {
+/// Makes everything ready for the end of the process, and leaves, while nobody writes any more. Returns
+/// only if that cannot be; then all goes on.
+///
+/// It is this thread that ends the process: another might wait for the gate, or for something that waits
+/// for it.
+pub(crate) fn stop(server: &Server, request: ShutdownRequest) -> CannotStop {
     if server.stopping.swap(true, Ordering::AcqRel) {
-        return CannotStop;
+        return CannotStop::Failed;
+    }
+    let why = try_to_stop(server, request);
+    server.stopping.store(false, Ordering::Release);
+    why
+}
+
+fn try_to_stop(server: &Server, request: ShutdownRequest) -> CannotStop {
+    let mut participant = server.engine.space.epochs().register().ok();
+    // No write is under way once the gate is closed, and none begins.
+    let closed = participant.as_mut().map(|one| server.engine.space.reach_gate(one)).transpose();
+    if closed.is_err() && !request.nosave {
+        return CannotStop::Stalled;
     }
     banner::shutting_down(None);
-    if lacks_log(server, request) {
-        server.stopping.store(false, Ordering::Release);
-        return CannotStop;
+    if !lacks_log(server, request) && prepare(server, request) & flush(server) || request.force {
+        leave(server);
     }
-    let mut participant = server.engine.space.epochs().register().ok();
-    // No write is under way once the gate is closed, and none begins. With NOSAVE a script that runs
-    // for too long is not waited for.
-    let close = |participant| match request.nosave {
-        true => server.engine.space.reach_gate(participant).ok(),
-        false => Some(Participant::close(participant)),
-    };
-    let closed = participant.as_mut().and_then(close);
-    if prepare(server, request) & flush(server) || request.force {
-        leave();
-    }
-    drop(closed);
-    server.stopping.store(false, Ordering::Release);
-    CannotStop
+    CannotStop::Failed
 }
 
 /// Whether what the server would leave behind is an append-only file without the data, as its first
