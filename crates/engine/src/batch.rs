@@ -234,6 +234,7 @@ impl Engine {
             uncounted: 0,
             machine: &mut worker.machine,
             news: None,
+            ended_overdue: 0,
             gated: self.reply_gate.level() == Level::Fsync,
             lsn: Lsn(0),
         };
@@ -247,6 +248,7 @@ impl Engine {
             } else {
                 run.stretch(&mut worker.participant, stretch, queued, shards)
             };
+            run.end_overdue();
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
                 stop = end.or_else(|| self.changed_since(generation));
@@ -393,6 +395,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) machine: &'f mut Machine,
     /// While a script runs: what others are to be told when it has ended.
     pub(crate) news: Option<Vec<News>>,
+    /// Scripts that ran for too long and have ended, while what they held is still held.
+    pub(crate) ended_overdue: u32,
     /// Whether replies wait for what they depend on to be safe.
     gated: bool,
     /// The last change that a reply of the batch may show.
@@ -439,7 +443,9 @@ impl Run<'_, '_> {
         plans: &[Plan],
         shards: &mut Vec<ShardId>,
     ) -> Ran {
-        let pass = participant.enter();
+        let Ok(pass) = self.engine.space.reach_pass(participant) else {
+            return self.refuse_busy(&plans[0]);
+        };
         self.look_again();
         if plans.len() > 1 || self.keys.len() > 3 {
             self.prefetch(&pass, self.keys);
