@@ -2,19 +2,30 @@
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
 use command::{CommandError, Cx, ReloadRequest};
-use keyspace::Value;
 use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
+use keyspace::{Stalled, Value};
 use resp::Reply;
+use std::sync::Arc;
 use types::digest::Digest;
 use types::{Collection as _, View as _};
 
+/// A script holds what is needed, for too long.
+fn busy(cx: &Cx<'_>) -> impl Fn(Stalled) -> CommandError {
+    let overdue = Arc::clone(&cx.scripts.overdue);
+    move |Stalled| overdue.error()
+}
+
 /// Calls `look` with the entry of `key`, expired or not.
-fn with_entry<R>(cx: &Cx<'_>, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Option<R> {
+fn with_entry<R>(
+    cx: &Cx<'_>,
+    key: &[u8],
+    look: impl FnOnce(&Entry) -> R,
+) -> Result<Option<R>, CommandError> {
     let key = cx.space.key(key, 0);
-    let shard = cx.space.shards().one(key.shard());
-    let table = shard.database(cx.session.db)?.table();
-    let at = table.find(key.hash(), key.bytes())?;
-    Some(look(&table.get(at)))
+    let shard = cx.space.reach_one(key.shard()).map_err(busy(cx))?;
+    let Some(database) = shard.database(cx.session.db) else { return Ok(None) };
+    let at = database.table().find(key.hash(), key.bytes());
+    Ok(at.map(|at| look(&database.table().get(at))))
 }
 
 /// The text of a string, integers in decimal; of collections nothing.
@@ -40,9 +51,9 @@ fn fold_value(digest: &mut Digest, entry: &Entry) {
 }
 
 /// The digest of all databases at one moment.
-pub(super) fn digest(cx: &Cx<'_>, reply: &mut Reply) {
+pub(super) fn digest(cx: &Cx<'_>, reply: &mut Reply) -> Result<(), CommandError> {
     let mut sum = Digest::ZERO;
-    let mut held = cx.space.hold_all();
+    let mut held = cx.space.reach_all().map_err(busy(cx))?;
     for index in 0..cx.space.databases() {
         let mut opened = false;
         held.each(&mut |shard| {
@@ -61,15 +72,21 @@ pub(super) fn digest(cx: &Cx<'_>, reply: &mut Reply) {
         });
     }
     reply.simple(sum.hex());
+    Ok(())
 }
 
-pub(super) fn digest_value(cx: &Cx<'_>, keys: &[&[u8]], reply: &mut Reply) {
+pub(super) fn digest_value(
+    cx: &Cx<'_>,
+    keys: &[&[u8]],
+    reply: &mut Reply,
+) -> Result<(), CommandError> {
     reply.array(keys.len());
     for key in keys {
         let mut digest = Digest::ZERO;
-        with_entry(cx, key, |entry| fold_value(&mut digest, entry));
+        with_entry(cx, key, |entry| fold_value(&mut digest, entry))?;
         reply.simple(digest.hex());
     }
+    Ok(())
 }
 
 /// Bytes of the value in a dump, without its type.
@@ -108,7 +125,7 @@ pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), C
             AccessClock::idle_seconds(entry.clock(), cx.now_ms),
             chunk_figures(cx, entry).unwrap_or_default(),
         )
-    });
+    })?;
     reply.simple(line.ok_or(CommandError::NoSuchKey)?);
     Ok(())
 }
@@ -120,7 +137,7 @@ pub(super) fn structure(
     encoding: &str,
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
-    let found = with_entry(cx, key, |entry| entry.encoding()).ok_or(CommandError::NoSuchKey)?;
+    let found = with_entry(cx, key, |entry| entry.encoding())?.ok_or(CommandError::NoSuchKey)?;
     let name = if encoding == "listpack" { "Listpack" } else { "Quicklist" };
     if !found.starts_with(encoding) {
         return Err(CommandError::err(format_args!("Not a {encoding} encoded object.")));
@@ -133,7 +150,7 @@ pub(super) fn sdslen(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), C
     let len = with_entry(cx, key, |entry| match entry.value() {
         Value::Int(_) | Value::Packed(_) | Value::Boxed(_) => None,
         Value::Inline(_) | Value::Shared(_) => Some((with_text(entry, <[u8]>::len), entry.bytes())),
-    });
+    })?;
     let (value_len, bytes) = len.ok_or(CommandError::NoSuchKey)?.ok_or(CommandError::NotSds)?;
     let key_len = key.len();
     reply.simple(format!(
@@ -168,7 +185,7 @@ pub(super) fn populate(
             value.resize(size as usize, 0);
         }
         let key = cx.space.key(&name, 0);
-        let mut shard = cx.space.shards().one(key.shard());
+        let mut shard = cx.space.reach_one(key.shard()).map_err(busy(cx))?;
         let mut db = Db::under_one(&mut shard, &mut record, cx.session.db, cx.now_ms).accesses(
             cx.settings.access_clock,
             true,
@@ -204,7 +221,7 @@ pub(super) fn htstats_key(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<
     let figures = with_entry(cx, key, |entry| {
         let len = entry.value().to_any().map_or(0, |any| any.len());
         (entry.encoding(), len, entry.bytes())
-    });
+    })?;
     let (encoding, len, bytes) = figures.ok_or(CommandError::NoSuchKey)?;
     if !matches!(encoding, "hashtable" | "skiplist") {
         return Err(CommandError::err(format_args!(
