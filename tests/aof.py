@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from harness import Server, Tally, Wire, WireError, server_command
+from harness import Server, Skip, Tally, Wire, WireError, pack, server_command
 
 OPT = argparse.Namespace()
 CACHE = os.path.expanduser("~/.cache/peers")
@@ -89,6 +89,24 @@ def restart(rng, fsync, base):
             server.stop()
             server.start()
             assert digest(server.port) == before, "the data is not what it was"
+
+
+def starts_empty(appendonly):
+    """Nobody is told that a server is loading that has nothing to load."""
+    with Server(OPT.server, *FLAGS, "--appendonly", appendonly, start=False) as server:
+        for _ in range(10):
+            server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL)
+            end = time.monotonic() + 30
+            while True:
+                try:
+                    with Wire(server.port) as wire:
+                        assert wire.call("SET", "key", "value") == b"OK"
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < end, "nobody listens"
+            kill(server)
+            for name in os.listdir(server.dir):
+                shutil.rmtree(os.path.join(server.dir, name), ignore_errors=True)
 
 
 class Load(threading.Thread):
@@ -191,6 +209,13 @@ def switching(rng):
                 raise AssertionError("no append-only file, and WAITAOF waits")
             except WireError as error:
                 assert "appendonly is disabled" in str(error), error
+            before = wire.call("DEBUG", "DIGEST")
+            try:
+                wire.call("DEBUG", "LOADAOF")
+                raise AssertionError("a file was loaded that does not exist")
+            except WireError as error:
+                assert "Error trying to load the AOF files" in str(error), error
+            assert wire.call("DEBUG", "DIGEST") == before, "the data is gone"
             wire.call("CONFIG", "SET", "appendonly", "yes")
             fill(wire, rng, 100)
             wait_for_rewrite(wire)
@@ -199,6 +224,188 @@ def switching(rng):
             assert wire.call("DEBUG", "LOADAOF") == b"OK"
             assert wire.call("DEBUG", "DIGEST") == before
             wire.call("CONFIG", "SET", "appendonly", "no")
+
+
+def single_file():
+    """The single file of an older server is taken over where it is loaded; CONFIG SET leaves it alone."""
+    with Server(OPT.server, *FLAGS, "--appendonly", "no") as server:
+        old = os.path.join(server.dir, "appendonly.aof")
+        with open(old, "wb") as file:
+            file.write(pack("SET", "theirs", 1))
+        with Wire(server.port) as wire:
+            wire.call("SET", "ours", 1)
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            wait_for_rewrite(wire)
+            wire.call("BGREWRITEAOF")
+            wait_for_rewrite(wire)
+        with open(old, "rb") as file:
+            assert file.read() == pack("SET", "theirs", 1), "the old file was touched"
+        server.stop()
+        server.argv += ["--appendonly", "yes"]
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("KEYS", "*") == [b"ours"]
+        server.stop()
+        shutil.rmtree(os.path.join(server.dir, "appendonlydir"))
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("KEYS", "*") == [b"theirs"]
+
+
+def moved_dir():
+    """CONFIG SET dir leaves the set where it is, whole: rewrites too, and what DEBUG LOADAOF loads."""
+    flags = (*FLAGS, "--appendfsync", "always", "--enable-protected-configs", "yes")
+    with Server(OPT.server, *flags) as server:
+        other = os.path.join(server.dir, "other")
+        os.mkdir(other)
+        with Wire(server.port) as wire:
+            for number in range(50):
+                wire.call("SET", f"key:{number}", "v")
+            wire.call("CONFIG", "SET", "dir", other)
+            wire.call("SET", "between", 1)
+            wire.call("BGREWRITEAOF")
+            wait_for_rewrite(wire)
+            wire.call("SET", "after", 1)
+            before = wire.call("DEBUG", "DIGEST")
+            assert wire.call("DEBUG", "LOADAOF") == b"OK"
+            assert wire.call("DEBUG", "DIGEST") == before
+            wire.call("SET", "last", 1)
+            before = wire.call("DEBUG", "DIGEST")
+            assert os.listdir(other) == []
+        kill(server)
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+        # Switched off and on, it is in the new folder.
+        with Wire(server.port) as wire:
+            wire.call("CONFIG", "SET", "appendonly", "no", "dir", other)
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            assert wire.call("WAITAOF", 1, 0, 5000) == [1, 0]
+        kill(server)
+        server.argv += ["--dir", other]
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+
+
+def no_file():
+    """DEBUG LOADAOF without a file leaves the data alone."""
+    with Server(OPT.server, *FLAGS, "--appendonly", "no") as server, Wire(server.port) as wire:
+        wire.call("SET", "key", 1)
+        try:
+            wire.call("DEBUG", "LOADAOF")
+            raise AssertionError("it has loaded what is not there")
+        except WireError as error:
+            assert "trying to load" in str(error), error
+        assert wire.call("GET", "key") == b"1"
+
+
+def promises(fsync):
+    """CONFIG SET appendonly yes either fails, or nothing is said to be on disk before it is."""
+    flags = (*FLAGS, "--appendonly", "no", "--appendfsync", fsync, "--durability-timeout", "500")
+    with Server(OPT.server, *flags) as server, Wire(server.port) as wire, Wire(server.port) as reader:
+        folder = os.path.join(server.dir, "appendonlydir")
+        with open(folder, "wb"):
+            pass
+        try:
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            raise AssertionError("there can be no append-only file, and CONFIG SET says OK")
+        except WireError as error:
+            assert "Unable to turn on AOF" in str(error), error
+        assert wire.call("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
+        assert wire.call("SET", "a", 1) == b"OK"
+        os.remove(folder)
+        # A base that takes some seconds.
+        for number in range(300):
+            wire.call("SET", f"key:{number}", "v")
+        wire.call("CONFIG", "SET", "rdb-key-save-delay", 10000)
+        wire.call("CONFIG", "SET", "appendonly", "yes")
+        assert reader.call("WAITAOF", 1, 0, 300) == [0, 0], "there is no base yet"
+        try:
+            assert wire.call("SET", "b", 2) == b"OK"
+            assert fsync != "always", "it is not on disk yet"
+        except WireError as error:
+            assert fsync == "always" and "not confirmed" in str(error), error
+        assert wire.call("WAITAOF", 1, 0, 300) == [0, 0], "there is no base yet"
+        wire.send(pack("WAITAOF", 1, 0, 0))
+        reader.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+        assert wire.reply() == [1, 0]
+        kill(server)
+        server.argv += ["--appendonly", "yes"]
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "b") == b"2"
+
+
+def setters():
+    """CONFIG SET and INFO while rewrites begin and end: nobody waits for ever."""
+    with Server(OPT.server, *FLAGS) as server:
+        until, errors = time.monotonic() + 4, []
+
+        def client(*turns):
+            try:
+                with Wire(server.port) as wire:
+                    while time.monotonic() < until:
+                        for words in turns:
+                            try:
+                                wire.call(*words)
+                            except WireError:
+                                pass  # a rewrite is under way
+            except OSError as error:
+                errors.append(f"{turns[0]}: {error!r}")
+
+        def toggle(name, *values):
+            return [("CONFIG", "SET", name, value) for value in values]
+
+        kinds = (
+            toggle("appendfsync", "always", "everysec"),
+            toggle("no-appendfsync-on-rewrite", "yes", "no"),
+            toggle("appendonly", "no", "yes"),
+            [("BGREWRITEAOF",)],
+            [("INFO", "persistence"), ("SET", "key", "value")],
+        )
+        threads = [threading.Thread(target=client, args=kind) for kind in kinds]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors
+        with Wire(server.port) as wire:
+            wire.call("CONFIG", "SET", "appendonly", "yes")
+            wire.call("SET", "key", "last")
+            assert wire.call("WAITAOF", 1, 0, 10000) == [1, 0]
+        kill(server)
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "key") == b"last"
+
+
+def hung():
+    """A sync that hangs holds up who waits for it, not who changes the parameters of the AOF, nor anybody else."""
+    if not shutil.which("strace"):
+        raise Skip("there is no strace to delay a sync")
+    with Server(OPT.server, *FLAGS, "--appendfsync", "always") as server, Wire(server.port) as wire:
+        wire.call("SET", "a", 1)
+        delay = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=2000000"]
+        strace = ["strace", "-f", "-q", "-o", "/dev/null", *delay, "-p", str(server.process.pid)]
+        tracer = subprocess.Popen(strace, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(1)
+            for words in (("appendfsync", "everysec"), ("aof-annotations", "no"), ("appendonly", "no")):
+                with Wire(server.port) as writer, Wire(server.port) as other:
+                    wire.call("CONFIG", "SET", "appendonly", "yes", "appendfsync", "always")
+                    wait_for_rewrite(wire)
+                    writer.send(pack("SET", "b", 2))
+                    time.sleep(0.3)
+                    begin = time.monotonic()
+                    other.call("CONFIG", "SET", *words)
+                    other.call("CONFIG", "GET", "appendfsync")
+                    other.call("GET", "a")
+                    took = time.monotonic() - begin
+                    assert took < 1, f"CONFIG SET {words} took {took:.1f} s"
+                    assert writer.reply() == b"OK"
+                time.sleep(2)
+        finally:
+            tracer.terminate()
+            tracer.wait()
 
 
 def main():
@@ -217,7 +424,16 @@ def main():
         for base in ("yes", "no"):
             name = f"restart, appendfsync {fsync}, aof-use-rdb-preamble {base}"
             tally.run(name, restart, rng, fsync, base)
+    for appendonly in ("yes", "no"):
+        tally.run(f"nothing to load, appendonly {appendonly}", starts_empty, appendonly)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
+    for fsync in ("always", "everysec"):
+        tally.run(f"CONFIG SET appendonly yes promises nothing, appendfsync {fsync}", promises, fsync)
+    tally.run("a single file that was not loaded stays", single_file)
+    tally.run("CONFIG SET dir", moved_dir)
+    tally.run("DEBUG LOADAOF without a file", no_file)
+    tally.run("CONFIG SET while rewrites begin", setters)
+    tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])
     tally.run("a first sector of garbage is refused, without checksums", damage, "no", 0, lambda old: b"\x5a" * len(old))
     tally.run("kill -9 under load", kills, rng)

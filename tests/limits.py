@@ -9,6 +9,7 @@ from ALMAGRE_SERVER, else it is the release build of this checkout. Standard lib
 """
 import argparse
 import errno
+import json
 import multiprocessing
 import os
 import random
@@ -131,6 +132,17 @@ def http_request():
         with Wire(server.port) as wire:
             assert wire.call("EXISTS", "a") == 0, "the body of an HTTP request was executed"
         assert "SECURITY ATTACK" in server.log(), "the log must say what was cut off"
+
+
+def malformed_in_silence():
+    """Who wants no replies is told nothing of a malformed frame either."""
+    with serve() as server:
+        for mode, reply in (("OFF", b""), ("SKIP", b""), ("ON", b"+OK\r\n-ERR Protocol error: expected '$', got ':'\r\n")):
+            with Wire(server.port) as wire:
+                wire.send(pack("CLIENT", "REPLY", mode) + b"*1\r\n:1\r\n")
+                got = wire.rest()
+            assert got == reply, f"{mode}: {got}"
+        healthy(server)
 
 
 def absurd_lengths():
@@ -485,6 +497,29 @@ def several_addresses():
         raise AssertionError("127.0.0.3 was not bound, and answers")
 
 
+def _info(wire, section):
+    lines = wire.call("INFO", section).decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def ways_in():
+    """INFO has a line for each way to connect, one for each thread, and the largest buffers of the last seconds."""
+    with serve("--bind", "127.0.0.1 -::1", "--unixsocket", "{dir}/almagre.sock", "--io-threads", "2") as server:
+        with Wire(server.port) as wire, Wire(server.port) as large:
+            found = _info(wire, "server")
+            assert found["listener0"] == f"name=tcp,bind=127.0.0.1,bind=-::1,port={server.port}", found
+            assert found["listener1"] == f"name=unix,bind={server.unix}" and "listener2" not in found, found
+            threads = _info(wire, "threads")
+            assert sorted(threads) == ["io_thread_0", "io_thread_1"], threads
+            fields = [dict(f.split("=") for f in line.split(",")) for line in threads.values()]
+            assert sum(int(f["clients"]) for f in fields) == 2 and sum(int(f["reads"]) for f in fields) >= 2, fields
+            large.send(b"*2\r\n$4\r\nECHO\r\n$2000000\r\n" + b"x" * MB)
+            most = lambda: int(_info(wire, "clients")["client_recent_max_input_buffer"])
+            assert wait_until(lambda: most() >= MB), most()
+            large.close()
+            assert most() >= MB, "it is forgotten with the client"
+
+
 def unix_socket():
     """The Unix socket has the mode asked for, serves, and leaves with the server; port 0 closes TCP."""
     with serve("--unixsocket", "{dir}/almagre.sock", "--unixsocketperm", "700") as server:
@@ -503,6 +538,25 @@ def port_zero():
         assert wait_until(lambda: os.path.exists(server.unix)), "no Unix socket"
         assert wait_until(lambda: _served_unix(server.unix)), "the Unix socket does not answer"
         assert not _connects(server.port), "a TCP port is open"
+
+
+def nowhere_to_listen():
+    """A server that nobody could reach ends at once and says why."""
+    for directives in (["--port", "0"], ["--bind", ""], ["--bind", "-192.0.2.1"]):
+        with Server(OPT.server, *directives, start=False) as server:
+            done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+            assert done.returncode == 1, f"{directives}: status {done.returncode}"
+            assert "Configured to not listen anywhere, exiting." in done.stdout, done.stdout[-800:] + done.stderr
+
+
+def structured_logs():
+    """With a structured log the line that a signal writes is structured, too."""
+    with serve("--log-format", "json", "--log-timestamp-format", "iso8601") as server:
+        assert server.stop() == 0
+        lines = [json.loads(line) for line in server.log().splitlines()]
+        said = [line for line in lines if "Received SIGTERM" in line["message"]]
+        assert len(said) == 1 and said[0]["level"] == "warning", lines
+        assert {line["timestamp"][-6:] for line in said} <= {line["timestamp"][-6:] for line in lines if line not in said}
 
 
 def _served_unix(path):
@@ -657,7 +711,8 @@ def port_and_bind_change():
 
 def promises():
     """What cannot be kept refuses the start, naming the line."""
-    for directive in ("cluster-enabled yes", "replicaof 127.0.0.1 1", "tls-port 1", "user x on", "aclfile x"):
+    for directive in ("cluster-enabled yes", "replicaof 127.0.0.1 1", "tls-port 1", "user x on", "aclfile x",
+                      "loadmodule x.so", "databases 16385", "rename-command NOSUCH x", "rename-command GET SET"):
         with Server(OPT.server, start=False) as server:
             path = os.path.join(server.dir, "x.conf")
             with open(path, "w") as file:
@@ -668,6 +723,7 @@ def promises():
             said = done.stdout + done.stderr
             assert done.returncode != 0, f"{directive} must not start"
             assert "at line 2" in said and directive.split()[0] in said and "x.conf" in said, said
+            assert "FATAL CONFIG FILE ERROR" in done.stderr and "\\n" not in said, said
 
 
 def renamed_commands():
@@ -838,6 +894,61 @@ def signals_and_restart():
         held.close()
 
 
+def daemonize():
+    """`daemonize yes`: the parent ends at once with 0, the child serves, tells its pid and ends at SIGTERM."""
+    with Server(OPT.server, "--daemonize", "yes", "--pidfile", "{dir}/almagre.pid", "--logfile", "{dir}/server.log",
+                start=False) as server:
+        done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0, f"status {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"
+        pid_file = os.path.join(server.dir, "almagre.pid")
+        told = lambda: os.path.exists(pid_file) and os.path.getsize(pid_file) > 0
+        assert wait_until(lambda: told() and _connects(server.port)), server.log()[-1500:]
+        with open(pid_file) as file:
+            pid = int(file.read())
+        try:
+            with Wire(server.port) as wire:
+                assert wire.call("PING") == b"PONG"
+                assert b"process_id:%d\r\n" % pid in wire.call("INFO", "server")
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        assert wait_until(lambda: not os.path.exists(pid_file)), "the pid file stays"
+        assert wait_until(lambda: not _connects(server.port)), "it still listens"
+
+
+def versions():
+    """`--version` has the shape of whose name the binary is called by, and names Almagre too."""
+    with Server(OPT.server, start=False) as server:
+        shape = r"%s server v=\d+\.\d+\.\d+ sha=[0-9a-f]{8}:\d+ malloc=\S+ bits=64 build=[0-9a-f]+ \(%s \d+\.\d+\.\d+\)\n"
+        for link, name, behind in (("redis-server", "Redis", "Almagre"), ("valkey-server", "Valkey", "Almagre"),
+                                   ("almagre", "Almagre", "Redis")):
+            path = os.path.join(server.dir, link)
+            os.symlink(os.path.abspath(server.argv[0]), path)
+            for flag in ("-v", "--version"):
+                said = subprocess.run([path, flag], capture_output=True, text=True, timeout=20).stdout
+                assert re.fullmatch(shape % (name, behind), said), said
+
+
+def memory_stats():
+    """MEMORY STATS: bytes per key are those of the data."""
+    with serve() as server, Wire(server.port) as wire:
+        for number in range(100):
+            wire.call("SET", f"key:{number}", "x" * 10_000)
+        flat = wire.call("MEMORY", "STATS")
+        found = dict(zip(flat[::2], flat[1::2]))
+        assert found[b"keys.count"] == 100
+        assert found[b"keys.bytes-per-key"] == found[b"dataset.bytes"] // 100 >= 10_000, found
+
+
+def locales():
+    """CONFIG SET locale-collate takes what the machine knows."""
+    with serve() as server, Wire(server.port) as wire:
+        assert wire.call("CONFIG", "SET", "locale-collate", "C") == b"OK"
+        said = _refusal(wire, "CONFIG", "SET", "locale-collate", "zz_ZZ.nowhere")
+        assert said.endswith("(possibly related to argument 'locale-collate') - Invalid locale name"), said
+        assert wire.call("CONFIG", "GET", "locale-collate") == [b"locale-collate", b"C"]
+        assert wire.call("CONFIG", "SET", "locale-collate", "") == b"OK"
+
+
 def port_in_use():
     """A second server on the same port ends with an error that names it."""
     with serve() as server:
@@ -850,13 +961,48 @@ def port_in_use():
         healthy(server)
 
 
+def few_replicas():
+    """`min-replicas-to-write` counts connections that are fed and acknowledge, from the start on."""
+    with serve("--min-replicas-to-write", "1", "--hz", "100") as server, Wire(server.port) as wire:
+        def refused():
+            try:
+                wire.call("SET", "key", "value")
+                return False
+            except WireError as error:
+                assert str(error) == "NOREPLICAS Not enough good replicas to write.", error
+                return True
+
+        assert refused()
+        assert wire.call("GET", "key") is None
+        with Wire(server.port) as replica:
+            replica.send(pack("PSYNC", "?", "-1"))
+            lead = replica.line()
+            while not lead.startswith(b"$"):
+                lead = replica.line()
+            replica.exactly(int(lead[1:]))
+            time.sleep(0.1)
+            assert refused(), "it has acknowledged nothing"
+            replica.send(pack("REPLCONF", "ACK", "0"))
+            assert wait_until(lambda: not refused())
+            assert b"min_slaves_good_slaves:1" in wire.call("INFO", "replication")
+        assert wait_until(refused)
+        wire.call("CONFIG", "SET", "min-replicas-max-lag", "0")
+        assert not refused()
+        wire.call("CONFIG", "SET", "min-replicas-max-lag", "10")
+        assert refused()
+        wire.call("CONFIG", "SET", "min-replicas-to-write", "0")
+        assert not refused()
+
+
 TESTS = [
-    malformed_frames, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
+    malformed_frames, malformed_in_silence, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
-    idle_timeout, tcp_keepalive, several_addresses, unix_socket, port_zero, client_kill, sigterm_under_load,
-    signals_and_restart, port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
+    idle_timeout, tcp_keepalive, several_addresses, ways_in, unix_socket, port_zero, nowhere_to_listen,
+    structured_logs, client_kill, sigterm_under_load,
+    signals_and_restart, daemonize, versions, memory_stats, locales,
+    port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
     port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
-    kill_while_writing,
+    kill_while_writing, few_replicas,
 ]
 
 

@@ -308,6 +308,27 @@ def killed_while_saving():
     return left[0]
 
 
+def dir_changed_while_saving():
+    """CONFIG SET dir in a snapshot: the file is finished where it was begun, and the next one is made in the new folder."""
+    with Server(OPT.server, *FLAGS, "--enable-protected-configs", "yes", "--rdb-key-save-delay", "1000") as server:
+        other = os.path.join(server.dir, "other")
+        os.mkdir(other)
+        with Wire(server.port) as wire:
+            wire.call("DEBUG", "POPULATE", "500")
+            wire.call("BGSAVE")
+            time.sleep(0.1)
+            wire.call("CONFIG", "SET", "dir", other)
+            assert "rdb_bgsave_in_progress:1" in info(wire, "persistence"), "it was too quick"
+            while "rdb_bgsave_in_progress:1" in info(wire, "persistence"):
+                time.sleep(0.02)
+            assert "rdb_last_bgsave_status:ok" in info(wire, "persistence")
+            assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
+            assert not [name for name in os.listdir(server.dir) if name.startswith("temp-")]
+            assert os.listdir(other) == []
+            wire.call("SAVE")
+            assert os.listdir(other) == ["dump.rdb"]
+
+
 def own_forms():
     """Members of a set that expire have a form of their own: it outlives a restart and DEBUG RELOAD."""
     def expiries(wire):
@@ -408,6 +429,7 @@ def main():
     tally.run("samples", samples)
     tally.run("broken files", broken)
     tally.run("killed while saving", killed_while_saving)
+    tally.run("CONFIG SET dir while saving", dir_changed_while_saving)
     tally.run("SAVE beside other clients", save_and_others)
     tally.run("members that expire", own_forms)
     with_functions = runs_functions()

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::CStr;
 
 use runtime::sysinfo::{Allocator, AllocatorStats};
-use tikv_jemalloc_ctl::{epoch, raw, stats};
+use tikv_jemalloc_ctl::{background_thread, epoch, raw, stats};
 
 /// Bytes that the threads keep at hand: jemalloc counts them as allocated. With so many size
 /// classes they come to hundreds of kilobytes, and change by as much with a few keys.
@@ -59,14 +59,14 @@ unsafe impl GlobalAlloc for Global {
 pub(crate) static JEMALLOC: Jemalloc = Jemalloc;
 
 /// Unused pages go back to the system within half a second, by a thread of jemalloc's own: tables
-/// that grow and shrink leave many, and resident memory is what users pay for. Of sizes above 1 KiB
-/// threads keep none at hand: with four classes to each doubling that would be 800 KiB a thread.
-/// jemalloc reads the options by this name before `main`.
+/// that grow and shrink leave many, and resident memory is what users pay for. That thread comes by
+/// `Jemalloc::purge_in_background`, as a process with threads cannot go to the background. Of sizes
+/// above 1 KiB threads keep none at hand: with four classes to each doubling that would be 800 KiB a
+/// thread. jemalloc reads the options by this name before `main`.
 #[expect(unsafe_code, reason = "the name is part of jemalloc's interface")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static OPTIONS: Option<&'static libc::c_char> = {
-    const TEXT: &CStr =
-        c"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0,lg_tcache_max:10";
+    const TEXT: &CStr = c"dirty_decay_ms:500,muzzy_decay_ms:0,lg_tcache_max:10";
     // SAFETY: the first byte of a C string that lives for ever.
     Some(unsafe { &*TEXT.as_ptr() })
 };
@@ -101,5 +101,9 @@ impl Allocator for Jemalloc {
         // SAFETY: the name is a constant that ends in NUL, and the command takes no value.
         let purged = unsafe { raw::write(PURGE_ALL, ()) };
         debug_assert!(purged.is_ok() || purged.is_err(), "purging is best effort");
+    }
+
+    fn purge_in_background(&self, on: bool) -> bool {
+        background_thread::write(on).is_ok()
     }
 }

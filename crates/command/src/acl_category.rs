@@ -85,7 +85,9 @@ impl Categories {
             (Flags::IN_CONNECTION, Categories::CONNECTION),
             (Flags::IN_SORTABLE, Categories::LIST.or(Categories::SET).or(Categories::SORTEDSET)),
         ];
-        let flagged = BY_FLAG.iter().filter(|(flag, _)| row.flags.has(*flag));
+        // Who may read may not thereby run scripts that do.
+        let reads = |flag: Flags| flag == Flags::READONLY && row.group == Group::Scripting;
+        let flagged = BY_FLAG.iter().filter(|(flag, _)| row.flags.has(*flag) && !reads(*flag));
         let mut all = flagged.fold(Self::NONE, |all, (_, category)| all.or(*category));
         if row.place != Place::Container {
             all = all.or(Self::of_group(row.group));

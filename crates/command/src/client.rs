@@ -190,6 +190,13 @@ impl Card {
         }
     }
 
+    /// Bytes that its requests take, with the room for more.
+    pub fn request_bytes(&self) -> u64 {
+        [&self.query_bytes, &self.query_free_bytes, &self.argv_bytes]
+            .iter()
+            .fold(0, |sum, bytes| sum + bytes.load(Ordering::Relaxed))
+    }
+
     /// Bytes that are to be sent to the client: replies, and letters that wait for their turn.
     pub fn unread_bytes(&self) -> u64 {
         self.output_bytes.load(Ordering::Relaxed) + self.mail_bytes()

@@ -259,6 +259,7 @@ fn expire_named<T: Expiring>(
         }
         changed
     });
+    guard.name_elements(event, changed.iter().copied());
     if has_passed {
         count_passed(cx, changed.len());
         rewrite_deletion::<T>(cx, key, &changed);
@@ -280,15 +281,15 @@ pub fn persist<T: Expiring>(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Re
         return Ok(Effect::None);
     };
     guard.purge_elements(names.iter().copied());
-    guard.edit(T::WORDS.persist_event, |value| {
-        let mut changed = 0_usize;
+    let changed = guard.edit(T::WORDS.persist_event, |value| {
+        let mut changed = Vec::new();
         for name in names {
             let code = match T::expiry_of(value.view(), name) {
                 None => NONE,
                 Some(None) => NO_EXPIRY,
                 Some(Some(_)) => {
                     value.set_expiry_of(name, None, limits);
-                    changed += 1;
+                    changed.push(*name);
                     DONE
                 }
             };
@@ -296,6 +297,7 @@ pub fn persist<T: Expiring>(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Re
         }
         changed
     });
+    guard.name_elements(T::WORDS.persist_event, changed);
     Ok(Effect::Same)
 }
 

@@ -137,6 +137,12 @@ errors! {
     IncrPairs = "ERR INCR option supports a single increment-element pair";
     ScoreNaN = "ERR resulting score is not a number (NaN)";
     NotAScoreRange = "ERR min or max is not a float";
+    LexMinIllegal = "ERR the min is illegal";
+    LexMaxIllegal = "ERR the max is illegal";
+    LexMinAboveMax = "ERR min > max";
+    NothingToParse = "ERR no more item to parse";
+    PairsIncomplete = "ERR Invalid number of arguments: field-value pairs must be complete";
+    NoSuchField = "ERR hash key doesn't exist";
     NotALexRange = "ERR min or max not valid string range item";
     LimitOfRanks = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
     ScoresOfLexRange = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
@@ -187,6 +193,7 @@ errors! {
     NoShutdown = "ERR No shutdown in progress.";
     ShutdownFailed = "ERR Errors trying to SHUTDOWN. Check logs.";
     SnapshotFailed = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    FewReplicas = "NOREPLICAS Not enough good replicas to write.";
     NoPersistence = "ERR there is no persistence in this build, so nothing can be reloaded";
     NoResp2 = "ERR RESP2 is not supported by this command";
     PackedThreshold = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
@@ -202,6 +209,7 @@ errors! {
     NotInMulti = "ERR Command not allowed inside a transaction";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    SsubscribeDenied = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";

@@ -60,7 +60,7 @@ pub use resolved::Resolved;
 pub use row::{
     Command, Flags, Group, Handler, Locks, Place, Preparing, ScriptCall, Secrets, Version,
 };
-pub use script::REDIS_VERSION;
+pub use script::{REDIS_VERSION, VALKEY_VERSION};
 pub use scripts::{Overdue, OverdueScript, Reach, Script, Scripts};
 pub use session::{ReplyMode, Session};
 pub use settings::{Settings, deletion, limits};

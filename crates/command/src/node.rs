@@ -93,7 +93,8 @@ pub trait Node: Send + Sync {
     /// DEBUG AOF-FLUSH-SLEEP: so many microseconds pass before each write of the append-only file.
     fn delay_log(&self, micros: u64);
 
-    /// Up to where the journal is safe on disk; `None`: there is no append-only file.
+    /// All of the journal before this position is safe on disk; 0: not even what was there before the
+    /// journal was; `None`: there is no append-only file.
     fn synced(&self) -> Option<u64>;
 
     /// When the data was last saved, in seconds since 1970.

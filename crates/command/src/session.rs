@@ -127,12 +127,16 @@ impl Session {
         self.subscriptions.is_some() && self.protocol == 2
     }
 
-    /// CLIENT CACHING was for one command, or for one transaction.
+    /// Whether CLIENT CACHING is for the request that runs, and ends with it.
     #[inline]
+    pub fn caches(&self) -> bool {
+        self.transaction.is_none() && self.tracking.as_ref().is_some_and(|state| state.caching)
+    }
+
+    /// CLIENT CACHING was for one command, or for one transaction.
+    #[cold]
     pub fn caching_ends(&mut self) {
-        if let Some(tracking) = &mut self.tracking
-            && self.transaction.is_none()
-        {
+        if let Some(tracking) = &mut self.tracking {
             tracking.caching = false;
         }
     }

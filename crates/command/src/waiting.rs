@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use resp::{Out, Reply};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use stdx::extended::Extended;
 use types::Type;
 
 /// What a blocking command waits for.
@@ -47,9 +48,9 @@ pub struct Acks {
 }
 
 impl Acks {
-    /// How many have it, `synced` being on disk here: here, and among the replicas.
+    /// How many have it, all before `synced` being on disk here: here, and among the replicas.
     fn counts(&self, synced: Option<u64>) -> (i64, i64) {
-        (i64::from(synced.is_some_and(|synced| synced >= self.lsn)), 0)
+        (i64::from(synced.is_some_and(|synced| synced > self.lsn)), 0)
     }
 
     /// Whether that is enough.
@@ -426,15 +427,12 @@ impl Args<'_> {
     /// The next word as a timeout in seconds, with a fraction: the moment at which it will be over, in
     /// milliseconds since 1970. `None`: never.
     pub fn deadline_seconds(&mut self, now_ms: i64) -> Result<Option<i64>, CommandError> {
-        /// 2^63: the least number that is too large.
-        const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
-        let seconds = stdx::num::parse_f64(self.bytes()?).ok_or(CommandError::TimeoutNotFloat)?;
-        let millis = (seconds * 1000.0).ceil();
-        if millis >= TOO_LARGE {
-            return Err(CommandError::TimeoutOutOfRange);
-        }
-        // Of what is below, only the sign counts.
-        deadline(millis as i64, now_ms)
+        let text = self.bytes()?;
+        let millis = match stdx::num::parse_i64(text) {
+            Some(seconds) => seconds.saturating_mul(1000),
+            None => Extended::parse(text).ok_or(CommandError::TimeoutNotFloat)?.times_up(1000),
+        };
+        deadline(millis, now_ms)
     }
 
     /// The same in whole milliseconds.

@@ -104,6 +104,7 @@ impl Config {
                     return Err(SetError::Failed { name: name.as_bytes().to_vec(), reason });
                 }
             };
+            self.name(id);
             if *self.value(id) != value || param.flags.has(Flags::VOLATILE) {
                 self.replace(id, value);
                 changed.push((id, name));

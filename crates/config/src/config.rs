@@ -27,6 +27,8 @@ pub struct Config {
     /// Whether a file named by `include` speaks of the parameter: then CONFIG REWRITE must write it
     /// into the main file even at its default.
     included: Vec<bool>,
+    /// Whether a directive or CONFIG SET has named the parameter.
+    named: Vec<bool>,
 }
 
 /// Values hold passwords, so none is shown.
@@ -47,7 +49,8 @@ impl Config {
     pub fn new() -> Self {
         let values = DEFAULTS.clone();
         let included = vec![false; values.len()];
-        Self { values, generation: 0, included }
+        let named = included.clone();
+        Self { values, generation: 0, included, named }
     }
 
     /// Applies the directives of a start in order: later ones win, and `save`, `user` and the like
@@ -119,6 +122,7 @@ impl Config {
         }
         self.included[usize::from(id.0)] |= directive.place.origin == Origin::Include;
         self.values[usize::from(id.0)] = value;
+        self.name(id);
         Ok(())
     }
 
@@ -159,6 +163,15 @@ impl Config {
             *place = value;
             self.generation += 1;
         }
+    }
+
+    /// Whether somebody has chosen the value, be it the default.
+    pub fn is_named(&self, id: ParamId) -> bool {
+        self.named[usize::from(id.0)]
+    }
+
+    pub(crate) fn name(&mut self, id: ParamId) {
+        self.named[usize::from(id.0)] = true;
     }
 
     /// Moves whenever a value may have changed.

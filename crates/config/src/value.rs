@@ -85,6 +85,12 @@ pub mod events {
     pub const OVERWRITTEN: u32 = 1 << 15;
     /// Not among [`ALL`].
     pub const TYPE_CHANGED: u32 = 1 << 16;
+    /// Four channels that name the elements of a key, too (Redis from 8.8 on).
+    pub const SUBKEYSPACE: u32 = 1 << 17;
+    pub const SUBKEYEVENT: u32 = 1 << 18;
+    pub const SUBKEYSPACEITEM: u32 = 1 << 19;
+    pub const SUBKEYSPACEEVENT: u32 = 1 << 20;
+    pub const SUBKEYS: u32 = SUBKEYSPACE | SUBKEYEVENT | SUBKEYSPACEITEM | SUBKEYSPACEEVENT;
     /// What the letter `A` stands for.
     pub const ALL: u32 =
         GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE;
@@ -108,6 +114,10 @@ const EVENT_LETTERS: &[(u8, u32)] = &[
     (b'm', events::KEY_MISS),
     (b'o', events::OVERWRITTEN),
     (b'c', events::TYPE_CHANGED),
+    (b'S', events::SUBKEYSPACE),
+    (b'T', events::SUBKEYEVENT),
+    (b'I', events::SUBKEYSPACEITEM),
+    (b'V', events::SUBKEYSPACEEVENT),
 ];
 
 /// Names of the classes of output limits; a replica is a slave in answers, a replica in files.

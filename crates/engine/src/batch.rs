@@ -327,11 +327,6 @@ pub(crate) fn horizon_ms(session: &Session, settings: &Settings, now_ms: i64) ->
     if imports || session.replays { i64::MIN } else { now_ms }
 }
 
-/// Whether it is a subcommand of CLIENT, as CLIENT CACHING is, which looks further ahead.
-fn is_of_client(request: &Resolved<'_>) -> bool {
-    request.name_words > 1 && request.spec.group == Group::Connection
-}
-
 /// The shards that are locked for a request.
 pub(crate) enum Locked<'a> {
     Nothing,
@@ -389,8 +384,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) prefetched: bool,
     /// Whether the write gate is closed, by this worker.
     pub(crate) others: Others,
-    /// Commands that ran beside the requests (in EXEC and scripts), less requests that were only
-    /// queued or wait.
+    /// Commands that ran beside the requests (in EXEC and scripts), less requests that were
+    /// refused, only queued or wait.
     pub(crate) uncounted: i64,
     pub(crate) machine: &'f mut Machine,
     /// While a script runs: what others are to be told when it has ended.
@@ -602,11 +597,10 @@ impl Run<'_, '_> {
         let now_ms = self.engine.space.now_under_locks(self.now.wall_ms);
         if let Some(waiting) = self.call(&request, plan.bytes, &mut locked, now_ms, &mut later) {
             self.uncounted -= 1;
+            self.caching_ends(plan);
             return (1, Some(End::Wait(waiting)));
         }
-        if !is_of_client(&request) {
-            self.session.caching_ends();
-        }
+        self.caching_ends(plan);
         let end = self.after(start, later);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -625,7 +619,7 @@ impl Run<'_, '_> {
         later: &mut Option<Box<dyn Job>>,
     ) -> Option<Arc<Waiting>> {
         let (engine, index) = (self.engine, self.session.db);
-        self.record.listening = engine.listens(self.settings);
+        engine.listen(self.settings, self.record);
         let db = locked.db(self.record, index, now_ms);
         let touch = !self.session.no_touch;
         let horizon_ms = horizon_ms(self.session, self.settings, now_ms);
@@ -763,14 +757,12 @@ impl Run<'_, '_> {
         refused && !row.flags.has(Flags::ALLOW_BUSY)
     }
 
-    /// Whether the command takes memory: by what it stores, or by being queued.
+    /// Whether the command takes memory, or EXEC what is queued. A queue's own memory counts against its
+    /// client's limits.
     fn takes_memory(&self, row: &command::Command) -> bool {
-        let queue = self.session.transaction.as_ref();
+        let queue = || self.session.transaction.as_ref();
         row.flags.has(Flags::DENYOOM)
-            || queue.is_some_and(|queue| match row.place {
-                Place::Exec => queue.has(Flags::DENYOOM),
-                _ => !row.flags.has(Flags::UNQUEUED),
-            })
+            || row.place == Place::Exec && queue().is_some_and(|it| it.has(Flags::DENYOOM))
     }
 
     /// A command that takes memory meets the limit: eviction is asked for, or has failed.
@@ -831,6 +823,7 @@ impl Run<'_, '_> {
 
     pub(crate) fn answer_refused(&mut self, plan: &Plan, error: Option<&CommandError>) {
         let start = self.reply.mark();
+        self.uncounted -= 1;
         if let Some(error) = error {
             self.reply.error(error.text());
             self.stats.error(error.code());
@@ -840,7 +833,19 @@ impl Run<'_, '_> {
         } else {
             self.stats.unexpected_errors.add(1);
         }
+        self.caching_ends(plan);
         self.after(start, None);
+    }
+
+    /// CLIENT CACHING was for the request that is answered or waits, whatever came of it, or for the
+    /// transaction that is over. Subcommands of CLIENT do not count.
+    #[inline]
+    pub(crate) fn caching_ends(&mut self, plan: &Plan) {
+        if self.session.caches()
+            && !self.engine.table.entry(plan.id).full_name.starts_with("client|")
+        {
+            self.session.caching_ends();
+        }
     }
 
     #[inline]

@@ -155,17 +155,24 @@ impl Serving<'_> {
         let mut ready = std::mem::take(&mut self.record.ready);
         let mut at = 0;
         while at < ready.len() {
-            self.serve_key(locked, &ready, at, now_ms);
-            ready.append(&mut self.record.ready);
+            self.serve_key(locked, &mut ready, at, now_ms);
             at += 1;
         }
     }
 
-    /// Goes through the queue of one key.
-    fn serve_key(&mut self, locked: &mut Locked<'_>, ready: &[ReadyKey], at: usize, now_ms: i64) {
-        let key = &ready[at];
+    /// Goes through the queue of one key. What becomes ready on the way is there for the next client
+    /// in it, too: the first key that he named may be among it.
+    fn serve_key(
+        &mut self,
+        locked: &mut Locked<'_>,
+        ready: &mut Vec<ReadyKey>,
+        at: usize,
+        now_ms: i64,
+    ) {
         let mut place = 0;
         loop {
+            ready.append(&mut self.record.ready);
+            let key = &ready[at];
             let mut db = locked.db(self.record, key.db, now_ms);
             let there = db.type_of(key);
             if there.is_none() && !db.heeds_absence(key) {
@@ -216,7 +223,7 @@ impl Serving<'_> {
         let mut reply = Reply::new(session.wire());
         let mut later = None;
         let touch = !session.no_touch;
-        self.record.listening = engine.listens(self.settings);
+        engine.listen(self.settings, self.record);
         let db = locked.db(self.record, waiting.db, now_ms);
         let mut cx = Cx {
             db: db.accesses(self.settings.access_clock, touch, self.rng.u64()),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const LOADING: u8 = 1;
 const SNAPSHOT_FAILED: u8 = 2;
 const LOG_FAILED: u8 = 4;
+const FEW_REPLICAS: u8 = 8;
 
 /// Looked at before each command: one load while all is well.
 #[derive(Debug, Default)]
@@ -48,6 +49,11 @@ impl Condition {
         self.set(LOG_FAILED, error.is_some());
     }
 
+    /// There are fewer good replicas than `min-replicas-to-write`.
+    pub fn set_few_replicas(&self, on: bool) {
+        self.set(FEW_REPLICAS, on);
+    }
+
     /// What a client is told whose writes are not safe on disk in time.
     pub fn unconfirmed(&self) -> CommandError {
         let failed = self.bits.load(Ordering::Acquire) & LOG_FAILED != 0;
@@ -75,18 +81,21 @@ impl Condition {
         queued: Option<&Transaction>,
     ) -> Option<CommandError> {
         let writes = row.flags.has(Flags::WRITE)
-            || row.name == "PING"
             || row.place == Place::Exec && queued.is_some_and(|queue| queue.has(Flags::WRITE));
-        if bits & LOADING != 0 && !row.flags.has(Flags::LOADING) {
-            return Some(CommandError::Loading);
+        // Who watches the server asks by PING whether it can keep what it is given.
+        let looks_at_disk = writes || row.name == "PING";
+        let loads = bits & LOADING != 0;
+        match () {
+            () if loads && !row.flags.has(Flags::LOADING) => Some(CommandError::Loading),
+            () if loads => None,
+            () if looks_at_disk && bits & SNAPSHOT_FAILED != 0 => {
+                Some(CommandError::SnapshotFailed)
+            }
+            () if looks_at_disk && bits & LOG_FAILED != 0 => {
+                Some(CommandError::log_failed(&self.log_error.read()))
+            }
+            () if writes && bits & FEW_REPLICAS != 0 => Some(CommandError::FewReplicas),
+            () => None,
         }
-        if !writes || bits & LOADING != 0 {
-            return None;
-        }
-        if bits & SNAPSHOT_FAILED != 0 {
-            return Some(CommandError::SnapshotFailed);
-        }
-        let error = || CommandError::log_failed(&self.log_error.read());
-        (bits & LOG_FAILED != 0).then(error)
     }
 }

@@ -5,8 +5,9 @@ use crate::blocking::Serving;
 use crate::notify::Happened;
 use crate::{Engine, Now, Worker, WorkerStats};
 use command::{Changed, Rewrites, Settings, deletion};
+use config::events;
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Change, Event, Evictor, Gone, Position, Record, Search, Stalled, Swept};
+use keyspace::{Event, Evictor, Gone, Position, Record, Search, Stalled, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -14,7 +15,7 @@ use stdx::rng::Rng;
 /// How an attempt to get below the limit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicting {
-    /// Memory is below the limit, or nothing may go now (CLIENT PAUSE).
+    /// Memory is below the limit, or nothing may go now: CLIENT PAUSE, or a script that does not end.
     Done,
     /// Keys went, but time ran out: the command is let through, and the next goes on.
     Going,
@@ -164,15 +165,12 @@ impl Engine {
                 return if over() { Evicting::Failed } else { Evicting::Done };
             };
             match self.evict_one(hand, &candidate, &search, settings) {
-                Ok(Ok(())) => {}
-                Ok(Err(Stalled)) => return Evicting::Going,
+                Ok(true) if over() => {}
+                Ok(_) => return Evicting::Done,
                 Err(refused) => {
                     debug_assert!(refused == Refused::TooLarge, "`room` waits for readers");
                     return Evicting::Failed;
                 }
-            }
-            if !over() {
-                return Evicting::Done;
             }
             keys = keys.wrapping_add(1);
             let late = |ticks| (now.ticks)().saturating_sub(start) >= ticks;
@@ -208,6 +206,7 @@ impl Engine {
         let mut record = Record::default();
         // Whether anybody listens is known under the lock only.
         record.listening = true;
+        record.naming = settings.notify_events & events::SUBKEYS != 0;
         let tell = |db: u32, gone: Gone<'_>, record: &mut Record| {
             let lsn = match gone {
                 Gone::Key(key) => {
@@ -216,9 +215,8 @@ impl Engine {
                 }
                 Gone::Elements(gone) => append_deletion(writer, &mut room, db, &gone.command()),
             };
-            for Change { db, key, event } in record.noted.drain(..) {
-                let happened = Happened { db, key: &key, event, by: None };
-                self.tell(settings, happened, broadcast);
+            for change in record.noted.drain(..) {
+                self.tell(settings, Happened::of(&change, None), broadcast);
             }
             lsn
         };
@@ -248,29 +246,30 @@ impl Engine {
         swept
     }
 
-    /// Deletes one candidate through the log, if it has not been used meanwhile. Waits neither for the
-    /// gate nor for a script: what does not go now goes before a later command.
+    /// Deletes one candidate through the log, if it has not been used meanwhile. `false`: nothing may
+    /// go now, as there is a pause, or the gate is closed, or a script holds the key. That may have begun
+    /// at any time, and last for any, so nobody goes on trying.
     fn evict_one(
         &self,
         hand: &mut Hand<'_>,
         candidate: &keyspace::Candidate,
         search: &Search,
         settings: &Settings,
-    ) -> Result<Result<(), Stalled>, Refused> {
+    ) -> Result<bool, Refused> {
         /// What the words of a DEL take beside its key.
         const FRAME_BYTES: u64 = 64;
         let bytes = candidate.key().len() as u64 + FRAME_BYTES;
         let mut room = hand.writer.room(bytes, 1)?;
-        let Some(pass) = hand.participant.try_enter() else { return Ok(Err(Stalled)) };
+        let Some(pass) = hand.participant.try_enter() else { return Ok(false) };
         hand.writer.look_again(&mut room);
         if self.pause.active(hand.now.wall_ms) {
-            return Ok(Ok(()));
+            return Ok(false);
         }
         let (writer, broadcast) = (&mut *hand.writer, &mut *hand.broadcast);
         let gone = self.space.evict(candidate, search, hand.record, |db, key| {
             let lsn =
                 append_deletion(writer, &mut room, db, &[deletion(settings.lazy_eviction), key]);
-            let happened = Happened { db, key, event: Event::EVICTED, by: None };
+            let happened = Happened { db, key, event: Event::EVICTED, elements: &[], by: None };
             self.tell(settings, happened, broadcast);
             lsn
         });
@@ -292,7 +291,7 @@ impl Engine {
         drop(pass);
         hand.record.clear();
         hand.stats.evicted_keys.add(u64::from(gone == Ok(true)));
-        Ok(gone.map(|_| ()))
+        Ok(gone != Err(Stalled))
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::notify::Happened;
 use crate::{Engine, Ledger};
 use command::{Args, Cx, Effect, Flags, News, Outcome, Resolved};
-use keyspace::Change;
 use resp::Reply;
 
 impl Engine {
@@ -81,9 +80,8 @@ impl Engine {
             return;
         }
         let by = Some(cx.session.card.id);
-        for Change { db, key, event } in &cx.db.record().noted {
-            let happened = Happened { db: *db, key, event: *event, by };
-            self.tell(cx.settings, happened, ledger.broadcast);
+        for change in &cx.db.record().noted {
+            self.tell(cx.settings, Happened::of(change, by), ledger.broadcast);
         }
         if cx.db.record().flushed {
             self.tracking.flushed(&cx.settings.output);

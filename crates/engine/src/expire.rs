@@ -5,7 +5,7 @@ use crate::batch::{Locked, Run};
 use crate::evict::append_deletion;
 use crate::notify::Happened;
 use command::deletion;
-use keyspace::{Change, Db, Stale};
+use keyspace::{Db, Stale};
 use lock::Participant;
 
 impl Run<'_, '_> {
@@ -38,7 +38,7 @@ impl Run<'_, '_> {
         let (_, shard) = space.place(&key);
         let Ok(mut held) = space.reach_one(shard) else { return };
         let now_ms = space.now_under_locks(self.now.wall_ms);
-        self.record.listening = self.engine.listens(self.settings);
+        self.engine.listen(self.settings, self.record);
         self.record.stale.push(Stale { db: index, key: key.clone(), missed: false });
         let mut db = Db::under_one(&mut held, self.record, index, now_ms);
         db.expire_stale(|bytes| space.place(bytes));
@@ -48,8 +48,8 @@ impl Run<'_, '_> {
             db.stamp(lsn);
             self.stats.changes.add(1);
             space.count_expired(1, now_ms);
-            for Change { db, key, event } in self.record.noted.drain(..) {
-                let happened = Happened { db, key: &key, event, by };
+            for change in self.record.noted.drain(..) {
+                let happened = Happened::of(&change, by);
                 self.engine.tell(self.settings, happened, self.broadcast);
             }
         }

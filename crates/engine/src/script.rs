@@ -145,14 +145,15 @@ impl Run<'_, '_> {
             self.refuse(plan, Some(&error));
             return (1, None);
         }
-        if self.session.transaction.is_some() {
-            return self.queue(plan, row);
-        }
-        // One that declares what it is has been told already.
-        let declared = row.flags.has(Flags::DENYOOM);
-        let out_of_memory = !declared && self.is_out_of_memory().is_err();
+        let queues = self.session.transaction.is_some();
+        // One that declares what it is has been told already; one that is queued is told at EXEC.
+        let told = queues || row.flags.has(Flags::DENYOOM);
+        let out_of_memory = !told && self.is_out_of_memory().is_err();
         if self.memory == Memory::Wanted {
             return (0, None);
+        }
+        if queues {
+            return self.queue(plan, row);
         }
         let (start, started) = (self.reply.mark(), self.ticks);
         if self.engine.monitors.active() {
@@ -168,7 +169,7 @@ impl Run<'_, '_> {
         };
         let Ok(succeeded) = ran else { return self.refuse_busy(plan) };
         self.count_script(&request, plan.bytes, (start, started), succeeded);
-        self.session.caching_ends();
+        self.caching_ends(plan);
         let end = self.after(start, None);
         if self.session.card.has_mail() && end.is_none() {
             self.session.collect(self.reply);
@@ -198,15 +199,18 @@ impl Run<'_, '_> {
         request: &Resolved<'_>,
         union: &mut Union<'_>,
         now_ms: i64,
+        out_of_memory: bool,
     ) {
         let (start, started) = (self.reply.mark(), self.ticks);
         if self.engine.monitors.active() {
             self.show(request);
         }
-        let out_of_memory = self.engine.space.out_of_memory(self.settings.maxmemory);
         let known = self.known(request);
-        let outcome = match self.take_apart(request, known) {
-            Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory, None),
+        let call = self.take_apart(request, known);
+        let call =
+            call.and_then(|call| refused_by_flags(&call, out_of_memory).map_or(Ok(call), Err));
+        let outcome = match call {
+            Ok(call) => self.stage(&(&call, request), union, now_ms, out_of_memory),
             Err(error) => {
                 self.reply.error(error.text());
                 self.stats.error(error.code());
@@ -218,10 +222,10 @@ impl Run<'_, '_> {
         self.count_script(request, plan.bytes, (start, started), succeeded);
     }
 
-    /// Evicts for a script that may take memory. An error: there is nothing to evict.
-    fn is_out_of_memory(&mut self) -> Result<(), CommandError> {
+    /// Evicts for what may take memory, as scripts may. An error: there is nothing to evict.
+    pub(crate) fn is_out_of_memory(&mut self) -> Result<(), CommandError> {
         let over = self.engine.space.out_of_memory(self.settings.maxmemory);
-        if over { self.under_pressure() } else { Ok(()) }
+        if over && !self.session.replays { self.under_pressure() } else { Ok(()) }
     }
 
     /// What a request calls, if the server knows it.
@@ -250,24 +254,19 @@ impl Run<'_, '_> {
         known: Option<What>,
     ) -> Result<Call<'c>, CommandError> {
         let words = request.args;
-        let what = match (known, request.spec.place) {
-            (Some(what), _) => what,
-            (None, Place::Script(ScriptCall::Function)) => {
-                return Err(CommandError::FunctionNotFound);
-            }
-            (None, Place::Script(ScriptCall::Sha)) => return Err(CommandError::NoScript),
-            (None, _) => {
-                let script = Scripts::parse(words[1])?;
-                self.machine.load(&self.engine.scripts, &script)?;
-                What::Script(self.engine.scripts.add(script, false))
-            }
-        };
-        if let What::Script(script) = &what {
-            self.engine.scripts.called(script);
+        let is = |call| request.spec.place == Place::Script(call);
+        let (is_sha, is_function) = (is(ScriptCall::Sha), is(ScriptCall::Function));
+        // What cannot be the name of anything is refused before the number is looked at.
+        if known.is_none() && is_function {
+            return Err(CommandError::FunctionNotFound);
         }
-        let number = stdx::num::parse_i64(words[2]).ok_or(match what {
-            What::Script(_) => CommandError::NotAnInteger,
-            What::Function(..) => CommandError::FunctionKeys,
+        if is_sha && words[1].len() != Sha::DIGITS {
+            return Err(CommandError::NoScript);
+        }
+        let number = stdx::num::parse_i64(words[2]).ok_or(if is_function {
+            CommandError::FunctionKeys
+        } else {
+            CommandError::NotAnInteger
         })?;
         let rest = &words[3..];
         if number < 0 {
@@ -275,9 +274,21 @@ impl Run<'_, '_> {
         }
         let number = usize::try_from(number).ok().filter(|number| *number <= rest.len());
         let (keys, args) = rest.split_at(number.ok_or(CommandError::ScriptKeysTooMany)?);
+        let what = match known {
+            Some(what) => what,
+            None if is_sha => return Err(CommandError::NoScript),
+            None => {
+                let script = Scripts::parse(words[1])?;
+                self.machine.load(&self.engine.scripts, &script)?;
+                What::Script(self.engine.scripts.add(script, false))
+            }
+        };
         let clock = self.now.clock();
         match &what {
-            What::Script(script) => self.machine.ready(&self.engine.scripts, script)?,
+            What::Script(script) => {
+                self.engine.scripts.called(script);
+                self.machine.ready(&self.engine.scripts, script)?;
+            }
             What::Function(library, _) => {
                 self.machine.load_library(&self.engine.functions, library, clock)?;
             }
@@ -316,8 +327,8 @@ impl Run<'_, '_> {
             };
             let now_ms = engine.space.now_under_locks(self.now.wall_ms);
             self.transaction = Some(Composed::new(self.session.db));
-            let undo = (!roams).then(|| Undo::new(&engine.space, self.record));
-            match self.stage(&(call, request), &mut union, now_ms, out_of_memory, undo) {
+            self.record.undo = (!roams).then(|| Undo::new(&engine.space, self.record));
+            match self.stage(&(call, request), &mut union, now_ms, out_of_memory) {
                 Outcome::Ran(succeeded) => {
                     let lsn = self.write_record();
                     self.tell_news();
@@ -345,15 +356,14 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Runs a script under the locks of `union`. With `undo`, everything that it has done is taken
-    /// back if it roams.
+    /// Runs a script under the locks of `union`. With an [`Undo`] in the record, everything that it has
+    /// done is taken back if it roams.
     fn stage(
         &mut self,
         (call, request): &(&Call<'_>, &Resolved<'_>),
         union: &mut Union<'_>,
         now_ms: i64,
         out_of_memory: bool,
-        undo: Option<Undo>,
     ) -> Outcome {
         let (engine, db, ready) = (self.engine, self.session.db, self.record.ready.len());
         self.news = Some(Vec::new());
@@ -369,7 +379,6 @@ impl Run<'_, '_> {
             union,
             now_ms,
             out_of_memory,
-            undo,
             wrote: false,
             broken: None,
             began_ticks,
@@ -378,7 +387,7 @@ impl Run<'_, '_> {
             keys: Vec::new(),
         };
         let ended = call.run(&mut vm, &mut stage, &mut reply);
-        let (broken, undo, overdue) = (stage.broken, stage.undo.take(), stage.overdue.take());
+        let (broken, overdue) = (stage.broken, stage.overdue.take());
         self.machine.give_back(vm);
         self.session.db = db;
         *self.reply = reply;
@@ -386,7 +395,7 @@ impl Run<'_, '_> {
             engine.scripts.overdue.remove(&overdue);
             self.ended_overdue += 1;
         }
-        if let Some(mut undo) = undo {
+        if let Some(mut undo) = self.record.undo.take() {
             if broken == Some(Broken::Roams) {
                 if let Some(held) = union.held() {
                     undo.take_back(&engine.space, held, self.record);
@@ -401,7 +410,7 @@ impl Run<'_, '_> {
             Ok(Ended::Well) => true,
             Ok(Ended::WithError { counted }) => {
                 self.count_error(mark, counted);
-                counted
+                false
             }
             Err(error) => {
                 self.reply.truncate(mark);
@@ -411,17 +420,22 @@ impl Run<'_, '_> {
                     self.reply.error(&error.text);
                 }
                 self.count_error(mark, error.counted);
-                error.counted
+                false
             }
         })
     }
 
-    /// Counts the error that stands behind `mark`, unless the command did that caused it.
+    /// Counts the error that stands behind `mark`, unless the command did that caused it. A text that
+    /// has no blank early on has no code.
     fn count_error(&self, mark: resp::Mark, counted: bool) {
+        /// With the mark of an error, as in Redis.
+        const CODE_BYTES_MAX: usize = 32;
         if !counted {
             let text = self.reply.out.since(mark).unwrap_or_default();
-            let code = text.get(1..).unwrap_or_default().split(|byte| b" \r".contains(byte)).next();
-            self.stats.script_error(String::from_utf8_lossy(code.unwrap_or_default()).into_owned());
+            let start = &text[..text.len().min(CODE_BYTES_MAX)];
+            let code =
+                start.iter().position(|byte| *byte == b' ').and_then(|end| start.get(1..end));
+            self.stats.script_error(String::from_utf8_lossy(code.unwrap_or(b"ERR")).into_owned());
         }
     }
 
@@ -432,9 +446,7 @@ impl Run<'_, '_> {
         for news in self.news.take().unwrap_or_default() {
             match news {
                 News::Change(change) => {
-                    let happened =
-                        Happened { db: change.db, key: &change.key, event: change.event, by };
-                    engine.tell(settings, happened, self.broadcast);
+                    engine.tell(settings, Happened::of(&change, by), self.broadcast);
                 }
                 News::Flushed => engine.tracking.flushed(&settings.output),
                 News::Message { topic, channel, message } => {
@@ -485,8 +497,6 @@ struct Stage<'s, 'f, 'a, 'u> {
     now_ms: i64,
     /// Memory was above its limit when the script began.
     out_of_memory: bool,
-    /// The script can be taken back.
-    undo: Option<Undo>,
     /// It has called a write command.
     wrote: bool,
     broken: Option<Broken>,
@@ -554,14 +564,17 @@ impl Stage<'_, '_, '_, '_> {
                 Extended::Waits => return Err(Broken::Killed),
             }
         }
-        let writes = plan.row.is_some_and(|row| row.flags.has(Flags::WRITE));
+        let may = |flag| plan.row.is_some_and(|row| row.flags.has(flag));
+        let writes = may(Flags::WRITE);
         if writes && !self.wrote {
             self.wrote = true;
             if self.overdue.as_ref().is_some_and(|overdue| !overdue.writes()) {
                 return Err(Broken::Killed);
             }
         }
-        if let (true, Some(undo), Some(held)) = (writes, &mut self.undo, self.union.held())
+        // What is a read may change the form of its key (PFCOUNT).
+        let (changes, undo) = (writes || may(Flags::MAY_REPLICATE), &mut self.run.record.undo);
+        if let (true, Some(undo), Some(held)) = (changes, undo, self.union.held())
             && !keys.iter().all(|key| undo.keep(held, key))
         {
             return Err(Broken::Roams);

@@ -3,7 +3,7 @@
 use crate::Histogram;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A counter with one writer.
@@ -68,6 +68,8 @@ macro_rules! totals {
             pub most_commands: Counter,
             /// Bytes that the Lua machine holds.
             pub machine_bytes: Counter,
+            /// The number of the thread that serves clients, from 1; 0: of none.
+            thread: AtomicUsize,
         }
 
         /// The sum over all workers.
@@ -94,6 +96,7 @@ macro_rules! totals {
                     longest_ticks: Counter::default(),
                     most_commands: Counter::default(),
                     machine_bytes: Counter::default(),
+                    thread: AtomicUsize::new(0),
                 }
             }
 
@@ -164,6 +167,11 @@ impl WorkerStats {
         &self.commands[usize::from(id)]
     }
 
+    /// These are numbers of the thread `index` that serves clients.
+    pub fn serves_in(&self, index: usize) {
+        self.thread.store(index + 1, Ordering::Relaxed);
+    }
+
     /// Counts an error reply by its code, which is one of ours: there are not many.
     #[cold]
     pub fn error(&self, code: String) {
@@ -229,6 +237,19 @@ impl Stats {
         let mut total = StatsTotal::default();
         self.workers.lock().iter().for_each(|worker| worker.sum_into(&mut total));
         total
+    }
+
+    /// Reads and writes of each of the first `count` threads that serve clients.
+    pub fn threads(&self, count: usize) -> Vec<(u64, u64)> {
+        let mut threads = vec![(0, 0); count];
+        for worker in &*self.workers.lock() {
+            let index = worker.thread.load(Ordering::Relaxed).checked_sub(1);
+            if let Some((reads, writes)) = index.and_then(|index| threads.get_mut(index)) {
+                *reads += worker.reads.get();
+                *writes += worker.writes.get();
+            }
+        }
+        threads
     }
 
     pub fn command(&self, id: u16) -> CommandTotal {

@@ -16,7 +16,7 @@ use crate::ledger::Composed;
 use crate::resolve::Plan;
 use crate::union::Union;
 use crate::worker::Scratch;
-use command::{Command, CommandError, Job, JobStep, Others, Place, ReplyMode, Transaction};
+use command::{Command, CommandError, Flags, Job, JobStep, Others, Place, ReplyMode, Transaction};
 use journal::Refused;
 use keyspace::{KeyRef, Keyspace, Stalled, WatchedKey};
 use lock::{Participant, ShardId};
@@ -47,6 +47,8 @@ struct Queue<'q, 'w> {
     keys: &'q [KeyRef<'w>],
     plans: &'q [Plan],
     watched: &'q [WatchedKey],
+    /// Memory was above its limit at the begin, and nothing could be evicted.
+    out_of_memory: bool,
     /// The reply up to the first long one, once there is one.
     head: Option<Out>,
     parts: VecDeque<(Box<dyn Job>, Out)>,
@@ -99,6 +101,9 @@ impl<'f> Run<'f, '_> {
             self.refuse(plan, Some(&error));
             return Ok((1, None));
         }
+        // If a command is known to take memory, that has been looked at.
+        let takes = self.session.transaction.as_ref().is_some_and(|it| it.has(Flags::DENYOOM));
+        let out_of_memory = !takes && self.is_out_of_memory().is_err();
         if self.memory == Memory::Wanted {
             return Ok((0, None));
         }
@@ -110,7 +115,7 @@ impl<'f> Run<'f, '_> {
             Some(queue) => {
                 // What runs finds nothing watched: UNWATCH has nothing to do.
                 let watched = std::mem::take(&mut self.session.watched);
-                let queue = (&*queue, &watched[..]);
+                let queue = (&*queue, &watched[..], out_of_memory);
                 let ran = self.exec_queue(participant, plans, queue, scratch, shards);
                 self.session.watched = watched;
                 let Ok(ran) = ran? else {
@@ -128,7 +133,7 @@ impl<'f> Run<'f, '_> {
             self.stats.error(error.code());
         }
         self.count(plan.id, failed.is_none());
-        self.session.caching_ends();
+        self.caching_ends(plan);
         if self.engine.monitors.active() {
             self.show(&plan.resolved(row, self.words, &[]));
         }
@@ -170,7 +175,7 @@ impl<'f> Run<'f, '_> {
         &mut self,
         participant: &mut Participant,
         plans: &[Plan],
-        (queue, watched): (&Transaction, &[WatchedKey]),
+        (queue, watched, out_of_memory): (&Transaction, &[WatchedKey], bool),
         recycled: &mut Scratch<'static>,
         shards: &mut Vec<ShardId>,
     ) -> Result<Result<Option<Tail>, Stalled>, Refused> {
@@ -194,6 +199,7 @@ impl<'f> Run<'f, '_> {
             keys: &scratch.keys,
             plans: inner,
             watched,
+            out_of_memory,
             head: None,
             parts: VecDeque::new(),
         };
@@ -271,6 +277,7 @@ impl<'f> Run<'f, '_> {
         for plan in queue.plans {
             let Some(row) = plan.row.filter(|_| plan.refused.is_none()) else {
                 self.refuse(plan, plan.refused.as_deref());
+                self.uncounted += 1;
                 continue;
             };
             let request = plan.resolved(row, queue.words, queue.keys);
@@ -283,7 +290,7 @@ impl<'f> Run<'f, '_> {
                 None => own.insert(Union::alone(self.engine, plan, request.keys)),
             };
             if row.place.is_script() {
-                self.script_of_exec(plan, &request, union, now_ms);
+                self.script_of_exec(plan, &request, union, now_ms, queue.out_of_memory);
             } else {
                 self.call(&request, plan.bytes, &mut union.locked(), now_ms, &mut later);
             }

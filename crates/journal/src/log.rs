@@ -204,6 +204,13 @@ impl Journal {
         self.state.lock().oldest(self)
     }
 
+    /// Memory that the journal holds: whole segments, as many as there are.
+    pub fn memory_bytes(&self) -> u64 {
+        let state = self.state.lock();
+        let segments = state.segments.len() + state.spare.len();
+        segments as u64 * Segment::memory_bytes(self.directory.segment_bytes())
+    }
+
     /// A writer for one worker.
     ///
     /// # Panics

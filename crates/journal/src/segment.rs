@@ -50,6 +50,11 @@ impl Segment {
         }
     }
 
+    /// What a segment of `size` bytes takes.
+    pub(crate) fn memory_bytes(size: u64) -> u64 {
+        size + size / CELL
+    }
+
     /// Makes a used segment fresh again.
     pub(crate) fn renew(&mut self) {
         for mark in &mut self.marks {

@@ -63,6 +63,26 @@ mod native {
     }
 
     #[test]
+    fn memory_is_that_of_whole_segments() {
+        /// Bytes and marks.
+        const SEGMENT: u64 = 64 + 8;
+        let journal = Journal::new(Lsn(0), SMALL);
+        let mut writer = journal.writer();
+        assert_eq!(journal.memory_bytes(), 0);
+        let keep = journal.keep(100);
+        append(&mut writer, Frame::new(0), SELECT_0);
+        let few = journal.memory_bytes();
+        assert!(few >= SEGMENT && few.is_multiple_of(SEGMENT), "{few}");
+        for _ in 0..20 {
+            append(&mut writer, Frame::new(0), SELECT_0);
+        }
+        let kept = journal.memory_bytes();
+        assert!(kept >= 2 * SEGMENT && kept <= 10 * SEGMENT, "{kept}");
+        drop((keep, writer));
+        assert_eq!(journal.memory_bytes(), 0);
+    }
+
+    #[test]
     fn without_readers_nothing_is_kept() {
         let journal = Journal::new(Lsn(100), SMALL);
         let mut writer = journal.writer();

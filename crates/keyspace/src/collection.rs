@@ -237,6 +237,16 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         result
     }
 
+    /// Names the elements that the last `event` of this key was of, for those who listen for them.
+    pub fn name_elements<'n>(&mut self, event: Event, names: impl IntoIterator<Item = &'n [u8]>) {
+        self.db.record.name_elements(self.key.bytes(), event, names);
+    }
+
+    /// Whether anybody listens for the names of elements.
+    pub fn names_elements(&self) -> bool {
+        self.db.record.naming
+    }
+
     pub(crate) fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
         let shard = locked(&mut self.db.held, self.key);
         let database = &mut shard.databases[self.db.index as usize];

@@ -121,6 +121,7 @@ impl<'a> Db<'a> {
     #[inline]
     fn new(held: Held<'a>, record: &'a mut Record, index: u32, now_ms: i64) -> Self {
         let (horizon_ms, clock) = (now_ms, AccessClock::Lru);
+        record.modified = None;
         Self { held, record, index, now_ms, horizon_ms, clock, touch: true, random: 0 }
     }
 
@@ -129,6 +130,7 @@ impl<'a> Db<'a> {
     #[must_use]
     pub fn accesses(mut self, clock: AccessClock, touch: bool, random: u64) -> Self {
         self.clock = clock;
+        self.record.modified = clock.modified(self.now_ms);
         self.touch = touch;
         self.random = random;
         self

@@ -45,7 +45,9 @@ fn told_as(of: Type) -> (&'static [u8], Event) {
 impl Record {
     /// Elements of a key were deleted because they had expired; with the last of them goes the key.
     fn elements_expired(&mut self, shard: &mut Shard, gone: ExpiredElements, is_empty: bool) {
-        self.note(shard, gone.db, &gone.key, told_as(gone.of).1);
+        let event = told_as(gone.of).1;
+        self.note(shard, gone.db, &gone.key, event);
+        self.name_elements(&gone.key, event, gone.names.iter().map(Vec::as_slice));
         self.element_changes += 1;
         if is_empty {
             let hash = shard.hash(&gone.key);

@@ -12,7 +12,7 @@ use stdx::rng::Rng;
 /// What makes a key a better one to evict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
-    /// Longest unused.
+    /// Longest unused, or under LRM unchanged.
     Lru,
     /// Least often used.
     Lfu,
@@ -34,7 +34,7 @@ impl EvictionPolicy {
     pub fn from_name(name: &str) -> Option<Self> {
         let (whose, rank) = name.split_once('-')?;
         let rank = match rank {
-            "lru" => Rank::Lru,
+            "lru" | "lrm" => Rank::Lru,
             "lfu" => Rank::Lfu,
             "ttl" => Rank::Ttl,
             "random" => Rank::Random,

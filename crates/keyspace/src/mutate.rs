@@ -129,6 +129,9 @@ impl Db<'_> {
     }
 
     pub(crate) fn expire_now(&mut self, index: u32, key: &KeyRef<'_>) {
+        if let Some(undo) = &mut self.record.undo {
+            undo.keep_gone(locked(&mut self.held, key), key);
+        }
         if let Some(entry) =
             locked(&mut self.held, key).take(index, key.hash(), key.bytes(), self.record)
         {
@@ -226,12 +229,8 @@ impl Db<'_> {
 
     /// Sets the access bits of a key: no change of data.
     pub(crate) fn set_clock(&mut self, key: &KeyRef<'_>, bits: u32) {
-        let index = self.index as usize;
-        if let Some(database) = locked(&mut self.held, key).databases.get_mut(index)
-            && let Some(at) = database.table().find(key.hash(), key.bytes())
-        {
-            database.touch(at, bits);
-        }
+        let index = self.index;
+        locked(&mut self.held, key).stamp(index, key.bytes(), bits);
     }
 
     /// A further event of a change that was made already: SET with EX is `set` and `expire`.

@@ -92,7 +92,7 @@ pub(crate) fn save_key(
     let mut meta = Meta { expiry: entry.expiry(), ..Meta::default() };
     match access {
         None => {}
-        Some(AccessClock::Lru) => {
+        Some(AccessClock::Lru | AccessClock::Lrm) => {
             let idle = AccessClock::idle_seconds(entry.clock(), now_ms);
             meta.idle_seconds = Some(u64::from(idle));
         }

@@ -3,7 +3,7 @@
 
 use crate::shard::Table;
 use crate::waiters::note_ready;
-use crate::{Entry, Event, ReadyKey, Shard};
+use crate::{Entry, Event, ReadyKey, Shard, Undo};
 use table::Retired;
 
 /// Something large to be freed outside the locks.
@@ -68,6 +68,8 @@ pub struct Change {
     pub db: u32,
     pub key: Vec<u8>,
     pub event: Event,
+    /// The elements of the key's value that it is of, if that is known and asked for.
+    pub elements: Vec<Vec<u8>>,
 }
 
 /// A key that a read found expired.
@@ -90,6 +92,10 @@ pub struct Record {
     pub flushed: bool,
     /// Whether anybody wants to know what changed.
     pub listening: bool,
+    /// Whether anybody wants to know the elements, too.
+    pub naming: bool,
+    /// The access bits of what changes now, where changes are what the access clock tells.
+    pub(crate) modified: Option<u32>,
     /// Keys that a read found expired.
     pub stale: Vec<Stale>,
     /// Keys that a walk, which holds no shard, has met expired, with their databases: they are
@@ -109,7 +115,9 @@ pub struct Record {
     pub garbage: Vec<Garbage>,
     /// Where packed blocks are edited.
     pub(crate) block: Vec<u8>,
-    /// For the next [`crate::Undo`]; empty.
+    /// While a script runs that may be taken back: what there was before.
+    pub undo: Option<Undo>,
+    /// For the next of these; empty.
     pub(crate) kept: Vec<crate::undo::Kept>,
 }
 
@@ -123,15 +131,33 @@ impl Record {
         if told && shard.interest.changed(db, key, event) {
             note_ready(&mut self.ready, db, key, shard.id);
         }
-        if self.listening {
-            self.noted.push(Change { db, key: key.to_vec(), event });
+        if let Some(bits) = self.modified {
+            shard.stamp(db, key, bits);
         }
+        self.aside(db, key, event);
     }
 
     /// What goes along with a change that is noted by itself.
+    #[inline]
     pub(crate) fn aside(&mut self, db: u32, key: &[u8], event: Event) {
         if self.listening {
-            self.noted.push(Change { db, key: key.to_vec(), event });
+            self.noted.push(Change { db, key: key.to_vec(), event, elements: Vec::new() });
+        }
+    }
+
+    /// Names the elements that the last `event` of the key was of, if anybody wants to know.
+    pub(crate) fn name_elements<'n>(
+        &mut self,
+        key: &[u8],
+        event: Event,
+        names: impl IntoIterator<Item = &'n [u8]>,
+    ) {
+        if !self.naming {
+            return;
+        }
+        let last = self.noted.iter_mut().rev().find(|one| one.event == event && one.key == key);
+        if let Some(change) = last {
+            change.elements = names.into_iter().map(<[u8]>::to_vec).collect();
         }
     }
 

@@ -242,6 +242,17 @@ impl Shard {
         self.databases.get(index as usize)
     }
 
+    /// Sets the access bits of a key, if it is there.
+    #[cold]
+    pub(crate) fn stamp(&mut self, index: u32, key: &[u8], bits: u32) {
+        let hash = self.hash(key);
+        if let Some(database) = self.databases.get_mut(index as usize)
+            && let Some(at) = database.table().find(hash, key)
+        {
+            database.touch(at, bits);
+        }
+    }
+
     /// So many keys are about to come to a database that has none.
     pub(crate) fn expect_keys(&mut self, index: u32, keys: usize) {
         let table = &mut self.database_mut(index).table;

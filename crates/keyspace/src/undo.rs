@@ -3,10 +3,12 @@
 //! A copy of an entry is O(1) for what is large and a small block otherwise. Taking back restores
 //! data and nothing else: watchers were told of a change, which is as if it had come and gone.
 
-use crate::{Entry, HeldShards, KeyRef, Keyspace, Record};
+use crate::{Entry, HeldShards, KeyRef, Keyspace, Record, Shard};
 use stdx::hash::Set;
+use table::Borrowed;
 
-/// The keys that a script has changed, or may have, as they were.
+/// The keys that a script has changed, or may have, as they were. While it is in [`Record::undo`],
+/// what has expired is kept when it goes, too: that is so with reads as well.
 pub struct Undo {
     kept: Vec<Kept>,
     /// The keys in `kept`, once they are more than [`FEW`].
@@ -69,18 +71,27 @@ impl Undo {
         if self.has(key) {
             return true;
         }
-        let (hash, before) = (key.hash(), self.kept.len());
-        for (index, database) in (0..).zip(&held.look(key.shard()).databases) {
-            if let Some(at) = database.table().find(hash, key.bytes()) {
-                let entry = database.table().get(at);
-                if entry.is_shared() {
-                    self.kept.truncate(before);
-                    return false;
-                }
-                let was = Was::There(index, entry.copied(key.bytes()));
-                self.kept.push(Kept { hash, was });
-            }
+        let shard = held.look(key.shard());
+        if shard.entries_of(key).any(|(_, entry)| entry.is_shared()) {
+            return false;
         }
+        self.add(shard, key);
+        true
+    }
+
+    /// As [`Undo::keep`], for a key that goes: nothing is edited then.
+    pub(crate) fn keep_gone(&mut self, shard: &Shard, key: &KeyRef<'_>) {
+        if !self.has(key) {
+            self.add(shard, key);
+        }
+    }
+
+    fn add(&mut self, shard: &Shard, key: &KeyRef<'_>) {
+        let (hash, before) = (key.hash(), self.kept.len());
+        self.kept.extend(shard.entries_of(key).map(|(index, entry)| {
+            let was = Was::There(index, entry.copied(key.bytes()));
+            Kept { hash, was }
+        }));
         if self.kept.len() == before {
             self.kept.push(Kept { hash, was: Was::Absent(key.bytes().into()) });
         }
@@ -89,7 +100,6 @@ impl Undo {
         } else if self.kept.len() > FEW {
             self.keys.extend(self.kept.iter().map(|kept| kept.key().into()));
         }
-        true
     }
 
     /// Makes all keys what they were. Their shards are held.
@@ -110,5 +120,16 @@ impl Undo {
             }
         }
         self.keys.clear();
+    }
+}
+
+impl Shard {
+    /// The entries of a key in all databases.
+    fn entries_of(&self, key: &KeyRef<'_>) -> impl Iterator<Item = (u32, Borrowed<'_, Entry>)> {
+        let (hash, name) = (key.hash(), key.bytes());
+        (0..).zip(&self.databases).filter_map(move |(index, database)| {
+            let table = database.table();
+            Some((index, table.get(table.find(hash, name)?)))
+        })
     }
 }

@@ -152,7 +152,7 @@ async fn serve_mailbox(
     connections: Arc<AtomicUsize>,
 ) {
     let seed = pool.seed.wrapping_add((id as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let Some(scratch) = Scratch::new(Arc::clone(&pool.engine), seed) else {
+    let Some(scratch) = Scratch::new(Arc::clone(&pool.engine), seed, id) else {
         return warning!("Worker {id} does not start: there are too many threads");
     };
     let scratch = Rc::new(scratch);

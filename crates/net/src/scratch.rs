@@ -19,6 +19,8 @@ pub(crate) struct Scratch {
     /// Who waits for the disk.
     pub line: Line,
     seed: u64,
+    /// The number of the worker.
+    id: usize,
 }
 
 pub(crate) struct State {
@@ -29,25 +31,27 @@ pub(crate) struct State {
 }
 
 impl Scratch {
-    pub(crate) fn new(engine: Arc<Engine>, seed: u64) -> Option<Self> {
-        let state = RefCell::new(State::new(&engine, seed)?);
-        Some(Self { engine, state, deputy: RefCell::new(None), line: Line::default(), seed })
+    pub(crate) fn new(engine: Arc<Engine>, seed: u64, id: usize) -> Option<Self> {
+        let state = RefCell::new(State::new(&engine, seed, id)?);
+        Some(Self { engine, state, deputy: RefCell::new(None), line: Line::default(), seed, id })
     }
 
     /// The deputy's state, made when it is first needed; `None` if there are too many threads.
     pub(crate) fn deputy(&self) -> Option<RefMut<'_, State>> {
         let mut deputy = self.deputy.try_borrow_mut().ok()?;
         if deputy.is_none() {
-            *deputy = State::new(&self.engine, !self.seed);
+            *deputy = State::new(&self.engine, !self.seed, self.id);
         }
         RefMut::filter_map(deputy, Option::as_mut).ok()
     }
 }
 
 impl State {
-    fn new(engine: &Engine, seed: u64) -> Option<Self> {
+    fn new(engine: &Engine, seed: u64, id: usize) -> Option<Self> {
+        let worker = Worker::new(engine, seed)?;
+        worker.stats.serves_in(id);
         Some(Self {
-            worker: Worker::new(engine, seed)?,
+            worker,
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
             requests: Requests::default(),
             reply: Reply::default(),

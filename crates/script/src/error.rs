@@ -9,6 +9,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileError {
     pub text: Vec<u8>,
+    /// There was no room for it beside what the machine holds.
+    pub out_of_memory: bool,
 }
 
 /// A script that ended by an error.

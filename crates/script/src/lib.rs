@@ -37,3 +37,6 @@ pub use vm::{Ended, Function, LibraryId, Limits, Sha, Vm};
 /// The version of Redis whose commands and replies we follow: the feature checks of clients and of
 /// scripts read it.
 pub const REDIS_VERSION: &str = "8.4.0";
+
+/// The same of Valkey, as far as one can say that of a server which is Redis.
+pub const VALKEY_VERSION: &str = "8.1.1";

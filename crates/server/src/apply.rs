@@ -7,7 +7,7 @@ use config::{Config, Value, id};
 use net::Endpoint;
 use runtime::process::limits::{self, OomMode};
 use runtime::process::{banner, crash, title};
-use runtime::{log, log_warning};
+use runtime::{log, log_warning, sysinfo};
 use std::path::Path;
 
 /// Puts a changed parameter to work. The text of an error is the client's.
@@ -41,13 +41,28 @@ pub(crate) fn apply(server: &Server, config: &mut Config, name: &str) -> Result<
         "oom-score-adj" | "oom-score-adj-values" => apply_oom_score(server, config).map_err(|_| {
             "Failed to apply new oom_score_adj configuration, check server logs.".into()
         }),
+        "locale-collate" if !sysinfo::has_locale(&config.text(id("locale-collate"))) => {
+            Err("Invalid locale name".into())
+        }
+        "jemalloc-bg-thread" => {
+            set_allocator_threads(config);
+            Ok(())
+        }
         "watchdog-period" => {
             crash::watch(watchdog_ms(config));
             Ok(())
         }
-        "dir" => enter_dir(config),
+        "dir" => {
+            enter_dir(config)?;
+            crate::persistence::log::dir_changed(server);
+            Ok(())
+        }
         "save" | "stop-writes-on-bgsave-error" => {
             crate::persistence::judge(server, config);
+            Ok(())
+        }
+        "min-replicas-to-write" | "min-replicas-max-lag" => {
+            crate::replication::judge(server, config);
             Ok(())
         }
         "appendonly" => crate::persistence::log::apply_appendonly(server, config),
@@ -206,6 +221,16 @@ pub(crate) fn apply_oom_score(server: &Server, config: &Config) -> std::io::Resu
     server.oom_score.lock().apply(mode, primary)
 }
 
+/// `jemalloc-bg-thread`.
+pub(crate) fn set_allocator_threads(config: &Config) {
+    let on = config.yes(id("jemalloc-bg-thread"));
+    if let Some(allocator) = sysinfo::allocator()
+        && !allocator.purge_in_background(on)
+    {
+        log_warning!("The allocator's threads cannot be started or stopped.");
+    }
+}
+
 /// `watchdog-period`, no shorter than two ticks of the cron, which feeds the watchdog. 0: off.
 pub(crate) fn watchdog_ms(config: &Config) -> u32 {
     let period = config.uint(id("watchdog-period"));
@@ -225,11 +250,16 @@ pub(crate) fn listen(config: &Config) -> Result<net::Listeners, String> {
         let group = group_id(&config.text(id("unixsocketgroup")))?;
         endpoints.push(Endpoint::Unix { path, mode, group });
     }
-    net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(|error| {
-        log_warning!("Warning: {error}");
-        banner::listen_failed(config.uint(id("port")) as u16, "tcp");
-        "Configuring the listeners failed, exiting.".to_owned()
-    })
+    let listeners =
+        net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(|error| {
+            log_warning!("Warning: {error}");
+            banner::listen_failed(config.uint(id("port")) as u16, "tcp");
+            "Configuring the listeners failed, exiting.".to_owned()
+        })?;
+    if listeners.tcp.is_empty() && listeners.unix.is_empty() {
+        return Err("Configured to not listen anywhere, exiting.".into());
+    }
+    Ok(listeners)
 }
 
 /// The number of a group, given by name (of `/etc/group`) or number; an empty name is none.

@@ -108,7 +108,9 @@ impl Cron {
             self.server.migrations.close_idle();
             self.server.clients().evict();
             let settings = self.server.engine.settings();
-            self.server.engine.tracking.shrink(settings.tracking_keys_max, &settings.output);
+            let tracking = &self.server.engine.tracking;
+            tracking.shrink(settings.tracking_keys_max, &settings.output);
+            tracking.forget_if_idle();
             if self.ticks.is_multiple_of(hz.div_ceil(2)) {
                 self.look_after_clients();
             }
@@ -205,7 +207,12 @@ impl Cron {
             | ClientFlags::REPLICA;
         let timeout = self.server.int(TIMEOUT);
         let now_ms = clock::now().0;
+        let (samples, second) = (&self.server.samples, now_ms.unsigned_abs() / 1000);
+        samples.input_buffer.begin(second);
+        samples.output_buffer.begin(second);
         for card in self.server.clients().all() {
+            samples.input_buffer.raise(second, card.request_bytes());
+            samples.output_buffer.raise(second, card.unread_bytes());
             let mut seconds = if timeout == 0 { i64::MAX } else { timeout };
             if card.has(ClientFlags::UNAUTHENTICATED) {
                 seconds = seconds.min(UNAUTHENTICATED_SECONDS);

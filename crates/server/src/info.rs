@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("clients", true, clients),
     ("memory", true, memory),
     ("persistence", true, persistence),
+    ("threads", true, threads),
     ("stats", true, stats),
     ("debug", false, debug),
     ("replication", true, crate::replication::info),
@@ -106,26 +107,54 @@ fn server(server: &Server, out: &mut String) {
         "io_threads" = active;
         "shards" = server.engine.space.shards().count();
     }
-    const BIND: ParamId = id("bind");
-    for (index, address) in server.config.lock().words(BIND).iter().enumerate() {
-        let address = String::from_utf8_lossy(address).into_owned();
-        line(out, format_args!("listener{index}:name=tcp,bind={address},port={port}"));
+    listeners(server, out);
+}
+
+/// A line for each way to connect; the numbers stand for TCP and Unix sockets.
+fn listeners(server: &Server, out: &mut String) {
+    let config = server.config.lock();
+    let mut text = String::new();
+    let endpoints = crate::apply::tcp_endpoints(&config);
+    for endpoint in &endpoints {
+        if let net::Endpoint::Tcp { bind, .. } = endpoint {
+            text.push_str(&format!(",bind={bind}"));
+        }
+    }
+    if !endpoints.is_empty() {
+        line(out, format_args!("listener0:name=tcp{text},port={}", config.uint(id("port"))));
+    }
+    let path = config.text(id("unixsocket"));
+    if !path.is_empty() {
+        line(out, format_args!("listener1:name=unix,bind={path}"));
+    }
+}
+
+/// The threads that serve clients.
+fn threads(server: &Server, out: &mut String) {
+    head(out, "Threads");
+    let count = server.pool.get().map_or(1, |pool| pool.active());
+    let cards = server.clients().all();
+    for (index, (reads, writes)) in server.engine.stats.threads(count).into_iter().enumerate() {
+        let here = cards.iter().filter(|card| usize::from(card.worker.load(Relaxed)) == index);
+        let clients = here.count();
+        line(
+            out,
+            format_args!("io_thread_{index}:clients={clients},reads={reads},writes={writes}"),
+        );
     }
 }
 
 fn clients(server: &Server, out: &mut String) {
     const MAXCLIENTS: ParamId = id("maxclients");
     let cards = server.clients().all();
-    let most =
-        |get: fn(&command::Card) -> u64| cards.iter().map(|card| get(card)).max().unwrap_or(0);
     let having = |flag| cards.iter().filter(|card| card.has(flag)).count();
     head(out, "Clients");
     fields! { out,
         "connected_clients" = cards.len();
         "cluster_connections" = 0;
         "maxclients" = server.int(MAXCLIENTS);
-        "client_recent_max_input_buffer" = most(|card| card.query_bytes.load(Relaxed));
-        "client_recent_max_output_buffer" = most(|card| card.unread_bytes());
+        "client_recent_max_input_buffer" = server.samples.input_buffer.get();
+        "client_recent_max_output_buffer" = server.samples.output_buffer.get();
         "blocked_clients" = having(ClientFlags::BLOCKED);
         "tracking_clients" = server.engine.tracking.clients();
         "pubsub_clients" = having(ClientFlags::PUBSUB);

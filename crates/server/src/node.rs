@@ -7,6 +7,7 @@ use crate::settings::settings;
 use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, Node, Others, PauseMode};
 use command::{ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, Scope, SetError, id};
+use durability::aof::State as AofState;
 use engine::{Engine, Histogram};
 use net::Pool;
 use parking_lot::Mutex;
@@ -40,6 +41,35 @@ pub(crate) struct Samples {
     pub expire_time_capped: AtomicU64,
     pub rejected_connections: AtomicU64,
     pub connections: AtomicU64,
+    /// Of one client.
+    pub input_buffer: Peak,
+    pub output_buffer: Peak,
+}
+
+/// The largest of what was seen in the last seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Peak([AtomicU64; Self::SECONDS]);
+
+impl Peak {
+    /// As in Redis.
+    const SECONDS: usize = 8;
+
+    /// Forgets what was seen when the slot of the second after `second` was last in use.
+    pub(crate) fn begin(&self, second: u64) {
+        self.slot(second + 1).store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn raise(&self, second: u64, value: u64) {
+        self.slot(second).fetch_max(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.iter().map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0)
+    }
+
+    fn slot(&self, second: u64) -> &AtomicU64 {
+        &self.0[(second % Self::SECONDS as u64) as usize]
+    }
 }
 
 /// The server.
@@ -202,8 +232,11 @@ impl Node for Server {
     }
 
     fn synced(&self) -> Option<u64> {
-        let durable = &self.engine.reply_gate.durable;
-        self.persistence.log.is_on().then(|| durable.value().0)
+        match self.persistence.log.status.state() {
+            AofState::Off => None,
+            AofState::Waits => Some(0),
+            _ => Some(self.engine.reply_gate.durable.value().0.saturating_add(1)),
+        }
     }
 
     fn last_save_seconds(&self) -> i64 {

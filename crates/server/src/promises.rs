@@ -1,12 +1,12 @@
 //! Directives that promise what this version does not keep. One that asks for safety refuses the
 //! start: a server that loses data, or serves strangers, that its configuration says are safe is
-//! worse than none.
+//! worse than none. So is one without the commands of a module, whose data it could not load.
 
 use config::{Config, ConfigError, Directive, id};
 
 /// The first promise of `directives` that cannot be kept, as an error that names its place.
 pub(crate) fn check(config: &Config, directives: &[Directive]) -> Result<(), ConfigError> {
-    let broken: [(bool, &[&str], &str); 5] = [
+    let broken: [(bool, &[&str], &str); 6] = [
         (
             config.yes(id("cluster-enabled")),
             &["cluster-enabled"],
@@ -31,6 +31,11 @@ pub(crate) fn check(config: &Config, directives: &[Directive]) -> Result<(), Con
             !config.lines(id("user")).is_empty(),
             &["user"],
             "'user' cannot be kept: this version has one user, with 'requirepass'",
+        ),
+        (
+            !config.lines(id("loadmodule")).is_empty(),
+            &["loadmodule"],
+            "'loadmodule' cannot be kept: Almagre loads no native modules",
         ),
     ];
     for (is_asked, names, message) in broken {

@@ -3,7 +3,7 @@
 use crate::info::{fields, head, line};
 use crate::node::Server;
 use command::{Card, ClientFlags, Node, ReplicaState};
-use config::{ParamId, id};
+use config::{Config, ParamId, id};
 use engine::Worker;
 use journal::Frame;
 use runtime::{clock, log_notice, log_warning};
@@ -23,6 +23,25 @@ fn replicas(server: &Server) -> Vec<Arc<Card>> {
     let mut cards = server.clients().all();
     cards.retain(|card| card.has(ClientFlags::REPLICA));
     cards
+}
+
+/// How many of them keep up: they have acknowledged something in the last `max_lag` seconds.
+fn good(replicas: &[Arc<Card>], max_lag: i64) -> i64 {
+    let now_ms = clock::now().0;
+    let keeps_up = |card: &&Arc<Card>| {
+        let replica = card.replica();
+        replica.state() == ReplicaState::Online
+            && replica.acked_ms.load(Relaxed) != 0
+            && lag_seconds(card, now_ms) <= max_lag
+    };
+    replicas.iter().filter(keeps_up).count() as i64
+}
+
+/// Whether writes are refused, since too few replicas would have them.
+pub(crate) fn judge(server: &Server, config: &Config) {
+    let (min, max_lag) = (config.int(MIN_REPLICAS), config.int(MIN_LAG));
+    let few = min > 0 && max_lag > 0 && good(&replicas(server), max_lag) < min;
+    server.engine.condition.set_few_replicas(few);
 }
 
 /// Seconds since the replica has acknowledged something.
@@ -48,10 +67,7 @@ pub(crate) fn info(server: &Server, out: &mut String) {
     }
     let (min, max_lag) = (server.int(MIN_REPLICAS), server.int(MIN_LAG));
     if min > 0 && max_lag > 0 {
-        let good = replicas.iter().filter(|card| {
-            card.replica().state() == ReplicaState::Online && lag_seconds(card, now_ms) <= max_lag
-        });
-        line(out, format_args!("min_slaves_good_slaves:{}", good.count()));
+        line(out, format_args!("min_slaves_good_slaves:{}", good(&replicas, max_lag)));
     }
     let named = replicas.iter().filter_map(|card| Some((card, card.replica().state().name()?)));
     for (index, (card, state)) in named.enumerate() {
@@ -90,9 +106,10 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// One tick: replicas are pinged through the log and look at their limits; without replicas the
-    /// backlog goes after a time.
+    /// One tick: whether there are enough replicas to write; they are pinged through the log and look
+    /// at their limits; without replicas the backlog goes after a time.
     pub(crate) fn tick(&mut self, server: &Server, worker: &mut Worker) {
+        judge(server, &server.config.lock());
         let now_ms = clock::now().0;
         let history = &server.engine.history;
         let Some(alone_ms) = history.alone_since_ms() else {

@@ -1,5 +1,8 @@
 //! From the parameter list to the typed settings of the hot path.
 
+#[cfg(test)]
+mod tests;
+
 use command::{LogLimit, LogLimits, OutputLimits, Settings};
 use config::{Config, Limit, ParamId, id};
 use keyspace::{AccessClock, Dialect, EvictionPolicy};
@@ -54,12 +57,20 @@ fn log_limits(config: &Config) -> LogLimits {
     }
 }
 
-/// `maxmemory-clients`, which may be a part of `maxmemory`; 0 is no limit.
+/// `maxmemory-clients`, which may be a part of `maxmemory`; 0 is no limit. No limit is so small
+/// that nobody could raise it; and one that nobody chose does not stand in the way of clients of a
+/// small server.
 fn clients_bytes_max(config: &Config) -> u64 {
-    match config.limit(CLIENTS) {
-        Limit::Bytes(bytes) => bytes,
-        Limit::Percent(percent) => {
-            (config.uint(MAXMEMORY) / 100).saturating_mul(u64::from(percent))
+    /// As in Redis.
+    const LEAST: u64 = 128 << 10;
+    const LEAST_BY_DEFAULT: u64 = 64 << 20;
+    let least = if config.is_named(CLIENTS) { LEAST } else { LEAST_BY_DEFAULT };
+    match (config.limit(CLIENTS), config.uint(MAXMEMORY)) {
+        (Limit::Bytes(0), _) | (Limit::Percent(_), 0) => 0,
+        (Limit::Bytes(bytes), _) => bytes.max(least),
+        (Limit::Percent(percent), all) => {
+            let part = u128::from(all) * u128::from(percent) / 100;
+            u64::try_from(part).unwrap_or(u64::MAX).max(least)
         }
     }
 }
@@ -73,6 +84,8 @@ pub(crate) fn settings(config: &Config) -> Settings {
             log_factor: config.uint(LFU_LOG) as u32,
             decay_minutes: config.uint(LFU_DECAY) as u32,
         }
+    } else if policy.ends_with("lrm") {
+        AccessClock::Lrm
     } else {
         AccessClock::Lru
     };

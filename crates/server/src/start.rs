@@ -7,7 +7,7 @@ use crate::node::{Samples, Server};
 use crate::persistence::{self, CannotStop, Persistence};
 use crate::{accept, apply, disposal, promises};
 use command::{Clients, CommandTable, Node};
-use config::{Config, Files, Invocation, Startup, id};
+use config::{Config, ConfigError, Files, Invocation, Startup, id};
 use disk::Disk;
 use engine::{Engine, Worker};
 use journal::{Journal, Lsn};
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use runtime::process::{self, banner, code, crash, daemon, limits, signal, title};
 use runtime::{clock, log, log_notice, log_warning, sysinfo};
 use socket2::Socket;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -82,14 +82,20 @@ fn product() -> String {
     format!("Almagre {}", command::VERSION)
 }
 
-/// `redis-server -v` style: tools look for `v=`.
+/// What `-v` says: tools look for `v=`. Called by the name of a peer's server this is that server,
+/// in the version that it is compatible with, and its own name stands behind.
 fn version() -> String {
+    let (almagre, redis) = (command::VERSION, command::REDIS_VERSION);
+    let program = title::args().first().map(Path::new).and_then(Path::file_name);
+    let (name, number, behind) = match program.and_then(OsStr::to_str) {
+        Some("redis-server") => ("Redis", redis, product()),
+        Some("valkey-server") => ("Valkey", command::VALKEY_VERSION, product()),
+        _ => ("Almagre", almagre, format!("Redis {redis}")),
+    };
     let allocator = sysinfo::allocator().map_or("system", |allocator| allocator.name());
+    let bits = usize::BITS;
     format!(
-        "Almagre server v={} sha=00000000:0 malloc={allocator} bits={} build=0 (Redis {})\n",
-        command::VERSION,
-        usize::BITS,
-        command::REDIS_VERSION
+        "{name} server v={number} sha=00000000:0 malloc={allocator} bits={bits} build=0 ({behind})\n"
     )
 }
 
@@ -139,6 +145,7 @@ fn serve(startup: &Startup) -> ExitCode {
     if background && let Err(error) = daemon::daemonize() {
         return complain(&format!("Can't go to the background: {error}"));
     }
+    apply::set_allocator_threads(&config);
     let shown = startup.file.as_ref().map(|file| file.display().to_string());
     banner::starting(BUILD, shown.as_deref());
     remarks.iter().for_each(|remark| log_notice!("{remark}"));
@@ -164,6 +171,7 @@ fn load(startup: &Startup) -> Result<(Config, Vec<String>), String> {
         .and_then(|directives| {
             let remarks = config.load(&directives)?;
             promises::check(&config, &directives)?;
+            rename_commands(&mut CommandTable::new(commands::FAMILIES), &config)?;
             Ok((config, remarks))
         })
         .map_err(|error| error.report(&product()))
@@ -245,6 +253,7 @@ fn start(
     {
         let config = server.config.lock();
         apply::show_title(&server, &config);
+        crate::replication::judge(&server, &config);
         // A failure is in the log; the server starts all the same.
         drop(apply::apply_oom_score(&server, &config));
         crash::watch(apply::watchdog_ms(&config));
@@ -267,9 +276,9 @@ fn keep_listeners(server: &Server, listeners: &Listeners) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes of the journal, which eviction does not count: to evict makes it longer.
+/// Memory of the journal, which eviction does not count: to evict makes it longer.
 pub(crate) fn not_counted_for_evict(journal: &Journal) -> u64 {
-    if journal.active() { journal.tail().0.saturating_sub(journal.oldest().0) } else { 0 }
+    journal.memory_bytes()
 }
 
 fn build(
@@ -284,7 +293,7 @@ fn build(
     let space = Arc::new(Keyspace::new(shards(&config), config.uint(id("databases")) as u32, seed));
     let journal = Journal::new(Lsn(0), journal::Limits::default());
     let mut engine = Engine::new(Arc::clone(&space), journal, commands::FAMILIES);
-    rename_commands(&mut engine.table, &config)?;
+    rename_commands(&mut engine.table, &config).map_err(|error| error.to_string())?;
     let engine = Arc::new(engine);
     engine.set_settings(crate::settings::settings(&config));
     let clients = Clients::default();
@@ -344,10 +353,10 @@ fn build(
 }
 
 /// `rename-command`, in the order of the lines.
-fn rename_commands(table: &mut CommandTable, config: &Config) -> Result<(), String> {
+fn rename_commands(table: &mut CommandTable, config: &Config) -> Result<(), ConfigError> {
     for line in config.lines(id("rename-command")) {
         let [from, to] = line.args.as_slice() else { continue };
-        table.rename(from, to).map_err(|error| line.error(error).report(&product()))?;
+        table.rename(from, to).map_err(|error| line.error(error))?;
     }
     Ok(())
 }
@@ -363,18 +372,13 @@ async fn serve_until_told(
         daemon::write_pid_file(Path::new(&pid_file));
     }
     let (tcp, unix) = (!listeners.tcp.is_empty(), !listeners.unix.is_empty());
-    for listener in listeners.tcp {
-        tokio::task::spawn_local(accept::accept_tcp(Arc::clone(server), listener));
-    }
+    tokio::task::spawn_local(let_in(Arc::clone(server), listeners));
     let rebinder = Arc::clone(server);
     tokio::task::spawn_local(async move {
         while let Some(listener) = rebound.recv().await {
             tokio::task::spawn_local(accept::accept_tcp(Arc::clone(&rebinder), listener));
         }
     });
-    for listener in listeners.unix {
-        tokio::task::spawn_local(accept::accept_unix(Arc::clone(server), listener));
-    }
     tokio::task::spawn_local(crate::cron::end_pauses(Arc::clone(server)));
     tokio::task::spawn_local(crate::cron::end_waits(Arc::clone(server)));
     tokio::task::spawn_local(crate::migrate::run(Arc::clone(server)));
@@ -400,6 +404,7 @@ async fn serve_until_told(
     }
     signal::set_loading(false);
     server.engine.condition.set_loading(false);
+    server.persistence.loading.ended.notify_one();
     if let Some(worker) = Worker::new(&server.engine, 0) {
         tokio::task::spawn_local(Cron::new(Arc::clone(server), worker).run());
     }
@@ -413,6 +418,24 @@ async fn serve_until_told(
     loop {
         let signal = end_wanted(server, signals.as_ref()).await;
         follow(server, signal).await;
+    }
+}
+
+/// Accepts connections once the data set is loaded, or takes its time: whoever comes to a server with nothing
+/// to load, or little, is not told that it is loading.
+async fn let_in(server: Arc<Server>, listeners: Listeners) {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    let loading = &server.persistence.loading;
+    let takes_its_time = async {
+        loading.begun.notified().await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    either(loading.ended.notified(), takes_its_time).await;
+    for listener in listeners.tcp {
+        tokio::task::spawn_local(accept::accept_tcp(Arc::clone(&server), listener));
+    }
+    for listener in listeners.unix {
+        tokio::task::spawn_local(accept::accept_unix(Arc::clone(&server), listener));
     }
 }
 

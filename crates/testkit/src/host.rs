@@ -5,7 +5,7 @@ use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, JobStep, Nod
 use command::{PauseMode, ReloadRequest, Settings, ShutdownRequest, Transfer};
 use config::{Caller, Config, ParamId, SetError, id};
 use engine::Engine;
-use keyspace::{AccessClock, Db, Keyspace, Record, persist};
+use keyspace::{AccessClock, Keyspace, persist};
 use parking_lot::Mutex;
 use resp::Reply;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -71,6 +71,8 @@ pub(crate) fn settings(config: &Config, databases: u32) -> Settings {
             log_factor: config.uint(LFU_LOG) as u32,
             decay_minutes: config.uint(LFU_DECAY) as u32,
         }
+    } else if policy.ends_with("lrm") {
+        AccessClock::Lrm
     } else {
         AccessClock::Lru
     };
@@ -198,16 +200,12 @@ impl Node for Host {
         let engine = self.engine.get().and_then(Weak::upgrade);
         let engine = engine.filter(|_| request.save).ok_or(CommandError::ReloadFailed)?;
         let (space, settings, now_ms) = (&engine.space, engine.settings(), self.now_ms());
-        let mut record = Record::default();
         let mut held = space.hold_all();
         let mut file = rdb::Writer::new();
         let clock = settings.access_clock;
         persist::save_all(&mut file, &mut held, space.databases(), &[], Some(clock), now_ms);
-        if request.flush {
-            Db::under_many(&mut held, &mut record, 0, now_ms).flush(None);
-        }
         drop(held);
-        space.dispose(&mut record.garbage);
+        engine.make_way(request.flush, now_ms);
         let file = file.into_bytes();
         let options = persist::LoadOptions {
             limits: &settings.limits,

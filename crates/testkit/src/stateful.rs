@@ -1,6 +1,7 @@
 //! Bytes to requests on two nodes of different shapes, for the fuzz target `engine_stateful`.
 //!
-//! The bytes are choices: shapes, protocols, requests (a part of them mutated), pauses. What holds:
+//! The bytes are choices: shapes, protocols, requests (a part of them mutated, a part called by a
+//! script that declares few of its keys), pauses. What holds:
 //! nothing panics; each request has one well-formed reply; a failed request changes nothing; one
 //! shard and many agree; and a replay of the journal gives the same data.
 
@@ -38,7 +39,7 @@ pub fn run(choices: &mut Choices<'_>) -> Outcome {
         }
         let now_ms = pair[0].node.now_ms();
         let generator = Generator::new(table, Vocabulary { now_ms, spans: Spans::Near });
-        let requests: Vec<Request> = (0..=choices.small())
+        let mut requests: Vec<Request> = (0..=choices.small())
             .map(|_| {
                 let mut request = generator.request(choices);
                 if choices.one_in(4) {
@@ -47,6 +48,9 @@ pub fn run(choices: &mut Choices<'_>) -> Outcome {
                 request
             })
             .collect();
+        if choices.one_in(6) {
+            requests = vec![as_script(table, &requests, outcome.requests)];
+        }
         let who = choices.below(2);
         outcome.requests += requests.len() as u64;
         outcome.reached.extend(requests.iter().map(|request| request.id));
@@ -57,6 +61,27 @@ pub fn run(choices: &mut Choices<'_>) -> Outcome {
     }
     finish(&pair);
     outcome
+}
+
+/// One script that makes these requests, and declares one key at most. Its text is new: that it works
+/// on others is to be found out.
+fn as_script(table: &command::CommandTable, requests: &[Request], number: u64) -> Request {
+    const SOURCE: &str = "local at = 1
+        while at < #ARGV do
+            local last = at + ARGV[at]
+            redis.pcall(unpack(ARGV, at + 1, last))
+            at = last + 1
+        end --";
+    let (id, ..) = table.lookup(&[b"EVAL"]).expect("a command");
+    let mut words = vec![b"EVAL".to_vec(), format!("{SOURCE} {number}").into_bytes()];
+    let declared = requests.first().and_then(|request| request.words.get(1));
+    words.push(usize::from(declared.is_some()).to_string().into_bytes());
+    words.extend(declared.cloned());
+    for request in requests {
+        words.push(request.words.len().to_string().into_bytes());
+        words.extend(request.words.iter().cloned());
+    }
+    Request { id, words }
 }
 
 /// The table, built once: it is the same for all nodes.
@@ -99,7 +124,11 @@ impl Side {
                     }
                     at += size;
                 }
-                other => panic!("{other:?} at {at} of the replies to {}", show(requests)),
+                other => panic!(
+                    "{other:?} at {at} of the replies {} to {}",
+                    bytes.escape_ascii(),
+                    show(requests)
+                ),
             }
         }
         assert!(replies.len() <= requests.len(), "{} replies to {}", replies.len(), show(requests));

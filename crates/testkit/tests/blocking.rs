@@ -151,6 +151,57 @@ fn elements_are_handed_on() {
     });
 }
 
+/// Who comes behind finds both of his keys ready, as what was handed on is there already.
+#[test]
+fn the_first_key_counts_that_has_come_to_life_meanwhile() {
+    scene(2, |me, others| {
+        let [a, b] = others else { unreachable!("two clients") };
+        a.wait("BLMOVE k d LEFT RIGHT 0");
+        b.wait("BLPOP d k 0");
+        me.call("RPUSH k 1 2");
+        assert_eq!([a.served(), b.served()], ["1", "d 1"]);
+        assert_eq!(flat(&me.call("LRANGE k 0 -1")), "2");
+    });
+}
+
+#[test]
+fn who_waits_for_several_elements_keeps_his_place() {
+    let ways: &[&[&str]] = &[
+        &["RPUSH k 1 2 3"],
+        &["RPUSH k 1 2", "RPUSH k 3"],
+        &["RPUSH k 1 3", "LINSERT k BEFORE 3 2"],
+        &["RPUSH k 1 2", "RPUSH other 3", "LMOVE other k LEFT RIGHT"],
+        &["RPUSH k 1 2", "RPUSH other 3", "LMOVEM other k LEFT RIGHT"],
+        &["RPUSH k 9", "RPUSH other 3 1 2", "SORT other STORE k"],
+    ];
+    for way in ways {
+        scene(1, |me, others| {
+            others[0].wait("BLMOVEM k t LEFT RIGHT 0 EXACTLY 3 BULK");
+            for line in *way {
+                assert_eq!(others[0].served(), "", "before {line} of {way:?}");
+                me.call(line);
+            }
+            assert_eq!(others[0].served(), "1 2 3", "{way:?}");
+            assert_eq!(flat(&me.call("LRANGE t 0 -1")), "1 2 3");
+            assert_eq!(flat(&me.call("EXISTS k")), "0");
+        });
+    }
+    scene(4, |me, others| {
+        let [a, b, c, d] = others else { unreachable!("four clients") };
+        a.wait("BLMOVEM k t LEFT LEFT 0 EXACTLY 2 OBO");
+        b.wait("BLPOP k 0");
+        c.wait("BLPOP k 0");
+        d.wait("BLMOVEM t k2 RIGHT RIGHT 0 COUNT 5 BULK");
+        me.call("RPUSH k 1");
+        let served = [&mut *a, b, c].map(Client::served);
+        assert_eq!(served, ["", "k 1", ""]);
+        me.call("RPUSH k 2 3 4");
+        let served = [a, c, d].map(Client::served);
+        assert_eq!(served, ["3 2", "k 4", "3 2"]);
+        assert_eq!(flat(&me.call("LRANGE k2 0 -1")), "3 2");
+    });
+}
+
 #[test]
 fn a_target_of_another_type_is_an_error_for_one() {
     scene(2, |me, others| {

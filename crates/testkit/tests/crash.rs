@@ -79,8 +79,12 @@ fn a_second(machine: &Machine) -> Lsn {
 }
 
 fn report(name: &str, tally: Tally) {
-    let Tally { points, images, recovered } = tally;
-    println!("{name}: {points} operations, {images} states, {recovered} different ones");
+    let Tally { points, images, recovered, refused } = tally;
+    println!(
+        "{name}: {points} operations, {images} states, {recovered} different ones, {refused} refused"
+    );
+    // Stale sectors in a file that has no seal yet, and nothing else.
+    assert!(refused * 3 <= recovered, "{tally:?}");
 }
 
 #[test]

@@ -95,6 +95,8 @@ fn failed_reads_touch_nothing() {
 fn a_full_disk_is_waited_for() {
     for capacity in (100..1500).step_by(50) {
         let disk = MemDisk::new();
+        // So little has no seal yet, by which stale sectors could be told from another kind of file.
+        disk.set_zeroes();
         disk.set_capacity(Some(capacity));
         let Ok(mut machine) = Machine::start(&disk, Setup::ALWAYS) else {
             disk.set_capacity(None);

@@ -1,9 +1,12 @@
 //! Eviction as clients and the journal see it.
 
 use command::{PauseMode, Session, Settings};
+use engine::{Engine, Evicting, Now, Worker};
 use keyspace::EvictionPolicy;
 use resp::Value;
-use testkit::{Node, Options};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
+use testkit::{Node, Options, START_MS};
 
 const OOM: &[u8] = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n";
 
@@ -53,7 +56,15 @@ impl Client {
 /// Every one of many pipelined writes finds room, and the copy loses the same keys.
 #[test]
 fn a_pipeline_of_writes_evicts_as_it_goes() {
-    for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl", "volatile-lru"] {
+    for policy in [
+        "allkeys-lru",
+        "allkeys-lrm",
+        "allkeys-lfu",
+        "allkeys-random",
+        "volatile-ttl",
+        "volatile-lru",
+        "volatile-lrm",
+    ] {
         for shards in [1, 8] {
             let mut client = Client::new(shards);
             let limit = client.fill(policy, "SETEX");
@@ -116,4 +127,78 @@ fn nothing_goes_while_writes_are_paused() {
     assert!(client.evicted() > before && client.node.now_ms() >= now_ms + 1000);
     let value = client.node.send(&mut client.session, &[b"GET", b"after"]);
     assert!(matches!(value, Some(Value::Bulk(_))), "{value:?}");
+}
+
+/// Without a limit of time, too, eviction ends when a pause begins that its clock will never see end.
+#[test]
+fn a_pause_ends_the_eviction_under_way() {
+    static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
+    /// Read when eviction begins.
+    fn ticks() -> u64 {
+        let engine = ENGINE.get().expect("set before");
+        engine.pause.start(PauseMode::Write, START_MS + 100, START_MS);
+        0
+    }
+    let mut client = Client::new(4);
+    let limit = client.fill("allkeys-random", "SET");
+    let engine = Arc::clone(ENGINE.get_or_init(|| Arc::clone(&client.node.engine)));
+    let settings = (*engine.settings()).clone();
+    let settings = Settings { maxmemory: limit / 2, eviction_tenacity: 100, ..settings };
+    let (told, hears) = mpsc::channel();
+    #[expect(clippy::disallowed_methods, reason = "it may never end")]
+    std::thread::spawn(move || {
+        let mut worker = Worker::new(&engine, 7).expect("a free slot");
+        let now = Now { wall_ms: START_MS, ticks, wall: || START_MS, stale_ticks: 1 };
+        let ended = engine.evict(&mut worker.hand(now), &settings);
+        told.send(ended).expect("somebody listens");
+    });
+    assert_eq!(hears.recv_timeout(Duration::from_secs(20)), Ok(Evicting::Done));
+    assert_eq!(client.evicted(), 0);
+}
+
+/// A script in a transaction is told of memory as it was when EXEC began, once what may go has gone.
+#[test]
+fn scripts_in_a_transaction_look_for_room_first() {
+    const WRITE: &str = "EVAL \"return redis.pcall('set', KEYS[1], 1).err\" 1";
+    let mut client = Client::new(4);
+    client.fill("allkeys-lru", "SET");
+    let more = "x".repeat(5000);
+    let replies = client.send(&format!("SET more {more}\r\nMULTI\r\n{WRITE} a\r\nEXEC"));
+    let expected = "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n";
+    assert_eq!(String::from_utf8_lossy(&replies), expected, "there is room once keys have gone");
+
+    let mut client = Client::new(4);
+    client.fill("noeviction", "SET");
+    for line in ["MULTI", &format!("{WRITE} a"), "EVAL \"return 7\" 0"] {
+        client.send(line);
+    }
+    let mut other = client.node.session();
+    client.node.send_bytes(&mut other, format!("SET more {}\r\n", "x".repeat(5000)).as_bytes());
+    let text = "OOM command not allowed when used memory > 'maxmemory'.";
+    let expected = format!("*2\r\n${}\r\n{text}\r\n:7\r\n", text.len());
+    assert_eq!(String::from_utf8_lossy(&client.send("EXEC")), expected);
+    client.node.check_replay().expect("nothing went unseen");
+}
+
+/// What takes memory is refused where it is queued; everything else goes on.
+#[test]
+fn transactions_without_memory() {
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    let oom = std::str::from_utf8(OOM).unwrap();
+    let mut client = Client::new(4);
+    client.fill("noeviction", "SET");
+    client.send(&format!("SET more {}", "x".repeat(5000)));
+    for (line, queued, executed) in [
+        ("GET nothing", "+QUEUED\r\n", "*1\r\n$-1\r\n"),
+        ("EVAL \"return 1\" 0", "+QUEUED\r\n", "*1\r\n:1\r\n"),
+        ("EVAL \"#!lua flags=no-writes\nreturn 1\" 0", "+QUEUED\r\n", "*1\r\n:1\r\n"),
+        ("EVAL \"#!lua\nreturn 1\" 0", oom, aborted),
+        ("SET k v", oom, aborted),
+        ("DEL k", "+QUEUED\r\n", "*1\r\n:0\r\n"),
+    ] {
+        let line = line.replace('\n', "\\n");
+        assert_eq!(client.send("MULTI"), b"+OK\r\n");
+        assert_eq!(String::from_utf8_lossy(&client.send(&line)), queued, "{line}");
+        assert_eq!(String::from_utf8_lossy(&client.send("EXEC")), executed, "{line}");
+    }
 }

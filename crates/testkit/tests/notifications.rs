@@ -66,6 +66,57 @@ fn two_channels_for_a_change() {
 }
 
 #[test]
+fn who_asks_hears_which_elements_changed() {
+    for shards in [1, 16] {
+        let mut node = Listening::new(shards, "STIVhs", "*");
+        let expect = [
+            "__subkeyspace@0__:h hset|1:a,2:bb,1:a",
+            "__subkeyevent@0__:hset 1:h|1:a,2:bb,1:a",
+            "__subkeyspaceitem@0__:h\na hset",
+            "__subkeyspaceitem@0__:h\nbb hset",
+            "__subkeyspaceitem@0__:h\na hset",
+            "__subkeyspaceevent@0__:hset|h 1:a,2:bb,1:a",
+        ];
+        assert_eq!(node.send("HSET h a 1 bb 2 a 3"), expect);
+        node.send("CONFIG SET notify-keyspace-events Sh");
+        for (line, expect) in [
+            ("HSETNX h a 1", &[][..]),
+            ("HSETNX h n 1", &["hset|1:n"]),
+            ("HINCRBY h n 1", &["hincrby|1:n"]),
+            ("HINCRBYFLOAT h n 1", &["hincrbyfloat|1:n"]),
+            ("HDEL h x n n", &["hdel|1:n"]),
+            ("HDEL h x", &[]),
+            ("HSETEX h EX 9 FIELDS 2 c 1 d 2", &["hset|1:c,1:d", "hexpire|1:c,1:d"]),
+            ("HEXPIRE h 9 NX FIELDS 3 a c x", &["hexpire|1:a"]),
+            ("HPERSIST h FIELDS 3 a bb x", &["hpersist|1:a"]),
+            ("HGETEX h PERSIST FIELDS 2 c a", &["hpersist|1:c"]),
+            ("HGETEX h EX 5 FIELDS 2 c x", &["hexpire|1:c"]),
+            ("HGETEX h PXAT 1 FIELDS 2 c x", &["hdel|1:c"]),
+            ("HSETEX h PXAT 1 FIELDS 2 d 1 e 2", &["hset|1:d,1:e", "hdel|1:d"]),
+            ("HEXPIRE h 0 FIELDS 1 a", &["hdel|1:a"]),
+            ("HGETDEL h FIELDS 2 bb x", &["hdel|2:bb"]),
+            ("EVAL \"redis.call('HSET', 'h', 'f', 1)\" 1 h", &["hset|1:f"]),
+            ("KEYDB.HRENAME h f g", &["hdel|1:f", "hset|1:g"]),
+            ("HPEXPIRE h 1 FIELDS 1 g", &["hexpire|1:g"]),
+            ("RENAME h i", &[]),
+        ] {
+            let got = node.send(line);
+            let got: Vec<&str> =
+                got.iter().map(|one| one.trim_start_matches("__subkeyspace@0__:h ")).collect();
+            assert_eq!(got, expect, "{line}");
+        }
+        node.send("CONFIG SET notify-keyspace-events ITh");
+        let key = "a\\nb";
+        assert_eq!(
+            node.send(&format!("HSET \"{key}\" \"f,\" 1")),
+            ["__subkeyevent@0__:hset 3:a\nb|2:f,"]
+        );
+        node.send("CONFIG SET notify-keyspace-events STIV");
+        assert!(node.send("HSET h a 1").is_empty());
+    }
+}
+
+#[test]
 fn events_come_in_the_order_of_what_happened() {
     for shards in [1, 16] {
         let mut node = Listening::new(shards, "EAmnoc", "__keyevent@0__:*");
@@ -86,6 +137,22 @@ fn events_come_in_the_order_of_what_happened() {
         node.check("SET a 1", &["new a", "set a"]);
         node.check("PEXPIRE a -1", &["expired a"]);
         node.check("FLUSHALL", &[]);
+    }
+}
+
+/// HSETEX with a time that has passed is told as if the fields had been there for a moment.
+#[test]
+fn fields_that_expire_at_once_are_told() {
+    for shards in [1, 16] {
+        let mut node = Listening::new(shards, "EAmnoc", "__keyevent@0__:*");
+        let gone = &["new h", "hset h", "hdel h", "del h"];
+        node.check("HSETEX h EXAT 1 FIELDS 2 a 1 b 2", gone);
+        node.check("HSETEX h FXX EXAT 1 FIELDS 1 a 1", &[]);
+        node.check("HSET h a 1 b 2", &["new h", "hset h"]);
+        node.check("HSETEX h EXAT 1 FIELDS 2 a 1 c 2", &["hset h", "hdel h"]);
+        node.check("HSETEX h PXAT 1 FIELDS 1 x 1", &["hset h", "hdel h"]);
+        node.check("HSETEX h EXAT 1 FIELDS 1 b 1", &["hset h", "hdel h", "del h"]);
+        node.node.check_replay().expect("what was told has happened");
     }
 }
 

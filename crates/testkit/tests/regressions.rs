@@ -56,3 +56,86 @@ fn a_script_in_a_run_on_one_shard() {
     let replies = node.send_bytes(&mut session, pipeline);
     assert_eq!(String::from_utf8_lossy(&replies), "+OK\r\n$1\r\nv\r\n$1\r\nv\r\n");
 }
+
+/// Calls, rejected and failed calls of a command.
+fn counts(node: &Node, name: &[u8]) -> (u64, u64, u64) {
+    let id = node.engine.table.find(name).expect("a command");
+    let stats = node.engine.stats.command(id);
+    (stats.calls, stats.rejected, stats.failed)
+}
+
+/// As in Redis, whoever caused the error.
+#[test]
+fn a_script_that_answers_an_error_has_failed() {
+    for source in [
+        "return redis.call('nosuch')",
+        "return redis.pcall('nosuch')",
+        "redis.call('get')",
+        "return redis.call('lpush', KEYS[1], 'a')",
+        "return {err = 'My error'}",
+        "error('x')",
+    ] {
+        let mut node = Node::new(Options::default());
+        let mut session = node.session();
+        node.send(&mut session, &[b"SET", b"k", b"v"]);
+        let reply = node.send(&mut session, &[b"EVAL", source.as_bytes(), b"1", b"k"]);
+        assert!(matches!(reply, Some(Value::Error(_))), "{source}: {reply:?}");
+        assert_eq!(counts(&node, b"EVAL"), (1, 0, 1), "{source}");
+        assert_eq!(node.engine.stats.total().error_replies, 1, "{source}");
+    }
+}
+
+#[test]
+fn an_error_without_a_code_counts_as_err() {
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    node.send(&mut session, &[b"EVAL", b"return {err = 'foo'}", b"0"]);
+    node.send(&mut session, &[b"EVAL", b"return {err = 'FOO bar'}", b"0"]);
+    let errors = node.engine.stats.total().errors;
+    assert_eq!(Vec::from_iter(errors), [("ERR".to_owned(), 1), ("FOO".to_owned(), 1)]);
+}
+
+#[test]
+fn what_is_refused_is_not_processed() {
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    let pipeline = b"SET k v\r\nNOSUCH a\r\nGET\r\nLPUSH k a\r\n\
+        MULTI\r\nGET k\r\nGET k\r\nEXEC\r\nMULTI\r\nNOSUCH\r\nEXEC\r\n";
+    node.send_bytes(&mut session, pipeline);
+    // SET, LPUSH; MULTI, EXEC and two in it; MULTI and an EXEC that finds it broken.
+    assert_eq!(node.engine.stats.total().commands_processed, 8);
+}
+
+/// Without the replicas that `min-replicas-to-write` asks for, nothing is written, and all else goes on.
+#[test]
+fn writes_without_enough_replicas() {
+    const REFUSED: &str = "-NOREPLICAS Not enough good replicas to write.\r\n";
+    const WRITE: &str = "EVAL \"return redis.pcall('set', KEYS[1], 1).err\" 1 k";
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    node.engine.condition.set_few_replicas(true);
+    let caught = REFUSED[1..].trim_end();
+    let caught = format!("${}\r\n{caught}\r\n", caught.len());
+    let in_exec = format!("+OK\r\n+QUEUED\r\n*1\r\n{caught}");
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    let aborted = format!("+OK\r\n{REFUSED}{aborted}");
+    for (lines, expected) in [
+        ("SET k v", REFUSED),
+        ("DEL k", REFUSED),
+        ("FUNCTION FLUSH", REFUSED),
+        ("GET k", "$-1\r\n"),
+        ("PING", "+PONG\r\n"),
+        ("PUBLISH a b", ":0\r\n"),
+        ("EVAL \"return 1\" 0", ":1\r\n"),
+        ("EVAL \"#!lua\\nreturn 1\" 0", REFUSED),
+        ("EVAL \"#!lua flags=no-writes\\nreturn 1\" 0", ":1\r\n"),
+        (WRITE, &caught),
+        ("MULTI\r\nSET k v\r\nEXEC", &aborted),
+        (&format!("MULTI\r\n{WRITE}\r\nEXEC"), &in_exec),
+    ] {
+        let replies = node.send_bytes(&mut session, format!("{lines}\r\n").as_bytes());
+        assert_eq!(String::from_utf8_lossy(&replies), expected, "{lines}");
+    }
+    node.engine.condition.set_few_replicas(false);
+    assert_eq!(node.send_bytes(&mut session, b"SET k v\r\n"), b"+OK\r\n");
+}

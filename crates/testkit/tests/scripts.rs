@@ -138,6 +138,47 @@ fn what_is_taken_back_leaves_nothing() {
     node.check_replay().unwrap_or_else(|fault| panic!("{fault}"));
 }
 
+/// What has expired and is met by a run that is taken back goes with the run that counts: it is in the
+/// journal before what comes in its place, and is told once.
+#[test]
+fn what_has_expired_goes_once() {
+    let reads = ["EXISTS", "TTL", "PFCOUNT", "TYPE"];
+    for (read, far) in reads.iter().flat_map(|read| (0..8).map(move |far| (read, far))) {
+        let mut node = Node::new(Options { shards: 16, ..Options::default() });
+        let (mut session, mut listener) = (node.session(), node.session());
+        node.send(&mut session, &[b"CONFIG", b"SET", b"notify-keyspace-events", b"Kx"]);
+        node.send(&mut listener, &[b"PSUBSCRIBE", b"*"]);
+        node.send(&mut session, &[b"SET", b"n", b"1", b"PX", b"20"]);
+        node.send(&mut session, &[b"RPUSH", b"l", b"old"]);
+        node.send(&mut session, &[b"PEXPIRE", b"l", b"20"]);
+        node.advance_ms(50);
+        let source = format!(
+            "redis.call('{read}', 'n') redis.call('{read}', 'l') redis.call('SET', 'far:{far}', 1)"
+        );
+        node.send(&mut session, &[b"EVAL", source.as_bytes(), b"2", b"n", b"l"]);
+        let one = node.send(&mut session, &[b"INCR", b"n"]);
+        assert_eq!(one, Some(Value::Integer(1)));
+        node.send(&mut session, &[b"RPUSH", b"l", b"new"]);
+        let mail = node.mail(&mut listener);
+        let told = mail.iter().filter(|letter| letter.cli().contains("\"expired\"")).count();
+        assert_eq!(told, 2, "{read}: {mail:?}");
+        node.check_replay().unwrap_or_else(|fault| panic!("{read}: {fault}"));
+    }
+}
+
+/// PFCOUNT is called a read, and changes its key.
+#[test]
+fn a_read_that_changes_its_key_is_taken_back() {
+    let mut node = Node::new(Options { shards: 16, ..Options::default() });
+    let mut session = node.session();
+    for far in 0..8 {
+        node.send(&mut session, &[b"PFADD", b"p", far.to_string().as_bytes()]);
+        let source = format!("redis.call('PFCOUNT', KEYS[1]) redis.call('SET', 'far:{far}', 1)");
+        node.send(&mut session, &[b"EVAL", source.as_bytes(), b"1", b"p"]);
+        node.check_replay().unwrap_or_else(|fault| panic!("{fault}"));
+    }
+}
+
 /// One record for all that a script did, without MULTI if it is one command.
 #[test]
 fn effects_are_one_record() {

@@ -167,6 +167,41 @@ fn opting_in_and_out() {
     assert_eq!(all.other("MSET k 1 l 1"), [">invalidate [l]"]);
 }
 
+/// CLIENT CACHING is for the next request, also if that waits or is refused.
+#[test]
+fn caching_is_for_one_request() {
+    let ends = [
+        "PING",
+        "BLPOP l 0.03",
+        "XREAD BLOCK 30 STREAMS s $",
+        "GET k toomany",
+        "NOSUCH",
+        "CLIENT NOSUCH",
+        "EVAL 'return 1' 0",
+        "EVAL 'not a script' 0",
+        "EVAL",
+        "EXEC",
+        "EXEC x",
+    ];
+    let goes_on = ["CLIENT ID", "CLIENT ID x"];
+    for line in ends.into_iter().chain(goes_on) {
+        for (mode, word) in [("OPTIN", "YES"), ("OPTOUT", "NO")] {
+            let mut all = Tracked::new(mode);
+            all.me(&format!("CLIENT CACHING {word}"));
+            all.me(line);
+            all.me("GET k");
+            let told = !all.other("SET k 1").is_empty();
+            assert_eq!(told, (mode == "OPTOUT") != goes_on.contains(&line), "{mode}: {line}");
+        }
+    }
+    // Within a transaction it lasts to the end of that.
+    let mut all = Tracked::new("OPTIN");
+    for line in ["MULTI", "CLIENT CACHING YES", "GET k", "NOSUCH", "EXEC", "GET k"] {
+        all.me(line);
+    }
+    assert!(all.other("SET k 1").is_empty());
+}
+
 #[test]
 fn broadcasts_are_by_prefix_and_batch() {
     let mut all = Tracked::new("BCAST PREFIX a PREFIX b");
@@ -183,6 +218,28 @@ fn broadcasts_are_by_prefix_and_batch() {
     assert_eq!(all.other("SET a 1"), [">invalidate [a]"]);
     assert!(all.other("GET a").is_empty());
     assert_eq!(all.node.engine.tracking.prefixes(), 1);
+}
+
+/// A client that does not want to hear of what it does hears of what expired, as that is not its doing.
+#[test]
+fn expiry_is_nobodys_change() {
+    let meets = ["GET a", "EXISTS a", "SCAN 0", "RANDOMKEY", "EVAL 'redis.call(\"get\", \"a\")' 0"];
+    for line in meets {
+        let mut all = Tracked::new("BCAST NOLOOP");
+        assert_eq!(all.other("SET a 1 PX 20"), [">invalidate [a]"]);
+        all.node.advance_ms(30);
+        let told = all.me(line).pop();
+        assert_eq!(told.as_deref(), Some(">invalidate [a]"), "{line}");
+        // What it puts in its place is.
+        all.other("SET a 1 PX 20");
+        all.node.advance_ms(30);
+        assert_eq!(all.me("SET a 2"), ["OK"]);
+    }
+    let mut all = Tracked::new("NOLOOP");
+    all.other("SET a 1 PX 20");
+    all.me("GET a");
+    all.node.advance_ms(30);
+    assert_eq!(all.me("GET a"), ["Null"]);
 }
 
 #[test]
@@ -259,6 +316,36 @@ fn who_leaves_hears_nothing() {
     assert_eq!(all.me("RESET"), ["RESET"]);
     assert!(all.other("SET k 1").is_empty() && !all.node.engine.tracking.active());
     assert_eq!(all.me("CLIENT GETREDIR"), ["-1"]);
+}
+
+/// What a file brings may differ from what was read, and be where nothing was.
+#[test]
+fn a_file_in_the_place_of_the_data_is_told() {
+    for line in ["DEBUG RELOAD", "DEBUG RELOAD MERGE", "DEBUG RELOAD NOFLUSH MERGE"] {
+        let mut all = Tracked::new("");
+        all.other("SET k 1");
+        all.me("GET k");
+        assert_eq!(all.other(line), [">invalidate Null"], "{line}");
+        assert_eq!(all.node.engine.tracking.keys(), 0);
+    }
+}
+
+/// What the last client that tracked had is not kept for ever.
+#[test]
+fn nobody_left_nothing_kept() {
+    let mut all = Tracked::new("");
+    (0..50_000).for_each(|key| drop(all.me(&format!("GET {key}"))));
+    let tracking = &all.node.engine.tracking;
+    tracking.forget_if_idle();
+    assert_eq!(tracking.keys(), 50_000);
+    all.me("CLIENT TRACKING OFF");
+    let tracking = &all.node.engine.tracking;
+    let mut rounds = 0;
+    while tracking.keys() > 0 {
+        tracking.forget_if_idle();
+        rounds += 1;
+    }
+    assert!(rounds > 1 && tracking.items() == 0, "{rounds}");
 }
 
 /// A client with a memory of its own, on a thread of its own.

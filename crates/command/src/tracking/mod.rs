@@ -255,11 +255,7 @@ impl Tracking {
 
     /// Everything may have changed. All shards are held.
     pub fn flushed(&self, limits: &OutputLimits) {
-        for part in &self.parts {
-            let (keys, items) = part.lock().clear();
-            self.keys.fetch_sub(keys as u64, Ordering::Relaxed);
-            self.items.fetch_sub(items as u64, Ordering::Relaxed);
-        }
+        self.parts.iter().for_each(|part| self.clear(&mut part.lock()));
         for tracker in self.trackers.read().values() {
             send(tracker, None, limits);
         }
@@ -303,6 +299,27 @@ impl Tracking {
                 self.tell(&key, &ids, None, limits);
             }
         }
+    }
+
+    /// While nobody tracks, changes are not told here: what the parts know is of no use to anyone.
+    /// Forgets some tens of thousands of keys, or all; called by the clock.
+    pub fn forget_if_idle(&self) {
+        const KEYS_MIN: u64 = 16 << 10;
+        let goal = self.keys().saturating_sub(KEYS_MIN);
+        for part in &self.parts {
+            let mut part = part.lock();
+            // Looked at under the lock: who has begun since has read nothing of this part yet.
+            if self.active() || self.keys() <= goal {
+                return;
+            }
+            self.clear(&mut part);
+        }
+    }
+
+    fn clear(&self, part: &mut Part) {
+        let (keys, items) = part.clear();
+        self.keys.fetch_sub(keys as u64, Ordering::Relaxed);
+        self.items.fetch_sub(items as u64, Ordering::Relaxed);
     }
 
     fn forgotten(&self, items: usize) {

@@ -1,6 +1,6 @@
 //! CLIENT: what a client says about its own connection. Lists and pauses are beside this file.
 
-use super::{OPERATOR, conn, list, pause, tracking};
+use super::{ANY_TIME, OPERATOR, conn, list, pause, tracking};
 use command::grammar::{Argument, one_of, string, word};
 use command::{
     Args, ClientFlags, Command, CommandError, Cx, Effect, Flags, Group, Outcome, ReplyMode,
@@ -17,6 +17,7 @@ const SUBCOMMANDS: &[Command] = &[
     tracking::CACHING,
     conn("CAPA", capa, -3)
         .since("8.0.0")
+        .flags(ANY_TIME.or(Flags::ALLOW_BUSY))
         .args(&[string("capability").many().samples(&["redirect"])])
         .summary("Says what the client is able to do."),
     conn("GETNAME", getname, 2).since("2.6.9").summary("Answers the name of the connection."),

@@ -43,6 +43,17 @@ pub(super) const EXISTS: Command = Command::data("EXISTS", exists)
     .history(&[("3.0.3", "Several keys.")])
     .tips(SUMMED);
 
+/// KeyDB's: EXISTS of each key by itself.
+pub(super) const MEXISTS: Command = Command::data("KEYDB.MEXISTS", mexists)
+    .group(Group::Generic)
+    .since("8.12.0")
+    .arity(-2)
+    .flags(Flags::READONLY.or(Flags::FAST).or(Flags::KEYSPACE))
+    .keys(KEYS_SEEN)
+    .args(&[key("key").many()])
+    .summary("Tells of each key whether it exists.")
+    .complexity("O(N), N keys asked for");
+
 pub(super) const TOUCH: Command = Command::data("TOUCH", touch)
     .group(Group::Generic)
     .since("3.2.1")
@@ -81,6 +92,14 @@ fn exists(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         found += usize::from(hit);
     }
     reply.count(found);
+    Ok(Effect::None)
+}
+
+fn mexists(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    reply.array(args.keys().len());
+    for key in args.keys() {
+        reply.boolean(cx.db.exists(key));
+    }
     Ok(Effect::None)
 }
 

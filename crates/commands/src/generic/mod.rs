@@ -33,6 +33,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     members::FIELDTTL,
     database::FLUSHALL,
     database::FLUSHDB,
+    delete::MEXISTS,
     scan::KEYS,
     copy::MOVE,
     object::OBJECT,

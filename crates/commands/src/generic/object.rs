@@ -74,7 +74,7 @@ fn encoding(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome 
 fn freq(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (clock, now_ms) = (cx.settings.access_clock, cx.now_ms);
     answer(cx, args, reply, |entry, reply| {
-        if clock == AccessClock::Lru {
+        if !clock.counts() {
             return Err(CommandError::NotLfu);
         }
         reply.integer(i64::from(clock.frequency(entry.clock(), now_ms)));
@@ -85,7 +85,7 @@ fn freq(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn idletime(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (clock, now_ms) = (cx.settings.access_clock, cx.now_ms);
     answer(cx, args, reply, |entry, reply| {
-        if clock != AccessClock::Lru {
+        if clock.counts() {
             return Err(CommandError::NotLru);
         }
         reply.integer(i64::from(AccessClock::idle_seconds(entry.clock(), now_ms)));
@@ -96,7 +96,8 @@ fn idletime(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome 
 /// Redis shares small integers among keys, unless it keeps an access clock with each.
 fn refcount(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let policy = cx.settings.maxmemory_policy;
-    let clocked = cx.settings.maxmemory > 0 && (policy.ends_with("lru") || policy.ends_with("lfu"));
+    let by_clock = ["lru", "lrm", "lfu"].iter().any(|kind| policy.ends_with(kind));
+    let clocked = cx.settings.maxmemory > 0 && by_clock;
     answer(cx, args, reply, |entry, reply| {
         let shared = matches!(entry.value(), Value::Int(0..SHARED_INTEGERS)) && !clocked;
         reply.integer(if shared { i64::from(i32::MAX) } else { 1 });
@@ -114,7 +115,7 @@ fn help(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         "HELP",
         "    This list.",
         "IDLETIME <key>",
-        "    Seconds since the last access, under any other maxmemory-policy.",
+        "    Seconds since the last access, or change under LRM; under any other maxmemory-policy.",
         "REFCOUNT <key>",
         "    How many references to the value there are.",
     ];

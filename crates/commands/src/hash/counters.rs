@@ -9,6 +9,8 @@ use types::hash::{Field, Hash, Ttl};
 use types::listpack::{Digits, Element};
 
 const COUNTER: Flags = Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST);
+const HINCRBY_EVENT: Event = Event::hash("hincrby");
+const HINCRBYFLOAT_EVENT: Event = Event::hash("hincrbyfloat");
 const MODIFY: &[KeySpec] =
     &[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE))];
 
@@ -54,9 +56,10 @@ fn hincrby(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let new = old.checked_add(increment).ok_or(CommandError::IncrementOverflow)?;
     let mut digits = [0; stdx::num::I64_TEXT_MAX];
     let text = stdx::num::decimal(&mut digits, new);
-    hash.edit(Event::hash("hincrby"), |hash| {
+    hash.edit(HINCRBY_EVENT, |hash| {
         hash.set(field, text, Ttl::Keep, limits);
     });
+    hash.name_elements(HINCRBY_EVENT, [field]);
     reply.integer(new);
     Ok(Effect::Same)
 }
@@ -75,9 +78,10 @@ fn hincrbyfloat(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outc
     let new = float_of(found)?.checked_add(increment).ok_or(CommandError::IncrementNotFinite)?;
     let mut text = Vec::new();
     new.write(&mut text);
-    hash.edit(Event::hash("hincrbyfloat"), |hash| {
+    hash.edit(HINCRBYFLOAT_EVENT, |hash| {
         hash.set(field, &text, Ttl::Keep, limits);
     });
+    hash.name_elements(HINCRBYFLOAT_EVENT, [field]);
     reply.bulk(&text);
     if expires {
         cx.rewrite(&[b"HSETEX", key.bytes(), b"KEEPTTL", b"FIELDS", b"1", field, &text]);

@@ -1,6 +1,6 @@
 //! Reading fields and doing something about them: HGETEX, HGETDEL.
 
-use super::{FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT, UPDATE};
+use super::{FIELDS, HDEL_EVENT, HEXPIRE_EVENT, HPERSIST_EVENT};
 use crate::element::reply_element;
 use command::grammar::{integer, key, one_of, unix_time, word};
 use command::{
@@ -16,7 +16,7 @@ pub(super) const HGETEX: Command = Command::data("HGETEX", hgetex)
     .since("8.0.0")
     .arity(-5)
     .flags(Flags::WRITE.or(Flags::FAST))
-    .keys(UPDATE)
+    .keys(&[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE))])
     .args(&[
         key("key"),
         one_of(
@@ -132,6 +132,7 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         Change::Delete => HDEL_EVENT,
     };
     let changed = hash.edit(event, |hash| answer(hash, fields, reply, change));
+    hash.name_elements(event, changed.iter().copied());
     match change {
         Change::Nothing => {}
         Change::Persist => {
@@ -157,6 +158,7 @@ fn hgetdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     };
     hash.purge_elements(fields.iter().copied());
     let deleted = hash.edit(HDEL_EVENT, |hash| answer(hash, fields, reply, Change::Delete));
+    hash.name_elements(HDEL_EVENT, deleted.iter().copied());
     if !deleted.is_empty() {
         element_expiry::rewrite_deletion::<Hash>(cx, &key, fields);
     }

@@ -11,6 +11,7 @@ mod counters;
 mod expire;
 mod get;
 mod getex;
+mod lex;
 mod set;
 mod setex;
 mod times;
@@ -43,13 +44,16 @@ pub(crate) const COMMANDS: &[Command] = &[
     times::HPEXPIRETIME,
     times::HPTTL,
     walk::HRANDFIELD,
+    lex::HRANGEBYLEX,
     walk::HSCAN,
     set::HSET,
     setex::HSETEX,
+    set::HSETEXPIRE,
     set::HSETNX,
     get::HSTRLEN,
     times::HTTL,
     walk::HVALS,
+    set::HRENAME,
 ];
 
 const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];

@@ -3,7 +3,7 @@
 use super::{HDEL_EVENT, HEXPIRE_EVENT, HSET_EVENT, UPDATE};
 use command::grammar::{block, integer, key, one_of, string, unix_time, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome, element_expiry};
-use keyspace::KeyRef;
+use keyspace::{Event, KeyRef};
 use resp::Reply;
 use types::hash::{Hash, HashView, Ttl};
 
@@ -152,13 +152,17 @@ fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     reply.integer(1);
     if has_passed {
+        let is_new = !hash.exists();
         let remove = |hash: &mut Hash| options.names().filter(|name| hash.remove(name)).collect();
-        let deleted: Vec<&[u8]> = hash.edit_told(remove, |deleted: &Vec<_>, tell| {
-            if !deleted.is_empty() {
-                tell(HSET_EVENT);
-                tell(HDEL_EVENT);
-            }
+        let deleted: Vec<&[u8]> = hash.edit_told(remove, |_, tell| {
+            // As if the fields, and the key, had been there for a moment.
+            is_new.then(|| tell(Event::NEW));
+            tell(HSET_EVENT);
+            tell(HDEL_EVENT);
+            is_new.then(|| tell(Event::DEL));
         });
+        hash.name_elements(HSET_EVENT, options.names());
+        hash.name_elements(HDEL_EVENT, deleted.iter().copied());
         element_expiry::count_passed(cx, deleted.len());
         element_expiry::rewrite_deletion::<Hash>(cx, &key, &deleted);
         return Ok(Effect::Rewrite);
@@ -181,6 +185,8 @@ fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             }
         },
     );
+    hash.name_elements(HSET_EVENT, options.names());
+    hash.name_elements(HEXPIRE_EVENT, options.names());
     tell_journal(cx, &key, ttl, options.words);
     Ok(Effect::Rewrite)
 }

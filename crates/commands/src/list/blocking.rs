@@ -2,7 +2,7 @@
 //! and the journal is told so.
 
 use super::end_of;
-use super::moving::{KEYS, shift};
+use super::moving::{Batch, HOW_MANY, KEYS, shift, shift_many};
 use super::pop::{POPPED, many, take, take_first};
 use command::grammar::{Argument, double, integer, key, key_of, one_of, word};
 use command::{Args, Command, Cx, Effect, Flags, Group, KeySpec, Outcome, Version, Wait, Wanted};
@@ -45,6 +45,22 @@ pub(super) const BLMOVE: Command = row("BLMOVE", blmove)
     ])
     .summary("Waits for an element, moves it from one list to another, and answers it.")
     .complexity("O(1)");
+
+pub(super) const BLMOVEM: Command = row("BLMOVEM", blmovem)
+    .since("8.10.0")
+    .arity(-6)
+    .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::BLOCKING))
+    .keys(KEYS)
+    .args(&[
+        key("source"),
+        key_of("destination", 1),
+        one_of("wherefrom", END),
+        one_of("whereto", END),
+        TIMEOUT,
+        HOW_MANY,
+    ])
+    .summary("Waits for elements, moves them from one list to another, and answers them.")
+    .complexity("O(N), N elements moved");
 
 pub(super) const BLMPOP: Command = row("BLMPOP", blmpop)
     .since("7.0.0")
@@ -136,13 +152,43 @@ fn r#move(
 ) -> Outcome {
     let until_ms = args.deadline_seconds(cx.now_ms)?;
     if shift(cx, source, target, (from, to), reply)? {
-        let name = |end| if end == End::Front { b"left".as_slice() } else { b"right" };
         cx.rewrite(&[b"LMOVE", source.bytes(), target.bytes(), name(from), name(to)]);
         return Ok(Effect::Rewrite);
     }
     // Only the source is waited for; the target is needed once there is something.
     cx.wait(for_lists(1, until_ms), reply, Reply::null);
     Ok(Effect::None)
+}
+
+/// The journal is told how many went: there may be more elements when it is read.
+fn blmovem(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let (source, target) = (args.key()?, args.key()?);
+    let (from, to) = (end_of(args)?, end_of(args)?);
+    let until_ms = args.deadline_seconds(cx.now_ms)?;
+    let batch = Batch::parse(args)?;
+    if let Some(moved) = shift_many(cx, &source, &target, (from, to), batch, reply)? {
+        let [source, target] = [source.bytes(), target.bytes()];
+        let count = moved.to_string();
+        let order: &[u8] = if batch.one_by_one { b"OBO" } else { b"BULK" };
+        let ends = [name(from), name(to)];
+        cx.rewrite(&[
+            b"LMOVEM",
+            source,
+            target,
+            ends[0],
+            ends[1],
+            b"EXACTLY",
+            count.as_bytes(),
+            order,
+        ]);
+        return Ok(Effect::Rewrite);
+    }
+    cx.wait(for_lists(1, until_ms), reply, Reply::null_array);
+    Ok(Effect::None)
+}
+
+fn name(end: End) -> &'static [u8] {
+    if end == End::Front { b"left" } else { b"right" }
 }
 
 fn for_lists(keys: usize, until_ms: Option<i64>) -> Wait {

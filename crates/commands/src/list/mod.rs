@@ -2,7 +2,8 @@
 //! arguments, answers, and what the journal is told.
 //!
 //! What many commands share has one place: [`pop::take`] takes elements off an end and answers them,
-//! [`pop::take_first`] does so for the first of several keys, [`moving::shift`] moves one element.
+//! [`pop::take_first`] does so for the first of several keys, [`moving::shift`] moves one element,
+//! [`moving::shift_many`] several.
 //! They do not wait for anything; the commands that do ([`blocking`]) call them.
 //!
 //! A range of many elements is answered from a clone of the list, outside the lock.
@@ -26,6 +27,7 @@ use types::listpack::Element;
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     blocking::BLMOVE,
+    blocking::BLMOVEM,
     blocking::BLMPOP,
     blocking::BLPOP,
     blocking::BRPOP,
@@ -34,6 +36,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     push::LINSERT,
     read::LLEN,
     moving::LMOVE,
+    moving::LMOVEM,
     pop::LMPOP,
     pop::LPOP,
     read::LPOS,

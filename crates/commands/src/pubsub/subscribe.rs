@@ -2,7 +2,9 @@
 
 use super::{COMMON, pubsub};
 use command::grammar::{pattern, string};
-use command::{Args, Command, Cx, Effect, Flags, KeyFlags, KeySpec, Outcome, Session, Topic};
+use command::{
+    Args, Command, CommandError, Cx, Effect, Flags, KeyFlags, KeySpec, Outcome, Session, Topic,
+};
 use resp::Reply;
 
 const FLAGS: Flags = COMMON.or(Flags::NOSCRIPT).or(Flags::WHILE_SUBSCRIBED);
@@ -61,6 +63,10 @@ fn psubscribe(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcom
 }
 
 fn ssubscribe(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    // Its elder kin are allowed, as they always were.
+    if cx.in_transaction {
+        return Err(CommandError::SsubscribeDenied);
+    }
     listen(cx, Topic::Shard, args.rest(), reply)
 }
 

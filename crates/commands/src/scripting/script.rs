@@ -49,6 +49,7 @@ const SUBCOMMANDS: &[Command] = &[
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
     node("SHOW", show, 3)
         .since("8.0.0")
+        .flags(Flags::NOSCRIPT.or(Flags::STALE))
         .args(&[string("sha1")])
         .summary("Answers the text of a script."),
 ];

@@ -5,7 +5,8 @@ use super::command_info::{write_docs, write_info};
 use super::{CALM, help_row, node};
 use command::grammar::{one_of, pattern, string};
 use command::{
-    Args, Categories, Command, CommandError, CommandTable, Cx, Effect, Flags, KeyFlags, Outcome,
+    Args, Categories, Command, CommandError, CommandTable, Cx, Effect, FindKeys, Flags, KeyFlags,
+    Outcome,
 };
 use resp::Reply;
 
@@ -175,7 +176,7 @@ fn keys_of<'a>(
     if names_no_subcommand(table, id, request, name_words) {
         return Err(CommandError::InvalidCommand);
     }
-    if row.keys.is_empty() {
+    if row.keys.iter().all(|spec| spec.flags.has(KeyFlags::NOT_KEY)) {
         return Err(CommandError::NoKeyArguments);
     }
     if !row.arity_fits(request.len()) {
@@ -183,11 +184,18 @@ fn keys_of<'a>(
     }
     let mut found = Vec::new();
     let outcome = row.keys.iter().try_for_each(|spec| {
+        let before = found.len();
         spec.each(request, |at, flags| {
             if !flags.has(KeyFlags::NOT_KEY) {
                 found.push((request[at], flags));
             }
-        })
+        })?;
+        // A count of none is as impossible as one of too many.
+        let counted = matches!(spec.find, FindKeys::Counted { .. }) && spec.when.is_none();
+        if counted && found.len() == before {
+            return Err(CommandError::InvalidKeyArguments);
+        }
+        Ok(())
     });
     if outcome.is_err() || found.is_empty() {
         if !row.flags.has(Flags::NO_MANDATORY_KEYS) {

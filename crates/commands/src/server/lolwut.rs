@@ -18,9 +18,17 @@ const HEIGHT: usize = 12;
 const EARTH: &[u8] = b"\"~=+*%#";
 
 fn lolwut(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    // Other versions draw other pictures in Redis; further words are for those.
+    // Other versions draw other pictures in Redis, and take their measures from further words.
     if args.left() >= 2 && args.token("VERSION") {
-        args.integer().map_err(|_| CommandError::NotAnInteger)?;
+        let version = args.integer().map_err(|_| CommandError::NotAnInteger)?;
+        let measures = match version {
+            5 => 3,
+            6 => 2,
+            _ => 0,
+        };
+        for _ in 0..measures.min(args.left()) {
+            args.integer().map_err(|_| CommandError::NotAnInteger)?;
+        }
     }
     let mut picture = draw(cx.rng);
     picture.extend_from_slice(

@@ -93,7 +93,6 @@ fn stats(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         .collect();
     let keys: u64 = sizes.iter().map(|(_, size)| size.keys).sum();
     let used = figures.number("used_memory");
-    let net = used.saturating_sub(figures.number("used_memory_startup"));
     let mut fields = 0;
     let map = reply.map_deferred();
     let mut integer = |reply: &mut Reply, name: &str, value: i64| {
@@ -120,8 +119,9 @@ fn stats(cx: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     integer(reply, "db.dict.rehashing.count", 0);
     integer(reply, "overhead.total", figures.number("used_memory_overhead"));
     integer(reply, "keys.count", keys as i64);
-    integer(reply, "keys.bytes-per-key", net.checked_div(keys as i64).unwrap_or(0));
-    integer(reply, "dataset.bytes", figures.number("used_memory_dataset"));
+    let dataset = figures.number("used_memory_dataset");
+    integer(reply, "keys.bytes-per-key", dataset.checked_div(keys as i64).unwrap_or(0));
+    integer(reply, "dataset.bytes", dataset);
     for name in ["allocated", "active", "resident", "muzzy"] {
         integer(reply, &format!("allocator.{name}"), figures.number(&format!("allocator_{name}")));
     }

@@ -112,7 +112,8 @@ fn srandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
         }
         return Ok(Effect::None);
     };
-    let Some(set) = set else {
+    // All members may have expired, and the key be there yet.
+    let Some(set) = set.filter(|set| set.random(cx.rng).is_some()) else {
         reply.array(0);
         return Ok(Effect::None);
     };

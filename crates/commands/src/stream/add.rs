@@ -310,7 +310,7 @@ fn xadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if let Some((pid, iid)) = named.filter(|_| exists)
         && let Some(known) = guard.view().find_idempotent(pid, iid, now_ms)
     {
-        guard.edit_told(Stream::count_duplicate, |(), _| {});
+        guard.edit_told(|stream| stream.count_duplicate(pid, now_ms), |(), _| {});
         reply_id(reply, known);
         return Ok(Effect::None);
     }
@@ -332,7 +332,7 @@ fn xadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             // What was trimmed at once is not remembered: the journal could not say so.
             let recorded = named.filter(|_| stream.log().contains(id));
             if let Some((pid, iid)) = recorded {
-                stream.record(pid, iid, id);
+                stream.record((pid, iid), id, now_ms, now_ms);
             }
             (trimmed, stream.log().len(), recorded)
         },

@@ -1,6 +1,6 @@
 //! Idempotent producers: XCFGSET, XIDMPRECORD. The rest of it is XADD's.
 
-use super::{IDS, UPDATE, parse_id};
+use super::{IDS, UPDATE, parse_id, unsigned_ms};
 use command::grammar::{integer, key, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
 use keyspace::Event;
@@ -94,12 +94,15 @@ fn xidmprecord(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     if !guard.view().log().contains(id) {
         return Err(CommandError::IdmpRecordEntry);
     }
-    // What is remembered is seen from the entry's own time, so that replaying needs no clock.
-    match guard.view().find_idempotent(pid, iid, id.ms) {
+    let now_ms = unsigned_ms(cx.now_ms);
+    // A journal tells of what was recorded when the entry was added, and knows better.
+    let is_told = cx.session.replays;
+    match guard.view().find_idempotent(pid, iid, now_ms).filter(|_| !is_told) {
         Some(known) if known == id => reply.ok(),
         Some(_) => return Err(CommandError::IdmpRecordOther),
         None => {
-            guard.edit(Event::SILENT, |stream| stream.record(pid, iid, id));
+            let at_ms = if is_told { id.ms.min(now_ms) } else { now_ms };
+            guard.edit(Event::SILENT, |stream| stream.record((pid, iid), id, at_ms, now_ms));
             reply.ok();
         }
     }

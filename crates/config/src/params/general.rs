@@ -25,7 +25,8 @@ pub(super) const PARAMS: &[Param] = &[
         .idle(NO_CHILD),
     optional("bio-cpulist", "CPUs for the background threads.").fixed().alias(&["bio_cpulist"]),
     flag("daemonize", "no", "Run in the background.").fixed(),
-    int("databases", (1, INT, Unit::Count), "16", "Number of databases that SELECT can reach.")
+    // The peers take any number. Here every shard counts each database from the start.
+    int("databases", (1, 16_384, Unit::Count), "16", "Number of databases that SELECT can reach.")
         .fixed(),
     text("dir", "./", "Working directory: data files are made below it.")
         .with(Flags::PROTECTED)

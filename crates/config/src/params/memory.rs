@@ -8,10 +8,13 @@ const POLICY: &[(&str, u32)] = &[
     ("volatile-lfu", 1),
     ("volatile-random", 2),
     ("volatile-ttl", 3),
-    ("allkeys-lru", 4),
-    ("allkeys-lfu", 5),
-    ("allkeys-random", 6),
-    ("noeviction", 7),
+    // Redis from 8.6 on.
+    ("volatile-lrm", 4),
+    ("allkeys-lru", 5),
+    ("allkeys-lfu", 6),
+    ("allkeys-random", 7),
+    ("allkeys-lrm", 8),
+    ("noeviction", 9),
 ];
 const NO_DEFRAG: &str =
     "values are not moved: large ones are trees of small nodes, small ones one block";

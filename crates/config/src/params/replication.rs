@@ -30,7 +30,7 @@ pub(super) const PARAMS: &[Param] = &[
         "min-replicas-max-lag",
         (0, INT, Unit::Seconds),
         "10",
-        "Silence after which a replica no longer counts.",
+        "Silence after which a replica no longer counts; 0 turns `min-replicas-to-write` off.",
     )
     .alias(&["min-slaves-max-lag"]),
     int(

@@ -24,7 +24,7 @@ use rdb::crc64;
 /// The longest annotation that other servers take.
 pub const LINE_BYTES_MAX: usize = 1024;
 /// What a disk writes whole or not at all.
-const SECTOR_BYTES: u64 = 512;
+pub(crate) const SECTOR_BYTES: u64 = 512;
 /// No more bytes than about these go without a checksum.
 const UNSEALED_BYTES_MAX: u64 = 4096;
 
@@ -112,6 +112,12 @@ pub fn parse_check(line: &[u8]) -> Option<Check> {
         crc = crc << 4 | u64::from(stdx::quote::unhex(*digit)?);
     }
     (fields.next().is_none() && lsn <= Lsn::MAX).then_some(Check { lsn, length, synced, crc })
+}
+
+/// Whether `bytes` are the beginning of a line that a server writes, without its end.
+pub(crate) fn is_begun(bytes: &[u8]) -> bool {
+    let fits = |name: &[u8]| bytes.starts_with(name) || name.starts_with(bytes);
+    bytes.len() < LINE_BYTES_MAX && !bytes.contains(&b'\n') && (fits(b"#CK:") || fits(b"#TS:"))
 }
 
 /// The seconds since 1970 of a `#TS` line, line end included; `None` if it is not one.

@@ -72,8 +72,8 @@ impl Files {
         self.disk.sync_dir(disk::folder(&self.sub))
     }
 
-    /// Reads the manifest, and takes over the single file of an older server if there is one and
-    /// nothing newer.
+    /// At start: reads the manifest, and takes over the single file of an older server if there is one and
+    /// nothing newer. What is taken over must be loaded: the next rewrite replaces it.
     pub fn find(&self) -> Result<Found, Fault> {
         let manifest = self.take_over(self.manifest()?).map_err(|error| {
             let name = String::from_utf8_lossy(&self.prefix);
@@ -87,10 +87,7 @@ impl Files {
     fn take_over(&self, manifest: Manifest) -> io::Result<Manifest> {
         let old = self.dir.join(OsStr::from_bytes(&self.prefix));
         let new = self.path(&self.prefix);
-        let base = manifest.base.as_ref();
-        let is_begun = manifest.incrementals.is_empty()
-            && base.is_some_and(|base| base.name == self.prefix)
-            && !self.exists(&new)?;
+        let is_begun = self.is_single(&manifest) && !self.exists(&new)?;
         if !(manifest.is_empty() || is_begun) || !self.is_file(&old)? {
             return Ok(manifest);
         }
@@ -102,6 +99,12 @@ impl Files {
         self.disk.sync_dir(&self.sub)?;
         self.disk.sync_dir(disk::folder(&old))?;
         Ok(manifest)
+    }
+
+    /// Whether the set is the single file of a server before version 7, and nothing was written behind it.
+    pub(crate) fn is_single(&self, manifest: &Manifest) -> bool {
+        let base = manifest.base.as_ref();
+        manifest.incrementals.is_empty() && base.is_some_and(|base| base.name == self.prefix)
     }
 
     fn is_file(&self, path: &Path) -> io::Result<bool> {
@@ -125,7 +128,7 @@ impl Files {
     }
 
     /// The manifest on disk; an empty one if there is none.
-    fn manifest(&self) -> Result<Manifest, Fault> {
+    pub fn manifest(&self) -> Result<Manifest, Fault> {
         let path = self.manifest_path();
         let shown = path.display();
         match disk::read(&*self.disk, &path, MANIFEST_BYTES_MAX) {

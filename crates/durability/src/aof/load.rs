@@ -1,8 +1,9 @@
 //! Loading: the base, then the incremental files in order, each record applied as a client's command is.
 //!
-//! Nothing is applied that is not whole: a transaction whose EXEC is missing is not begun. Only the last file
-//! that is not empty may be torn; it is cut off where it is well, if the parameters allow that, once all has
-//! been applied. Every other fault is an error, and no file is touched.
+//! Nothing is applied that is not whole: a transaction whose EXEC is missing is not begun. Only a file that a
+//! server was appending to may be torn: the last incremental one that is not empty, or the single file of an
+//! older server. It is cut off where it is well, if the parameters allow that, once all has been applied.
+//! Every other fault is an error, and no file is touched.
 //!
 //! **Nothing has expired meanwhile**, as deletions are in the log.
 
@@ -96,17 +97,20 @@ impl Load<'_, '_> {
         let parts: Vec<Part> = loaded.manifest.parts().cloned().collect();
         for (at, part) in parts.iter().enumerate() {
             let last = sizes.iter().skip(at + 1).all(|size| *size == 0);
+            let appended = part.kind == Kind::Incremental || files.is_single(&loaded.manifest);
             let name = String::from_utf8_lossy(&part.name).into_owned();
             let file =
                 files.read(&part.name).map_err(|error| Fault::io("Opening", &name, &error))?;
             let before = sizes.iter().take(at).sum();
-            let one = One { file: &*file, name: &name, path: &files.path(&part.name), before };
-            let begin = self.snapshot(&one)?;
+            let size = sizes.get(at).copied().unwrap_or(0);
+            let path = files.path(&part.name);
+            let one = One { file: &*file, name: &name, path: &path, size, before };
+            let begin = self.snapshot(&one, part)?;
             let (ending, mut told) = self.records(&one, begin)?;
             remarked.append(&mut told);
             if let Some(damage) = &ending.damage {
-                let size = sizes.get(at).copied().unwrap_or(0);
-                judge(self.options, damage, &name, size, last)?;
+                let place = Place { appended, last };
+                judge(self.options, damage, &one, place)?;
                 loaded.remarks.append(&mut remarks(damage, &name));
                 cut(files, part, damage.valid_bytes)
                     .map_err(|error| Fault::io("Cutting off the end of", &name, &error))?;
@@ -122,7 +126,7 @@ impl Load<'_, '_> {
     }
 
     /// Loads the snapshot with which the file begins, if it does.
-    fn snapshot(&mut self, one: &One<'_>) -> Result<u64, Fault> {
+    fn snapshot(&mut self, one: &One<'_>, part: &Part) -> Result<u64, Fault> {
         let mut head = [0; 6];
         let io = |error| Fault::io("Reading", one.name, &error);
         match disk::read_exact_at(one.file, &mut head, 0) {
@@ -130,6 +134,13 @@ impl Load<'_, '_> {
             read => read.map_err(io)?,
         }
         if !head.starts_with(b"REDIS") && head != *b"VALKEY" {
+            if part.kind == Kind::Base && part.name.ends_with(b".base.rdb") {
+                let what = if one.size == 0 { "it is empty" } else { "it does not begin as one" };
+                return Err(Fault(format!(
+                    "Error reading the RDB base file {}: {what}, at offset 0 of {}",
+                    one.name, one.size
+                )));
+            }
             return Ok(0);
         }
         let end = (self.base)(one.path).map_err(|error| {
@@ -177,18 +188,22 @@ impl Loaded {
     }
 }
 
-/// Whether the end of a damaged file may be cut off.
-fn judge(
-    options: LoadOptions,
-    damage: &Damage,
-    name: &str,
-    size: u64,
+/// Where a file stands in its set.
+#[derive(Clone, Copy)]
+struct Place {
+    /// A server appends to it, or did: other files are complete before they are named.
+    appended: bool,
+    /// All files behind are empty.
     last: bool,
-) -> Result<(), Fault> {
+}
+
+/// Whether the end of a damaged file may be cut off.
+fn judge(options: LoadOptions, damage: &Damage, one: &One<'_>, place: Place) -> Result<(), Fault> {
     let Damage { valid_bytes, offset, reason, cut_off, torn } = *damage;
+    let (name, size) = (one.name, one.size);
     let tail = size.saturating_sub(valid_bytes);
     let small = cut_off || tail <= options.corrupt_tail_bytes_max;
-    if torn && last && options.truncated && small {
+    if torn && place.appended && place.last && options.truncated && small {
         return Ok(());
     }
     let what = match cut_off {
@@ -196,8 +211,10 @@ fn judge(
         false => "Bad file format reading",
     };
     let why = if !torn {
-        "This is not what a crash leaves: more follows that was safe on disk."
-    } else if !last {
+        "This is not what a crash leaves: bytes were changed, or it is a file of another kind."
+    } else if !place.appended {
+        "A crash does not tear a base, which was complete before it was used."
+    } else if !place.last {
         "It is not the last file of the set."
     } else if !options.truncated {
         "The end may be dropped: set 'aof-load-truncated' to yes, and start the server again."
@@ -242,6 +259,7 @@ struct One<'a> {
     file: &'a dyn DiskFile,
     name: &'a str,
     path: &'a Path,
+    size: u64,
     /// Bytes of the files before.
     before: u64,
 }

@@ -204,10 +204,7 @@ impl Plain<'_> {
                 let texts = list.view().iter().map(text);
                 self.many(&[b"RPUSH", key], texts, 1)?;
             }
-            Loaded::Any(Any::Set(set)) => {
-                let texts = set.view().iter().map(text);
-                self.many(&[b"SADD", key], texts, 1)?;
-            }
+            Loaded::Any(Any::Set(set)) => self.set(key, set.view())?,
             Loaded::Any(Any::ZSet(set)) => {
                 let all = set.view().range(0..types::collection::View::len(set.view()));
                 let texts = all.flat_map(|(member, score)| [score_text(score), text(member)]);
@@ -227,12 +224,25 @@ impl Plain<'_> {
     fn hash(&mut self, key: &[u8], hash: types::hash::HashView<'_>) -> io::Result<()> {
         let fields = hash.iter().flat_map(|field| [text(field.name), text(field.value)]);
         self.many(&[b"HSET", key], fields, 2)?;
-        for field in hash.iter() {
-            if let Some(at) = field.expiry {
-                let (name, at) = (text(field.name), at.to_string());
-                let words: [&[u8]; 6] = [b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", b"1", &name];
-                self.command(&words)?;
-            }
+        let times = hash.iter().filter_map(|field| Some((text(field.name), field.expiry?)));
+        self.times([b"HPEXPIREAT", key, b"FIELDS"], times)
+    }
+
+    fn set(&mut self, key: &[u8], set: types::set::SetView<'_>) -> io::Result<()> {
+        self.many(&[b"SADD", key], set.iter().map(text), 1)?;
+        let times =
+            set.iter().filter_map(|member| Some((text(member), set.expiry(member).flatten()?)));
+        self.times([b"SPEXPIREAT", key, b"MEMBERS"], times)
+    }
+
+    /// When elements expire, a command each.
+    fn times(
+        &mut self,
+        [name, key, block]: [&[u8]; 3],
+        times: impl Iterator<Item = (Vec<u8>, i64)>,
+    ) -> io::Result<()> {
+        for (element, at) in times {
+            self.command(&[name, key, at.to_string().as_bytes(), block, b"1", &element])?;
         }
         Ok(())
     }

@@ -6,10 +6,15 @@
 //!      └ records, outside of a transaction
 //! ```
 //!
-//! **Torn or damaged.** A power failure leaves an end that is cut off, or in which sectors are missing; it may
-//! be dropped, as nobody was promised what was never synced. Anything else is damage, and a person must look.
-//! A file with seals says in its later lines what was durable; in a file of another server, an end that is
-//! broken and yet followed by whole commands is taken for damage.
+//! **Torn or damaged.** A crash leaves an end that is cut off, or in which sectors are missing; it may be
+//! dropped, as nobody was promised what was never synced. Anything else is damage, and a person must look.
+//!
+//! - Seals behind the damage say what was durable before it.
+//! - Behind the last seal, whole commands that follow the damage say that it is none of a crash, unless
+//!   zeros stand where a sector was lost.
+//! - A file without seals is another server's, or so young that it has none yet. It may end within a
+//!   record, or so but for zeros behind; sectors are missing only in a young one. Nothing else tells a torn
+//!   file from one that never was an append-only file.
 
 use super::annotation::{self, Check, LINE_BYTES_MAX, Seal, parse_check};
 use disk::DiskFile;
@@ -21,6 +26,8 @@ use std::ops::Range;
 const READ_BYTES: usize = 1 << 20;
 /// So many bytes of whole records wait for their seal; more, and the file is another server's.
 const HOLD_BYTES: usize = 4 << 20;
+/// Of our files, none is longer without a seal but for what was not synced.
+const YOUNG_BYTES_MAX: u64 = 16 << 10;
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +39,7 @@ pub struct Damage {
     pub reason: &'static str,
     /// The file ends within a command or a transaction, which is well as far as it goes.
     pub cut_off: bool,
-    /// Whether a power failure explains it.
+    /// Whether a crash explains it.
     pub torn: bool,
 }
 
@@ -50,6 +57,8 @@ pub(crate) struct Ending {
 /// A file being read.
 pub struct Scanner<'a> {
     file: &'a dyn DiskFile,
+    /// Where records begin.
+    begin: u64,
     buf: Vec<u8>,
     /// Offset in the file of `buf[0]`.
     base: u64,
@@ -85,6 +94,7 @@ impl<'a> Scanner<'a> {
     pub fn new(file: &'a dyn DiskFile, offset: u64) -> Self {
         Self {
             file,
+            begin: offset,
             buf: Vec::new(),
             base: offset,
             given: 0,
@@ -293,27 +303,31 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Finds out whether damage is what a power failure leaves.
+    /// Finds out whether damage is what a crash leaves.
     fn settle(&mut self) -> io::Result<()> {
         let settled = std::mem::replace(&mut self.settled, true);
         let Some(damage) = self.damage.as_mut().filter(|_| !settled) else { return Ok(()) };
-        let mut sealed = self.check.is_some();
-        damage.torn = true;
         let mut rest = Rest::new(self.file, damage.offset);
-        let (mut safe, mut unsealed) = (self.last.1, false);
+        let (mut safe, mut synced, mut sealed_later) = (self.last.1, 0, false);
         while let Some(check) = rest.next_check()? {
-            (sealed, unsealed) = (true, true);
-            damage.torn &= check.synced <= damage.valid_bytes;
+            sealed_later = true;
+            synced = check.synced.max(synced);
             safe = safe.max(check.synced);
         }
-        if unsealed {
+        damage.torn = if sealed_later {
+            let torn = synced <= damage.valid_bytes;
             // What the line was to seal is not what was written; what was safe before it is.
             damage.valid_bytes = damage.valid_bytes.min(safe);
-        }
-        if !sealed && !damage.cut_off {
-            let mut rest = Rest::new(self.file, damage.offset);
-            damage.torn = rest.begins_with_hole()? || !rest.has_command()?;
-        }
+            torn
+        } else {
+            let tail = Tail::read(self.file, damage.offset)?;
+            let young = rest.offset.saturating_sub(self.begin) <= YOUNG_BYTES_MAX;
+            let broken = match self.check {
+                Some(_) => tail.has_hole() || !tail.has_command(),
+                None => young && tail.has_hole(),
+            };
+            broken || tail.is_cut_off() && !tail.has_command()
+        };
         // What was given out cannot be taken back.
         let given = self.base.saturating_add(self.given as u64);
         damage.torn &= damage.valid_bytes >= given;
@@ -375,29 +389,69 @@ impl<'a> Rest<'a> {
             }
         }
     }
+}
 
-    /// Whether what comes begins with zeros, or a sector of it does: there a write was lost, while one
-    /// behind it was not.
-    fn begins_with_hole(&mut self) -> io::Result<bool> {
-        const SECTOR: usize = 512;
-        const SECTORS_MAX: usize = 128;
-        let begin = SECTOR - (self.offset % SECTOR as u64) as usize;
-        self.fill()?;
-        let starts = self.buf.iter().skip(begin).step_by(SECTOR).take(SECTORS_MAX);
-        Ok(self.buf.first().into_iter().chain(starts).any(|byte| *byte == 0))
+/// The end of a file from a command on that is broken, without a seal.
+struct Tail {
+    /// Its beginning, if it is very long.
+    bytes: Vec<u8>,
+    offset: u64,
+    /// There are zeros alone behind `bytes`, or nothing.
+    zeros_follow: bool,
+}
+
+impl Tail {
+    /// Damage hides behind no more.
+    const BYTES_MAX: usize = 16 << 20;
+
+    fn read(file: &dyn DiskFile, offset: u64) -> io::Result<Self> {
+        let mut rest = Rest::new(file, offset);
+        while rest.buf.len() < Self::BYTES_MAX && rest.fill()? {}
+        let bytes = std::mem::take(&mut rest.buf);
+        let mut zeros_follow = true;
+        while zeros_follow && rest.fill()? {
+            zeros_follow = rest.buf.iter().all(|byte| *byte == 0);
+            rest.at = rest.buf.len();
+        }
+        Ok(Self { bytes, offset, zeros_follow })
     }
 
-    /// Whether a whole command comes, anywhere.
-    fn has_command(&mut self) -> io::Result<bool> {
-        /// What damage may hide behind is not longer.
-        const LOOKED_AT_MAX: usize = 16 << 20;
-        while self.buf.len() < LOOKED_AT_MAX && self.fill()? {}
-        let buf = self.buf.get(1..).unwrap_or_default();
-        let mut starts = buf.iter().enumerate().filter(|(_, byte)| **byte == b'*');
-        Ok(starts.any(|(at, _)| {
-            let rest = buf.get(at..).unwrap_or_default();
+    /// Whether it is the beginning of a record, and no more than zeros follow, as behind a write that was
+    /// lost while the length of the file was not.
+    fn is_cut_off(&self) -> bool {
+        let zeros = self.bytes.iter().rev().take_while(|byte| **byte == 0).count();
+        let end = self.bytes.len().saturating_sub(zeros);
+        let bytes = self.bytes.get(..end).unwrap_or_default();
+        self.zeros_follow
+            && match bytes.first() {
+                None => true,
+                Some(b'*') => matches!(command(bytes), Frame::Short),
+                Some(b'#') => annotation::is_begun(bytes),
+                Some(_) => false,
+            }
+    }
+
+    /// Whether zeros stand for a sector that was lost while one behind it was not: from where the first record
+    /// should begin to the end of that sector, or in one of the next, as a write without a seal spans no more.
+    fn has_hole(&self) -> bool {
+        const SECTOR: usize = annotation::SECTOR_BYTES as usize;
+        let rest = SECTOR - (self.offset % annotation::SECTOR_BYTES) as usize;
+        let (head, next) = self.bytes.split_at(rest.min(self.bytes.len()));
+        let is_lost = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
+        match head.first() {
+            Some(0) => is_lost(head),
+            Some(b'*' | b'#') => next.chunks(SECTOR).take(2).any(is_lost),
+            _ => false,
+        }
+    }
+
+    /// Whether a whole command follows a line end, anywhere.
+    fn has_command(&self) -> bool {
+        let starts = self.bytes.windows(3).enumerate().filter(|(_, window)| *window == b"\r\n*");
+        starts.map(|(at, _)| at + 2).any(|at| {
+            let rest = self.bytes.get(at..).unwrap_or_default();
             matches!(command(rest), Frame::Whole { .. })
-        }))
+        })
     }
 }
 

@@ -10,7 +10,8 @@
 //!      └─────── abandon ─────────┘                             so it is named once its base is there
 //! ```
 //!
-//! `Nowhere` is also where the AOF begins that CONFIG SET switches on.
+//! `Nowhere` is also where the AOF begins that CONFIG SET switches on. The writer reads the journal there, too,
+//! and drops what it reads: replies then wait for a base rather than for nothing.
 //!
 //! **Failed writes.** What a failed write has left is cut off. If the disk is full, the same bytes are tried
 //! again until they fit: nothing was said to be durable that is not, and a new base would need even more
@@ -103,8 +104,15 @@ impl Status {
         STATES.get(state).copied().unwrap_or(State::Off)
     }
 
+    /// There is a writer from now on, or none any more.
     pub fn set(&self, state: State) {
         self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// What a writer finds. Who has switched the AOF off does not wait for its writer to hear of it.
+    fn turn(&self, state: State) {
+        let on = |current| (current != State::Off as u8).then_some(state as u8);
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, on).ok();
     }
 
     /// The last failure of the disk.
@@ -192,7 +200,8 @@ pub struct Moment {
 }
 
 impl Writer {
-    /// A writer without a file: it waits for its first base.
+    /// A writer without a file: it waits for its first base. Nothing is durable before that is there. The
+    /// journal is active from now on, so that who writes knows what to wait for.
     pub fn waiting(
         files: Files,
         manifest: Manifest,
@@ -201,7 +210,8 @@ impl Writer {
         status: Arc<Status>,
     ) -> Self {
         status.set(State::Waits);
-        Self {
+        durable.fail();
+        let mut writer = Self {
             files,
             manifest,
             policy,
@@ -221,7 +231,9 @@ impl Writer {
             failed_at: None,
             older_bytes: 0,
             base_bytes: 0,
-        }
+        };
+        writer.read_from(writer.journal.tail());
+        writer
     }
 
     /// Goes on behind what was loaded: at the end of the last incremental file, which ended so, or with a
@@ -417,7 +429,7 @@ impl Writer {
     /// The disk takes bytes again.
     fn recovered(&mut self) {
         if self.failed_at.take().is_some() && self.status.state() == State::Full {
-            self.status.set(State::Good);
+            self.status.turn(State::Good);
             self.durable.mend(self.durable.value());
         }
     }
@@ -506,7 +518,7 @@ impl Writer {
         let state = self.status.state();
         if failure.is_full() && (state == State::Good || state == State::Full) {
             self.failed_at = Some(now.micros);
-            self.status.set(State::Full);
+            self.status.turn(State::Full);
         } else {
             self.lose();
         }
@@ -516,10 +528,8 @@ impl Writer {
     fn lose(&mut self) {
         (self.target, self.prepared, self.failed_at) = (None, None, None);
         (self.buf, self.is_whole) = (Vec::new(), true);
-        if self.status.state() == State::Waits {
-            self.reader = None;
-        } else {
-            self.status.set(State::Lost);
+        if self.status.state() != State::Waits {
+            self.status.turn(State::Lost);
         }
     }
 
@@ -535,8 +545,8 @@ impl Writer {
 impl Writer {
     /// How a rewrite must switch.
     pub fn switch(&self) -> Switch {
-        let is_good = matches!(self.status.state(), State::Good | State::Full);
-        if is_good { Switch::Listed } else { Switch::Temporary }
+        let is_listed = self.target.as_ref().is_some_and(|target| target.listed);
+        if is_listed { Switch::Listed } else { Switch::Temporary }
     }
 
     /// Makes the file for what comes after the cut of a rewrite.
@@ -643,7 +653,7 @@ impl Writer {
         self.manifest = manifest;
         self.older_bytes = size;
         if matches!(self.status.state(), State::Waits | State::Lost) {
-            self.status.set(State::Good);
+            self.status.turn(State::Good);
             self.durable.mend(self.durable.value());
             self.sync()?;
         }

@@ -58,6 +58,8 @@ fn the_least_wanted_go_first() {
         ("allkeys-lru", AccessClock::Lru),
         ("volatile-lru", AccessClock::Lru),
         ("volatile-ttl", AccessClock::Lru),
+        ("allkeys-lrm", AccessClock::Lrm),
+        ("volatile-lrm", AccessClock::Lrm),
         ("allkeys-lfu", lfu),
         ("volatile-lfu", lfu),
     ] {
@@ -108,6 +110,45 @@ fn what_was_used_meanwhile_stays() {
     }
     assert_eq!(space.evict(&candidate, &search, &mut record, |_, _| panic!("it stays")), Ok(false));
     assert_eq!(record.changes, 0);
+}
+
+#[test]
+fn under_lrm_only_changes_count() {
+    let space = keyspace(1);
+    let key = space.key(b"k", 0);
+    let mut record = Record::default();
+    let mut held = space.shards().one(key.shard());
+    let mut at = |second: i64, act: &dyn Fn(&mut Db<'_>)| {
+        let db = Db::under_one(&mut held, &mut record, 0, second * 1000);
+        let mut db = db.accesses(AccessClock::Lrm, false, 0);
+        act(&mut db);
+        let clock = db.peek(&key).expect("the key").clock();
+        AccessClock::idle_seconds(clock, 100_000)
+    };
+    let idle = [
+        at(1, &|db| db.put(&key, NewValue::Int(1), ExpiryChange::Clear, Event::string("set"))),
+        at(2, &|db| drop(db.get(&key))),
+        at(3, &|db| {
+            let _ = db.change_integer::<()>(&key, Event::string("incrby"), |old| Ok(old + 1));
+        }),
+        at(4, &|db| {
+            db.append(&key, b"x", Event::string("append"));
+        }),
+        at(5, &|db| drop(db.string(&key))),
+        at(6, &|db| {
+            db.set_expiry(&key, Some(1_000_000), Event::generic("expire"));
+        }),
+        at(7, &|db| {
+            db.delete(&key, Event::DEL);
+            let mut list = db.write_or_new::<types::list::List>(&key).expect("a list");
+            let limits = types::Limits::default();
+            list.edit(Event::list("rpush"), |list| {
+                list.push(types::list::End::Back, [b"e".as_slice()].into_iter(), &limits)
+            });
+        }),
+        at(8, &|db| drop(db.write::<types::list::List>(&key))),
+    ];
+    assert_eq!(idle.map(|idle| 100 - idle), [1, 1, 3, 4, 4, 6, 7, 7]);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::snapshot::Helper;
 use crate::{Busy, Db, Event, ExpiryChange, Keyspace, NewValue, Record, SnapshotOptions, Stalled};
 use std::sync::Arc;
-use std::thread;
 use stdx::hash::Seed;
+use stdx::sync::thread;
 
 const OPTIONS: SnapshotOptions = SnapshotOptions { now_ms: 0, access: None, compress: false };
 

@@ -152,7 +152,7 @@ impl<S> Connection<S> {
         let (durable, lsn) = (&self.scratch.engine.reply_gate.durable, Lsn(acks.lsn));
         match durable.wait(lsn, cx.waker().clone()) {
             Ok(Wait::Registered(registration)) => self.registration = Some(registration),
-            Ok(Wait::Over) if durable.reached(lsn) && acks.replicas == 0 => {
+            Ok(Wait::Over) if !durable.broken() && durable.reached(lsn) && acks.replicas == 0 => {
                 cx.waker().wake_by_ref();
             }
             // Broken: who mends it wakes all.

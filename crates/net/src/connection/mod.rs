@@ -853,7 +853,9 @@ impl Serving<'_> {
     fn protocol_error(&mut self, error: resp::ProtocolError, input: &[u8], at: usize) -> Outcome {
         /// More is not shown in the log.
         const SAMPLE_BYTES_MAX: usize = 128;
-        self.reply.protocol_error(&error);
+        if self.session.reply_mode == ReplyMode::On {
+            self.reply.protocol_error(&error);
+        }
         self.worker.stats.error("ERR".to_owned());
         let begin = input.get(at..).unwrap_or_default();
         let sample = begin.get(..SAMPLE_BYTES_MAX).unwrap_or(begin).into();

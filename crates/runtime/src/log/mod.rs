@@ -31,7 +31,7 @@ pub(crate) use sink::{ROOM_WAIT_MS, fd, request_reopen, write_in_time};
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use crate::clock;
 
@@ -149,6 +149,8 @@ static THRESHOLD: AtomicU8 = AtomicU8::new(Threshold::Notice as u8);
 static ROLE: AtomicU8 = AtomicU8::new(Role::Child as u8);
 static FORMAT: AtomicU8 = AtomicU8::new(Format::Legacy as u8);
 static TIMESTAMP: AtomicU8 = AtomicU8::new(Timestamp::Legacy as u8);
+/// East of Greenwich, when the last line was written.
+static OFFSET_MINUTES: AtomicI64 = AtomicI64::new(0);
 static HIDES_USER_DATA: AtomicBool = AtomicBool::new(true);
 
 /// `loglevel`, at any time.
@@ -247,8 +249,32 @@ pub fn raw(text: &str) {
 use line::{Json, Logfmt, Visible};
 
 fn compose(line: &mut Line<LINE_BYTES_MAX>, level: Level, message: fmt::Arguments<'_>) {
+    let stamp = Moment::now(TIMESTAMP.load(Relaxed));
     let pid = std::process::id();
-    let (format, stamp) = (FORMAT.load(Relaxed), Moment::now(TIMESTAMP.load(Relaxed)));
+    compose_as(FORMAT.load(Relaxed), line, (level, &stamp), message, |line| {
+        line.add(format_args!("{pid}:{} {stamp} {} ", role().symbol(), level.symbol()));
+    });
+}
+
+/// The line of a signal handler, at level warning: async-signal-safe. In Redis's format it is
+/// `PID:signal-handler (SECONDS) MESSAGE`.
+pub(crate) fn compose_in_handler<const N: usize>(line: &mut Line<N>, message: fmt::Arguments<'_>) {
+    let stamp = Moment::in_handler(TIMESTAMP.load(Relaxed));
+    let (pid, seconds) = (std::process::id(), stamp.millis.div_euclid(1000));
+    compose_as(FORMAT.load(Relaxed), line, (Level::Warning, &stamp), message, |line| {
+        line.add(format_args!("{pid}:signal-handler ({seconds}) "));
+    });
+}
+
+/// `head` writes what comes before the message in Redis's format.
+fn compose_as<const N: usize>(
+    format: u8,
+    line: &mut Line<N>,
+    (level, stamp): (Level, &Moment),
+    message: fmt::Arguments<'_>,
+    head: impl FnOnce(&mut Line<N>),
+) {
+    let pid = std::process::id();
     // A `Display` that fails ends its line early, and the line still ends well.
     let (result, end) = if format == Format::Json as u8 {
         let (role, level) = (role().name(), level.name());
@@ -263,7 +289,7 @@ fn compose(line: &mut Line<LINE_BYTES_MAX>, level: Level, message: fmt::Argument
         ));
         (Logfmt(line).write_fmt(message), "\"\n")
     } else {
-        line.add(format_args!("{pid}:{} {stamp} {} ", role().symbol(), level.symbol()));
+        head(line);
         (Visible(line).write_fmt(message), "\n")
     };
     let _ended_early = result.is_err();
@@ -280,7 +306,17 @@ struct Moment {
 impl Moment {
     fn now(form: u8) -> Self {
         let millis = clock::now().0;
-        Self { form, millis, local: local::time(millis.div_euclid(1000)) }
+        let local = local::time(millis.div_euclid(1000));
+        OFFSET_MINUTES.store(local.offset_minutes, Relaxed);
+        Self { form, millis, local }
+    }
+
+    /// The same without the C library's calendar, which takes a lock: the local time is as far from
+    /// that of Greenwich as when the last line was written.
+    fn in_handler(form: u8) -> Self {
+        let millis = clock::now().0;
+        let offset_minutes = OFFSET_MINUTES.load(Relaxed);
+        Self { form, millis, local: local::time_at(millis.div_euclid(1000), offset_minutes) }
     }
 }
 
@@ -313,7 +349,7 @@ mod local {
 
     use std::mem::MaybeUninit;
 
-    #[derive(Default)]
+    #[derive(Debug, Default, PartialEq, Eq)]
     pub(super) struct Time {
         pub(super) year: i32,
         /// 1 to 12.
@@ -324,6 +360,31 @@ mod local {
         pub(super) second: i32,
         /// East of Greenwich.
         pub(super) offset_minutes: i64,
+    }
+
+    /// The time at a known distance from Greenwich, by arithmetic.
+    pub(super) fn time_at(unix_seconds: i64, offset_minutes: i64) -> Time {
+        /// Days of 400 years, after which the calendar repeats itself.
+        const CYCLE: i64 = 146_097;
+        /// From the 1st of March of the year 0 to the epoch.
+        const TO_EPOCH: i64 = 719_468;
+        let seconds = unix_seconds.saturating_add(offset_minutes.saturating_mul(60));
+        let (days, second) = (seconds.div_euclid(86_400) + TO_EPOCH, seconds.rem_euclid(86_400));
+        let (cycle, day) = (days.div_euclid(CYCLE), days.rem_euclid(CYCLE));
+        // Years begin in March here: the odd day is the last of its year.
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let narrow = |number: i64| i32::try_from(number).unwrap_or(0);
+        Time {
+            year: narrow(cycle * 400 + year + i64::from(month >= 10)),
+            month: narrow(if month < 10 { month + 3 } else { month - 9 }),
+            day: narrow(day - (153 * month + 2) / 5 + 1),
+            hour: narrow(second / 3600),
+            minute: narrow(second / 60 % 60),
+            second: narrow(second % 60),
+            offset_minutes,
+        }
     }
 
     /// All zero where the calendar ends.

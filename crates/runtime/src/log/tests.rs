@@ -46,6 +46,49 @@ fn timestamps() {
     assert_eq!(moment.to_string(), "1770000000007");
 }
 
+#[test]
+fn the_calendar_by_arithmetic() {
+    for unix_seconds in [
+        0,
+        -1,
+        951_782_399,
+        951_782_400,
+        951_868_800,
+        1_709_164_800,
+        1_772_323_199,
+        1_798_761_599,
+        1_798_761_600,
+        4_107_542_400,
+        13_569_465_600,
+    ] {
+        let expected = local::time(unix_seconds);
+        assert_eq!(local::time_at(unix_seconds, expected.offset_minutes), expected);
+    }
+    let time = local::time_at(1_770_000_000, 90);
+    assert_eq!((time.day, time.month, time.year), (2, 2, 2026));
+    assert_eq!((time.hour, time.minute, time.second), (4, 10, 0));
+}
+
+#[test]
+fn lines_of_handlers_are_in_the_format() {
+    let stamp = Moment::in_handler(Timestamp::Iso8601 as u8);
+    let composed = |format: Format| {
+        let mut line = Line::<200>::new();
+        let head = |line: &mut Line<200>| line.add(format_args!("HEAD "));
+        let (parts, message) = ((Level::Warning, &stamp), format_args!("a \"b\""));
+        compose_as(format as u8, &mut line, parts, message, head);
+        line.text().replace(&std::process::id().to_string(), "PID")
+    };
+    let (role, end) = (role().name(), r#""message":"a \"b\""}"#);
+    let json =
+        format!(r#"{{"pid":PID,"role":"{role}","timestamp":"{stamp}","level":"warning",{end}"#);
+    assert_eq!(composed(Format::Json), json + "\n");
+    let logfmt =
+        format!(r#"pid=PID role={role} timestamp="{stamp}" level=warning message="a 'b'""#);
+    assert_eq!(composed(Format::Logfmt), logfmt + "\n");
+    assert_eq!(composed(Format::Legacy), "HEAD a \"b\"\n");
+}
+
 fn through(write: impl FnOnce(&mut String)) -> String {
     let mut out = String::new();
     write(&mut out);

@@ -99,20 +99,19 @@ pub fn forget_shutdown() {
     REQUESTED.store(0, Ordering::Release);
 }
 
-/// Room for the name of the temporary file.
-const NAME_MAX: usize = 255;
+/// Room for the path of the temporary file: Linux takes none that is longer.
+const PATH_MAX: usize = 4095;
 
-/// The name of a file that goes away if the process ends at once, in the working directory, ended by
-/// a zero; empty: there is none.
-static TEMPORARY: [AtomicU8; NAME_MAX + 1] = [const { AtomicU8::new(0) }; NAME_MAX + 1];
+/// The path of a file that goes away if the process ends at once, ended by a zero; empty: there is none.
+static TEMPORARY: [AtomicU8; PATH_MAX + 1] = [const { AtomicU8::new(0) }; PATH_MAX + 1];
 
-/// A file in the working directory is removed should a second signal end the process at once;
-/// `None`: no longer. One at a time, with a short name.
+/// A file is removed should a second signal end the process at once; `None`: no longer. One at a time, by
+/// its absolute path.
 pub fn set_temporary_file(name: Option<&Path>) {
     let name = name.map_or(b"".as_slice(), |name| name.as_os_str().as_bytes());
     // No part of a name is ever taken for the whole: the first byte comes last.
     TEMPORARY[0].store(0, Ordering::SeqCst);
-    if name.is_empty() || name.len() > NAME_MAX {
+    if name.is_empty() || name.len() > PATH_MAX {
         return;
     }
     for (at, byte) in name.iter().enumerate().skip(1) {
@@ -124,7 +123,7 @@ pub fn set_temporary_file(name: Option<&Path>) {
 
 /// Async-signal-safe.
 fn remove_temporary_file() {
-    let mut name = [0_u8; NAME_MAX + 1];
+    let mut name = [0_u8; PATH_MAX + 1];
     for (to, from) in name.iter_mut().zip(&TEMPORARY) {
         *to = from.load(Ordering::SeqCst);
     }
@@ -205,16 +204,11 @@ pub(super) fn keeping_errno(body: impl FnOnce()) {
     }
 }
 
-/// Writes a line from a signal handler: `PID:signal-handler (SECONDS) MESSAGE`. No local time
-/// there: the C library takes a lock for it.
+/// Writes a line from a signal handler.
 pub(super) fn log_from_handler(message: fmt::Arguments<'_>) {
     if log::enabled(log::Level::Warning) {
         let mut line = log::Line::<1024>::new();
-        // SAFETY: async-signal-safe both; a null argument is allowed.
-        let (pid, seconds) = unsafe { (libc::getpid(), libc::time(ptr::null_mut())) };
-        line.add(format_args!("{pid}:signal-handler ({seconds}) "));
-        line.add(message);
-        line.end("\n");
+        log::compose_in_handler(&mut line, message);
         log::write_in_time(log::fd(), line.bytes(), log::ROOM_WAIT_MS);
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Everything is read when it is asked for and costs a system call or two: ask once per INFO or
 //! timer, not per command. What cannot be found out is 0 or empty, as in INFO.
-#![expect(unsafe_code, reason = "uname, sysconf and getrusage")]
+#![expect(unsafe_code, reason = "uname, sysconf, getrusage and newlocale")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::mem::{self, MaybeUninit};
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::OnceLock;
 
 use disk::RealDisk;
@@ -43,6 +44,9 @@ pub trait Allocator: Send + Sync {
     fn stats(&self) -> AllocatorStats;
     /// Gives unused pages back to the kernel (MEMORY PURGE).
     fn purge(&self);
+    /// Starts or stops threads of the allocator's own that give unused pages back (`false`: it
+    /// cannot). Not before [`crate::process::daemon::daemonize`], which wants no threads.
+    fn purge_in_background(&self, on: bool) -> bool;
 }
 
 static ALLOCATOR: OnceLock<&'static dyn Allocator> = OnceLock::new();
@@ -75,6 +79,20 @@ fn text(field: &[c_char]) -> String {
     let bytes = unsafe { mem::transmute::<&[c_char], &[u8]>(field) };
     let text = CStr::from_bytes_until_nul(bytes).unwrap_or_default();
     text.to_string_lossy().into_owned()
+}
+
+/// Whether the C library could sort by the locale of this name; the empty name is that of the
+/// environment.
+pub fn has_locale(name: &str) -> bool {
+    let Ok(name) = CString::new(name) else { return false };
+    // SAFETY: a C string and no locale to start from; what comes is freed at once.
+    unsafe {
+        let locale = libc::newlocale(libc::LC_COLLATE_MASK, name.as_ptr(), ptr::null_mut());
+        if !locale.is_null() {
+            libc::freelocale(locale);
+        }
+        !locale.is_null()
+    }
 }
 
 /// Path of the running program.

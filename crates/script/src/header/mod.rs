@@ -64,8 +64,8 @@ impl Header {
         let line = first_line(source).ok_or(b"ERR Invalid script shebang".to_vec())?;
         let words = split_line(line).filter(|words| !words.is_empty());
         let words = words.ok_or(b"ERR Invalid engine in script shebang".to_vec())?;
-        if words[0] != b"#!lua" {
-            let engine = words[0].strip_prefix(b"#!").unwrap_or_default();
+        let engine = words[0].strip_prefix(b"#!").unwrap_or_default();
+        if !engine.eq_ignore_ascii_case(b"lua") {
             return Err([b"ERR Could not find scripting engine '", engine, b"'"].concat());
         }
         let mut header = Self { engine: b"lua".to_vec(), ..Self::default() };

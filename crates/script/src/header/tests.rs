@@ -16,6 +16,7 @@ fn scripts() {
     assert_eq!(header.flags, Flags::NO_WRITES.with(Flags::ALLOW_STALE));
     assert_eq!(header.flags.names().collect::<Vec<_>>(), ["no-writes", "allow-stale"]);
     assert_eq!(script("#!lua flags=\n").unwrap().unwrap().flags, Flags::NONE);
+    assert_eq!(script("#!Lua flags=no-writes\n").unwrap().unwrap().flags, Flags::NO_WRITES);
     for (source, text) in [
         ("#!lua", "ERR Invalid script shebang"),
         ("#!lua \"\n", "ERR Invalid engine in script shebang"),

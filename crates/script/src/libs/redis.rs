@@ -5,7 +5,7 @@ use crate::convert;
 use crate::host::{CommandCheck, LogLevel};
 use crate::machine::{Frame, Kind, Raised};
 use crate::vm::{Registered, Sha};
-use crate::{Flags, Function, REDIS_VERSION};
+use crate::{Flags, Function, REDIS_VERSION, VALKEY_VERSION};
 use resp::Protocol;
 use std::borrow::Cow;
 
@@ -40,9 +40,6 @@ const REPL_NUMBERS: [(&str, f64); 5] = [
 
 const LOG_NUMBERS: [(&str, f64); 4] =
     [("LOG_DEBUG", 0.0), ("LOG_VERBOSE", 1.0), ("LOG_NOTICE", 2.0), ("LOG_WARNING", 3.0)];
-
-/// The version of Valkey that scripts find, as far as one can say that of a server which is Redis.
-const VALKEY_VERSION: &str = "8.1.1";
 
 type Results = Result<usize, Raised>;
 
@@ -352,7 +349,8 @@ fn read_named(frame: &mut Frame<'_>) -> Result<Registered, &'static str> {
     frame.push_nil();
     frame.push_nil();
     while frame.next(1) {
-        let Some(key) = frame.string(-2) else {
+        // A number becomes a string in its place, which is no name, so that the walk ends here.
+        let Some(key) = frame.text(-2) else {
             return Err("named argument key given to server.register_function is not a string");
         };
         match key.to_ascii_lowercase().as_slice() {

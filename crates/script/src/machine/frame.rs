@@ -421,7 +421,7 @@ impl<'a> Frame<'a> {
                 return Ok(());
             }
         }
-        self.push("not enough memory");
+        self.push(NO_MEMORY);
         Err(Raised)
     }
 
@@ -559,7 +559,7 @@ impl<'a> Frame<'a> {
     /// Compiles text. On failure the message is on top, else the function.
     pub(crate) fn compile(&mut self, source: &[u8], name: &CStr) -> bool {
         if i32::try_from(source.len()).is_err() {
-            self.push("not enough memory");
+            self.push(NO_MEMORY);
             return false;
         }
         // A chunk that begins with ESC would be taken for bytecode; behind a space it is bad text.
@@ -581,6 +581,9 @@ impl<'a> Frame<'a> {
         status == lua::LUA_OK
     }
 }
+
+/// Lua's own words.
+pub(crate) const NO_MEMORY: &str = "not enough memory";
 
 pub(crate) const READ_ONLY: &str = "Attempt to modify a readonly table";
 

@@ -30,6 +30,6 @@ mod number;
 mod state;
 
 pub(crate) use self::core::Fixed;
-pub(crate) use frame::{Frame, Kind, Native, READ_ONLY, Raised};
+pub(crate) use frame::{Frame, Kind, NO_MEMORY, Native, READ_ONLY, Raised};
 pub(crate) use number::{Printed, print_number, read_number, to_integer};
 pub(crate) use state::{Call, Machine, Outcome};

@@ -186,14 +186,19 @@ impl Machine {
         let settled = self.settled;
         let left = GARBAGE_BYTES_LEFT.min(self.core().limits.memory_bytes / 4);
         if self.used() > settled.saturating_mul(2).saturating_add(left) {
-            self.with_frame(|frame| {
-                forget_arguments(frame);
-                frame.collect();
-            });
-            self.core().reply.take();
-            self.settled = self.used();
+            self.collect();
         }
         result
+    }
+
+    /// Collects all garbage; nothing runs.
+    pub(crate) fn collect(&mut self) {
+        self.with_frame(|frame| {
+            forget_arguments(frame);
+            frame.collect();
+        });
+        self.core().reply.take();
+        self.settled = self.used();
     }
 }
 

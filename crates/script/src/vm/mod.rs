@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::convert::Written;
-use crate::machine::{Call, Machine, Outcome};
+use crate::machine::{Call, Machine, NO_MEMORY, Outcome};
 use crate::{CompileError, Flags, Header, Host, ScriptError};
 use resp::Reply;
 use sha1::{Digest, Sha1};
@@ -32,7 +32,7 @@ impl Default for Limits {
 
 /// The SHA-1 of a script's source, as 40 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sha([u8; 40]);
+pub struct Sha([u8; Self::DIGITS]);
 
 /// Hashes 64 of its 160 bits.
 impl Hash for Sha {
@@ -42,8 +42,10 @@ impl Hash for Sha {
 }
 
 impl Sha {
+    pub const DIGITS: usize = 40;
+
     pub fn of(source: &[u8]) -> Self {
-        let mut digits = [0; 40];
+        let mut digits = [0; Self::DIGITS];
         let digest = Sha1::digest(source);
         for (pair, &byte) in digits.chunks_exact_mut(2).zip(digest.iter()) {
             pair.copy_from_slice(&stdx::quote::hex(byte));
@@ -53,12 +55,12 @@ impl Sha {
 
     /// Reads 40 hexadecimal digits of either case.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let mut digits: [u8; 40] = text.try_into().ok()?;
+        let mut digits: [u8; Self::DIGITS] = text.try_into().ok()?;
         digits.make_ascii_lowercase();
         digits.iter().all(u8::is_ascii_hexdigit).then_some(Self(digits))
     }
 
-    pub fn as_bytes(&self) -> &[u8; 40] {
+    pub fn as_bytes(&self) -> &[u8; Self::DIGITS] {
         &self.0
     }
 }
@@ -95,7 +97,6 @@ pub(crate) struct Registered {
 /// A Lua machine: compiled scripts, libraries, and one run at a time.
 pub struct Vm {
     machine: Machine,
-    limits: Limits,
     /// Compiled scripts, by the number of their kept function.
     scripts: Map<Sha, i32>,
     libraries: Map<LibraryId, Vec<Registered>>,
@@ -109,14 +110,14 @@ impl Vm {
     pub fn new(limits: Limits) -> Self {
         Self {
             machine: Machine::new(limits),
-            limits,
             scripts: Map::with_hasher(SEED),
             libraries: Map::with_hasher(SEED),
         }
     }
 
     /// Compiles `source`, unless it is there already, and keeps it until [`Vm::unload`]. `source` is
-    /// the whole script, with its header if it has one, and `sha` is [`Sha::of`] it.
+    /// the whole script, with its header if it has one, and `sha` is [`Sha::of`] it. What a failure for
+    /// want of memory leaves stays until [`Vm::collect`].
     pub fn load(&mut self, sha: &Sha, source: &[u8]) -> Result<(), CompileError> {
         if self.scripts.contains_key(sha) {
             return Ok(());
@@ -124,7 +125,8 @@ impl Vm {
         let compiled = self.machine.compile(Header::strip(source), c"@user_script");
         let function = compiled.map_err(|message| {
             let text = b"ERR Error compiling script (new function): ";
-            CompileError { text: [&text[..], &message].concat() }
+            let out_of_memory = message == NO_MEMORY.as_bytes();
+            CompileError { text: [&text[..], &message].concat(), out_of_memory }
         })?;
         self.scripts.insert(*sha, function);
         Ok(())
@@ -142,9 +144,9 @@ impl Vm {
         }
     }
 
-    /// Forgets everything: scripts, libraries, and all memory that they took.
-    pub fn clear(&mut self) {
-        *self = Self::new(self.limits);
+    /// Gives back what was forgotten, and what runs have left.
+    pub fn collect(&mut self) {
+        self.machine.collect();
     }
 
     /// Runs a script that was loaded (if not: error `NOSCRIPT`) and writes what it returns to `reply`,

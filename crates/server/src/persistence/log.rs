@@ -7,6 +7,10 @@
 //!
 //! Who changes something (CONFIG SET, BGREWRITEAOF) leaves a note and wakes the thread: closing the write
 //! gate is not for who may have closed it already.
+//!
+//! **Order of locks:** the write gate, `Server::config`, the writer, then `Persistence::snapshot`,
+//! `Log::rewriting` and what is within the keyspace and the journal. Who holds one takes none to the left
+//! of it; so what a rewrite needs of the configuration is read before it takes the writer.
 
 use super::snapshot_save;
 use crate::node::Server;
@@ -14,13 +18,13 @@ use command::{CommandError, Node, Others};
 use config::{Config, id};
 use disk::RealDisk;
 use durability::aof::{
-    Files, Form, Found, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten,
-    Writer, write_base,
+    Files, Form, Fsync, Limiter, Moment, Next, Part, Policy, State, Status, Unwritten, Writer,
+    write_base,
 };
 use durability::rdb_file::Purpose;
 use engine::{Level, SnapshotError};
 use keyspace::{Snapshot, SnapshotOptions};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -32,9 +36,12 @@ use std::time::Duration;
 /// The append-only file, as the server sees it.
 #[derive(Default)]
 pub(crate) struct Log {
-    /// Held for as long as a step takes, a sync included: nobody waits for it who serves clients.
+    /// Held for as long as a step takes, a sync included: nobody waits for it who serves clients. Nobody who
+    /// holds it takes the configuration: see the order of locks above.
     pub(super) writer: Mutex<Option<Writer>>,
     pub status: Arc<Status>,
+    /// What the writer is to go by from its next step on.
+    policy: Mutex<Option<Policy>>,
     thread: OnceLock<Thread>,
     pub rewriting: Mutex<Rewriting>,
     /// A rewrite has begun, or could not.
@@ -114,7 +121,7 @@ pub(super) fn moment() -> Moment {
     Moment { micros: clock::monotonic().0, seconds: clock::now().0.div_euclid(1000) }
 }
 
-/// Where the files are.
+/// Where the parameters say that the files are. A writer has its own, which stay where they are.
 pub(super) fn files(config: &Config) -> Files {
     let dir = config.text(id("dir"));
     let (sub, name) = (config.text(id("appenddirname")), config.text(id("appendfilename")));
@@ -143,18 +150,12 @@ pub(super) fn policy(server: &Server, config: &Config) -> Policy {
     }
 }
 
-/// Puts changed parameters to work: of the writer, and of the gate before replies.
+/// Puts changed parameters to work: of the gate before replies at once, of the writer when it gets to it.
 pub(crate) fn apply_policy(server: &Server, config: &Config) {
     let log = &server.persistence.log;
     let policy = policy(server, config);
-    let on = log.status.state() != State::Off;
-    if let Some(writer) = &mut *log.writer.lock() {
-        writer.set_policy(policy);
-        if let Err(error) = writer.collect() {
-            log_warning!("Removing files that the AOF does not need: {error}");
-        }
-    }
-    set_gate(server, on && policy.fsync == Fsync::Always && !policy.holds_sync);
+    *log.policy.lock() = Some(policy);
+    set_gate(server, log.is_on() && policy.fsync == Fsync::Always && !policy.holds_sync);
     log.kick();
 }
 
@@ -179,16 +180,48 @@ impl Log {
         self.status.state() != State::Off
     }
 
+    /// The writer, once what CONFIG SET wants of it is done. Waits for the disk.
+    pub(super) fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        let mut guard = self.writer.lock();
+        self.settle(&mut guard);
+        guard
+    }
+
+    /// Ends the writer of an AOF that has been switched off, and passes on changed parameters.
+    fn settle(&self, slot: &mut Option<Writer>) {
+        if !self.is_on()
+            && let Some(mut writer) = slot.take()
+        {
+            // One that began before it could be seen that the AOF is off.
+            self.cancel_running();
+            if let Err(error) = writer.flush(moment()) {
+                log_warning!("Fail to fsync the AOF file: {error}");
+            }
+        }
+        let policy = self.policy.lock().take();
+        if let (Some(writer), Some(policy)) = (slot, policy) {
+            writer.set_policy(policy);
+            if let Err(error) = writer.collect() {
+                log_warning!("Removing files that the AOF does not need: {error}");
+            }
+        }
+    }
+
     /// A rewrite is wanted, as soon as may be.
     pub(crate) fn want_rewrite(&self) {
         self.rewriting.lock().wanted = true;
         self.kick();
     }
 
-    /// Ends the rewrite under way.
+    /// Ends the rewrite under way, and wants none.
     fn cancel_rewrite(&self) -> bool {
-        let mut rewriting = self.rewriting.lock();
-        rewriting.wanted = false;
+        self.rewriting.lock().wanted = false;
+        self.cancel_running()
+    }
+
+    /// Ends the rewrite under way. `false`: there is none.
+    fn cancel_running(&self) -> bool {
+        let rewriting = self.rewriting.lock();
         if let Some(running) = &rewriting.running {
             running.cancelled.store(true, Ordering::Release);
         }
@@ -239,7 +272,7 @@ fn turn(server: &Server, waker: &Waker) -> Option<u64> {
     if server.engine.reply_gate.level() == Level::Fsync {
         gather(server);
     }
-    let mut guard = log.writer.lock();
+    let mut guard = log.writer();
     let writer = guard.as_mut()?;
     let (began, durable) = (moment(), &server.engine.reply_gate.durable);
     let before = durable.value();
@@ -359,6 +392,7 @@ struct Wanted {
     rdb: bool,
     incremental: bool,
     timestamps: bool,
+    checksum: bool,
 }
 
 impl Wanted {
@@ -370,6 +404,7 @@ impl Wanted {
             rdb: yes(id("aof-use-rdb-preamble")),
             incremental: yes(id("aof-rewrite-incremental-fsync")),
             timestamps: yes(id("aof-timestamp-enabled")),
+            checksum: yes(id("rdbchecksum")),
         }
     }
 }
@@ -380,7 +415,7 @@ impl Wanted {
 fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let log = &server.persistence.log;
     let wanted = Wanted::of(&server.config.lock());
-    if let Some(writer) = &mut *log.writer.lock()
+    if let Some(writer) = &mut *log.writer()
         && !writer.is_prepared()
     {
         writer.prepare().map_err(|error| error.to_string())?;
@@ -391,7 +426,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     let began = clock::monotonic().0;
     let Ok(closed) = server.engine.space.soon_gate(&mut participant) else { return Ok(None) };
     let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
-    if guard.as_ref().is_some_and(|writer| !writer.is_prepared()) {
+    if guard.as_ref().is_some_and(|writer| !writer.is_prepared() || !log.is_on()) {
         return Ok(None);
     }
     let cut = server.engine.begin_snapshot(wanted.options, Others::Stand, |cut| {
@@ -406,10 +441,12 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         Err(SnapshotError::Busy) => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    let part = match guard.as_ref() {
-        Some(writer) => writer.next_base(wanted.rdb),
-        None => wanted.files.next_base(wanted.rdb).map_err(|fault| fault.0)?,
+    let (files, part) = match guard.as_ref() {
+        // Not where `dir` points to by now: the base belongs beside the files that follow it.
+        Some(writer) => (writer.files().clone(), Ok(writer.next_base(wanted.rdb))),
+        None => (wanted.files.clone(), wanted.files.next_base(wanted.rdb)),
     };
+    let part = part.map_err(|fault| fault.0)?;
     let form = match form(server, &wanted, &mut snapshot) {
         Ok(form) => form,
         Err(error) => {
@@ -429,13 +466,14 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         rewriting.count += 1;
     }
     drop(guard);
-    let Wanted { files, incremental, .. } = wanted;
+    let incremental = wanted.incremental;
     Ok(Some(Begun { files, part, form, snapshot, incremental, cancelled }))
 }
 
 fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
     if wanted.rdb {
-        return snapshot_save::image(server, snapshot, Purpose::LogBase).map(Form::Rdb);
+        let image = snapshot_save::image(server, snapshot, Purpose::LogBase, wanted.checksum);
+        return image.map(Form::Rdb);
     }
     snapshot.set_dialect(server.engine.settings().rdb_format);
     Ok(Form::Commands {
@@ -454,7 +492,7 @@ fn spawn_rewrite(server: &Server, begun: Begun) {
         .spawn(move || finish_rewrite(&server, begun));
     if let Err(error) = thread {
         log_warning!("Can't start the thread of a rewrite: {error}");
-        if let Some(writer) = &mut *keeper.persistence.log.writer.lock() {
+        if let Some(writer) = &mut *keeper.persistence.log.writer() {
             writer.abandon();
         }
         rewrite_failed(&keeper);
@@ -466,8 +504,9 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     apply_policy(server, &server.config.lock());
     let outcome = write(server, &mut begun);
     let log = &server.persistence.log;
-    let mut guard = log.writer.lock();
+    let mut guard = log.writer();
     let cancelled = begun.cancelled.load(Ordering::Acquire);
+    let mends = log.status.state() != State::Good;
     let adopted = match (outcome, guard.as_mut()) {
         (Ok(_), _) if cancelled => Err(Unwritten::Cancelled),
         (Ok(size), Some(writer)) => writer.adopt(begun.part, size, moment()).map_err(Unwritten::Io),
@@ -487,6 +526,9 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     match adopted {
         Ok(()) => {
             end_rewrite(server, true);
+            if mends {
+                server.clients().all().iter().for_each(|card| card.wake());
+            }
             log_notice!("Background AOF rewrite finished successfully");
         }
         Err(Unwritten::Cancelled) => {
@@ -604,24 +646,46 @@ pub(crate) fn apply_appendonly(server: &Server, config: &Config) -> Result<(), S
     }
 }
 
+/// `dir` has changed. The set stays where it is: half of it here and half of it there would be none.
+pub(crate) fn dir_changed(server: &Server) {
+    if server.persistence.log.is_on() {
+        log_warning!(
+            "The append-only file stays in the folder that was 'dir' when it was switched on, until \
+             'appendonly' is switched off and on again. A start with the new 'dir' does not find it."
+        );
+    }
+}
+
 /// The data as it is becomes the first base.
 fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
+    /// How long the last bytes of the writer before may take: the configuration waits with us.
+    const PATIENCE: Duration = Duration::from_secs(1);
     let log = &server.persistence.log;
-    let files = files(config);
-    let manifest = match files.find() {
-        Ok(Found::Set(manifest)) => manifest,
-        Ok(Found::Nothing) => Default::default(),
-        Err(fault) => {
-            log_warning!("{fault}");
-            return Err("Unable to turn on AOF. Check server logs.".into());
-        }
+    let Some(mut slot) = log.writer.try_lock_for(PATIENCE) else {
+        return Err("Unable to turn on AOF: the disk is busy with the one before.".into());
     };
+    log.settle(&mut slot);
+    let files = files(config);
+    let failed = |error: &dyn std::fmt::Display| {
+        log_warning!("{error}");
+        "Unable to turn on AOF. Check server logs.".to_owned()
+    };
+    let manifest = files.manifest().map_err(|fault| failed(&fault))?;
     start_thread(server)?;
     let policy = policy(server, config);
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
     let status = Arc::clone(&log.status);
-    *log.writer.lock() = Some(Writer::waiting(files, manifest, policy, streams, status));
+    log.policy.lock().take();
+    let mut writer = Writer::waiting(files, manifest, policy, streams, status);
+    if let Err(error) = writer.prepare() {
+        drop(writer);
+        log.status.set(State::Off);
+        set_gate(server, false);
+        return Err(failed(&format_args!("Can't create the append-only file: {error}")));
+    }
+    *slot = Some(writer);
+    drop(slot);
     set_gate(server, policy.fsync == Fsync::Always && !policy.holds_sync);
     {
         let mut rewriting = log.rewriting.lock();
@@ -632,20 +696,14 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
     Ok(())
 }
 
+/// There is no AOF from now on. Its thread brings the last bytes to disk, however long that takes.
 fn switch_off(server: &Server) {
     let log = &server.persistence.log;
-    let writer = log.writer.lock().take();
+    // Whoever waits for a sync hears that there is no AOF.
+    log.status.set(State::Off);
     if log.cancel_rewrite() {
         log_notice!("Killing running AOF rewrite child: the rewrite is given up");
     }
-    // Before the last sync: who waits for it hears that there is no AOF, however fast the disk is.
-    log.status.set(State::Off);
-    if let Some(mut writer) = writer
-        && let Err(error) = writer.flush(moment())
-    {
-        log_warning!("Fail to fsync the AOF file: {error}");
-    }
-    log.status.set(State::Off);
     set_gate(server, false);
     server.engine.condition.set_log_failed(None);
     log.kick();
@@ -655,7 +713,7 @@ fn switch_off(server: &Server) {
 pub(super) fn flush(server: &Server) -> Result<(), String> {
     let log = &server.persistence.log;
     log.cancel_rewrite();
-    match &mut *log.writer.lock() {
+    match &mut *log.writer() {
         Some(writer) => writer.flush(moment()).map_err(|error| error.to_string()),
         None => Ok(()),
     }

@@ -9,7 +9,7 @@ use disk::RealDisk;
 use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
 use durability::rdb_file::{FileSource, Frames};
 use engine::{Now, SnapshotError, Worker};
-use keyspace::{Db, Record, Stalled};
+use keyspace::Stalled;
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
@@ -66,12 +66,13 @@ fn go_on_at(server: &Server, loaded: &Loaded) {
 fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let failed = |error: std::io::Error| format!("Can't create the append-only file: {error}");
     let log = &server.persistence.log;
-    let (policy, options, rdb) = {
+    let (policy, options, rdb, checksum) = {
         let config = server.config.lock();
         (
             policy(server, &config),
             super::snapshot_save::options(&config, clock::now().0),
             config.yes(id("aof-use-rdb-preamble")),
+            config.yes(id("rdbchecksum")),
         )
     };
     let engine = &server.engine;
@@ -90,7 +91,7 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let part = writer.next_base(rdb);
     let form = if rdb {
         let purpose = durability::rdb_file::Purpose::LogBase;
-        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, purpose)?)
+        Form::Rdb(super::snapshot_save::image(server, &mut snapshot, purpose, checksum)?)
     } else {
         let limits = engine.settings().limits;
         Form::Commands { seconds: None, functions: Vec::new(), limits }
@@ -157,18 +158,14 @@ fn load_base(server: &Server, path: &Path) -> Result<u64, String> {
 /// Brings the log to disk and stops it, and empties the databases. The gate is closed.
 fn empty(server: &Server) -> Result<(), String> {
     let log = &server.persistence.log;
-    let mut writer = log.writer.lock();
+    let mut writer = log.writer();
     if let Some(writer) = writer.as_mut() {
         writer.flush(moment()).map_err(|error| format!("Fail to fsync the AOF file: {error}"))?;
     }
     *writer = None;
     drop(writer);
-    let mut record = Record::default();
-    let mut held = server.engine.space.hold_all();
-    Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
-    drop(held);
+    server.engine.make_way(true, clock::now().0);
     super::functions::empty(server);
-    server.engine.space.dispose(&mut record.garbage);
     Ok(())
 }
 
@@ -191,6 +188,11 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         CommandError::err(format_args!("Error trying to load the AOF files, check server logs."))
     };
     let state = log.status.state();
+    let files = log.writer().as_ref().map_or(files, |writer| writer.files().clone());
+    let manifest = files.manifest().map_err(|fault| failed(fault.0))?;
+    if manifest.is_empty() {
+        return Err(failed("There is no append-only file to load".into()));
+    }
     let Ok(mut participant) = server.engine.space.epochs().register() else {
         return Err(failed("there are too many threads".into()));
     };
@@ -202,11 +204,6 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     })?;
     empty(server).map_err(failed)?;
     drop(closed);
-    let manifest = match files.find() {
-        Ok(Found::Set(manifest)) => manifest,
-        Ok(Found::Nothing) => Default::default(),
-        Err(fault) => return Err(failed(fault.0)),
-    };
     let loaded = load_set(server, &files, manifest).map_err(failed)?;
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));

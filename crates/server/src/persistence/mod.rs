@@ -23,12 +23,15 @@ pub(crate) use snapshot_load::reload;
 pub(crate) use snapshot_save::{bgsave, judge, save};
 
 use crate::node::Server;
-use config::id;
+use config::{Config, id};
 use disk::{Disk as _, RealDisk};
 use parking_lot::{Condvar, Mutex};
 use runtime::{clock, log_notice, log_warning};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use tokio::sync::Notify;
 
 /// What INFO says of it, and what the rules go by.
 #[derive(Debug, Default)]
@@ -62,6 +65,10 @@ impl Persistence {
 /// How far a load is.
 #[derive(Debug, Default)]
 pub(crate) struct Loading {
+    /// There is something to load.
+    pub begun: Notify,
+    /// All is loaded that there was at start.
+    pub ended: Notify,
     pub started_ms: AtomicI64,
     pub progress: durability::aof::Progress,
     /// What the file says of the memory that its keys took.
@@ -77,17 +84,19 @@ impl Loading {
         self.started_ms.store(clock::now().0, Ordering::Relaxed);
         self.progress.total_bytes.store(bytes, Ordering::Relaxed);
         self.progress.bytes.store(0, Ordering::Relaxed);
+        self.begun.notify_one();
     }
 }
 
-/// The snapshot's file, below the working directory.
-pub(crate) fn snapshot_path(server: &Server) -> PathBuf {
-    PathBuf::from(server.config.lock().text(id("dbfilename")))
+/// The snapshot's file, wherever the working directory will be.
+pub(crate) fn snapshot_path(config: &Config) -> PathBuf {
+    let dir = OsStr::from_bytes(config.bytes(id("dir")));
+    Path::new(dir).join(config.text(id("dbfilename")))
 }
 
-/// Under which name it is written.
-fn temp_path() -> PathBuf {
-    PathBuf::from(format!("temp-{}.rdb", std::process::id()))
+/// Under which name it is written, beside it.
+fn temp_path(path: &Path) -> PathBuf {
+    path.with_file_name(format!("temp-{}.rdb", std::process::id()))
 }
 
 /// Removes what processes left that were ended while they saved.

@@ -6,8 +6,8 @@ use command::{CommandError, Others, ReloadRequest};
 use config::id;
 use disk::RealDisk;
 use durability::rdb_file::{Batch, Event, FileSource, Frames, LoadError};
+use keyspace::Stalled;
 use keyspace::persist::{LoadCounts, LoadOptions, Loader};
-use keyspace::{Db, Record, Stalled};
 use parking_lot::Mutex;
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_verbose, log_warning};
@@ -27,7 +27,7 @@ pub(crate) struct Load {
 
 /// Loads the snapshot at start, if there is one.
 pub(super) fn load(server: &Server) -> Result<(), String> {
-    let path = snapshot_path(server);
+    let path = snapshot_path(&server.config.lock());
     let started = clock::monotonic().0;
     let how = Load { expire: !server.engine.settings().import_mode, replace: false };
     match load_file(server, &path, how) {
@@ -67,16 +67,13 @@ pub(crate) fn reload(
             CommandError::SaveFailed
         })?;
     }
+    server.engine.make_way(request.flush, clock::now().0);
     if request.flush {
-        let mut record = Record::default();
-        let mut held = server.engine.space.hold_all();
-        Db::under_many(&mut held, &mut record, 0, clock::now().0).flush(None);
-        drop(held);
-        server.engine.space.dispose(&mut record.garbage);
         super::functions::empty(server);
     }
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
-    let loaded = load_file(server, &snapshot_path(server), how);
+    let path = snapshot_path(&server.config.lock());
+    let loaded = load_file(server, &path, how);
     drop(closed);
     match loaded {
         Ok(Some(_)) => {

@@ -13,6 +13,7 @@ use keyspace::{Keyspace, Snapshot, SnapshotOptions};
 use resp::Reply;
 use runtime::process::{limits, signal};
 use runtime::{clock, log_notice, log_warning};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -76,6 +77,8 @@ struct Begun {
     lsn: Lsn,
     /// Changes up to the cut, as the workers count them.
     changes: u64,
+    /// `dir` may change meanwhile.
+    path: PathBuf,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -83,15 +86,16 @@ fn seconds() -> i64 {
     clock::now().0.div_euclid(1000)
 }
 
-/// The file of a snapshot that nobody has read from yet.
+/// The file of a snapshot that nobody has read from yet; `checksum`: as `rdbchecksum` says, which is not
+/// looked up here: the writer's lock may be held.
 pub(crate) fn image(
     server: &Server,
     snapshot: &mut Snapshot,
     purpose: Purpose,
+    checksum: bool,
 ) -> Result<Image, String> {
     let functions = super::functions::sources(server);
     let head = Head::new(&server.engine, snapshot, functions, purpose)?;
-    let checksum = server.config.lock().yes(id("rdbchecksum"));
     Ok(Image::new(&head, checksum))
 }
 
@@ -126,7 +130,10 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Not
         let cancelled = Arc::clone(&cancelled);
         state.running = Some(Running { started_seconds: seconds(), background, cancelled });
     }
-    let options = options(&server.config.lock(), clock::now().0);
+    let (options, path) = {
+        let config = server.config.lock();
+        (options(&config, clock::now().0), snapshot_path(&config))
+    };
     let (mut changes, mut lsn) = (0, Lsn(0));
     let begun = server.engine.begin_snapshot(options, others, |cut| {
         lsn = cut.lsn;
@@ -138,7 +145,7 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Not
             progress.keys_done.store(0, Ordering::Relaxed);
             progress.keys_total.store(snapshot.totals().keys, Ordering::Relaxed);
             server.persistence.snapshot.lock().last_try_seconds = seconds();
-            Ok(Begun { snapshot, lsn, changes, cancelled })
+            Ok(Begun { snapshot, lsn, changes, path, cancelled })
         }
         Err(error) => {
             server.persistence.snapshot.lock().running = None;
@@ -156,13 +163,16 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Not
 
 /// Writes the file, and puts it in its place.
 fn write(server: &Server, begun: &mut Begun) -> Result<(), Failure> {
-    let (path, temp) = (snapshot_path(server), temp_path());
-    let incremental = server.config.lock().yes(id("rdb-save-incremental-fsync"));
+    let (path, temp) = (begun.path.clone(), temp_path(&begun.path));
+    let (incremental, checksum) = {
+        let config = server.config.lock();
+        (config.yes(id("rdb-save-incremental-fsync")), config.yes(id("rdbchecksum")))
+    };
     let failed = |what: &'static str| {
         let path = path.display().to_string();
         move |error: std::io::Error| Failure::Io(format!("{what} {path}: {error}"))
     };
-    let image = image(server, &mut begun.snapshot, Purpose::Data(begun.lsn));
+    let image = image(server, &mut begun.snapshot, Purpose::Data(begun.lsn), checksum);
     let image = image.map_err(Failure::Io)?;
     let mut saving = Saving::begin(&RealDisk, &path, &temp, image, incremental)
         .map_err(failed("Failed opening the temp RDB file for"))?;

@@ -84,6 +84,13 @@ impl Extended {
         self.checked_add(-other)
     }
 
+    /// The product, rounded to nearest even, and that up to a whole number: one of the ends of `i64`
+    /// if it lies beyond.
+    pub fn times_up(self, factor: i64) -> i64 {
+        let product = (self.0 * Self::from_i64(factor).0).value;
+        product.to_i128_r(64, Round::TowardPositive, &mut false).value as i64
+    }
+
     pub fn is_finite(self) -> bool {
         self.0.is_finite()
     }

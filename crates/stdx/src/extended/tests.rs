@@ -154,3 +154,25 @@ fn integers_and_doubles_convert_exactly() {
     assert_eq!(Extended::from_f64(f64::NAN), None);
     assert_eq!(text(Extended::from_f64(f64::NEG_INFINITY).unwrap()), "-inf");
 }
+
+#[test]
+fn whole_numbers_of_products() {
+    let golden = [
+        ("0.001", 1),
+        ("0.003", 3),
+        ("0.0010001", 2),
+        ("1e-400", 1),
+        ("-1e-400", 0),
+        ("-0.5", -500),
+        ("1.5", 1500),
+        ("9223372036854775.807", i64::MAX),
+        ("1e16", i64::MAX),
+        ("1e4932", i64::MAX),
+        ("inf", i64::MAX),
+        ("-1e400", i64::MIN),
+        ("-inf", i64::MIN),
+    ];
+    for (number, up) in golden {
+        assert_eq!(Extended::parse(number.as_bytes()).unwrap().times_up(1000), up, "{number}");
+    }
+}

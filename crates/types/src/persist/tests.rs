@@ -278,9 +278,9 @@ fn a_stream_with_all_it_can_have() {
     full.add_group(Group::new(b"other", StreamId::MIN, Some(0)));
     assert_eq!(version(&full), value::STREAM_LISTPACKS_3);
     full.set_memory(Memory { seconds: 3, names_max: 2 });
-    full.record(b"pid", b"one", first);
-    full.record(b"pid", b"two", second);
-    full.count_duplicate();
+    full.record((b"pid", b"one"), first, 1, 1);
+    full.record((b"pid", b"two"), second, 2, 2);
+    full.count_duplicate(b"pid", 2);
     assert_eq!(version(&full), value::STREAM_LISTPACKS_4);
     full.with_group(b"group", |_, group| group.put(Pending::new(second, 0, 0, None)));
     assert_eq!(version(&full), value::STREAM_LISTPACKS_5);

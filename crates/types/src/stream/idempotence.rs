@@ -1,9 +1,9 @@
 //! What a stream remembers of its idempotent producers, so that an entry sent twice is added once.
 //!
 //! Each producer (`pid`) names its messages (`iid`); the stream remembers for some time, and up to
-//! some number, which entry a name belongs to. Time is read off the IDs of the entries: a name is
-//! forgotten when an entry is recorded that is `seconds` younger, and is not found any more as soon
-//! as the clock is that far. So the state follows from the log of what was recorded alone.
+//! some number, which entry a name belongs to. With a name goes the moment it was recorded at. Files do
+//! not hold it: there it is the time in the entry's ID, and where that lies ahead of the clock, the
+//! moment at which the producer is first heard of again.
 
 use super::StreamId;
 use std::collections::{BTreeMap, VecDeque};
@@ -34,46 +34,83 @@ impl Default for Memory {
     }
 }
 
+/// What a name belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    id: StreamId,
+    /// When it was recorded, in milliseconds since 1970. It ascends with the order of names.
+    at_ms: u64,
+}
+
+impl Known {
+    fn is_live(self, horizon_ms: Option<u64>) -> bool {
+        horizon_ms.is_none_or(|horizon| self.at_ms > horizon)
+    }
+}
+
 /// What one producer sent, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Producer {
-    order: VecDeque<(Arc<[u8]>, StreamId)>,
-    ids: BTreeMap<Arc<[u8]>, StreamId>,
+    order: VecDeque<(Arc<[u8]>, Known)>,
+    names: BTreeMap<Arc<[u8]>, Known>,
 }
 
 impl Producer {
     /// Names with the IDs of their entries, oldest first.
     pub fn names(&self) -> impl ExactSizeIterator<Item = (&[u8], StreamId)> + '_ {
-        self.order.iter().map(|(name, id)| (&**name, *id))
-    }
-
-    fn is_live(id: StreamId, horizon_ms: Option<u64>) -> bool {
-        horizon_ms.is_none_or(|horizon| id.ms > horizon)
+        self.order.iter().map(|(name, known)| (&**name, known.id))
     }
 
     fn live_len(&self, horizon_ms: Option<u64>) -> usize {
-        self.order.len() - self.order.partition_point(|(_, id)| !Self::is_live(*id, horizon_ms))
+        self.order.len() - self.order.partition_point(|(_, known)| !known.is_live(horizon_ms))
     }
 
     /// Forgets the oldest; answers how many bytes that were.
     fn forget_first(&mut self) -> usize {
         let Some((name, _)) = self.order.pop_front() else { return 0 };
-        self.ids.remove(&name);
+        self.names.remove(&name);
         name_bytes(&name)
     }
 
     fn forget(&mut self, horizon_ms: Option<u64>) -> usize {
         let mut bytes = 0;
-        while self.order.front().is_some_and(|(_, id)| !Self::is_live(*id, horizon_ms)) {
+        while self.order.front().is_some_and(|(_, known)| !known.is_live(horizon_ms)) {
             bytes += self.forget_first();
         }
         bytes
+    }
+
+    /// Forgets one name; answers how many bytes that were.
+    fn forget_name(&mut self, name: &[u8]) -> usize {
+        if self.names.remove(name).is_none() {
+            return 0;
+        }
+        self.order.retain(|(other, _)| **other != *name);
+        name_bytes(name)
+    }
+
+    /// Nothing was recorded after `now_ms`: what seems to be comes from a file, or the clock was put
+    /// back.
+    fn settle(&mut self, now_ms: u64) {
+        let ahead = self.order.iter_mut().rev().take_while(|(_, known)| known.at_ms > now_ms);
+        for (name, known) in ahead {
+            known.at_ms = now_ms;
+            self.names.insert(Arc::clone(name), *known);
+        }
+    }
+
+    /// Puts in a name that is not there.
+    fn add(&mut self, name: Arc<[u8]>, mut known: Known) {
+        let newest = self.order.back().map_or(0, |(_, newest)| newest.at_ms);
+        known.at_ms = known.at_ms.max(newest);
+        self.names.insert(Arc::clone(&name), known);
+        self.order.push_back((name, known));
     }
 }
 
 /// What a name takes, about: in the queue, in the tree, and itself.
 fn name_bytes(name: &[u8]) -> usize {
-    2 * size_of::<(Arc<[u8]>, StreamId)>() + size_of::<usize>() + name.len()
+    2 * size_of::<(Arc<[u8]>, Known)>() + size_of::<usize>() + name.len()
 }
 
 fn producer_bytes(pid: &[u8]) -> usize {
@@ -114,31 +151,71 @@ impl Producers {
         memory: Memory,
         now_ms: u64,
     ) -> Option<StreamId> {
-        let id = *self.by_pid.get(pid)?.ids.get(iid)?;
-        Producer::is_live(id, memory.horizon_ms(now_ms)).then_some(id)
+        let known = *self.by_pid.get(pid)?.names.get(iid)?;
+        known.is_live(memory.horizon_ms(now_ms)).then_some(known.id)
     }
 
-    /// Remembers that `iid` of `pid` is the entry `id`. The caller knows that it was not
-    /// remembered.
-    pub(super) fn record(&mut self, pid: &[u8], iid: &[u8], id: StreamId, memory: Memory) {
-        let horizon = memory.horizon_ms(id.ms);
+    /// Remembers that `iid` of `pid` is the entry `id`, whatever was remembered of it; recorded at
+    /// `at_ms`, as far as that is not after `now_ms`.
+    pub(super) fn record(
+        &mut self,
+        (pid, iid): (&[u8], &[u8]),
+        id: StreamId,
+        at_ms: u64,
+        memory: Memory,
+        now_ms: u64,
+    ) {
+        let horizon = memory.horizon_ms(now_ms);
         self.sweep(horizon);
+        self.edit(pid, |producer| {
+            producer.settle(now_ms);
+            let gone = producer.forget(horizon) + producer.forget_name(iid);
+            producer.add(iid.into(), Known { id, at_ms: at_ms.min(now_ms) });
+            (name_bytes(iid), gone)
+        });
+        self.cut(pid, memory);
+    }
+
+    /// Remembers a name from a file.
+    pub(super) fn restore(&mut self, pid: &[u8], iid: &[u8], id: StreamId, memory: Memory) {
+        self.edit(pid, |producer| {
+            if producer.names.contains_key(iid) {
+                return (0, 0);
+            }
+            producer.add(iid.into(), Known { id, at_ms: id.ms });
+            (name_bytes(iid), 0)
+        });
+        self.cut(pid, memory);
+    }
+
+    /// The producer is heard of.
+    pub(super) fn settle(&mut self, pid: &[u8], now_ms: u64) {
+        let Some(producer) = self.by_pid.get_mut(pid) else { return };
+        if producer.order.back().is_some_and(|(_, known)| known.at_ms > now_ms) {
+            Arc::make_mut(producer).settle(now_ms);
+        }
+    }
+
+    /// Changes a producer, made if there is none; `change` says how many bytes came and went.
+    fn edit(&mut self, pid: &[u8], change: impl FnOnce(&mut Producer) -> (usize, usize)) {
         if !self.by_pid.contains_key(pid) {
             self.by_pid.insert(pid.into(), Arc::default());
             self.bytes += producer_bytes(pid);
         }
         let Some(producer) = self.by_pid.get_mut(pid) else { return };
-        let producer = Arc::make_mut(producer);
-        self.bytes -= producer.forget(horizon);
-        let name: Arc<[u8]> = iid.into();
-        if producer.ids.insert(Arc::clone(&name), id).is_some() {
-            return;
-        }
-        self.bytes += name_bytes(iid);
-        producer.order.push_back((name, id));
-        while producer.order.len() > memory.names_max as usize {
-            self.bytes -= producer.forget_first();
-        }
+        let (came, went) = change(Arc::make_mut(producer));
+        self.bytes = self.bytes + came - went;
+    }
+
+    /// Forgets what is too much.
+    fn cut(&mut self, pid: &[u8], memory: Memory) {
+        self.edit(pid, |producer| {
+            let mut gone = 0;
+            while producer.order.len() > memory.names_max as usize {
+                gone += producer.forget_first();
+            }
+            (0, gone)
+        });
     }
 
     /// Forgets producers without a live name, once for every doubling of their number.

@@ -17,7 +17,7 @@
 //! foreign node, [`Stream::from_parts`] proves that the nodes follow one another, [`Group::new`],
 //! [`Group::add_consumer`], [`Group::seen`], [`Group::active`] and [`Group::put`] make a group
 //! (first everything pending without an owner, then [`Group::give`] for each consumer's IDs),
-//! [`Stream::add_group`] puts it in, [`Stream::record`] and [`Stream::set_counts`] bring back the
+//! [`Stream::add_group`] puts it in, [`Stream::restore_name`] and [`Stream::set_counts`] bring back the
 //! producers.
 
 mod group;
@@ -331,16 +331,27 @@ impl Stream {
         self.producers.as_ref()?.find(pid, iid, self.memory, now_ms)
     }
 
-    /// Remembers that producer `pid` added the entry `id` as `iid`.
-    pub fn record(&mut self, pid: &[u8], iid: &[u8], id: StreamId) {
+    /// Remembers that producer `pid` added the entry `id` as `iid`: at `at_ms`, which is not after
+    /// `now_ms`.
+    pub fn record(&mut self, (pid, iid): (&[u8], &[u8]), id: StreamId, at_ms: u64, now_ms: u64) {
         let memory = self.memory;
         let producers = Arc::make_mut(self.producers.get_or_insert_default());
-        producers.record(pid, iid, id, memory);
+        producers.record((pid, iid), id, at_ms, memory, now_ms);
         self.idempotent.0 = self.idempotent.0.saturating_add(1);
     }
 
-    /// Counts an entry that was not added, for its name was known.
-    pub fn count_duplicate(&mut self) {
+    /// Remembers a name from a file.
+    pub fn restore_name(&mut self, pid: &[u8], iid: &[u8], id: StreamId) {
+        let memory = self.memory;
+        let producers = Arc::make_mut(self.producers.get_or_insert_default());
+        producers.restore(pid, iid, id, memory);
+    }
+
+    /// Counts an entry of `pid` that was not added at `now_ms`, for its name was known.
+    pub fn count_duplicate(&mut self, pid: &[u8], now_ms: u64) {
+        if let Some(producers) = &mut self.producers {
+            Arc::make_mut(producers).settle(pid, now_ms);
+        }
         self.idempotent.1 = self.idempotent.1.saturating_add(1);
     }
 

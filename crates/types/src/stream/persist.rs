@@ -362,7 +362,7 @@ fn load_memory(stream: &mut Stream, reader: &mut Reader<'_>) -> Result<(), Error
         let pid = reader.string_vec()?;
         for _ in 0..reader.length()? {
             let iid = reader.string_vec()?;
-            stream.record(&pid, &iid, read_id(reader)?);
+            stream.restore_name(&pid, &iid, read_id(reader)?);
         }
     }
     stream.set_counts(reader.length()?, reader.length()?);

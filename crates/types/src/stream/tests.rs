@@ -255,7 +255,7 @@ fn heap_bytes_return_to_what_they_were() {
     assert!(stream.heap_bytes() < empty + 5_000);
     stream.remove_group(b"g");
     for ms in 1..1_000 {
-        stream.record(b"p", &ms.to_string().into_bytes(), id(ms, 0));
+        stream.record((b"p", &ms.to_string().into_bytes()), id(ms, 0), ms, ms);
     }
     assert_eq!(stream.remembered(0), (1, 100));
     assert!(stream.heap_bytes() > 5_000);
@@ -376,24 +376,57 @@ fn ids_of_new_entries() {
 fn producers_forget() {
     let mut stream = Stream::new(Memory { seconds: 1, names_max: 3 });
     for ms in [10, 20, 30, 40] {
-        stream.record(b"p", &[ms as u8], id(ms, 0));
+        stream.record((b"p", &[ms as u8]), id(ms, 0), ms, ms);
     }
     assert_eq!(stream.find_idempotent(b"p", &[10], 40), None);
     assert_eq!(stream.find_idempotent(b"p", &[20], 40), Some(id(20, 0)));
     assert_eq!(stream.find_idempotent(b"p", &[20], 1020), None);
     assert_eq!(stream.remembered(1020), (1, 2));
     let clone = stream.clone();
-    stream.record(b"p", &[20], id(1025, 0));
+    stream.record((b"p", &[20]), id(1025, 0), 1025, 1025);
     assert_eq!(stream.find_idempotent(b"p", &[20], 1025), Some(id(1025, 0)));
     assert_eq!(clone.find_idempotent(b"p", &[20], 40), Some(id(20, 0)));
     // Producers that have nothing to remember go.
     for ms in 0..1_000 {
-        stream.record(&u64::to_be_bytes(ms), b"n", id(5_000 + 100 * ms, 0));
+        let now_ms = 5_000 + 100 * ms;
+        stream.record((&u64::to_be_bytes(ms), b"n"), id(now_ms, 0), now_ms, now_ms);
     }
     assert!(stream.producers().unwrap().iter().len() < 40);
     assert!(!stream.set_memory(Memory { seconds: 1, names_max: 3 }));
     assert!(stream.set_memory(Memory { seconds: 2, names_max: 3 }));
     assert_eq!(stream.remembered(0), (0, 0));
+}
+
+/// The clock says for how long a name is known, wherever the IDs of the entries are.
+#[test]
+fn producers_remember_by_the_clock() {
+    const AHEAD: u64 = 3_600_000;
+    let mut stream = Stream::new(Memory { seconds: 1, names_max: 3 });
+    stream.record((b"p", b"a"), id(5, 0), 5, 5);
+    stream.record((b"p", b"b"), id(AHEAD, 0), 10, 10);
+    assert_eq!(stream.find_idempotent(b"p", b"a", 1_004), Some(id(5, 0)));
+    assert_eq!(stream.find_idempotent(b"p", b"a", 1_005), None);
+    assert_eq!(stream.find_idempotent(b"p", b"b", 1_009), Some(id(AHEAD, 0)));
+    assert_eq!(stream.find_idempotent(b"p", b"b", 1_010), None);
+    // In the place of what was remembered.
+    stream.record((b"p", b"b"), id(AHEAD, 1), 20, 20);
+    assert_eq!(stream.find_idempotent(b"p", b"b", 30), Some(id(AHEAD, 1)));
+    assert_eq!(stream.remembered(30), (1, 2));
+    // From a file: known until the producer is heard of, and for a second from then on.
+    let mut loaded = Stream::new(Memory { seconds: 1, names_max: 3 });
+    for (name, producer) in stream.producers().unwrap().iter() {
+        producer.names().for_each(|(iid, id)| loaded.restore_name(name, iid, id));
+    }
+    assert_eq!(loaded.heap_bytes(), stream.heap_bytes());
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 500), Some(id(AHEAD, 1)));
+    loaded.count_duplicate(b"p", 500);
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_499), Some(id(AHEAD, 1)));
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_500), None);
+    assert_eq!(loaded.find_idempotent(b"p", b"a", 1_004), Some(id(5, 0)));
+    // A clock that was put back.
+    loaded.record((b"p", b"c"), id(AHEAD, 2), 100, 100);
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_099), Some(id(AHEAD, 1)));
+    assert_eq!(loaded.find_idempotent(b"p", b"b", 1_100), None);
 }
 
 #[test]

@@ -145,13 +145,70 @@ fn tails_of_zeros_and_garbage_are_torn() {
         assert_eq!(given, bytes);
         assert!(ending.damage.unwrap().torn);
     }
-    // In a file without seals, whole commands behind it say that it is something else.
-    let set = request(&[b"SET", b"foo", b"hello"]);
-    let (given, ending) = scan(&[&set[..], b"!!!", &set].concat());
-    assert_eq!(given, set);
-    assert!(!ending.damage.unwrap().torn);
-    let (_, ending) = scan(&[&set[..], b"!!!"].concat());
+}
+
+/// Without a seal only what a file ends with may be missing: there, or where zeros stand for it.
+#[test]
+fn without_seals_an_end_may_be_missing() {
+    let set = request(&[b"SET", b"foo", &[0; 5]]);
+    let long = request(&[b"SET", b"foo", &[b'v'; 3000]]);
+    let mut few = set.clone();
+    few.extend_from_slice(&long);
+    let many = set.repeat(600);
+    for whole in [&few, &many] {
+        for end in (whole.len() - 100..whole.len()).chain([whole.len() - 700]) {
+            for zeros in [0, 1, 600] {
+                let torn = [&whole[..end], &vec![0; zeros]].concat();
+                let (given, ending) = scan(&torn);
+                assert!(whole.starts_with(&given));
+                assert!(ending.damage.is_none_or(|damage| damage.torn), "{end} {zeros}");
+            }
+        }
+    }
+    // A sector is missing in a young file, and what follows is there.
+    let mut hole = set.repeat(60);
+    let rest = hole.split_off(set.len() * 20);
+    hole.resize(hole.len().next_multiple_of(512), 0);
+    let begin = hole.len() - set.len() * 20;
+    hole.extend_from_slice(&rest[begin..]);
+    let (given, ending) = scan(&hole);
+    assert_eq!(given, set.repeat(20));
     assert!(ending.damage.unwrap().torn);
+}
+
+/// Files that no crash has made so.
+#[test]
+fn without_seals_the_rest_is_damage() {
+    let set = request(&[b"SET", b"foo", b"hello"]);
+    let large = request(&[b"SET", b"foo", &[b'v'; 100_000]]);
+    let flipped = |at: usize, to: u8| {
+        let mut bytes = [&set[..], &large, &set].concat();
+        bytes[set.len() + at] = to;
+        bytes
+    };
+    let at = |what: &[u8]| large.windows(what.len()).position(|window| window == what).unwrap();
+    for bytes in [
+        flipped(0, b'+'),
+        flipped(at(b"$100000"), b'#'),
+        // The length of the argument goes beyond the end of the file.
+        flipped(at(b"100000"), b'9'),
+        [&set[..], b"!!!"].concat(),
+        [&set[..], b"!!!", &set].concat(),
+        [&set[..], b"#comment"].concat(),
+        b"hello world\n".repeat(1000),
+        b"set a 1\r\nset b 2\r\n".to_vec(),
+        b"#!/bin/sh".to_vec(),
+        [&b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..], &[0xb1; 600], &[0; 3]].concat(),
+        [&b"\x7fELF\x02\x01\x01"[..], &[0; 3000]].concat(),
+        [&[0; 20_000][..], b"CD001", &[0; 2000]].concat(),
+        [&set.repeat(1000)[..], &[0; 600], &set].concat(),
+    ] {
+        let shown = bytes[..bytes.len().min(80)].escape_ascii().to_string();
+        let (given, ending) = scan(&bytes);
+        assert!(bytes.starts_with(&given));
+        let damage = ending.damage.expect(&shown);
+        assert!(!damage.torn, "{shown}: {damage:?}");
+    }
 }
 
 /// More than the scanner reads at a time, and than it holds back.

@@ -89,6 +89,13 @@ impl Rig {
         self.node.send(&mut self.session, words);
     }
 
+    /// Sends commands, a line each; the replies.
+    fn lines(&mut self, text: &str) -> Vec<Option<resp::Value>> {
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let words = lines.map(|line| line.split_whitespace().map(str::as_bytes).collect());
+        words.map(|words: Vec<&[u8]>| self.node.send(&mut self.session, &words)).collect()
+    }
+
     /// Lets the writer do what it can at this moment.
     fn settle(&mut self) {
         for _ in 0..100 {
@@ -211,6 +218,103 @@ fn what_was_written_is_there_after_a_restart() {
             assert!(same(&before, &rig.node.snapshot()));
             work(&mut rig, 3);
             rig.settle();
+        }
+    }
+}
+
+fn contents(disk: &MemDisk, path: &Path) -> Vec<u8> {
+    disk::read(disk, path, 1 << 20).unwrap()
+}
+
+fn put(disk: &MemDisk, path: &Path, bytes: &[u8]) {
+    let file = disk.open(path, disk::Open::Create { mode: 0o600 }).unwrap();
+    file.set_size(0).unwrap();
+    disk::write_all_at(&*file, bytes, 0).unwrap();
+}
+
+/// A set with a base of three keys and nothing behind it, and where the base is.
+fn only_a_base(rdb: bool) -> (MemDisk, std::path::PathBuf) {
+    let disk = MemDisk::new();
+    let mut rig = Rig::start(&disk, POLICY).unwrap();
+    rig.rdb = rdb;
+    (0..3).for_each(|at| work(&mut rig, at));
+    rig.settle();
+    rig.rewrite().unwrap();
+    let name = rig.writer().manifest().base.clone().unwrap().name;
+    (disk.kill(), files(&disk).path(&name))
+}
+
+/// A base is complete before it is used: whatever is wrong with it, it is refused and left as it is, also
+/// when nothing follows it.
+#[test]
+fn a_damaged_base_is_refused_and_not_touched() {
+    for rdb in [true, false] {
+        let (disk, path) = only_a_base(rdb);
+        let good = contents(&disk, &path);
+        let flips = (0..good.len()).step_by(if rdb { 1 } else { 7 });
+        let flips = flips.map(|at| {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1;
+            flipped
+        });
+        let others = [
+            good[..good.len() - 1].to_vec(),
+            [&good[..good.len() - 30], &[0; 30][..]].concat(),
+            [b"not a base\n", &good[..]].concat(),
+            vec![0; 100],
+        ];
+        let empty = rdb.then(Vec::new);
+        for bad in flips.chain(others).chain(empty) {
+            put(&disk, &path, &bad);
+            let started = Rig::start(&disk, POLICY);
+            assert_eq!(contents(&disk, &path), bad, "touched");
+            // Without a checksum, another value is as good as the one that was.
+            let Err(error) = started.map(drop) else {
+                assert!(!rdb, "{}", bad.escape_ascii());
+                continue;
+            };
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(error.contains(name) && error.contains("offset"), "{error}");
+        }
+        put(&disk, &path, &good);
+        Rig::start(&disk, POLICY).unwrap();
+    }
+}
+
+/// Files that no server left so are refused, too, where one might be torn: the last incremental one, and the
+/// single file of an older server.
+#[test]
+fn only_what_a_crash_leaves_is_cut() {
+    let mut good = Vec::new();
+    for at in 0..50 {
+        let key = format!("key:{at}");
+        resp::write_command(&mut good, &[b"SET", key.as_bytes(), &[b'v'; 300]]);
+    }
+    let cut = good.len() - 10;
+    for single in [true, false] {
+        let disk = MemDisk::new();
+        let path = if single {
+            Path::new("a.aof").to_path_buf()
+        } else {
+            let mut rig = Rig::start(&disk, POLICY).unwrap();
+            let name = rig.writer().manifest().incrementals[0].name.clone();
+            files(&disk).path(&name)
+        };
+        for bad in
+            [&b"hello\n".repeat(200)[..], b"\x1f\x8b\x08 and so on", b"#!/bin/sh", &good[1..]]
+        {
+            let disk = disk.kill();
+            put(&disk, &path, bad);
+            let started = Rig::start(&disk, POLICY);
+            assert!(started.is_err_and(|error| error.contains("not what a crash leaves")));
+            let now = if single { files(&disk).path(b"a.aof") } else { path.clone() };
+            assert_eq!(contents(&disk, &now), bad);
+        }
+        for zeros in [0, 5000] {
+            let disk = disk.kill();
+            put(&disk, &path, &[&good[..cut], &vec![0; zeros][..]].concat());
+            let rig = Rig::start(&disk, POLICY).unwrap();
+            assert_eq!(rig.node.snapshot().keys.len(), 49);
         }
     }
 }
@@ -381,5 +485,50 @@ fn a_full_disk_recovers() {
         rig.settle();
         assert!(rig.acknowledged());
         assert!(same(&recovered(&disk.kill()), &rig.node.snapshot()));
+    }
+}
+
+/// Both forms of a base keep all there is to know of a value of any type.
+#[test]
+fn a_base_holds_every_type_whole() {
+    const MAKE: &str = "
+        SET text v PXAT 4102444800000
+        RPUSH list a 1 b
+        SADD ints 1 2 3
+        SADD words a 1
+        SADD expiring b c d 7
+        SPEXPIREAT expiring 4102444800000 MEMBERS 1 b
+        SPEXPIREAT expiring 4102444801000 MEMBERS 2 d 7
+        ZADD zset 1.5 a -2 b
+        HSET hash a 1 b 2 c 3
+        HPEXPIREAT hash 4102444800000 FIELDS 2 a c
+        XADD stream IDMP p i * f v
+        XADD stream MAXLEN 1 * f w
+        XGROUP CREATE stream group 0
+        XREADGROUP GROUP group alice STREAMS stream >
+        XCFGSET stream IDMP-MAXSIZE 7";
+    const ASK: &str = "
+        GET text
+        PEXPIRETIME text
+        LRANGE list 0 -1
+        SMEMBERS ints
+        SISMEMBER words a
+        SCARD words
+        SCARD expiring
+        SPEXPIRETIME expiring MEMBERS 4 b c d 7
+        ZRANGE zset 0 -1 WITHSCORES
+        HMGET hash a b c
+        HPEXPIRETIME hash FIELDS 3 a b c
+        XINFO STREAM stream FULL";
+    for rdb in [true, false] {
+        let disk = MemDisk::new();
+        let mut rig = Rig::start(&disk, POLICY).unwrap();
+        rig.rdb = rdb;
+        rig.lines(MAKE);
+        rig.rewrite().unwrap();
+        rig.settle();
+        let before = rig.lines(ASK);
+        let mut after = Rig::start(&disk.kill(), POLICY).unwrap();
+        assert_eq!(after.lines(ASK), before, "rdb={rdb}");
     }
 }

@@ -129,7 +129,8 @@ fn scripts_are_kept_and_forgotten() {
     assert!(!vm.is_loaded(&sha));
     vm.load(&sha, b"return 1").unwrap();
     vm.load_library(LibraryId(1), LIBRARY, &mut Commands::default()).unwrap();
-    vm.clear();
+    vm.unload(&sha);
+    vm.unload_library(LibraryId(1));
     assert!(!vm.is_loaded(&sha) && !vm.is_library_loaded(LibraryId(1)));
 }
 

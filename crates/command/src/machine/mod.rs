@@ -1,25 +1,48 @@
 //! A worker's Lua machine: which of the server's scripts and libraries it has compiled.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{CommandError, Functions, Libraries, Library, Script, Scripts};
 use script::{Header, Host, LibraryId, Limits, LogLevel, Pulse, Sha, Vm};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use stdx::hash::{Seed, Set};
+use stdx::hash::{Map, Seed, Set};
 
 /// So many compiled scripts a machine keeps beyond those that the server still knows.
 const STALE_MAX: usize = 256;
 
+/// The part of a machine's memory that compiled scripts may take, one in so many; the rest is for those that
+/// run, and for libraries.
+const COMPILED_SHARE: usize = 4;
+
+/// The part above which scripts make room for a library that is loaded.
+const CROWDED_SHARE: usize = 2;
+
 /// One worker's machine, made when it is first needed.
 pub struct Machine {
     vm: Option<Box<Vm>>,
+    limits: Limits,
     /// The flushes of [`Scripts`] that it has seen.
     flushes: u64,
-    scripts: Set<Sha>,
+    scripts: Map<Sha, Compiled>,
+    /// Bytes of all of them.
+    compiled_bytes: usize,
+    /// Counts the uses of scripts that were not recent.
+    uses: u64,
     libraries: Set<LibraryId>,
     recent: Recent,
     /// Libraries that were made before the locks of the command that stores them were taken.
     prepared: Vec<Prepared>,
+}
+
+/// A script that the machine holds. The server, or whoever calls it, has its text.
+struct Compiled {
+    /// What compiling it took.
+    bytes: usize,
+    /// When it was last used, by [`Machine::uses`], while it was not recent.
+    used: u64,
 }
 
 /// A library that was made, or why it was not.
@@ -39,8 +62,11 @@ impl Default for Machine {
         let seed = Seed::new(0, 0);
         Self {
             vm: None,
+            limits: Limits::default(),
             flushes: 0,
-            scripts: Set::with_hasher(seed),
+            scripts: Map::with_hasher(seed),
+            compiled_bytes: 0,
+            uses: 0,
             libraries: Set::with_hasher(seed),
             recent: Recent::default(),
             prepared: Vec::new(),
@@ -54,17 +80,24 @@ impl Machine {
         self.vm.as_ref().map_or(0, |vm| vm.memory_bytes())
     }
 
-    /// Gives all memory back if the server has forgotten its scripts since they were compiled here.
+    /// Gives the memory of scripts back if the server has forgotten them since they were compiled here.
+    /// Libraries stay, and with them what they hold of their own.
     pub fn forget_flushed(&mut self, scripts: &Scripts) {
         let flushes = scripts.flushes();
-        if self.flushes != flushes {
-            *self = Self { flushes, ..Self::default() };
+        if self.flushes == flushes {
+            return;
+        }
+        self.flushes = flushes;
+        self.recent = Recent::default();
+        if let Some(mut vm) = self.vm.take() {
+            self.unload(&mut vm, 0, 0);
+            self.vm = Some(vm).filter(|_| !self.libraries.is_empty());
         }
     }
 
     /// The machine, for a run; [`Machine::give_back`] afterwards.
     pub fn take(&mut self) -> Box<Vm> {
-        self.vm.take().unwrap_or_else(|| Box::new(Vm::new(Limits::default())))
+        self.vm.take().unwrap_or_else(|| Box::new(Vm::new(self.limits)))
     }
 
     pub fn give_back(&mut self, vm: Box<Vm>) {
@@ -74,7 +107,11 @@ impl Machine {
     /// Compiles a script, unless it has done so.
     #[inline]
     pub fn load(&mut self, scripts: &Scripts, script: &Script) -> Result<(), CommandError> {
-        if self.flushes == scripts.flushes() && self.scripts.contains(&script.sha) {
+        if self.flushes == scripts.flushes()
+            && let Some(compiled) = self.scripts.get_mut(&script.sha)
+        {
+            self.uses += 1;
+            compiled.used = self.uses;
             return Ok(());
         }
         self.compile(scripts, script)
@@ -107,31 +144,53 @@ impl Machine {
 
     #[cold]
     fn compile(&mut self, scripts: &Scripts, script: &Script) -> Result<(), CommandError> {
+        self.forget_flushed(scripts);
         let mut vm = self.take();
-        let flushes = scripts.flushes();
-        if self.flushes != flushes {
-            vm.clear();
-            self.scripts.clear();
-            self.libraries.clear();
-            self.recent = Recent::default();
-            self.flushes = flushes;
+        let (count, bytes_max) = (self.scripts.len(), self.limits.memory_bytes / COMPILED_SHARE);
+        if count >= scripts.len() + STALE_MAX || self.compiled_bytes >= bytes_max {
+            self.unload(&mut vm, count / 2, bytes_max / 2);
         }
-        if self.scripts.len() >= scripts.len() + STALE_MAX {
-            self.recent = Recent::default();
-            self.scripts.retain(|sha| {
-                let known = scripts.get(sha).is_some();
-                if !known {
-                    vm.unload(sha);
-                }
-                known
-            });
+        let mut before = vm.memory_bytes();
+        let mut loaded = vm.load(&script.sha, &script.source);
+        if loaded.as_ref().is_err_and(|error| error.out_of_memory) {
+            self.unload(&mut vm, 0, 0);
+            before = vm.memory_bytes();
+            loaded = vm.load(&script.sha, &script.source);
         }
-        let loaded = vm.load(&script.sha, &script.source);
-        if loaded.is_ok() {
-            self.scripts.insert(script.sha);
+        match &loaded {
+            Ok(()) => {
+                self.uses += 1;
+                let bytes = vm.memory_bytes().saturating_sub(before);
+                self.scripts.insert(script.sha, Compiled { bytes, used: self.uses });
+                self.compiled_bytes = self.compiled_bytes.saturating_add(bytes);
+            }
+            Err(error) if error.out_of_memory => vm.collect(),
+            Err(_) => {}
         }
         self.give_back(vm);
         loaded.map_err(|error| CommandError::text_of(error.text))
+    }
+
+    /// Unloads the scripts that were used least recently until there are at most so many, of so many
+    /// bytes together, and collects all garbage.
+    #[cold]
+    fn unload(&mut self, vm: &mut Vm, count_max: usize, bytes_max: usize) {
+        for script in std::mem::take(&mut self.recent).by_sha.iter().flatten() {
+            if let Some(compiled) = self.scripts.get_mut(&script.sha) {
+                compiled.used = self.uses + 1;
+            }
+        }
+        let mut by_use: Vec<_> = self.scripts.iter().map(|(sha, one)| (one.used, *sha)).collect();
+        by_use.sort_unstable();
+        for (_, sha) in by_use {
+            if self.scripts.len() <= count_max && self.compiled_bytes <= bytes_max {
+                break;
+            }
+            vm.unload(&sha);
+            let bytes = self.scripts.remove(&sha).map_or(0, |compiled| compiled.bytes);
+            self.compiled_bytes = self.compiled_bytes.saturating_sub(bytes);
+        }
+        vm.collect();
     }
 
     /// Runs the text of a library for what it registers, unless it has done so.
@@ -166,6 +225,9 @@ impl Machine {
             }
             known
         });
+        if vm.memory_bytes() > self.limits.memory_bytes / CROWDED_SHARE {
+            self.unload(&mut vm, 0, 0);
+        }
         let mut loading = Loading { clock, began: (clock.ticks)() };
         let loaded = vm.load_library(id, source, &mut loading);
         if loaded.is_ok() {
