@@ -198,8 +198,7 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         let Scratch { words, keys, plans, shards } = scratch;
-        let queued = &mut worker.queued;
-        let meanwhile = worker.meanwhile;
+        let (queued, meanwhile) = (&mut worker.queued, worker.meanwhile);
         self.watch_memory(&worker.settings, now.wall_ms);
         // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
         let bytes = if meanwhile { 0 } else { self.journal_bytes(plans) };
@@ -248,7 +247,6 @@ impl Engine {
             } else {
                 run.stretch(&mut worker.participant, stretch, queued, shards)
             };
-            run.end_overdue();
             let ready = ran.and_then(|(ran, end)| {
                 done += ran;
                 stop = end.or_else(|| self.changed_since(generation));
@@ -421,14 +419,17 @@ impl Run<'_, '_> {
     ) -> Result<Ran, journal::Refused> {
         let first = &plans[0];
         if first.concerns_data() {
-            Ok(self.data(participant, plans, shards))
-        } else if first.row.is_some_and(|row| row.place == Place::Exec) {
+            return Ok(self.data(participant, plans, shards));
+        }
+        let ran = if first.row.is_some_and(|row| row.place == Place::Exec) {
             self.exec(participant, plans, queued, shards)
         } else if first.row.is_some_and(|row| row.place.is_script()) {
             Ok(self.script(participant, first, shards))
         } else {
             Ok(self.one(first, Locked::Nothing))
-        }
+        };
+        self.end_overdue();
+        ran
     }
 
     /// Runs the data commands at the head of `plans`, within one pass.
