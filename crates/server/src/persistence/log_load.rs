@@ -175,6 +175,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     if others == Others::Stand {
         return Err(CommandError::err(format_args!("DEBUG LOADAOF is not for transactions")));
     }
+    super::snapshot_save::unless_overdue(server)?;
     let (files, policy) = {
         let config = server.config.lock();
         (files(&config), policy(server, &config))

@@ -268,14 +268,15 @@ impl Job for Saved {
     }
 }
 
-/// What a client is told that cannot have a snapshot now: nothing yet, or BUSY.
-fn unless_overdue(server: &Server) -> Result<(), CommandError> {
+/// What a client is told who needs the write gate: that a script holds it for too long.
+pub(super) fn unless_overdue(server: &Server) -> Result<(), CommandError> {
     let stalled = server.engine.space.is_stalled();
     if stalled { Err(server.engine.scripts.overdue.error()) } else { Ok(()) }
 }
 
 /// SAVE: as BGSAVE, with a client that waits. Its worker serves others meanwhile.
 pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
+    unless_overdue(server)?;
     if server.persistence.snapshot.lock().running.is_some() {
         return Err(CommandError::SaveInProgress);
     }
@@ -299,9 +300,11 @@ fn save_when_possible(server: &Server) -> Result<(), CommandError> {
     let begun = loop {
         match begin(server, Others::Run, false) {
             Ok(begun) => break begun,
+            // Another has come in between, and may come to nothing.
+            Err(NotBegun::Stalled | NotBegun::Refused(CommandError::SaveInProgress)) => {}
             Err(NotBegun::Refused(error)) => return Err(error),
-            Err(NotBegun::Stalled) => unless_overdue(server)?,
         }
+        unless_overdue(server)?;
         std::thread::sleep(TRY_AGAIN);
     };
     step_back();
@@ -325,16 +328,19 @@ pub(super) fn save_now(server: &Server, others: Others) -> Result<(), String> {
 /// BGSAVE.
 pub(crate) fn bgsave(server: &Server, how: Bgsave) -> Result<&'static str, CommandError> {
     match how {
-        Bgsave::Now | Bgsave::Scheduled => match start(server, None) {
-            Ok(()) => Ok("Background saving started"),
-            Err(NotBegun::Refused(CommandError::SnapshotInProgress))
-                if how == Bgsave::Scheduled =>
-            {
-                Ok(schedule(server))
+        Bgsave::Now | Bgsave::Scheduled => {
+            unless_overdue(server)?;
+            match start(server, None) {
+                Ok(()) => Ok("Background saving started"),
+                Err(NotBegun::Refused(CommandError::SnapshotInProgress))
+                    if how == Bgsave::Scheduled =>
+                {
+                    Ok(schedule(server))
+                }
+                Err(NotBegun::Refused(error)) => Err(error),
+                Err(NotBegun::Stalled) => Ok(schedule(server)),
             }
-            Err(NotBegun::Refused(error)) => Err(error),
-            Err(NotBegun::Stalled) => unless_overdue(server).map(|()| schedule(server)),
-        },
+        }
         Bgsave::Later if server.persistence.snapshot.lock().running.is_some() => {
             Err(CommandError::SaveInProgress)
         }
