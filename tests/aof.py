@@ -335,6 +335,102 @@ def promises(fsync):
             assert wire.call("GET", "b") == b"2"
 
 
+def slow_rewrite(wire):
+    """Begins one that takes ten seconds."""
+    for number in range(1000):
+        wire.send(pack("SET", f"key:{number}", "v"))
+    for _ in range(1000):
+        wire.reply()
+    wire.call("CONFIG", "SET", "rdb-key-save-delay", 10000)
+    assert b"started" in wire.call("BGREWRITEAOF")
+    time.sleep(0.1)
+    assert b"aof_rewrite_in_progress:1" in wire.call("INFO", "persistence")
+
+
+def stopping(how):
+    """A rewrite does not keep the server from ending, nor its end from saving both files."""
+    with Server(OPT.server, *FLAGS) as server:
+        with Wire(server.port) as wire, Wire(server.port) as other:
+            slow_rewrite(wire)
+            before = digest(server.port)
+            if how == "SIGTERM":
+                wire.call("CONFIG", "SET", "save", "3600 1000000")
+                server.process.send_signal(signal.SIGTERM)
+            else:
+                other.send(pack("SHUTDOWN", "SAVE"))
+            # The last snapshot is as slow.
+            time.sleep(0.5)
+            wire.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+            assert server.process.wait(15) == 0
+        assert not [name for name in os.listdir(os.path.join(server.dir, "appendonlydir")) if "temp" in name]
+        for flags in (("--appendonly", "yes"), ("--appendonly", "no")):
+            server.argv += flags
+            server.start()
+            assert digest(server.port) == before, "the data is not what it was"
+            server.stop()
+
+
+def saving_in_a_rewrite():
+    """SAVE waits for a rewrite, DEBUG RELOAD and LOADAOF break it off, and it begins again."""
+    with Server(OPT.server, *FLAGS) as server, Wire(server.port) as wire, Wire(server.port) as other:
+        slow_rewrite(wire)
+        before = digest(server.port)
+        wire.send(pack("SAVE"))
+        time.sleep(0.2)
+        other.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+        assert wire.reply() == b"OK"
+        wait_for_rewrite(wire)
+        for command in ("RELOAD", "LOADAOF"):
+            slow_rewrite(wire)
+            other.call("CONFIG", "SET", "rdb-key-save-delay", 2000)
+            assert wire.call("DEBUG", command) == b"OK"
+            assert digest(server.port) == before
+            assert b"aof_rewrite_in_progress:1" in wire.call("INFO", "persistence"), command
+            other.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+            wait_for_rewrite(wire)
+        kill(server)
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+
+
+def unread_feed():
+    """A replica that does not read holds the one snapshot: a rewrite is scheduled, and the server ends, and saves."""
+    with Server(OPT.server, *FLAGS) as server, Wire(server.port) as wire, Wire(server.port, rcvbuf=4096) as replica:
+        for number in range(200):
+            wire.call("SET", f"key:{number}", os.urandom(50000))
+        replica.call("REPLCONF", "capa", "eof", "capa", "psync2")
+        replica.send(pack("PSYNC", "?", -1))
+        time.sleep(0.5)
+        assert b"scheduled" in wire.call("BGREWRITEAOF")
+        text = wire.call("INFO", "persistence")
+        assert b"aof_rewrite_in_progress:0" in text and b"aof_rewrite_scheduled:1" in text
+        wire.call("CONFIG", "SET", "save", "3600 1000000")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+        assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
+
+
+def full_disk():
+    """SAVE on a full disk says that it failed, whatever replies wait for the append-only file."""
+    flags = (*FLAGS, "--appendfsync", "always", "--durability-timeout", "500", "--rdbcompression", "no")
+    with Server(OPT.server, *flags, start=False) as server:
+        server.argv = ["sh", "-c", 'trap "" XFSZ; ulimit -f 400; exec "$@"', "sh", *server.argv]
+        server.start()
+        with Wire(server.port) as wire:
+            try:
+                for number in range(100):
+                    wire.call("SET", number, os.urandom(10000))
+                raise AssertionError("the disk is not full")
+            except WireError as error:
+                assert "MISCONF" in str(error), error
+            try:
+                wire.call("SAVE")
+                raise AssertionError("the disk is full, and SAVE says OK")
+            except WireError as error:
+                assert str(error) == "ERR", error
+        kill(server)
+
+
 def setters():
     """CONFIG SET and INFO while rewrites begin and end: nobody waits for ever."""
     with Server(OPT.server, *FLAGS) as server:
@@ -398,7 +494,8 @@ def hung():
                     begin = time.monotonic()
                     other.call("CONFIG", "SET", *words)
                     other.call("CONFIG", "GET", "appendfsync")
-                    other.call("GET", "a")
+                    with Wire(server.port) as newcomer:
+                        newcomer.call("PING")
                     took = time.monotonic() - begin
                     assert took < 1, f"CONFIG SET {words} took {took:.1f} s"
                     assert writer.reply() == b"OK"
@@ -432,6 +529,11 @@ def main():
     tally.run("a single file that was not loaded stays", single_file)
     tally.run("CONFIG SET dir", moved_dir)
     tally.run("DEBUG LOADAOF without a file", no_file)
+    for how in ("SIGTERM", "SHUTDOWN SAVE"):
+        tally.run(f"{how} in a rewrite", stopping, how)
+    tally.run("SAVE, DEBUG RELOAD and LOADAOF in a rewrite", saving_in_a_rewrite)
+    tally.run("a replica that does not read", unread_feed)
+    tally.run("SAVE on a full disk", full_disk)
     tally.run("CONFIG SET while rewrites begin", setters)
     tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])

@@ -609,6 +609,29 @@ def client_kill():
 
 # ------------------------------------------------------------------ changes while it runs
 
+def populate_ends_with_client():
+    """DEBUG POPULATE lets others be served meanwhile, keeps what comes behind it, and ends when its client goes."""
+    with serve("--enable-debug-command", "yes", "--io-threads", "1") as server, Wire(server.port) as admin:
+        with Wire(server.port) as wire:
+            wire.send(pack("DEBUG", "POPULATE", 5000, "few") + pack("GET", "few:4999"))
+            wire.send(pack("PING"))
+            assert [wire.reply() for _ in range(3)] == [b"OK", b"value:4999", b"PONG"]
+            wire.send(pack("CLIENT", "REPLY", "OFF") + pack("DEBUG", "POPULATE", 5000, "more"))
+            wait_until(lambda: admin.call("EXISTS", "more:4999") == 1)
+        wire = Wire(server.port)
+        wire.send(pack("DEBUG", "POPULATE", 1 << 39))
+        wait_until(lambda: admin.call("DBSIZE") > 20_000)
+        wire.close()
+
+        def rests():
+            before = admin.call("DBSIZE")
+            time.sleep(0.1)
+            return admin.call("DBSIZE") == before
+
+        wait_until(rests)
+        healthy(server)
+
+
 def _refusal(wire, *words):
     """The text of the error that a command must get."""
     try:
@@ -687,6 +710,26 @@ def threads_change():
         for number, expected in counts.items():
             assert int(admin.call("GET", f"n{number}")) == expected
     return f"{sum(counts.values())} commands"
+
+
+def arrivals_move_on():
+    """A connection on its way to a worker that is switched off meanwhile goes on to another."""
+    busy = "for i = 1, 2e7 do end"
+    with serve("--io-threads", "3") as server:
+        wires = [Wire(server.port) for _ in range(6)]
+        last = next(wire for wire in wires if b" io-thread=2 " in wire.call("CLIENT", "INFO"))
+        # An admin on another worker than the one that will not look into its mailbox.
+        admin = next(wire for wire in wires if b" io-thread=2 " not in wire.call("CLIENT", "INFO"))
+        last.send(pack("EVAL", busy, 0))
+        time.sleep(0.05)
+        wires += [Wire(server.port) for _ in range(6)]
+        time.sleep(0.05)
+        assert admin.call("CONFIG", "SET", "io-threads", 1) == b"OK"
+        last.reply()
+        first = lambda: all(b" io-thread=0 " in line for line in admin.call("CLIENT", "LIST").splitlines())
+        assert wait_until(first, 5), "a client stays on a worker that is switched off"
+        for wire in wires:
+            wire.close()
 
 
 def port_and_bind_change():
@@ -995,13 +1038,14 @@ def few_replicas():
 
 
 TESTS = [
-    malformed_frames, malformed_in_silence, garbage, http_request, absurd_lengths, many_arguments, partial_frames, unauthenticated_budget,
+    malformed_frames, malformed_in_silence, garbage, http_request, absurd_lengths, many_arguments, partial_frames,
+    unauthenticated_budget,
     query_buffer_limit, slow_reader, slow_reader_reads_at_last, idle_connections, reconnect_storm, max_clients,
     idle_timeout, tcp_keepalive, several_addresses, ways_in, unix_socket, port_zero, nowhere_to_listen,
-    structured_logs, client_kill, sigterm_under_load,
+    structured_logs, client_kill, populate_ends_with_client, sigterm_under_load,
     signals_and_restart, daemonize, versions, memory_stats, locales,
     port_in_use, unauthenticated_silence, inline_off, soft_output_limit, threads_change,
-    port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
+    arrivals_move_on, port_and_bind_change, promises, renamed_commands, maxclients_change, large_value, large_among_small,
     kill_while_writing, few_replicas,
 ]
 

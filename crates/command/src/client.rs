@@ -86,6 +86,8 @@ pub struct Card {
     pub queued: AtomicI32,
     /// Bytes of the queue and of watched keys.
     pub multi_bytes: AtomicU64,
+    /// Bytes of what HIMPORT has prepared.
+    pub fieldset_bytes: AtomicU64,
     /// Bytes of what it waits for.
     pub waiting_bytes: AtomicU64,
     /// What it waits for in a blocking command.
@@ -133,6 +135,7 @@ impl Card {
             argv_bytes: AtomicU64::new(0),
             queued: AtomicI32::new(-1),
             multi_bytes: AtomicU64::new(0),
+            fieldset_bytes: AtomicU64::new(0),
             waiting_bytes: AtomicU64::new(0),
             waiting: Mutex::new(None),
             watch: Arc::default(),
@@ -164,6 +167,7 @@ impl Card {
             + self.query_free_bytes.load(Ordering::Relaxed)
             + self.argv_bytes.load(Ordering::Relaxed)
             + self.multi_bytes.load(Ordering::Relaxed)
+            + self.fieldset_bytes.load(Ordering::Relaxed)
             + self.waiting_bytes.load(Ordering::Relaxed)
             + self.unread_bytes()
             + self.subscription_bytes.load(Ordering::Relaxed)

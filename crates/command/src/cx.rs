@@ -192,4 +192,15 @@ pub trait Job {
     /// and the step before left off. A job that waits for others ([`JobStep::Wait`]) is of a command
     /// that runs neither in transactions nor in scripts.
     fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep;
+
+    /// Whether its replies show what others have written, and so wait for the disk as those writes do.
+    fn shows_data(&self) -> bool {
+        true
+    }
+
+    /// Whether it is given up when the client closes its half of the connection. Else it goes on, for who
+    /// asks and closes may still read; once nobody does, writing fails.
+    fn ends_with_client(&self) -> bool {
+        false
+    }
 }

@@ -71,6 +71,10 @@ errors! {
     InvalidSecondDbIndex = "ERR invalid second DB index";
     ReplicaofByReplica = "ERR Command is not valid when client is a replica.";
     InvalidMasterPort = "ERR Invalid master port";
+    NoCluster = "ERR This instance has cluster support disabled";
+    FailoverNoReplicas = "ERR FAILOVER requires connected replicas.";
+    FailoverNotRunning = "ERR No failover in progress.";
+    FailoverTimeout = "ERR FAILOVER timeout must be greater than 0";
     NoReplica = "ERR this version cannot be a replica";
     ResetReplica = "ERR can only reset normal connections";
     SyncPending = "ERR SYNC and PSYNC are invalid with pending output";
@@ -142,6 +146,9 @@ errors! {
     LexMinAboveMax = "ERR min > max";
     NothingToParse = "ERR no more item to parse";
     PairsIncomplete = "ERR Invalid number of arguments: field-value pairs must be complete";
+    FieldsetDuplicate = "ERR duplicate field name in fieldset";
+    FieldsetMismatch = "ERR value count does not match fieldset field count";
+    NoSuchFieldset = "ERR no such fieldset";
     NoSuchField = "ERR hash key doesn't exist";
     NotALexRange = "ERR min or max not valid string range item";
     LimitOfRanks = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";

@@ -92,6 +92,7 @@ pub enum Group {
     Scripting,
     Connection,
     Server,
+    Cluster,
 }
 
 impl Group {
@@ -113,6 +114,7 @@ impl Group {
             Self::Scripting => "scripting",
             Self::Connection => "connection",
             Self::Server => "server",
+            Self::Cluster => "cluster",
         }
     }
 }

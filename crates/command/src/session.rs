@@ -1,7 +1,9 @@
 //! What a connection is to the commands it sends. Owned by the connection's worker; what other
 //! workers may see of it is in its [`Card`].
 
-use crate::{Card, Monitors, PubSub, Subscriptions, Sync, Tracking, TrackingState, Transaction};
+use crate::{
+    Card, Fieldsets, Monitors, PubSub, Subscriptions, Sync, Tracking, TrackingState, Transaction,
+};
 use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,6 +54,8 @@ pub struct Session {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// `None`: it does not track keys.
     pub tracking: Option<Box<TrackingState>>,
+    /// What HIMPORT has prepared; `None`: nothing.
+    fieldsets: Option<Box<Fieldsets>>,
     /// What the command under way has written are pushes: CLIENT REPLY does not keep them back.
     pub pushed: bool,
 }
@@ -75,6 +79,7 @@ impl Session {
             watched_bytes: 0,
             subscriptions: None,
             tracking: None,
+            fieldsets: None,
             pushed: false,
         }
     }
@@ -102,6 +107,31 @@ impl Session {
     pub fn remember(&mut self, key: WatchedKey) {
         self.watched_bytes += key.memory_bytes();
         self.watched.push(key);
+    }
+
+    /// What HIMPORT has prepared.
+    pub fn fieldsets(&self) -> Option<&Fieldsets> {
+        self.fieldsets.as_deref()
+    }
+
+    /// Changes that; what it takes is shown to others.
+    pub fn edit_fieldsets<R>(&mut self, edit: impl FnOnce(&mut Fieldsets) -> R) -> R {
+        let mut sets = self.fieldsets.take().unwrap_or_default();
+        let result = edit(&mut sets);
+        self.put_fieldsets(Some(sets));
+        result
+    }
+
+    /// Takes that away, for a script to begin without any.
+    pub fn take_fieldsets(&mut self) -> Option<Box<Fieldsets>> {
+        self.fieldsets.take()
+    }
+
+    /// Puts in place what was taken away.
+    pub fn put_fieldsets(&mut self, sets: Option<Box<Fieldsets>>) {
+        self.fieldsets = sets.filter(|sets| !sets.is_empty());
+        let bytes = self.fieldsets().map_or(0, Fieldsets::memory_bytes);
+        self.card.fieldset_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// A command could not be queued: EXEC will do nothing.
@@ -160,6 +190,7 @@ impl Session {
     /// As RESET leaves it: everything but the identity of the connection. Nothing is watched.
     pub fn reset(&mut self, authenticated: bool) {
         let known = self.is_known();
+        self.put_fieldsets(None);
         *self = Self::new(self.card.clone(), authenticated);
         self.known |= known;
     }

@@ -72,6 +72,12 @@ impl KeyFlags {
         Self(self.0 | other.0)
     }
 
+    /// `self` less what is in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether all of `other` is in `self`.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -2,6 +2,7 @@
 //! handlers. Families do not see each other.
 
 mod bitmap;
+mod cluster;
 mod connection;
 mod dump;
 mod element;
@@ -44,4 +45,5 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     server::COMMANDS,
     generic::COMMANDS,
+    cluster::COMMANDS,
 ];

@@ -43,7 +43,7 @@ pub use ledger::Ledger;
 pub use pause::Pause;
 pub use reply_gate::{Level, ReplyGate};
 pub use resolve::{KeyList, key_list};
-pub use snapshot::{Cut, Cuts, SnapshotError};
+pub use snapshot::{Cut, Cuts, Lent, SnapshotError};
 pub use stats::{CommandStats, CommandTotal, Counter, Stats, StatsTotal, WorkerStats};
 pub use worker::Worker;
 
@@ -52,10 +52,10 @@ use command::{
     Settings, Tracking,
 };
 use journal::Journal;
-use keyspace::Keyspace;
-use parking_lot::RwLock;
+use keyspace::{Keyspace, Snapshot};
+use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// The shared state of the server's data plane. Built in well under a millisecond.
 pub struct Engine {
@@ -70,6 +70,8 @@ pub struct Engine {
     /// The name of the log, and what is kept of it.
     pub history: History,
     pub cuts: Cuts,
+    /// The snapshot that [`Engine::lend`] has given away.
+    lent: Mutex<Weak<Mutex<Option<Snapshot>>>>,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
     /// When clients that wait give up.
@@ -125,6 +127,7 @@ impl Engine {
             reply_gate: ReplyGate::default(),
             history: History::default(),
             cuts: Cuts::default(),
+            lent: Mutex::default(),
             pubsub,
             deadlines: Deadlines::default(),
             tracking,

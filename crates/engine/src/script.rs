@@ -369,6 +369,8 @@ impl Run<'_, '_> {
         self.news = Some(Vec::new());
         let mut reply = std::mem::take(self.reply);
         let mark = reply.mark();
+        // What a script prepares is its own.
+        let fieldsets = self.session.take_fieldsets();
         let mut vm = self.machine.take();
         // When the command before ended.
         let began_ticks = self.ticks;
@@ -390,6 +392,9 @@ impl Run<'_, '_> {
         let (broken, overdue) = (stage.broken, stage.overdue.take());
         self.machine.give_back(vm);
         self.session.db = db;
+        if fieldsets.is_some() || self.session.fieldsets().is_some() {
+            self.session.put_fieldsets(fieldsets);
+        }
         *self.reply = reply;
         if let Some(overdue) = overdue {
             engine.scripts.overdue.remove(&overdue);

@@ -4,7 +4,9 @@ use crate::Engine;
 use command::Others;
 use journal::Lsn;
 use keyspace::{Snapshot, SnapshotOptions, Totals};
+use parking_lot::Mutex;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The moment at which a snapshot was taken. What the journal has up to `lsn` is in the snapshot,
@@ -40,6 +42,16 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
+/// A snapshot that is read at somebody's pace, and can be [taken back](Engine::take_back) from them.
+pub struct Lent(Arc<Mutex<Option<Snapshot>>>);
+
+impl Lent {
+    /// Reads on; `None`: it has been taken back.
+    pub fn with<T>(&self, read: impl FnOnce(&mut Snapshot) -> T) -> Option<T> {
+        self.0.lock().as_mut().map(read)
+    }
+}
+
 /// For how long snapshots closed the write gate, in microseconds: from the first who waits to the
 /// moment at which all go on.
 #[derive(Debug, Default)]
@@ -70,6 +82,20 @@ impl Cuts {
 }
 
 impl Engine {
+    /// Gives a snapshot to who may be slow to read it. There is only one at a time.
+    pub fn lend(&self, snapshot: Snapshot) -> Lent {
+        let lent = Arc::new(Mutex::new(Some(snapshot)));
+        *self.lent.lock() = Arc::downgrade(&lent);
+        Lent(lent)
+    }
+
+    /// Ends the snapshot that is lent; false if none is. By a thread that holds no shard.
+    pub fn take_back(&self) -> bool {
+        let lent = self.lent.lock().upgrade();
+        let snapshot = lent.and_then(|lent| lent.lock().take());
+        snapshot.is_some()
+    }
+
     /// Takes a snapshot of all data: closes the write gate, cuts, calls `at_cut` while nobody
     /// writes (to begin to read the journal, say), and opens the gate, all in some microseconds.
     /// The journal's next record brings its SELECT along.

@@ -77,7 +77,7 @@ mod native {
             append(&mut writer, Frame::new(0), SELECT_0);
         }
         let kept = journal.memory_bytes();
-        assert!(kept >= 2 * SEGMENT && kept <= 10 * SEGMENT, "{kept}");
+        assert!((2 * SEGMENT..=10 * SEGMENT).contains(&kept), "{kept}");
         drop((keep, writer));
         assert_eq!(journal.memory_bytes(), 0);
     }

@@ -177,6 +177,16 @@ impl<'a> Db<'a> {
         self.put(key, NewValue::of_collection(value, &mut block), ExpiryChange::Clear, event);
         true
     }
+
+    /// As [`WriteGuard::name_elements`].
+    pub fn name_elements<'n>(
+        &mut self,
+        key: &KeyRef<'_>,
+        event: Event,
+        names: impl IntoIterator<Item = &'n [u8]>,
+    ) {
+        self.record.name_elements(key.bytes(), event, names);
+    }
 }
 
 /// A collection that a command may change. What must surround a change is done here.

@@ -135,9 +135,10 @@ impl Keyspace {
     }
 
     /// Lets `chore` have the shard: now, or when the script has ended that holds it. Called without
-    /// locks.
+    /// locks, but for those of a script that runs for too long on this very thread.
     pub(crate) fn later(&self, id: ShardId, chore: impl FnOnce(&mut Shard) + Send + 'static) {
-        match self.reach_one(id) {
+        let reached = if self.is_stalled() { Err(Stalled) } else { self.reach_one(id) };
+        match reached {
             Ok(mut shard) => chore(&mut shard),
             Err(Stalled) => {
                 self.overdue.chores.lock().push((id, Box::new(chore)));

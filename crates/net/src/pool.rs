@@ -106,6 +106,13 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether worker number `id` takes connections. One that had its id on its card before this is
+    /// either seen by [`Pool::resize`] or told here.
+    fn is_active(&self, id: usize) -> bool {
+        let _workers = self.workers.lock();
+        id < self.active()
+    }
+
     fn spawn(self: &Arc<Self>, id: usize) -> io::Result<Mailbox> {
         let (sender, receiver) = unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -198,10 +205,15 @@ async fn help(mut helper: Helper) {
 }
 
 impl Here {
-    /// Starts to serve a connection.
+    /// Starts to serve a connection, unless the worker has gone idle while that was on its way.
     pub(crate) fn take_in(self: &Rc<Self>, incoming: Incoming) {
+        incoming.session.card.arrived(self.id);
+        if !self.pool.is_active(usize::from(self.id)) {
+            self.pool.assign(incoming);
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
         let Incoming { transport, session } = incoming;
-        session.card.arrived(self.id);
         self.stats.connections.add(1);
         let here = Rc::clone(self);
         let card = Arc::clone(&session.card);
@@ -290,6 +302,9 @@ fn report(card: &Card, exit: &Exit) {
             "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
              it has not said that it takes one of unknown length (REPLCONF capa eof)."
         ),
+        Exit::Fed(Over::TakenBack) => {
+            warning!("Replica {addr} is disconnected: its snapshot was in the way of another");
+        }
         Exit::Fed(Over::Unfit(why)) => warning!("Replica {addr} gets no snapshot: {why}"),
         Exit::AnswerToReplica => {
             warning!("Replica {addr} sent a command that has an answer, disconnecting it");

@@ -296,7 +296,7 @@ fn persistence(server: &Server, out: &mut String) {
     let load = &server.persistence.loading;
     let (log, journal) = (&server.persistence.log, &server.engine.journal);
     let rewriting = log.rewriting.lock();
-    let wanted = rewriting.wanted;
+    let (wanted, blocked) = (rewriting.wanted, rewriting.blocked || current.is_some());
     let fails = matches!(log.status.state(), aof::State::Full | aof::State::Lost);
     head(out, "Persistence");
     fields! { out,
@@ -321,8 +321,8 @@ fn persistence(server: &Server, out: &mut String) {
         "rdb_last_load_keys_expired" = load.keys_expired.load(Relaxed);
         "rdb_last_load_keys_loaded" = load.keys_loaded.load(Relaxed);
         "aof_enabled" = u8::from(log.is_on());
-        "aof_rewrite_in_progress" = u8::from(rewriting.running.is_some() || wanted && current.is_none());
-        "aof_rewrite_scheduled" = u8::from(wanted && current.is_some());
+        "aof_rewrite_in_progress" = u8::from(rewriting.running.is_some() || wanted && !blocked);
+        "aof_rewrite_scheduled" = u8::from(wanted && blocked);
         "aof_last_rewrite_time_sec" = rewriting.last_took_seconds.unwrap_or(-1);
         "aof_current_rewrite_time_sec" = rewriting.running.as_ref().map_or(-1, |running| now - running.started_seconds);
         "aof_last_bgrewrite_status" = if rewriting.last_succeeded { "ok" } else { "err" };

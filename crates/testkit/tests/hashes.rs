@@ -3,6 +3,7 @@
 
 use resp::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering::Relaxed;
 use testkit::{Node, Options};
 
 /// Enough for a table of several segments, and for answers in several steps.
@@ -120,4 +121,56 @@ fn a_write_that_meets_expired_fields_tells_the_journal() {
     let text = String::from_utf8_lossy(node.journal()).into_owned();
     assert!(text.contains("HDEL\r\n$1\r\nh\r\n$7\r\nfield 0\r\n"));
     node.check_replay().unwrap();
+}
+
+/// What HIMPORT prepares is one connection's, and counts as its memory.
+#[test]
+fn prepared_fields_belong_to_a_connection() {
+    let mut node = Node::new(Options::default());
+    let (mut first, mut second) = (node.session(), node.session());
+    let bytes = |session: &command::Session| session.card.fieldset_bytes.load(Relaxed);
+    let ok = |reply: Option<Value>| assert_eq!(reply, Some(Value::Simple(b"OK".to_vec())));
+    let refused = |reply: Option<Value>| {
+        assert_eq!(reply, Some(Value::Error(b"ERR no such fieldset".to_vec())));
+    };
+    ok(node.send(&mut first, &[b"HIMPORT", b"PREPARE", b"f", b"a", b"bb"]));
+    let one = bytes(&first);
+    assert!(one > 0);
+    refused(node.send(&mut second, &[b"HIMPORT", b"SET", b"h", b"f", b"1", b"2"]));
+    ok(node.send(&mut first, &[b"HIMPORT", b"SET", b"h", b"f", b"1", b"2"]));
+    ok(node.send(&mut first, &[b"HIMPORT", b"PREPARE", b"g", b"c", b"dd"]));
+    assert_eq!(bytes(&first), 2 * one);
+    ok(node.send(&mut first, &[b"HIMPORT", b"PREPARE", b"g", b"e", b"ff"]));
+    assert_eq!(bytes(&first), 2 * one);
+    // A script has none, and leaves none.
+    let script =
+        b"redis.call('HIMPORT', 'PREPARE', 'own', 'a') return redis.pcall('HIMPORT', 'SET', \
+                   KEYS[1], 'f', '1', '2')";
+    refused(node.send(&mut first, &[b"EVAL", script, b"1", b"h"]));
+    assert_eq!(bytes(&first), 2 * one);
+    refused(node.send(&mut first, &[b"HIMPORT", b"SET", b"h", b"own", b"1"]));
+    ok(node.send(&mut first, &[b"HIMPORT", b"SET", b"h", b"f", b"1", b"2"]));
+    node.send(&mut first, &[b"HIMPORT", b"DISCARD", b"f"]);
+    assert_eq!(bytes(&first), one);
+    node.send(&mut first, &[b"RESET"]);
+    assert_eq!(bytes(&first), 0);
+    refused(node.send(&mut first, &[b"HIMPORT", b"SET", b"h", b"g", b"1", b"2"]));
+    node.check_replay().expect("the journal tells of whole hashes");
+}
+
+/// Ranges of names over a table, gathered and answered in steps.
+#[test]
+fn ranges_by_name_are_sorted_and_limited() {
+    let mut node = filled();
+    let all = expire_a_third(&mut node);
+    let flat = |pairs: Vec<(&Vec<u8>, &Vec<u8>)>| -> Vec<Vec<u8>> {
+        pairs.into_iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect()
+    };
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h - +"), flat(all.iter().collect()));
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h + - REV"), flat(all.iter().rev().collect()));
+    let some = all.iter().skip(100).take(1500).collect();
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h - + LIMIT 100 1500"), flat(some));
+    let some = all.iter().rev().skip(5).take(7).collect();
+    assert_eq!(ask(&mut node, "HRANGEBYLEX h + - LIMIT 5 7 REV"), flat(some));
+    assert!(ask(&mut node, "HRANGEBYLEX h (x +").is_empty());
 }

@@ -288,8 +288,8 @@ fn target<'a>(args: &mut Args<'a>) -> Result<KeyRef<'a>, CommandError> {
 
 /// Reads `count longitude latitude [longitude latitude ...]`.
 fn vertices(args: &mut Args<'_>) -> Result<Vec<Point>, CommandError> {
-    let count = args.integer().map_err(|_| CommandError::InvalidVertices)?;
-    let count = usize::try_from(count).unwrap_or(0);
+    let count = args.integer().ok().and_then(|count| i32::try_from(count).ok());
+    let count = usize::try_from(count.ok_or(CommandError::InvalidVertices)?).unwrap_or(0);
     if count < 3 || count > args.left() / 2 {
         return Err(CommandError::TooFewVertices);
     }

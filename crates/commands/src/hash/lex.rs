@@ -31,12 +31,15 @@ pub(super) const HRANGEBYLEX: Command = Command::data("HRANGEBYLEX", hrangebylex
 /// Fields that are looked at, or answered, in one step.
 const SLICE: usize = 1000;
 
+/// The bounds of a range of names.
+type Names = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
 /// A range under way: fields are gathered, then answered.
 struct Range {
     hash: Hash,
     /// What expires at or before this has expired.
     horizon_ms: i64,
-    names: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+    names: Names,
     backwards: bool,
     /// Fields of the range that are passed over.
     offset: usize,
@@ -109,7 +112,7 @@ impl Job for Range {
 }
 
 /// The bounds of a range; `min` before `max`, whatever the direction.
-fn bounds(min: &[u8], max: &[u8]) -> Result<(Bound<Vec<u8>>, Bound<Vec<u8>>), CommandError> {
+fn bounds(min: &[u8], max: &[u8]) -> Result<Names, CommandError> {
     if min == b"+" || max == b"-" {
         return Err(CommandError::LexMinAboveMax);
     }

@@ -11,6 +11,7 @@ mod counters;
 mod expire;
 mod get;
 mod getex;
+mod import;
 mod lex;
 mod set;
 mod setex;
@@ -32,6 +33,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     walk::HGETALL,
     getex::HGETDEL,
     getex::HGETEX,
+    import::HIMPORT,
     counters::HINCRBY,
     counters::HINCRBYFLOAT,
     walk::HKEYS,

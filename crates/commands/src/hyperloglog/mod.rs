@@ -9,7 +9,7 @@ mod selftest;
 
 use command::grammar::{key, key_of, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, KeyRef};
+use keyspace::{Event, EventClass, KeyRef};
 use resp::Reply;
 use types::hll::{self, Hll, HllError, Registers};
 
@@ -53,6 +53,8 @@ const PFMERGE: Command = Command::data("PFMERGE", pfmerge)
     .complexity("O(N), N the HyperLogLogs to merge");
 
 const PFADD_EVENT: Event = Event::string("pfadd");
+/// No notification tells of it, but who watches the string is to know that it is another one.
+const COUNTED: Event = Event { class: EventClass::Silent, name: "pfcount" };
 
 /// What a write finds at a key.
 enum Found {
@@ -157,7 +159,7 @@ fn pfcount(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let count = hll.count()?;
     // The cache is part of the string, which replicas are to have as it is here.
-    cx.db.patch(key, Event::SILENT, |bytes| {
+    cx.db.patch(key, COUNTED, |bytes| {
         hll::set_cached(bytes, count);
         true
     });

@@ -5,8 +5,8 @@ use super::command_info::{write_docs, write_info};
 use super::{CALM, help_row, node};
 use command::grammar::{one_of, pattern, string};
 use command::{
-    Args, Categories, Command, CommandError, CommandTable, Cx, Effect, FindKeys, Flags, KeyFlags,
-    Outcome,
+    Args, BeginSearch, Categories, Command, CommandError, CommandTable, Cx, Effect, Flags,
+    KeyFlags, Outcome,
 };
 use resp::Reply;
 
@@ -187,12 +187,13 @@ fn keys_of<'a>(
         let before = found.len();
         spec.each(request, |at, flags| {
             if !flags.has(KeyFlags::NOT_KEY) {
-                found.push((request[at], flags));
+                // That others are not found is for the row to say.
+                found.push((request[at], flags.without(KeyFlags::INCOMPLETE)));
             }
         })?;
-        // A count of none is as impossible as one of too many.
-        let counted = matches!(spec.find, FindKeys::Counted { .. }) && spec.when.is_none();
-        if counted && found.len() == before {
+        // None where some must be is as impossible as too many.
+        let needed = matches!(spec.begin, BeginSearch::Index(_)) && spec.when.is_none();
+        if needed && found.len() == before {
             return Err(CommandError::InvalidKeyArguments);
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! The part of DEBUG that looks into the data, or makes some. These handlers find shards for
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
-use command::{CommandError, Cx, ReloadRequest};
-use keyspace::{AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, NewValue, Record};
+use command::{CommandError, Cx, Job, JobStep, Overdue, ReloadRequest, ReplyMode};
+use keyspace::{
+    AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, Keyspace, NewValue, Record,
+};
 use keyspace::{Stalled, Value};
 use resp::Reply;
 use std::sync::Arc;
@@ -171,35 +173,86 @@ pub(super) fn populate(
     args: &[&[u8]],
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
+    /// More keys have no room in any memory.
+    const KEYS_MAX: u64 = 1 << 40;
     let count = positive(args[0])?;
     let prefix = args.get(1).copied().unwrap_or(b"key");
     let size = args.get(2).map_or(Ok(0), |word| positive(word))?;
     if size > cx.settings.bulk_bytes_max {
         return Err(CommandError::StringTooLong);
     }
-    let mut record = Record::default();
-    for number in 0..count {
-        let name = [prefix, b":", number.to_string().as_bytes()].concat();
-        let mut value = format!("value:{number}").into_bytes();
-        if size > 0 {
-            value.resize(size as usize, 0);
+    if count > KEYS_MAX {
+        return Err(CommandError::err(format_args!("OOM in dictTryExpand")));
+    }
+    let (db, clock) = (cx.session.db, cx.settings.access_clock);
+    let overdue = Arc::clone(&cx.scripts.overdue);
+    let (prefix, size) = (prefix.to_vec(), size as usize);
+    let mut job = Populate { next: 0, count, prefix, size, db, clock, overdue };
+    // A job is not begun for who wants no reply.
+    while job.step(cx.space, cx.now_ms, reply) == JobStep::More {
+        if cx.session.reply_mode == ReplyMode::On {
+            *cx.later = Some(Box::new(job));
+            break;
         }
-        let key = cx.space.key(&name, 0);
-        let mut shard = cx.space.reach_one(key.shard()).map_err(busy(cx))?;
-        let mut db = Db::under_one(&mut shard, &mut record, cx.session.db, cx.now_ms).accesses(
-            cx.settings.access_clock,
-            true,
-            0,
-        );
+    }
+    Ok(())
+}
+
+/// Strings on their way.
+struct Populate {
+    next: u64,
+    count: u64,
+    prefix: Vec<u8>,
+    /// Bytes of each; 0: what they are.
+    size: usize,
+    db: u32,
+    clock: AccessClock,
+    /// To say which script is in the way.
+    overdue: Arc<Overdue>,
+}
+
+impl Populate {
+    fn put(&self, space: &Keyspace, now_ms: i64, record: &mut Record) -> Result<(), Stalled> {
+        let number = self.next;
+        let name = [&self.prefix, &b":"[..], number.to_string().as_bytes()].concat();
+        let mut value = format!("value:{number}").into_bytes();
+        if self.size > 0 {
+            value.resize(self.size, 0);
+        }
+        let key = space.key(&name, 0);
+        let mut shard = space.reach_one(key.shard())?;
+        let mut db =
+            Db::under_one(&mut shard, record, self.db, now_ms).accesses(self.clock, true, 0);
         if db.peek(&key).is_none() {
             db.put(&key, NewValue::bytes(&value), ExpiryChange::Clear, Event::string("set"));
         }
-        drop(shard);
-        record.clear();
+        Ok(())
     }
-    cx.db.record_mut().garbage.append(&mut record.garbage);
-    reply.ok();
-    Ok(())
+}
+
+impl Job for Populate {
+    fn step(&mut self, space: &Keyspace, now_ms: i64, reply: &mut Reply) -> JobStep {
+        const KEYS: u64 = 1000;
+        let mut record = Record::default();
+        for _ in 0..KEYS {
+            if self.next == self.count {
+                reply.ok();
+                return JobStep::Done;
+            }
+            if self.put(space, now_ms, &mut record).is_err() {
+                reply.error(self.overdue.error().text());
+                return JobStep::Done;
+            }
+            record.clear();
+            space.dispose(&mut record.garbage);
+            self.next += 1;
+        }
+        JobStep::More
+    }
+
+    fn ends_with_client(&self) -> bool {
+        true
+    }
 }
 
 pub(super) fn htstats(cx: &Cx<'_>, db: &[u8], reply: &mut Reply) -> Result<(), CommandError> {

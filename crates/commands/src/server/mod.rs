@@ -33,6 +33,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     command_log::COMMANDLOG,
     config::CONFIG,
     debug::DEBUG,
+    replication::FAILOVER,
     information::INFO,
     save::LASTSAVE,
     latency::LATENCY,

@@ -46,6 +46,18 @@ pub(super) const REPLICAOF: Command = of("REPLICAOF", "5.0.0");
 
 pub(super) const SLAVEOF: Command = of("SLAVEOF", "1.0.0").deprecated("5.0.0", "`REPLICAOF`");
 
+pub(super) const FAILOVER: Command = node("FAILOVER", failover, -1)
+    .since("6.2.0")
+    .flags(Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::STALE))
+    .args(&[
+        block("target", &[string("host"), integer("port"), word("force", "FORCE").optional()])
+            .token("TO")
+            .optional(),
+        word("abort", "ABORT").optional(),
+        integer("milliseconds").token("TIMEOUT").optional(),
+    ])
+    .summary("Refuses to change places with a replica.");
+
 const fn of(name: &'static str, since: &'static str) -> Command {
     node(name, replicaof, 3)
         .since(since)
@@ -215,6 +227,32 @@ fn feed(
     }
     cx.session.feed = Some(kind()?);
     Ok(Effect::None)
+}
+
+fn failover(cx: &mut Cx<'_>, args: &mut Args<'_>, _: &mut Reply) -> Outcome {
+    if args.left() == 1 && args.token("ABORT") {
+        return Err(CommandError::FailoverNotRunning);
+    }
+    let (mut timeout, mut target, mut force) = (false, false, false);
+    while args.left() > 0 {
+        match args.left() {
+            2.. if !timeout && args.token("TIMEOUT") => {
+                timeout = true;
+                if args.integer()? <= 0 {
+                    return Err(CommandError::FailoverTimeout);
+                }
+            }
+            3.. if !target && args.token("TO") => {
+                target = true;
+                args.skip(1);
+                args.integer()?;
+            }
+            _ if !force && args.token("FORCE") => force = true,
+            _ => return Err(CommandError::Syntax),
+        }
+    }
+    let replica = cx.node.clients().all().iter().any(|card| card.has(ClientFlags::REPLICA));
+    Err(if replica { CommandError::NoReplica } else { CommandError::FailoverNoReplicas })
 }
 
 fn replicaof(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {

@@ -10,7 +10,7 @@ use command::{
 };
 use keyspace::Event;
 use resp::Reply;
-use types::stream::{Group, IdText, Log, Pending, Slot, Stream, StreamId};
+use types::stream::{Finder, Group, IdText, Log, Pending, Slot, Stream, StreamId};
 
 pub(super) const XCLAIM: Command = Command::data("XCLAIM", xclaim)
     .group(Section::Stream)
@@ -98,7 +98,7 @@ impl Claim<'_> {
     /// Claims one entry if it may be, and answers it.
     fn one(
         &self,
-        (entries, group): (&Log, &mut Group),
+        (entries, group): (&mut Finder<'_>, &mut Group),
         slot: Slot,
         id: StreamId,
         log: &mut Rewrites,
@@ -229,8 +229,9 @@ fn xclaim(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         group.last_id = group.last_id.max(last_id);
         let array = reply.array_deferred();
         let (mut claimed, mut gone) = (0, 0);
+        let mut entries = entries.finder();
         for id in &ids {
-            match claim.one((entries, group), slot, *id, log, reply) {
+            match claim.one((&mut entries, group), slot, *id, log, reply) {
                 Fate::Claimed => claimed += 1,
                 Fate::Gone => gone += 1,
                 Fate::Left => {}
@@ -304,13 +305,14 @@ fn scan(
     // The cursor comes first and is known last: the entries go to a reply of their own.
     let mut claimed = Reply::new(reply.protocol);
     let (mut claimed_len, mut gone) = (0, Vec::new());
+    let mut entries = entries.finder();
     let mut next = group.pending_from(start).next().map(|pending| pending.id);
     for _ in 0..count.saturating_mul(ATTEMPTS) {
         let Some(id) = next else { break };
         if claimed_len + gone.len() >= count {
             break;
         }
-        match claim.one((entries, group), slot, id, log, &mut claimed) {
+        match claim.one((&mut entries, group), slot, id, log, &mut claimed) {
             Fate::Claimed => claimed_len += 1,
             Fate::Gone => gone.push(id),
             Fate::Left => {}

@@ -1,13 +1,14 @@
 //! XINFO: what there is to know of a stream, its groups and their consumers.
 
-use super::{no_group_in, reply_entries, reply_entry, unsigned_ms};
+use super::{IN_PLACE_MAX, no_group_in, reply_entries, reply_entry, unsigned_ms};
 use command::grammar::{Argument, block, integer, key, string, word};
 use command::{
-    Args, Command, CommandError, Cx, Effect, Flags, Group as Section, KeyFlags, KeySpec, Outcome,
-    help,
+    Args, Command, CommandError, Cx, Effect, Flags, Group as Section, Job, JobStep, KeyFlags,
+    KeySpec, Outcome, help,
 };
+use keyspace::Keyspace;
 use resp::Reply;
-use types::stream::{Consumer, Entry, Group, IdText, Log, Stream, StreamId, StreamView};
+use types::stream::{Consumer, Entry, Group, IdText, Log, Stream, StreamId};
 
 pub(super) const XINFO: Command = Command::container("XINFO", SUBCOMMANDS)
     .group(Section::Stream)
@@ -177,26 +178,65 @@ const FULL_COUNT: usize = 10;
 fn stream(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let stream = cx.db.read::<Stream>(&key)?.ok_or(CommandError::NoSuchKey)?;
-    let full = full(args)?;
-    let mut fields = Fields::new(reply);
-    head(&mut fields, stream, cx.settings.limits.stream_memory, unsigned_ms(cx.now_ms));
-    let log = stream.log();
-    let Some(count) = full else {
-        fields.count("groups", stream.groups_len());
-        let all = || log.range(StreamId::MIN..=StreamId::MAX);
-        let last = log.range_reverse(StreamId::MIN..=StreamId::MAX).next();
-        one_entry(fields.value_of("first-entry"), all().next());
-        one_entry(fields.value_of("last-entry"), last);
-        fields.end();
+    let (memory, now_ms) = (cx.settings.limits.stream_memory, unsigned_ms(cx.now_ms));
+    if let Some(count) = full(args)? {
+        let full = Full { stream: stream.stream().clone(), memory, now_ms, count };
+        if full.len() > IN_PLACE_MAX {
+            *cx.later = Some(Box::new(full));
+        } else {
+            full.write(reply);
+        }
         return Ok(Effect::None);
-    };
-    let entries = log.range(StreamId::MIN..=StreamId::MAX).take(count);
-    reply_entries(fields.value_of("entries"), entries);
-    let reply = fields.value_of("groups");
-    reply.array(stream.groups_len());
-    stream.groups().for_each(|group| full_group(reply, log, group, count));
+    }
+    let log = stream.log();
+    let mut fields = Fields::new(reply);
+    head(&mut fields, &stream, memory, now_ms);
+    fields.count("groups", stream.groups_len());
+    let all = || log.range(StreamId::MIN..=StreamId::MAX);
+    let last = log.range_reverse(StreamId::MIN..=StreamId::MAX).next();
+    one_entry(fields.value_of("first-entry"), all().next());
+    one_entry(fields.value_of("last-entry"), last);
     fields.end();
     Ok(Effect::None)
+}
+
+/// All there is to know of a stream.
+struct Full {
+    stream: Stream,
+    memory: types::stream::Memory,
+    now_ms: u64,
+    /// How many of each are shown.
+    count: usize,
+}
+
+impl Full {
+    /// How many entries are shown, pending ones too.
+    fn len(&self) -> usize {
+        let pending = self.stream.groups().map(|group| {
+            let own = group.consumers().map(|(_, consumer)| consumer.pending_len().min(self.count));
+            group.pending_len().min(self.count) + own.sum::<usize>()
+        });
+        self.stream.log().len().min(self.count) + pending.sum::<usize>()
+    }
+
+    fn write(&self, reply: &mut Reply) {
+        let (stream, log, count) = (&self.stream, self.stream.log(), self.count);
+        let mut fields = Fields::new(reply);
+        head(&mut fields, stream, self.memory, self.now_ms);
+        let entries = log.range(StreamId::MIN..=StreamId::MAX).take(count);
+        reply_entries(fields.value_of("entries"), entries);
+        let reply = fields.value_of("groups");
+        reply.array(stream.groups_len());
+        stream.groups().for_each(|group| full_group(reply, log, group, count));
+        fields.end();
+    }
+}
+
+impl Job for Full {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        self.write(reply);
+        JobStep::Done
+    }
 }
 
 /// How many of each are to be shown, if FULL is given.
@@ -228,12 +268,7 @@ fn full(args: &mut Args<'_>) -> Result<Option<usize>, CommandError> {
 }
 
 /// What both forms of XINFO STREAM begin with.
-fn head(
-    fields: &mut Fields<'_>,
-    stream: StreamView<'_>,
-    configured: types::stream::Memory,
-    now_ms: u64,
-) {
+fn head(fields: &mut Fields<'_>, stream: &Stream, configured: types::stream::Memory, now_ms: u64) {
     let log = stream.log();
     let nodes = log.nodes_len();
     fields.count("length", log.len());

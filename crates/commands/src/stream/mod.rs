@@ -63,6 +63,9 @@ const UPDATE: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::UPDATE))];
 /// One key that loses something.
 const DELETE: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::DELETE))];
 
+/// Longer replies are written from clones, outside the lock.
+const IN_PLACE_MAX: usize = 1000;
+
 /// IDs that the request generator draws from.
 const IDS: &[&str] = &["0-0", "0-1", "1-0", "1-1", "2", "3-*", "5-5", "-", "+", "(1-1", "$", ">"];
 

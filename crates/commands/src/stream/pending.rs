@@ -116,10 +116,7 @@ fn entries(group: &Group, filter: &Filter<'_>, now_ms: i64, reply: &mut Reply) {
         reply.array(4);
         reply.bulk(pending.id.text(&mut room));
         reply.bulk(group.owner_name(&pending));
-        reply.integer(match pending.owner() {
-            Some(_) => pending.idle_ms(now_ms).max(0),
-            None => -1,
-        });
+        reply.integer(pending.told_idle_ms(now_ms));
         reply.integer(i64::try_from(pending.deliveries).unwrap_or(i64::MAX));
         len += 1;
     };

@@ -6,8 +6,8 @@
 //! `$` stood for in its place.
 
 use super::{
-    CREATECONSUMER_EVENT, IDS, Journal, integer_or, no_group, parse_id, reply_body, reply_entry,
-    reply_id,
+    CREATECONSUMER_EVENT, IDS, IN_PLACE_MAX, Journal, integer_or, no_group, parse_id, reply_body,
+    reply_entry, reply_id,
 };
 use command::grammar::{Argument, block, integer, key, string, word};
 use command::{
@@ -302,7 +302,11 @@ impl<'a> Request<'a> {
                     let last = log.and_then(Log::last_entry_id).and_then(StreamId::prev);
                     Position::After(last.unwrap_or(StreamId::MIN))
                 }
-                (text, _) => Position::After(parse_id(text)?),
+                (text, is_group) => match parse_id(text)? {
+                    // Nothing comes after it: Redis takes it for `>`.
+                    StreamId::MAX if is_group => Position::New,
+                    id => Position::After(id),
+                },
             });
         }
         Ok(positions)
@@ -395,9 +399,6 @@ fn limit(args: &mut Args<'_>) -> Result<usize, CommandError> {
     let count = usize::try_from(args.integer()?).unwrap_or(0);
     Ok(if count == 0 { usize::MAX } else { count })
 }
-
-/// Longer replies are written from clones, outside the lock.
-const IN_PLACE_MAX: usize = 1000;
 
 /// What XREAD answers: names of streams with their logs and where to begin.
 struct News {
@@ -533,7 +534,8 @@ impl Delivery<'_, '_> {
     /// Whether the entry that has been idle longest has been so long enough; notes when it will be.
     fn has_claimable(&mut self, log: &Log, group: &mut Group) -> bool {
         let Some(idle_ms) = self.reader.claim_ms else { return false };
-        let oldest = group.pending_by_time().find(|pending| log.contains(pending.id));
+        let mut entries = log.finder();
+        let oldest = group.pending_by_time().find(|pending| entries.contains(pending.id));
         let Some(oldest) = oldest else { return false };
         let at_ms = oldest.time_ms.saturating_add(idle_ms);
         let soonest = self.claimable_ms.map_or(at_ms, |soonest| soonest.min(at_ms));
@@ -553,10 +555,11 @@ impl Delivery<'_, '_> {
         let Some(start) = id.next() else { return 0 };
         let own: Vec<StreamId> =
             group.consumer(slot).pending_from(start).take(self.count).collect();
+        let mut entries = log.finder();
         let mut room = IdText::default();
         let mut len = 0;
         for id in own {
-            match (log.get(id), group.pending(id)) {
+            match (entries.get(id), group.pending(id)) {
                 (Some(entry), Some(pending)) => {
                     if !self.budget.takes(&entry) {
                         break;
@@ -580,22 +583,23 @@ impl Delivery<'_, '_> {
     /// Takes over and answers what has been idle for too long.
     fn claim(&mut self, log: &Log, group: &mut Group, slot: Slot, reply: &mut Reply) -> usize {
         let (now_ms, idle_ms) = (self.now_ms, self.reader.claim_ms.unwrap_or(i64::MAX));
+        let mut entries = log.finder();
         let idle: Vec<Pending> = group
             .pending_by_time()
             .take_while(|pending| pending.idle_ms(now_ms) >= idle_ms)
-            .filter(|pending| log.contains(pending.id))
+            .filter(|pending| entries.contains(pending.id))
             .take(self.count)
             .collect();
         let mut room = IdText::default();
         let mut len = 0;
         for pending in idle {
-            let Some(entry) = log.get(pending.id) else { continue };
+            let Some(entry) = entries.get(pending.id) else { continue };
             if !self.budget.takes(&entry) {
                 break;
             }
             reply.array(4);
             reply_body(reply, &entry, &mut room);
-            reply.integer(pending.idle_ms(now_ms));
+            reply.integer(pending.told_idle_ms(now_ms));
             reply.integer(i64::try_from(pending.deliveries).unwrap_or(i64::MAX));
             let pending = pending.delivered(now_ms, slot);
             group.put(pending);

@@ -53,8 +53,7 @@ pub(super) const PARAMS: &[Param] = &[
         "maxmemory-clients",
         (-100, LONG, Unit::MemoryOrPercent),
         "5%",
-        "Memory of all clients together, at least 128kb; above it the largest are closed. 0 is no \
-         limit. Of a percentage that nobody has set, at least 64mb.",
+        "Memory of all clients together; above it the largest are closed. 0 is no limit.",
     ),
     int(
         "min-io-threads-avoid-copy-reply",

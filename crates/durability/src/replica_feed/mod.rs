@@ -15,9 +15,9 @@ mod tests;
 
 use crate::rdb_file::{Head, Image, Purpose};
 use command::{Card, ClientFlags, Others, ReplicaState, Sync};
-use engine::{Engine, hex40};
+use engine::{Engine, Lent, hex40};
 use journal::{Patience, ReadOutcome, Reader};
-use keyspace::{Snapshot, SnapshotOptions};
+use keyspace::SnapshotOptions;
 use resp::{Chunk, Out};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -46,6 +46,8 @@ pub enum Over {
     Timeout,
     /// The snapshot is larger than what is kept in memory for a peer without `capa eof`.
     SnapshotTooLarge,
+    /// The snapshot was taken back: the server needs the place of the one that there can be.
+    TakenBack,
     /// There can be no snapshot in the form that is asked for, as this says.
     Unfit(&'static str),
 }
@@ -78,18 +80,22 @@ enum Stage {
 /// An RDB file that is made as it is sent.
 struct Whole {
     /// `None`: no keys.
-    snapshot: Option<Snapshot>,
+    snapshot: Option<Lent>,
     image: Image,
 }
 
 impl Whole {
-    /// Appends about `bytes_max` bytes of the file. Whether there is more.
-    fn read(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> bool {
-        let mut body = |out: &mut Vec<u8>, bytes_max: usize| match &mut self.snapshot {
-            Some(snapshot) => snapshot.read(out, bytes_max),
-            None => false,
+    /// Appends about `bytes_max` bytes of the file. Whether there is more; `None`: there is no more to
+    /// have, and what there was is not a file.
+    fn read(&mut self, out: &mut Vec<u8>, bytes_max: usize) -> Option<bool> {
+        let Self { snapshot, image } = self;
+        let Some(lent) = snapshot else {
+            return Some(image.read(&mut |_: &mut Vec<u8>, _| false, out, bytes_max));
         };
-        self.image.read(&mut body, out, bytes_max)
+        lent.with(|snapshot| {
+            let mut body = |out: &mut Vec<u8>, bytes_max| snapshot.read(out, bytes_max);
+            image.read(&mut body, out, bytes_max)
+        })
     }
 }
 
@@ -140,7 +146,9 @@ impl Feed {
                 Step::Wait
             }
             Stage::Gathering { whole, bytes } => {
-                let more = whole.read(bytes, bytes_max);
+                let Some(more) = whole.read(bytes, bytes_max) else {
+                    return Step::Over(Over::TakenBack);
+                };
                 let hard = self.engine.settings().output.replica.hard_bytes;
                 if hard > 0 && bytes.len() as u64 > hard {
                     return Step::Over(Over::SnapshotTooLarge);
@@ -166,7 +174,9 @@ impl Feed {
             }
             Stage::Streaming { whole, mark } => {
                 let mut bytes = Vec::with_capacity(bytes_max);
-                let more = whole.read(&mut bytes, bytes_max);
+                let Some(more) = whole.read(&mut bytes, bytes_max) else {
+                    return Step::Over(Over::TakenBack);
+                };
                 if !more {
                     bytes.extend_from_slice(mark.as_bytes());
                     self.go_online();
@@ -236,7 +246,8 @@ impl Feed {
             out.push(format!("+FULLRESYNC {id} {lsn}\r\n").as_bytes());
         }
         let image = Image::new(&head, true);
-        let whole = Whole { snapshot: contents.keys.then_some(snapshot), image };
+        let snapshot = contents.keys.then(|| engine.lend(snapshot));
+        let whole = Whole { snapshot, image };
         self.stage = if replica.takes_eof.load(Ordering::Relaxed) {
             let mark = hex40(rng);
             out.push(format!("$EOF:{mark}\r\n").as_bytes());

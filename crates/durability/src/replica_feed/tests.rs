@@ -171,6 +171,20 @@ fn newlines_come_while_another_snapshot_is_under_way() {
 }
 
 #[test]
+fn a_snapshot_that_is_taken_back_is_no_file() {
+    for prepare in [|_: &Session| {}, takes_eof] {
+        let mut bench = Bench::new(FULL, prepare);
+        assert!(!bench.node.engine.take_back(), "nothing is lent yet");
+        assert_eq!(bench.step(13), Step::More);
+        assert_eq!(bench.step(13), Step::More);
+        assert!(bench.node.engine.take_back());
+        assert!(!bench.node.engine.space.has_snapshot(), "its place is free");
+        assert_eq!(bench.step(13), Step::Over(Over::TakenBack));
+        assert!(!bench.node.engine.take_back());
+    }
+}
+
+#[test]
 fn who_lags_or_is_silent_is_given_up() {
     let mut bench = Bench::new(FULL, takes_eof);
     bench.run();

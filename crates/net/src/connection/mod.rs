@@ -185,7 +185,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.closing.is_some() {
                 return self.wind_up();
             }
-            if self.job.is_some() {
+            if let Some(job) = &self.job {
+                if job.ends_with_client() {
+                    match self.read_behind(cx) {
+                        Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Exit::Closed),
+                        Poll::Ready(Ok(_)) => self.check_limits(&Rc::clone(&self.scratch)),
+                        Poll::Pending => {}
+                    }
+                }
                 self.work(cx);
                 return Poll::Pending;
             }
@@ -465,6 +472,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Some(job) = &mut self.job else { return };
         let mark = reply.mark();
         let step = job.step(&scratch.engine.space, wall_ms(), reply);
+        let shows_data = job.shows_data();
         if self.session.reply_mode != ReplyMode::On {
             reply.truncate(mark);
         }
@@ -478,7 +486,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply.out = Out::default();
             self.cut_off();
         }
-        self.depend_on_all();
+        if shows_data {
+            self.depend_on_all();
+        }
         if !self.hold(&mut reply.out) {
             self.pending.append(&mut reply.out);
         }

@@ -44,8 +44,8 @@ pub(crate) struct Log {
     policy: Mutex<Option<Policy>>,
     thread: OnceLock<Thread>,
     pub rewriting: Mutex<Rewriting>,
-    /// A rewrite has begun, or could not.
-    begun: Condvar,
+    /// A rewrite has begun, could not, or has ended.
+    changed: Condvar,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds before each write.
     pub write_delay: AtomicU64,
     /// How many waited for the last syncs, under `always`.
@@ -75,6 +75,8 @@ pub(crate) struct Rewriting {
     pub count: u64,
     pub limiter: Limiter,
     pub failures: u64,
+    /// The one that is wanted waits for another snapshot to end, or for a script.
+    pub blocked: bool,
     /// After a failure, in monotonic microseconds.
     retry_at: u64,
 }
@@ -89,6 +91,7 @@ impl Default for Rewriting {
             count: 0,
             limiter: Limiter::default(),
             failures: 0,
+            blocked: false,
             retry_at: 0,
         }
     }
@@ -219,8 +222,14 @@ impl Log {
         self.cancel_running()
     }
 
-    /// Ends the rewrite under way. `false`: there is none.
-    fn cancel_running(&self) -> bool {
+    /// Waits for the rewrite under way.
+    pub(super) fn wait_until_idle(&self) {
+        let mut rewriting = self.rewriting.lock();
+        self.changed.wait_while(&mut rewriting, |rewriting| rewriting.running.is_some());
+    }
+
+    /// Ends the rewrite under way, within milliseconds. `false`: there is none.
+    pub(super) fn cancel_running(&self) -> bool {
         let rewriting = self.rewriting.lock();
         if let Some(running) = &rewriting.running {
             running.cancelled.store(true, Ordering::Release);
@@ -359,6 +368,8 @@ fn begin_rewrite(server: &Server) {
         }
     }
     if server.persistence.snapshot.lock().running.is_some() {
+        log.rewriting.lock().blocked = true;
+        log.changed.notify_all();
         return;
     }
     match prepare_rewrite(server) {
@@ -372,7 +383,7 @@ fn begin_rewrite(server: &Server) {
             rewrite_failed(server);
         }
     }
-    log.begun.notify_all();
+    log.changed.notify_all();
 }
 
 /// A rewrite at its cut.
@@ -424,7 +435,10 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         return Err("there are too many threads".into());
     };
     let began = clock::monotonic().0;
-    let Ok(closed) = server.engine.space.soon_gate(&mut participant) else { return Ok(None) };
+    let Ok(closed) = server.engine.space.soon_gate(&mut participant) else {
+        log.rewriting.lock().blocked = true;
+        return Ok(None);
+    };
     let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
     if guard.as_ref().is_some_and(|writer| !writer.is_prepared() || !log.is_on()) {
         return Ok(None);
@@ -438,7 +452,10 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
     server.engine.cuts.note(clock::monotonic().0.saturating_sub(began));
     let mut snapshot = match cut {
         Ok(snapshot) => snapshot,
-        Err(SnapshotError::Busy) => return Ok(None),
+        Err(SnapshotError::Busy) => {
+            log.rewriting.lock().blocked = true;
+            return Ok(None);
+        }
         Err(error) => return Err(error.to_string()),
     };
     let (files, part) = match guard.as_ref() {
@@ -462,7 +479,7 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         // Under the writer's lock: who takes the writer away finds what to cancel.
         let mut rewriting = log.rewriting.lock();
         rewriting.running = Some(Running { started_seconds, cancelled: Arc::clone(&cancelled) });
-        rewriting.wanted = false;
+        (rewriting.wanted, rewriting.blocked) = (false, false);
         rewriting.count += 1;
     }
     drop(guard);
@@ -503,6 +520,7 @@ fn spawn_rewrite(server: &Server, begun: Begun) {
 fn finish_rewrite(server: &Server, mut begun: Begun) {
     apply_policy(server, &server.config.lock());
     let outcome = write(server, &mut begun);
+    drop(begun.snapshot);
     let log = &server.persistence.log;
     let mut guard = log.writer();
     let cancelled = begun.cancelled.load(Ordering::Acquire);
@@ -517,7 +535,6 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
         (Err(error), _) => Err(error),
     };
     if adopted.is_err()
-        && !cancelled
         && let Some(writer) = guard.as_mut()
     {
         writer.abandon();
@@ -576,6 +593,7 @@ fn end_rewrite(server: &Server, succeeded: bool) {
         rewriting.failures = 0;
         rewriting.retry_at = 0;
     }
+    server.persistence.log.changed.notify_all();
 }
 
 /// A rewrite came to nothing. If there can be no AOF without it, it is tried again.
@@ -601,7 +619,7 @@ pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static 
     let log = &server.persistence.log;
     start_thread(server).map_err(|error| CommandError::err(format_args!("{error}")))?;
     let saving = server.persistence.snapshot.lock().running.is_some();
-    {
+    let failures = {
         let mut rewriting = log.rewriting.lock();
         if rewriting.running.as_ref().is_some_and(|running| !running.is_cancelled()) {
             return Err(CommandError::err(format_args!(
@@ -610,19 +628,17 @@ pub(crate) fn rewrite(server: &Server, in_transaction: bool) -> Result<&'static 
         }
         rewriting.limiter.reset();
         rewriting.retry_at = 0;
-        rewriting.wanted = true;
-    }
+        (rewriting.wanted, rewriting.blocked) = (true, saving);
+        rewriting.failures
+    };
     log.kick();
-    if saving || in_transaction {
-        log_notice!("Background append only file rewriting scheduled.");
-        return Ok("Background append only file rewriting scheduled");
-    }
     let mut rewriting = log.rewriting.lock();
-    let failures = rewriting.failures;
-    if rewriting.wanted {
-        log.begun.wait_for(&mut rewriting, Duration::from_millis(BEGIN_MS));
+    if !in_transaction {
+        let waits = |now: &mut Rewriting| now.wanted && !now.blocked && now.failures == failures;
+        log.changed.wait_while_for(&mut rewriting, waits, Duration::from_millis(BEGIN_MS));
     }
-    if rewriting.wanted && rewriting.failures == failures {
+    if rewriting.wanted && rewriting.failures <= failures {
+        log_notice!("Background append only file rewriting scheduled.");
         return Ok("Background append only file rewriting scheduled");
     }
     if rewriting.failures > failures {
@@ -711,9 +727,7 @@ fn switch_off(server: &Server) {
 
 /// Brings all to disk: the process ends, and nobody writes any more.
 pub(super) fn flush(server: &Server) -> Result<(), String> {
-    let log = &server.persistence.log;
-    log.cancel_rewrite();
-    match &mut *log.writer() {
+    match &mut *server.persistence.log.writer() {
         Some(writer) => writer.flush(moment()).map_err(|error| error.to_string()),
         None => Ok(()),
     }

@@ -197,6 +197,8 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     let Ok(mut participant) = server.engine.space.epochs().register() else {
         return Err(failed("there are too many threads".into()));
     };
+    let rewrites = log.cancel_running();
+    log.wait_until_idle();
     // Whoever was inside has passed once the gate is closed; who comes later is told that the server is
     // loading.
     let closed = server.engine.space.reach_gate(&mut participant).map_err(|Stalled| {
@@ -205,6 +207,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     })?;
     empty(server).map_err(failed)?;
     drop(closed);
+    let manifest = files.manifest().map_err(|fault| failed(fault.0))?;
     let loaded = load_set(server, &files, manifest).map_err(failed)?;
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
@@ -221,7 +224,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         }
     };
     *log.writer.lock() = writer;
-    if matches!(state, State::Waits | State::Lost) {
+    if rewrites || matches!(state, State::Waits | State::Lost) {
         log.want_rewrite();
     }
     condition.set_loading(false);

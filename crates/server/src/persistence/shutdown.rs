@@ -3,8 +3,9 @@
 use super::snapshot_save;
 use crate::node::Server;
 use crate::start::leave;
-use command::{Others, ShutdownRequest};
+use command::ShutdownRequest;
 use durability::aof::State;
+use keyspace::Stalled;
 use runtime::process::banner;
 use runtime::{log_notice, log_warning};
 use std::sync::atomic::Ordering;
@@ -33,17 +34,39 @@ pub(crate) fn stop(server: &Server, request: ShutdownRequest) -> CannotStop {
 }
 
 fn try_to_stop(server: &Server, request: ShutdownRequest) -> CannotStop {
-    let mut participant = server.engine.space.epochs().register().ok();
-    // No write is under way once the gate is closed, and none begins.
-    let closed = participant.as_mut().map(|one| server.engine.space.reach_gate(one)).transpose();
-    if closed.is_err() && !request.nosave {
+    /// So often somebody may begin a snapshot just before the gate is closed.
+    const TRIES: u32 = 100;
+    let space = &server.engine.space;
+    // With NOSAVE a script that runs for too long is not waited for.
+    if space.is_stalled() && !request.nosave {
         return CannotStop::Stalled;
     }
     banner::shutting_down(None);
-    if !lacks_log(server, request) && prepare(server, request) & flush(server) || request.force {
-        leave(server);
+    if lacks_log(server, request) {
+        return CannotStop::Failed;
     }
-    CannotStop::Failed
+    let mut participant = space.epochs().register().ok();
+    let (mut rewrites, mut why) = (false, CannotStop::Failed);
+    for left in (0..TRIES).rev() {
+        rewrites |= snapshot_save::make_way(server);
+        // No write is under way once the gate is closed, and none begins.
+        let closed = participant.as_mut().map(|participant| space.reach_gate(participant));
+        if matches!(closed, Some(Err(Stalled))) && !request.nosave {
+            why = CannotStop::Stalled;
+            break;
+        }
+        if left > 0 && matches!(closed, Some(Ok(_))) && snapshot_save::is_busy(server) {
+            continue;
+        }
+        if save(server, request) & flush(server) || request.force {
+            leave(server);
+        }
+        break;
+    }
+    if rewrites {
+        server.persistence.log.want_rewrite();
+    }
+    why
 }
 
 /// Whether what the server would leave behind is an append-only file without the data, as its first
@@ -72,18 +95,14 @@ fn flush(server: &Server) -> bool {
 }
 
 /// Saves what is to be saved. `false`: it could not be.
-fn prepare(server: &Server, request: ShutdownRequest) -> bool {
-    if snapshot_save::cancel(server) {
-        log_warning!("A snapshot is being written, which ends now");
-    }
+fn save(server: &Server, request: ShutdownRequest) -> bool {
     let by_rules = !server.config.lock().save_points().is_empty() && !request.nosave;
     let loading = server.engine.condition.is_loading();
     if loading || !(by_rules || request.save) {
-        snapshot_save::wait_until_idle(server);
         return true;
     }
     log_notice!("Saving the final RDB snapshot before exiting.");
-    let saved = snapshot_save::save_now(server, Others::Stand);
+    let saved = snapshot_save::save_now(server);
     if let Err(error) = &saved {
         log_warning!("{error}");
         log_warning!("Error trying to save the DB, can't exit.");

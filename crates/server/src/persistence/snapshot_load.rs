@@ -1,12 +1,11 @@
 //! From the snapshot's file to the keyspace, with as many threads as serve commands.
 
-use super::snapshot_path;
+use super::{snapshot_path, snapshot_save};
 use crate::node::Server;
 use command::{CommandError, Others, ReloadRequest};
 use config::id;
 use disk::RealDisk;
 use durability::rdb_file::{Batch, Event, FileSource, Frames, LoadError};
-use keyspace::Stalled;
 use keyspace::persist::{LoadCounts, LoadOptions, Loader};
 use parking_lot::Mutex;
 use rdb::file::Versions;
@@ -59,10 +58,33 @@ pub(crate) fn reload(
         Others::Run => server.engine.space.epochs().register().ok(),
         Others::Stand => None,
     };
-    let closed = participant.as_mut().map(|one| server.engine.space.reach_gate(one)).transpose();
-    let closed = closed.map_err(|Stalled| server.engine.scripts.overdue.error())?;
+    snapshot_save::unless_overdue(server)?;
+    let mut rewrites = false;
+    let outcome = loop {
+        // Within a transaction the gate is closed: there is nothing that could be waited for.
+        if request.save && participant.is_some() {
+            rewrites |= snapshot_save::make_way(server);
+        }
+        let closed = participant.as_mut().map(|one| server.engine.space.reach_gate(one));
+        let Ok(closed) = closed.transpose() else {
+            break Err(server.engine.scripts.overdue.error());
+        };
+        match request.save && snapshot_save::is_busy(server) {
+            true if closed.is_some() => {}
+            true => break Err(CommandError::SaveInProgress),
+            false => break reload_alone(server, request),
+        }
+    };
+    if rewrites {
+        server.persistence.log.want_rewrite();
+    }
+    outcome
+}
+
+/// The write gate is closed.
+fn reload_alone(server: &Server, request: ReloadRequest) -> Result<(), CommandError> {
     if request.save {
-        super::snapshot_save::save_now(server, Others::Stand).map_err(|error| {
+        snapshot_save::save_now(server).map_err(|error| {
             log_warning!("{error}");
             CommandError::SaveFailed
         })?;
@@ -74,7 +96,6 @@ pub(crate) fn reload(
     let how = Load { expire: !server.engine.settings().import_mode, replace: request.merge };
     let path = snapshot_path(&server.config.lock());
     let loaded = load_file(server, &path, how);
-    drop(closed);
     match loaded {
         Ok(Some(_)) => {
             log_warning!("DB reloaded by DEBUG RELOAD");

@@ -121,15 +121,31 @@ pub(super) enum NotBegun {
 
 /// Takes the place of the one snapshot, and cuts.
 fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, NotBegun> {
+    let cancelled = claim(server, background).map_err(NotBegun::Refused)?;
+    cut(server, others, &cancelled).inspect_err(|_| give_up(server))
+}
+
+/// Takes the place of the one that saves.
+fn claim(server: &Server, background: bool) -> Result<Arc<AtomicBool>, CommandError> {
     let cancelled = Arc::new(AtomicBool::new(false));
-    {
-        let mut state = server.persistence.snapshot.lock();
-        if state.running.is_some() {
-            return Err(NotBegun::Refused(CommandError::SaveInProgress));
-        }
-        let cancelled = Arc::clone(&cancelled);
-        state.running = Some(Running { started_seconds: seconds(), background, cancelled });
+    let mut state = server.persistence.snapshot.lock();
+    if state.running.is_some() {
+        return Err(CommandError::SaveInProgress);
     }
+    let running =
+        Running { started_seconds: seconds(), background, cancelled: Arc::clone(&cancelled) };
+    state.running = Some(running);
+    Ok(cancelled)
+}
+
+/// Gives the place up.
+fn give_up(server: &Server) {
+    server.persistence.snapshot.lock().running = None;
+    server.persistence.idle.notify_all();
+}
+
+/// Cuts, in a place that is taken.
+fn cut(server: &Server, others: Others, cancelled: &Arc<AtomicBool>) -> Result<Begun, NotBegun> {
     let (options, path) = {
         let config = server.config.lock();
         (options(&config, clock::now().0), snapshot_path(&config))
@@ -145,20 +161,34 @@ fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, Not
             progress.keys_done.store(0, Ordering::Relaxed);
             progress.keys_total.store(snapshot.totals().keys, Ordering::Relaxed);
             server.persistence.snapshot.lock().last_try_seconds = seconds();
-            Ok(Begun { snapshot, lsn, changes, path, cancelled })
+            Ok(Begun { snapshot, lsn, changes, path, cancelled: Arc::clone(cancelled) })
         }
-        Err(error) => {
-            server.persistence.snapshot.lock().running = None;
-            server.persistence.idle.notify_all();
-            Err(match error {
-                SnapshotError::Stalled => NotBegun::Stalled,
-                SnapshotError::Busy => NotBegun::Refused(CommandError::SnapshotInProgress),
-                SnapshotError::Full => {
-                    NotBegun::Refused(CommandError::err(format_args!("{error}")))
-                }
-            })
+        Err(SnapshotError::Stalled) => Err(NotBegun::Stalled),
+        Err(SnapshotError::Busy) => Err(NotBegun::Refused(CommandError::SnapshotInProgress)),
+        Err(error @ SnapshotError::Full) => {
+            Err(NotBegun::Refused(CommandError::err(format_args!("{error}"))))
         }
     }
+}
+
+/// Cuts, in a place that is taken, once no script is in the way, if that is soon.
+#[expect(clippy::disallowed_methods, reason = "nobody wakes who waits for the write gate")]
+fn cut_soon(server: &Server, cancelled: &Arc<AtomicBool>) -> Result<Begun, CommandError> {
+    const TRY_AGAIN: Duration = Duration::from_millis(10);
+    loop {
+        match cut(server, Others::Run, cancelled) {
+            Ok(begun) => return Ok(begun),
+            Err(NotBegun::Refused(error)) => return Err(error),
+            Err(NotBegun::Stalled) => unless_overdue(server)?,
+        }
+        std::thread::sleep(TRY_AGAIN);
+    }
+}
+
+/// What a client is told who needs the write gate: that a script holds it for too long.
+pub(super) fn unless_overdue(server: &Server) -> Result<(), CommandError> {
+    let stalled = server.engine.space.is_stalled();
+    if stalled { Err(server.engine.scripts.overdue.error()) } else { Ok(()) }
 }
 
 /// Writes the file, and puts it in its place.
@@ -254,7 +284,7 @@ pub(crate) fn judge(server: &Server, config: &Config) {
     server.engine.condition.set_snapshot_failed(failed);
 }
 
-/// What the client of SAVE waits for.
+/// What the client of SAVE waits for: whether the file is in its place.
 struct Saved(Arc<OnceLock<Result<(), CommandError>>>);
 
 impl Job for Saved {
@@ -266,56 +296,61 @@ impl Job for Saved {
         }
         JobStep::Done
     }
+
+    /// It tells of a file of its own, and most of all where the append-only file cannot be written.
+    fn shows_data(&self) -> bool {
+        false
+    }
 }
 
-/// What a client is told who needs the write gate: that a script holds it for too long.
-pub(super) fn unless_overdue(server: &Server) -> Result<(), CommandError> {
-    let stalled = server.engine.space.is_stalled();
-    if stalled { Err(server.engine.scripts.overdue.error()) } else { Ok(()) }
-}
-
-/// SAVE: as BGSAVE, with a client that waits. Its worker serves others meanwhile.
+/// SAVE: as BGSAVE, with a client that waits, for a rewrite of the append-only file, too. Its worker serves
+/// others meanwhile.
 pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
     unless_overdue(server)?;
-    if server.persistence.snapshot.lock().running.is_some() {
-        return Err(CommandError::SaveInProgress);
-    }
+    let cancelled = claim(server, false)?;
     let (outcome, card) = (Arc::new(OnceLock::new()), Arc::clone(card));
     let saved = Saved(Arc::clone(&outcome));
-    let thread = in_background(server, move |server| {
-        outcome.get_or_init(|| save_when_possible(server));
+    spawn(server, move |server| {
+        server.persistence.log.wait_until_idle();
+        let saved = cut_soon(server, &cancelled)
+            .inspect_err(|_| give_up(server))
+            .and_then(|begun| run(server, begun).map_err(|_| CommandError::SaveFailed));
+        outcome.get_or_init(|| saved);
         card.wake();
-    });
-    thread.map_err(|error| {
-        log_warning!("Can't save: {error}");
-        CommandError::SaveFailed
     })?;
     Ok(Box::new(saved))
 }
 
-/// Saves, once no script is in the way, if that is soon.
-#[expect(clippy::disallowed_methods, reason = "nobody wakes who waits for the write gate")]
-fn save_when_possible(server: &Server) -> Result<(), CommandError> {
-    const TRY_AGAIN: Duration = Duration::from_millis(10);
-    let begun = loop {
-        match begin(server, Others::Run, false) {
-            Ok(begun) => break begun,
-            // Another has come in between, and may come to nothing.
-            Err(NotBegun::Stalled | NotBegun::Refused(CommandError::SaveInProgress)) => {}
-            Err(NotBegun::Refused(error)) => return Err(error),
-        }
-        unless_overdue(server)?;
-        std::thread::sleep(TRY_AGAIN);
-    };
-    step_back();
-    run(server, begun).map_err(|_| CommandError::SaveFailed)
+/// Ends what reads the one snapshot that there can be: a save in the background, a rewrite, what a replica
+/// is sent. SAVE is waited for. Returns whether there was a rewrite.
+///
+/// Not under the write gate: who has begun one may be waiting for it. So once it is closed, [`is_busy`] tells
+/// whether to open it and come again.
+pub(super) fn make_way(server: &Server) -> bool {
+    if cancel(server) {
+        log_warning!("A snapshot is being written, which ends now");
+    }
+    let rewrites = server.persistence.log.cancel_running();
+    if rewrites {
+        log_warning!("The append-only file is being rewritten, which ends now");
+    }
+    if server.engine.take_back() {
+        log_warning!("A snapshot is being sent to a replica, which ends now");
+    }
+    wait_until_idle(server);
+    server.persistence.log.wait_until_idle();
+    rewrites
 }
 
-/// Saves on this thread, in the place of one that is under way.
-pub(super) fn save_now(server: &Server, others: Others) -> Result<(), String> {
-    cancel(server);
-    wait_until_idle(server);
-    let begun = begin(server, others, false).map_err(|not| match not {
+/// Whether somebody has begun a snapshot.
+pub(super) fn is_busy(server: &Server) -> bool {
+    let saves = server.persistence.snapshot.lock().running.is_some();
+    saves || server.engine.space.has_snapshot()
+}
+
+/// Saves on this thread. The write gate is closed, and nobody has begun a snapshot.
+pub(super) fn save_now(server: &Server) -> Result<(), String> {
+    let begun = begin(server, Others::Stand, false).map_err(|not| match not {
         NotBegun::Refused(error) => error.to_string(),
         NotBegun::Stalled => SnapshotError::Stalled.to_string(),
     })?;
@@ -370,7 +405,7 @@ pub(super) fn start(server: &Server, why: Option<&str>) -> Result<(), NotBegun> 
         log_notice!("{why}");
     }
     server.persistence.snapshot.lock().scheduled = false;
-    spawn(server, begun, |outcome| match outcome {
+    spawn(server, |server| match run(server, begun) {
         Ok(()) => log_notice!("Background saving terminated with success"),
         Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
         Err(Failure::Io(_)) => log_warning!("Background saving error"),
@@ -380,42 +415,25 @@ pub(super) fn start(server: &Server, why: Option<&str>) -> Result<(), NotBegun> 
     Ok(())
 }
 
-/// Saves on a thread of its own, which calls `then` at the end.
-fn spawn(
-    server: &Server,
-    begun: Begun,
-    then: impl FnOnce(Result<(), Failure>) + Send + 'static,
-) -> Result<(), CommandError> {
-    let thread = in_background(server, move |server| {
-        step_back();
-        then(run(server, begun));
+/// Saves on a thread of its own, which does `work`.
+fn spawn(server: &Server, work: impl FnOnce(&Server) + Send + 'static) -> Result<(), CommandError> {
+    let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
+    let keeper = Arc::clone(&server);
+    let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
+        if let Err(error) = limits::step_back() {
+            log_warning!("A snapshot is written at the clients' priority: {error}");
+        }
+        work(&server);
     });
     let Err(error) = thread else { return Ok(()) };
     log_warning!("Can't save in background: {error}");
-    let mut state = server.persistence.snapshot.lock();
+    let mut state = keeper.persistence.snapshot.lock();
     state.running = None;
     state.last_succeeded = false;
     drop(state);
-    server.persistence.idle.notify_all();
-    judge(server, &server.config.lock());
+    keeper.persistence.idle.notify_all();
+    judge(&keeper, &keeper.config.lock());
     Err(CommandError::SaveFailed)
-}
-
-/// Works on a thread of its own.
-fn in_background(
-    server: &Server,
-    work: impl FnOnce(&Server) + Send + 'static,
-) -> std::io::Result<()> {
-    let Some(server) = server.me.get().and_then(std::sync::Weak::upgrade) else { return Ok(()) };
-    let thread = std::thread::Builder::new().name("snapshot".into());
-    thread.spawn(move || work(&server)).map(drop)
-}
-
-/// Clients go before this thread from now on.
-fn step_back() {
-    if let Err(error) = limits::step_back() {
-        log_warning!("A snapshot is written at the clients' priority: {error}");
-    }
 }
 
 /// Ends the snapshot that is written in the background. `false`: there is none.

@@ -45,7 +45,7 @@ fn what_is_read_has_an_effect() {
     let readers = [
         ("accept.rs", include_str!("../accept.rs")),
         ("cron.rs", include_str!("../cron.rs")),
-        ("settings.rs", include_str!("../settings.rs")),
+        ("settings", include_str!("mod.rs")),
         ("start.rs", include_str!("../start.rs")),
     ];
     for param in &PARAMS {

@@ -53,8 +53,14 @@ impl Point {
 
     /// The middle of the smallest cell of this number. Scores that are none give some place.
     pub fn of_score(score: f64) -> Self {
-        // Through a signed integer, as processors convert: negative scores wrap around.
-        let bits = score as i64 as u64;
+        /// The first number beyond 64 bits.
+        const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+        // As x86 converts: negative scores wrap around, and what is too great is 0.
+        let bits = match score {
+            ..0.0 => score as i64 as u64,
+            ..BEYOND => score as u64,
+            _ => 0,
+        };
         let bounds = Cell { bits, step: STEP_MAX }.bounds();
         let middle = |(least, greatest): (f64, f64), all: (f64, f64)| {
             ((least + greatest) / 2.0).clamp(all.0, all.1)

@@ -49,7 +49,12 @@ impl Pending {
         now_ms.saturating_sub(self.time_ms)
     }
 
-    /// The same, delivered once more.
+    /// The same, as clients are told: -1 of what belongs to nobody.
+    pub fn told_idle_ms(&self, now_ms: i64) -> i64 {
+        if self.owner().is_some() { self.idle_ms(now_ms).max(0) } else { -1 }
+    }
+
+    /// The entry, delivered once more.
     #[must_use]
     pub fn delivered(self, time_ms: i64, owner: Slot) -> Self {
         let deliveries = self.deliveries.saturating_add(1).min(DELIVERIES_MAX);
@@ -346,6 +351,41 @@ impl Group {
             });
         }
         Some(pending)
+    }
+
+    /// Forgets all that is pending below `end` (`None`: all) and is gone.
+    pub(super) fn forget_below(
+        &mut self,
+        end: Option<StreamId>,
+        mut is_gone: impl FnMut(StreamId) -> bool,
+    ) {
+        let below = end.map_or(usize::MAX, |end| self.pending.len_below(end));
+        let (gone, kept): (Vec<Pending>, Vec<Pending>) =
+            self.pending.iter().take(below).partition(|pending| is_gone(pending.id));
+        if gone.is_empty() {
+            return;
+        }
+        if gone.len() > self.pending.len() / 2 {
+            // It is made again when it is asked for.
+            self.by_time = None;
+        }
+        gone.iter().for_each(|pending| self.forget_time(pending));
+        self.unowned -= gone.iter().filter(|pending| pending.owner().is_none()).count();
+        self.pending.drop_first(below);
+        for at in 0..self.by_name.len() {
+            self.change(self.by_name[at], |consumer| {
+                let below = end.map_or(usize::MAX, |end| consumer.pending.len_below(end));
+                consumer.pending.drop_first(below);
+            });
+        }
+        for pending in kept {
+            self.pending.insert(pending);
+            if let Some(slot) = pending.owner() {
+                self.change(slot, |consumer| {
+                    consumer.pending.insert(pending.id);
+                });
+            }
+        }
     }
 
     fn forget_time(&mut self, pending: &Pending) {

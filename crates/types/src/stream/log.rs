@@ -75,6 +75,11 @@ impl Log {
         self.get(id).is_some()
     }
 
+    /// Looks for one entry after the other.
+    pub fn finder(&self) -> Finder<'_> {
+        Finder { log: self, node: None, next: None, asked: StreamId::MIN }
+    }
+
     /// The live entries within these bounds, in order.
     pub fn range(&self, ids: RangeInclusive<StreamId>) -> Entries<'_> {
         let start =
@@ -105,6 +110,21 @@ impl Log {
         }
         self.nodes.edit_by(|master| *master <= id, |edit| edit.chunk_mut().delete(id));
         true
+    }
+
+    /// Removes these live entries; their IDs ascend.
+    pub(super) fn delete_all(&mut self, mut ids: &[StreamId]) {
+        while let Some(first) = ids.first() {
+            let gone = self.nodes.edit_by(
+                |master| *master <= *first,
+                |edit| {
+                    let here = ids.partition_point(|id| *id <= edit.chunk().last());
+                    edit.chunk_mut().delete_all(&ids[..here]);
+                    here
+                },
+            );
+            ids = &ids[gone.max(1)..];
+        }
     }
 
     /// How many of the oldest entries `trim` takes away: all that it asks for, or, if it is
@@ -234,6 +254,35 @@ impl Counter {
             _ if self.added == 0 => read,
             _ => self.added_until(id),
         }
+    }
+}
+
+/// Finds entries by their IDs. Where these ascend it takes a step from one to the next.
+pub struct Finder<'a> {
+    log: &'a Log,
+    node: Option<(StreamId, NodeEntries<'a>)>,
+    /// What was read last of the node.
+    next: Option<Entry<'a>>,
+    asked: StreamId,
+}
+
+impl<'a> Finder<'a> {
+    /// The live entry with this ID.
+    pub fn get(&mut self, id: StreamId) -> Option<Entry<'a>> {
+        if id < self.asked || self.node.as_ref().is_none_or(|(last, _)| id > *last) {
+            let node = self.log.nodes.chunk_by(|master| *master <= id)?.chunk;
+            (self.node, self.next) = (Some((node.last(), node.entries())), None);
+        }
+        self.asked = id;
+        let (_, entries) = self.node.as_mut()?;
+        while self.next.as_ref().is_none_or(|next| next.id < id) {
+            self.next = Some(entries.next()?);
+        }
+        self.next.clone().filter(|entry| entry.id == id && !entry.deleted)
+    }
+
+    pub fn contains(&mut self, id: StreamId) -> bool {
+        self.get(id).is_some()
     }
 }
 

@@ -34,7 +34,7 @@ mod tests;
 pub use group::{Consumer, DELIVERIES_MAX, Group, Pending, Slot};
 pub use id::{IdError, IdText, NewId, StreamId};
 pub use idempotence::{Memory, Producer, Producers, automatic_iid};
-pub use log::{Counter, Entries, Log, Trim};
+pub use log::{Counter, Entries, Finder, Log, Trim};
 pub use node::{Corrupt, Entry, Node, NodeEntries};
 
 use crate::Limits;
@@ -179,33 +179,62 @@ impl Stream {
             };
             return Trimmed { len, stopped_at };
         }
-        self.trim_one_by_one(trim, approximate.unwrap_or(0), references)
+        let limit = approximate.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        if references == References::Acked {
+            return self.trim_acked(trim, limit);
+        }
+        let len = self.log.trim_len(trim, None).min(limit);
+        let before = self.log.clone();
+        self.log.drop_first(len);
+        let stopped_at = self.log.first_entry_id();
+        if len > 0 {
+            self.forget_below(stopped_at, &before);
+        }
+        Trimmed { len, stopped_at }
     }
 
-    /// A trim that has to look at the groups for each entry.
-    fn trim_one_by_one(&mut self, trim: Trim, limit: usize, references: References) -> Trimmed {
-        let limit = if limit == 0 { usize::MAX } else { limit };
+    /// Removes the oldest of the entries to which no group refers any more.
+    fn trim_acked(&mut self, trim: Trim, limit: usize) -> Trimmed {
         let wanted = match trim {
-            Trim::MaxLen(keep) => {
-                let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-                self.log.len().saturating_sub(keep)
-            }
-            Trim::MinId(_) => usize::MAX,
+            Trim::MaxLen(_) => self.log.trim_len(trim, None).min(limit),
+            Trim::MinId(_) => limit,
         };
-        let log = self.log.clone();
-        let mut len = 0;
+        let mut groups: Vec<_> = self
+            .groups()
+            .map(|group| (group.last_id, group.pending_from(StreamId::MIN).peekable()))
+            .collect();
+        let mut gone = Vec::new();
         let mut stopped_at = None;
-        for entry in log.range(StreamId::MIN..=StreamId::MAX) {
+        for entry in self.log.range(StreamId::MIN..=StreamId::MAX) {
             let past = matches!(trim, Trim::MinId(least) if entry.id >= least);
-            if past || len >= wanted.min(limit) {
+            if past || gone.len() >= wanted {
                 stopped_at = Some(entry.id);
                 break;
             }
-            if self.release(entry.id, references) && self.log.delete(entry.id) {
-                len += 1;
+            let is_referenced = groups.iter_mut().any(|(last_id, pending)| {
+                while pending.next_if(|pending| pending.id < entry.id).is_some() {}
+                *last_id < entry.id || pending.peek().is_some_and(|next| next.id == entry.id)
+            });
+            if !is_referenced {
+                gone.push(entry.id);
             }
         }
-        Trimmed { len, stopped_at }
+        drop(groups);
+        self.log.delete_all(&gone);
+        Trimmed { len: gone.len(), stopped_at }
+    }
+
+    /// Makes the groups forget the entries of `log` below `end` (`None`: all).
+    fn forget_below(&mut self, end: Option<StreamId>, log: &Log) {
+        for place in 0..self.groups_len() {
+            let first = self.groups().nth(place).and_then(Group::first_pending);
+            if first.is_some_and(|first| end.is_none_or(|end| first.id < end)) {
+                let mut finder = log.finder();
+                self.edit_group(place, |_, group| {
+                    group.forget_below(end, |id| finder.contains(id));
+                });
+            }
+        }
     }
 
     /// Whether the entry may be removed; makes the groups forget it if that is asked for.

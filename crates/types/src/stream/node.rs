@@ -199,6 +199,34 @@ impl Node {
         true
     }
 
+    /// Marks these live entries as deleted; their IDs ascend.
+    pub(super) fn delete_all(&mut self, ids: &[StreamId]) {
+        let (mut wanted, mut entries) = (ids.iter().peekable(), self.entries());
+        let mut places = Vec::with_capacity(ids.len());
+        while let Some(id) = wanted.peek() {
+            let at = entries.front;
+            let Some(entry) = entries.next() else { break };
+            if entry.id == **id {
+                places.push(at);
+                wanted.next();
+            }
+        }
+        places.reverse();
+        self.mark(&places);
+    }
+
+    /// Marks the live entries at these places as deleted, the last of them first: a change leaves
+    /// alone what stands before it.
+    fn mark(&mut self, places: &[Pos]) {
+        for at in places {
+            let flags = self.pack.view().get(*at).as_i64().unwrap_or(0);
+            self.pack.replace(*at, flags | DELETED);
+        }
+        let gone = places.len() as u32;
+        self.live -= gone;
+        self.deleted += gone;
+    }
+
     /// How many live entries come before that with this ID; `None` if it is not among them.
     pub(super) fn live_rank(&self, id: StreamId) -> Option<usize> {
         if id > self.last {
@@ -388,14 +416,7 @@ impl Chunk for Node {
                 places.push(back.back);
             }
         }
-        // From the end to the front: a change leaves alone what stands before it.
-        for at in &places {
-            let flags = self.pack.view().get(*at).as_i64().unwrap_or(0);
-            self.pack.replace(*at, flags | DELETED);
-        }
-        let gone = places.len() as u32;
-        self.live -= gone;
-        self.deleted += gone;
+        self.mark(&places);
     }
 
     fn append(&mut self, right: &Self) {

@@ -136,14 +136,24 @@ impl<T: Item> Ordered<T> {
         self.0.last()?.0.last().copied()
     }
 
-    /// The items from `key` on, in order.
-    pub(super) fn iter_from(&self, key: T::Key) -> impl Iterator<Item = T> + '_ {
-        let start = self.0.chunk_by(|separator| *separator <= key).map_or(0, |spot| {
+    /// How many items are below `key`.
+    pub(super) fn len_below(&self, key: T::Key) -> usize {
+        self.0.chunk_by(|separator| *separator <= key).map_or(0, |spot| {
             let at = match spot.chunk.place(key) {
                 Ok(at) | Err(at) => at,
             };
             spot.start + at
-        });
+        })
+    }
+
+    /// Removes the first `len` items.
+    pub(super) fn drop_first(&mut self, len: usize) {
+        self.0.remove(0..len, Run::<T>::BYTES_MAX);
+    }
+
+    /// The items from `key` on, in order.
+    pub(super) fn iter_from(&self, key: T::Key) -> impl Iterator<Item = T> + '_ {
+        let start = self.len_below(key);
         let runs = self.0.range(start..usize::MAX);
         runs.flat_map(|(run, places)| run.0[places].iter().copied())
     }

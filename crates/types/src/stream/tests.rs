@@ -279,6 +279,102 @@ fn references() {
     assert_eq!(stream.group(b"g").unwrap().pending_len(), 0);
 }
 
+/// Trims that look at the groups do what removing one entry after the other does.
+#[test]
+fn trims_are_those_of_single_steps() {
+    let mut rng = Rng::new(7);
+    for round in 0..300 {
+        let mut stream = Stream::default();
+        let count = 1 + rng.index(400) as u64;
+        for ms in 1..=count {
+            stream.push(id(ms, 0), &[b"f", b"v"], &limits());
+        }
+        for name in [b"a", b"b"] {
+            let read = id(count - rng.index(count as usize / 3 + 1) as u64, 0);
+            let mut group = Group::new(name, read, None);
+            let slots = [b"x", b"y"].map(|name| group.add_consumer(name, 0));
+            let share = 1 + rng.index(10);
+            for ms in 1..=read.ms {
+                if rng.index(share) == 0 {
+                    let owner = *[slots[0], slots[1], None].get(rng.index(3)).unwrap();
+                    group.put(Pending::new(id(ms, 0), rng.index(5) as i64, 1, owner));
+                }
+            }
+            if round % 2 == 0 {
+                group.pending_by_time().count();
+            }
+            stream.add_group(group);
+        }
+        for _ in 0..rng.index(20) {
+            stream.delete(id(1 + rng.index(count as usize) as u64, 0), References::Keep);
+        }
+        let trim = match rng.index(2) {
+            0 => Trim::MaxLen(rng.index(count as usize + 1) as u64),
+            _ => Trim::MinId(id(rng.index(count as usize + 2) as u64, rng.index(2) as u64)),
+        };
+        let limit = [None, Some(0), Some(rng.index(count as usize))][rng.index(3)];
+        for references in [References::Delete, References::Acked] {
+            let (mut whole, mut single) = (stream.clone(), stream.clone());
+            let done = whole.trim(trim, limit, references);
+            assert_eq!(done.len, trim_singly(&mut single, trim, limit, references));
+            if matches!(trim, Trim::MinId(_)) {
+                let bound = done.stopped_at.map_or(trim, Trim::MinId);
+                let mut again = stream.clone();
+                let exact = again.trim(bound, None, references);
+                assert_eq!(exact.len, done.len);
+            }
+            assert_eq!(state(&mut whole), state(&mut single), "{trim:?} {limit:?} {references:?}");
+        }
+    }
+}
+
+fn trim_singly(
+    stream: &mut Stream,
+    trim: Trim,
+    limit: Option<usize>,
+    references: References,
+) -> usize {
+    let all: Vec<StreamId> =
+        stream.log().range(StreamId::MIN..=StreamId::MAX).map(|entry| entry.id).collect();
+    let limit = limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let wanted = match trim {
+        Trim::MaxLen(keep) => all.len().saturating_sub(keep as usize).min(limit),
+        Trim::MinId(_) => limit,
+    };
+    let mut len = 0;
+    for id in all {
+        if len == wanted || matches!(trim, Trim::MinId(least) if id >= least) {
+            break;
+        }
+        len += usize::from(stream.delete(id, references) == Removal::Done);
+    }
+    len
+}
+
+/// What is there, and what the groups know of it.
+fn state(stream: &mut Stream) -> (Vec<StreamId>, Vec<Vec<String>>) {
+    let entries = stream.log().range(StreamId::MIN..=StreamId::MAX).map(|entry| entry.id).collect();
+    let names: Vec<Vec<u8>> = stream.groups().map(|group| group.name().to_vec()).collect();
+    let groups = names.iter().map(|name| {
+        let known = stream.with_group(name, |_, group| {
+            let mut lines: Vec<String> =
+                group.pending_from(StreamId::MIN).map(|pending| format!("{pending:?}")).collect();
+            lines.push(format!("{} {}", group.pending_len(), group.unowned_len()));
+            for (_, consumer) in group.consumers() {
+                lines.push(format!(
+                    "{:?}",
+                    consumer.pending_from(StreamId::MIN).collect::<Vec<_>>()
+                ));
+            }
+            lines.push(format!("{:?}", group.pending_by_time().collect::<Vec<_>>()));
+            lines
+        });
+        known.unwrap()
+    });
+    let groups = groups.collect();
+    (entries, groups)
+}
+
 #[test]
 fn nodes_are_those_of_redis() {
     let mut stream = Stream::default();
