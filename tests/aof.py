@@ -200,6 +200,38 @@ def damage(annotations, at, garbage):
             assert file.read() == broken, "the file was touched"
 
 
+def second_start():
+    """A second server on the same files does not start, and says who uses them; one that is asked to at run time refuses."""
+    with Server(OPT.server, *FLAGS, "--appendfsync", "always") as server:
+        with Wire(server.port) as wire:
+            wire.call("SET", "key", "value")
+        with Server(OPT.server, *FLAGS, start=False) as other:
+            argv = [word.replace(other.dir, server.dir) for word in other.argv]
+            ended = subprocess.run(argv, cwd=server.dir, capture_output=True, timeout=60, check=False)
+            assert ended.returncode == 1, f"it ended with {ended.returncode}"
+            assert f"another server, process {server.process.pid}," in ended.stdout.decode(), ended.stdout
+            argv[argv.index("--appendonly") + 1] = "no"
+            other.argv = argv
+            other.start()
+            with Wire(other.port) as wire:
+                try:
+                    wire.call("CONFIG", "SET", "appendonly", "yes")
+                except WireError as error:
+                    assert "Unable to turn on AOF" in str(error), error
+                for _ in range(100):
+                    if "uses these files" in other.log():
+                        break
+                    time.sleep(0.05)
+                else:
+                    raise AssertionError(f"it does not say why there is no append-only file: {other.log()}")
+        with Wire(server.port) as wire:
+            wire.call("SET", "key", "more")
+        kill(server)
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "key") == b"more"
+
+
 def switching(rng):
     with Server(OPT.server, *FLAGS, "--appendonly", "no") as server:
         with Wire(server.port) as wire:
@@ -538,6 +570,7 @@ def main():
     tally.run("CONFIG SET while a sync hangs", hung)
     tally.run("a flipped byte is refused", damage, "yes", 9000, lambda old: bytes([old[0] ^ 1]) + old[1:])
     tally.run("a first sector of garbage is refused, without checksums", damage, "no", 0, lambda old: b"\x5a" * len(old))
+    tally.run("a second server on the same files", second_start)
     tally.run("kill -9 under load", kills, rng)
     for name, path in OPT.peers.items():
         template = path + " --port {port} --dir {dir}"

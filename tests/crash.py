@@ -14,7 +14,6 @@ import bisect
 import os
 import random
 import resource
-import signal
 import subprocess
 import sys
 import threading
@@ -221,8 +220,6 @@ class Limited(Server):
         popen = subprocess.Popen
 
         def limited(*args, **kwargs):
-            # Python ignores SIGXFSZ, and the child is to do so, too.
-            kwargs["restore_signals"] = False
             kwargs["preexec_fn"] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, keep[1]))
             return popen(*args, **kwargs)
 
@@ -302,5 +299,4 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     sys.exit(main())

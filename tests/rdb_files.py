@@ -308,6 +308,40 @@ def killed_while_saving():
     return left[0]
 
 
+def reload_while_loading():
+    """DEBUG RELOAD and LOADAOF are refused while the server loads: what is there so far is not saved over the whole."""
+    server = Server(OPT.server, *FLAGS)
+    try:
+        with Wire(server.port) as wire:
+            wire.call("DEBUG", "POPULATE", "3000")
+            wire.call("SAVE")
+        path = os.path.join(server.dir, "dump.rdb")
+        size = os.path.getsize(path)
+        server.process.kill()
+        server.process.wait()
+        server.argv += ["--key-load-delay", "1000"]
+        process = subprocess.Popen(server.argv, cwd=server.dir, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        server.process = process
+        for _ in range(200):
+            try:
+                with Wire(server.port) as wire:
+                    for words in (["RELOAD"], ["RELOAD", "NOSAVE"], ["LOADAOF"]):
+                        try:
+                            raise AssertionError(f"{words}: {wire.call('DEBUG', *words)}")
+                        except WireError as error:
+                            assert str(error).startswith("LOADING"), f"{words}: {error}"
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            raise AssertionError("it does not start")
+        assert os.path.getsize(path) == size, "the file was written over"
+    finally:
+        server.process.kill()
+        server.process.wait()
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+
 def dir_changed_while_saving():
     """CONFIG SET dir in a snapshot: the file is finished where it was begun, and the next one is made in the new folder."""
     with Server(OPT.server, *FLAGS, "--enable-protected-configs", "yes", "--rdb-key-save-delay", "1000") as server:
@@ -429,6 +463,7 @@ def main():
     tally.run("samples", samples)
     tally.run("broken files", broken)
     tally.run("killed while saving", killed_while_saving)
+    tally.run("DEBUG RELOAD while it loads", reload_while_loading)
     tally.run("CONFIG SET dir while saving", dir_changed_while_saving)
     tally.run("SAVE beside other clients", save_and_others)
     tally.run("members that expire", own_forms)

@@ -107,6 +107,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// For what DEBUG is allowed to do at any time: half of a data set is not to be saved, nor replaced.
+    fn refuse_while_loading(&self) -> Result<(), CommandError> {
+        if self.engine.condition.is_loading() { Err(CommandError::Loading) } else { Ok(()) }
+    }
+
     pub(crate) fn int(&self, id: ParamId) -> i64 {
         self.config.lock().int(id)
     }
@@ -224,6 +229,7 @@ impl Node for Server {
     }
 
     fn load_log(&self, others: Others) -> Result<(), CommandError> {
+        self.refuse_while_loading()?;
         persistence::reload_log(self, others)
     }
 
@@ -253,6 +259,7 @@ impl Node for Server {
     }
 
     fn reload(&self, request: ReloadRequest, others: Others) -> Result<(), CommandError> {
+        self.refuse_while_loading()?;
         persistence::reload(self, request, others)
     }
 

@@ -194,6 +194,7 @@ impl Node {
     fn replay_all(&mut self, journal: &[u8]) -> Result<(), Fault> {
         let mut session = self.session();
         session.no_touch = true;
+        session.replays = true;
         let (mut requests, mut at, mut framed) = (Requests::new(), 0, false);
         while at < journal.len() {
             let rest = &journal[at..];

@@ -41,7 +41,7 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn every_command_is_within_reach() {
     let (mut reached, mut requests, mut errors) = (BTreeSet::new(), 0, 0);
-    for seed in 0..150 {
+    for seed in 0..250 {
         let mut bytes = vec![0; 1500];
         stdx::rng::Rng::new(seed).fill(&mut bytes);
         let outcome = stateful::run(&mut Choices::of_bytes(&bytes));

@@ -125,3 +125,21 @@ fn idempotent_names_are_forgotten_in_time() {
     assert_ne!(send(&mut node, "XADD s IDMPAUTO q * b 2 a 1"), third);
     node.check_replay().unwrap();
 }
+
+/// Also where the IDs of the entries lie ahead of the clock.
+#[test]
+fn idempotent_names_go_by_the_clock() {
+    let mut node = Node::new(Options::default());
+    let ahead = |seq: u64| Some(Value::Bulk(format!("99999999999999-{seq}").into_bytes()));
+    let first = send(&mut node, "XADD s IDMP p i * f v");
+    assert_eq!(send(&mut node, "XADD s 99999999999999-1 f v"), ahead(1));
+    assert_eq!(send(&mut node, "XADD s IDMP p j * f v"), ahead(2));
+    node.advance_ms(99_999);
+    assert_eq!(send(&mut node, "XADD s IDMP p i * f v"), first);
+    assert_eq!(send(&mut node, "XADD s IDMP p j * f v"), ahead(2));
+    node.advance_ms(1);
+    assert_eq!(send(&mut node, "XADD s IDMP p i * f v"), ahead(3));
+    assert_eq!(send(&mut node, "XADD s IDMP p j * f v"), ahead(4));
+    node.check_replay().unwrap();
+    node.check_reload().unwrap();
+}

@@ -23,8 +23,16 @@ pub(super) enum Order {
     Farthest,
 }
 
-/// A parsed request. There is no area only if there is no set.
+/// A parsed request.
 pub(super) struct Query<'a> {
+    pub(super) search: Search,
+    pub(super) target: Option<KeyRef<'a>>,
+    /// The scores of the target are distances.
+    pub(super) stores_distance: bool,
+}
+
+/// What is looked for, and what is answered of it. There is no area only if there is no set.
+pub(super) struct Search {
     pub(super) area: Option<Area>,
     /// Meters of the unit that distances are answered in.
     pub(super) meters: f64,
@@ -36,9 +44,6 @@ pub(super) struct Query<'a> {
     pub(super) with_distance: bool,
     pub(super) with_hash: bool,
     pub(super) with_place: bool,
-    pub(super) target: Option<KeyRef<'a>>,
-    /// The scores of the target are distances.
-    pub(super) stores_distance: bool,
 }
 
 /// How far a search reaches.
@@ -60,7 +65,7 @@ struct Parts<'a> {
 
 impl<'a> Query<'a> {
     fn new() -> Self {
-        Self {
+        let search = Search {
             area: None,
             meters: 1.0,
             order: None,
@@ -69,9 +74,8 @@ impl<'a> Query<'a> {
             with_distance: false,
             with_hash: false,
             with_place: false,
-            target: None,
-            stores_distance: false,
-        }
+        };
+        Self { search, target: None, stores_distance: false }
     }
 
     /// Reads GEORADIUS from its center on, or GEORADIUSBYMEMBER if `by_member`.
@@ -132,7 +136,7 @@ impl<'a> Parts<'a> {
         if radius < 0.0 {
             return Err(CommandError::RadiusNegative);
         }
-        self.query.meters = unit(args)?;
+        self.query.search.meters = unit(args)?;
         self.shape = Some(Shape::Circle { radius });
         Ok(())
     }
@@ -158,20 +162,20 @@ impl<'a> Parts<'a> {
     fn output(&mut self, args: &mut Args<'_>) -> Result<bool, CommandError> {
         let query = &mut self.query;
         if args.token("WITHDIST") {
-            query.with_distance = true;
+            query.search.with_distance = true;
         } else if args.token("WITHHASH") {
-            query.with_hash = true;
+            query.search.with_hash = true;
         } else if args.token("WITHCOORD") {
-            query.with_place = true;
+            query.search.with_place = true;
         } else if args.token("ANY") {
-            query.any = true;
+            query.search.any = true;
         } else if args.token("ASC") {
-            query.order = Some(Order::Nearest);
+            query.search.order = Some(Order::Nearest);
         } else if args.token("DESC") {
-            query.order = Some(Order::Farthest);
+            query.search.order = Some(Order::Farthest);
         } else if args.left() > 1 && args.token("COUNT") {
             let count = usize::try_from(args.integer()?).ok().filter(|count| *count > 0);
-            query.count = Some(count.ok_or(CommandError::CountNotPositive)?);
+            query.search.count = Some(count.ok_or(CommandError::CountNotPositive)?);
         } else {
             return Ok(false);
         }
@@ -223,7 +227,7 @@ impl<'a> Parts<'a> {
             if width < 0.0 || height < 0.0 {
                 return Err(CommandError::BoxNegative);
             }
-            self.query.meters = unit(args)?;
+            self.query.search.meters = unit(args)?;
             self.shape = Some(Shape::Box { width, height });
         } else if !is_box && !is_circle && !has_center && args.left() > 1 && args.token("BYPOLYGON")
         {
@@ -237,7 +241,9 @@ impl<'a> Parts<'a> {
 
     fn finish(self, kind: Kind, args: &Args<'_>) -> Result<Query<'a>, CommandError> {
         let mut query = self.query;
-        if query.target.is_some() && (query.with_distance || query.with_hash || query.with_place) {
+        if query.target.is_some()
+            && (query.search.with_distance || query.search.with_hash || query.search.with_place)
+        {
             let what = match kind {
                 Kind::SearchStore => "GEOSEARCHSTORE",
                 _ => "STORE option in GEORADIUS",
@@ -259,11 +265,11 @@ impl<'a> Parts<'a> {
                 return Err(CommandError::err_bytes(&[text, name]));
             }
         }
-        if query.any && query.count.is_none() {
+        if query.search.any && query.search.count.is_none() {
             return Err(CommandError::AnyWithoutCount);
         }
-        let meters = query.meters;
-        query.area = match (self.shape, self.center) {
+        let meters = query.search.meters;
+        query.search.area = match (self.shape, self.center) {
             (Some(Shape::Circle { radius }), Some(center)) => {
                 Some(Area::Circle { center, radius: radius * meters })
             }
@@ -274,8 +280,8 @@ impl<'a> Parts<'a> {
             _ => None,
         };
         // Of some places the nearest are meant, unless any will do.
-        if query.count.is_some() && !query.any {
-            query.order.get_or_insert(Order::Nearest);
+        if query.search.count.is_some() && !query.search.any {
+            query.search.order.get_or_insert(Order::Nearest);
         }
         Ok(query)
     }

@@ -1,12 +1,14 @@
 //! Searches by circle, box and polygon.
 
-use super::query::{Kind, Order, Query};
+use super::query::{Kind, Order, Query, Search};
 use super::{READ, UNIT, distance_text};
 use command::grammar::{Argument, block, double, integer, key, key_of, one_of, string, word};
-use command::{Args, Command, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, KeyRef};
+use command::{Args, Command, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags, KeySpec, Outcome};
+use keyspace::{Event, KeyRef, Keyspace};
 use resp::Reply;
 use std::cmp::Ordering;
+use std::ops::Range;
+use types::Collection as _;
 use types::geo::{Area, Point};
 use types::zset::{ScoreRange, ZSet, ZSetView};
 
@@ -212,78 +214,157 @@ struct Found {
     distance: f64,
 }
 
-/// The places of `area`, at most `most` of them, in the order of the cells and of their scores.
-fn places(set: ZSetView<'_>, area: &Area, most: usize) -> Vec<Found> {
-    let center = area.center();
-    let mut found = Vec::new();
-    for (min, max) in area.ranges() {
-        let cell = ScoreRange { min, max, min_open: false, max_open: true };
-        for (member, score) in set.range(set.ranks_by_score(&cell)) {
-            let place = Point::of_score(score);
-            let Some(distance) = area.distance_within(center, place) else { continue };
-            found.push(Found { member: member.to_vec(), score, place, distance });
-            if found.len() >= most {
-                return found;
+/// A search under way.
+struct Hunt {
+    /// Ranks of the places to be looked at, the next ones last.
+    ranges: Vec<Range<usize>>,
+    found: Vec<Found>,
+}
+
+impl Hunt {
+    fn begin(set: ZSetView<'_>, area: &Area) -> Self {
+        let ranks = |(min, max): (f64, f64)| {
+            set.ranks_by_score(&ScoreRange { min, max, min_open: false, max_open: true })
+        };
+        let mut ranges: Vec<Range<usize>> = area.ranges().into_iter().map(ranks).collect();
+        ranges.reverse();
+        Self { ranges, found: Vec::new() }
+    }
+
+    /// How many places are yet to be looked at.
+    fn left(&self) -> usize {
+        self.ranges.iter().map(Range::len).sum()
+    }
+
+    /// Looks at up to `most` places; returns whether there are more. They come in the order of the
+    /// cells and of their scores.
+    fn go_on(&mut self, set: ZSetView<'_>, search: &Search, mut most: usize) -> bool {
+        let Some(area) = &search.area else { return false };
+        let enough = search.count.filter(|_| search.any).unwrap_or(usize::MAX);
+        let center = area.center();
+        while let Some(range) = self.ranges.pop() {
+            let end = range.end.min(range.start.saturating_add(most));
+            most -= end - range.start;
+            for (member, score) in set.range(range.start..end) {
+                let place = Point::of_score(score);
+                let Some(distance) = area.distance_within(center, place) else { continue };
+                self.found.push(Found { member: member.to_vec(), score, place, distance });
+                if self.found.len() >= enough {
+                    return false;
+                }
+            }
+            if end < range.end {
+                self.ranges.push(end..range.end);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What the search asks for of what was found.
+    fn end(self, search: &Search) -> Vec<Found> {
+        let mut found = self.found;
+        let nearest = |one: &Found, other: &Found| {
+            one.distance.partial_cmp(&other.distance).unwrap_or(Ordering::Equal)
+        };
+        match search.order {
+            Some(Order::Nearest) => found.sort_by(nearest),
+            Some(Order::Farthest) => found.sort_by(|one, other| nearest(other, one)),
+            None => {}
+        }
+        found.truncate(search.count.unwrap_or(usize::MAX));
+        found
+    }
+}
+
+fn reply_found(reply: &mut Reply, found: &Found, search: &Search) {
+    let parts = [search.with_distance, search.with_hash, search.with_place];
+    let parts = parts.into_iter().filter(|part| *part).count();
+    if parts > 0 {
+        reply.array(1 + parts);
+    }
+    reply.bulk(&found.member);
+    if search.with_distance {
+        reply.bulk(&distance_text(found.distance / search.meters));
+    }
+    if search.with_hash {
+        reply.integer(found.score as i64);
+    }
+    if search.with_place {
+        reply.array(2);
+        reply.double(found.place.longitude);
+        reply.double(found.place.latitude);
+    }
+}
+
+/// So many places are looked at in a step. Most take but a glance.
+const LOOK_SLICE: usize = 8000;
+/// So many are answered in a step; of more to look at, a clone is searched outside the lock.
+const SLICE: usize = 1000;
+
+/// A long search.
+struct SearchJob {
+    set: ZSet,
+    search: Search,
+    stage: Stage,
+}
+
+enum Stage {
+    Looking(Hunt),
+    Answering(std::vec::IntoIter<Found>),
+}
+
+impl Job for SearchJob {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        match &mut self.stage {
+            Stage::Looking(hunt) => {
+                if !hunt.go_on(self.set.view(), &self.search, LOOK_SLICE) {
+                    let hunt = Hunt { ranges: Vec::new(), found: std::mem::take(&mut hunt.found) };
+                    let found = hunt.end(&self.search);
+                    reply.array(found.len());
+                    self.stage = Stage::Answering(found.into_iter());
+                }
+                JobStep::More
+            }
+            Stage::Answering(found) => {
+                for found in found.by_ref().take(SLICE) {
+                    reply_found(reply, &found, &self.search);
+                }
+                if found.len() > 0 { JobStep::More } else { JobStep::Done }
             }
         }
     }
-    found
 }
 
-/// What the query asks for.
-fn answer(set: ZSetView<'_>, area: &Area, query: &Query<'_>) -> Vec<Found> {
-    let count = query.count.unwrap_or(usize::MAX);
-    let mut found = places(set, area, if query.any { count } else { usize::MAX });
-    let nearest = |one: &Found, other: &Found| {
-        one.distance.partial_cmp(&other.distance).unwrap_or(Ordering::Equal)
-    };
-    match query.order {
-        Some(Order::Nearest) => found.sort_by(nearest),
-        Some(Order::Farthest) => found.sort_by(|one, other| nearest(other, one)),
-        None => {}
-    }
-    found.truncate(count);
-    found
-}
-
-fn reply_found(reply: &mut Reply, found: &[Found], query: &Query<'_>) {
-    let parts = [query.with_distance, query.with_hash, query.with_place];
-    let parts = parts.into_iter().filter(|part| *part).count();
-    reply.array(found.len());
-    for found in found {
-        if parts > 0 {
-            reply.array(1 + parts);
-        }
-        reply.bulk(&found.member);
-        if query.with_distance {
-            reply.bulk(&distance_text(found.distance / query.meters));
-        }
-        if query.with_hash {
-            reply.integer(found.score as i64);
-        }
-        if query.with_place {
-            reply.array(2);
-            reply.double(found.place.longitude);
-            reply.double(found.place.latitude);
-        }
-    }
-}
-
-/// Answers what was found, or stores it under the target.
-fn finish(
+/// Searches, and answers what is found or stores it under the target.
+fn run(
     cx: &mut Cx<'_>,
     reply: &mut Reply,
-    found: Vec<Found>,
-    query: &Query<'_>,
+    source: &KeyRef<'_>,
+    query: Query<'_>,
     event: Event,
 ) -> Outcome {
-    let Some(target) = &query.target else {
-        reply_found(reply, &found, query);
+    let Query { search, target, stores_distance } = query;
+    let mut found = Vec::new();
+    if let Some(set) = cx.db.peek_as::<ZSet>(source)?
+        && let Some(area) = &search.area
+    {
+        let mut hunt = Hunt::begin(set, area);
+        if target.is_none() && hunt.left() > SLICE {
+            let (set, stage) = (set.to_owned(), Stage::Looking(hunt));
+            *cx.later = Some(Box::new(SearchJob { set, search, stage }));
+            return Ok(Effect::None);
+        }
+        hunt.go_on(set, &search, usize::MAX);
+        found = hunt.end(&search);
+    }
+    let Some(target) = &target else {
+        reply.array(found.len());
+        found.iter().for_each(|found| reply_found(reply, found, &search));
         return Ok(Effect::None);
     };
-    let score = |found: &Found| {
-        if query.stores_distance { found.distance / query.meters } else { found.score }
-    };
+    let score =
+        |found: &Found| if stores_distance { found.distance / search.meters } else { found.score };
     let members: Vec<_> =
         found.into_iter().map(|found| (score(&found), found.member)).map(|(s, m)| (m, s)).collect();
     reply.count(members.len());
@@ -302,15 +383,7 @@ fn radius(
     let key = args.key()?;
     let set = cx.db.read::<ZSet>(&key)?;
     let query = Query::radius(args, kind, by_member, set)?;
-    let found = found(set, &query);
-    finish(cx, reply, found, &query, EVENT)
-}
-
-fn found(set: Option<ZSetView<'_>>, query: &Query<'_>) -> Vec<Found> {
-    match (set, &query.area) {
-        (Some(set), Some(area)) => answer(set, area, query),
-        _ => Vec::new(),
-    }
+    run(cx, reply, &key, query, EVENT)
 }
 
 fn georadius(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
@@ -350,6 +423,5 @@ fn search<'a>(
     let kind = if target.is_some() { Kind::SearchStore } else { Kind::Search };
     let set = cx.db.read::<ZSet>(source)?;
     let query = Query::search(args, kind, target, set)?;
-    let found = found(set, &query);
-    finish(cx, reply, found, &query, EVENT)
+    run(cx, reply, source, query, EVENT)
 }

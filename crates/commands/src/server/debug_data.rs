@@ -8,7 +8,9 @@ use keyspace::{
 use keyspace::{Stalled, Value};
 use resp::Reply;
 use std::sync::Arc;
+use types::collection::Any;
 use types::digest::Digest;
+use types::persist::Saved;
 use types::{Collection as _, View as _};
 
 /// A script holds what is needed, for too long.
@@ -85,24 +87,39 @@ pub(super) fn digest_value(
     reply.array(keys.len());
     for key in keys {
         let mut digest = Digest::ZERO;
-        with_entry(cx, key, |entry| fold_value(&mut digest, entry))?;
+        let large = with_entry(cx, key, |entry| {
+            let large = large(entry);
+            if large.is_none() {
+                fold_value(&mut digest, entry);
+            }
+            large.map(|any| (any, entry.expiry().is_some()))
+        })?;
+        if let Some((any, expires)) = large.flatten() {
+            any.fold(&mut digest);
+            if expires {
+                digest.xor_expiry();
+            }
+        }
         reply.simple(digest.hex());
     }
     Ok(())
 }
 
-/// Bytes of the value in a dump, without its type.
-fn serialized_bytes(entry: &Entry) -> u64 {
+/// A clone of a large collection, to be looked at without its lock.
+fn large(entry: &Entry) -> Option<Any> {
+    if let Value::Boxed(any) = entry.value() { Some(any.clone()) } else { None }
+}
+
+/// Bytes of a value in a dump, without its type.
+fn serialized_bytes(value: Saved<'_>) -> u64 {
     let mut writer = rdb::Writer::new();
-    entry.value().saved().save(&mut writer);
+    value.save(&mut writer);
     writer.offset()
 }
 
 /// What DEBUG OBJECT adds for a list in chunks.
-fn chunk_figures(cx: &Cx<'_>, entry: &Entry) -> Option<String> {
-    let value = entry.value();
-    let Value::Boxed(any) = value else { return None };
-    let list = types::list::List::of(any).filter(|_| entry.encoding() == "quicklist")?;
+fn chunk_figures(cx: &Cx<'_>, any: &Any) -> Option<String> {
+    let list = types::list::List::of(any).filter(|list| list.view().encoding() == "quicklist")?;
     let (len, runs) = (list.view().len(), list.view().runs(0..list.view().len()));
     let (nodes, bytes) = runs.fold((0, 0), |(n, sum), run| (n + 1, sum + run.total_bytes()));
     let depth = cx.node.config_get(&[b"list-compress-depth"]);
@@ -117,18 +134,20 @@ fn chunk_figures(cx: &Cx<'_>, entry: &Entry) -> Option<String> {
 }
 
 pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), CommandError> {
-    let line = with_entry(cx, key, |entry| {
-        format!(
-            "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} \
-             lru_seconds_idle:{}{}",
-            entry.encoding(),
-            serialized_bytes(entry),
-            entry.clock(),
-            AccessClock::idle_seconds(entry.clock(), cx.now_ms),
-            chunk_figures(cx, entry).unwrap_or_default(),
-        )
+    let found = with_entry(cx, key, |entry| {
+        let head = format!("Value at:{entry:p} refcount:1 encoding:{}", entry.encoding());
+        let large = large(entry);
+        let bytes = large.is_none().then(|| serialized_bytes(entry.value().saved()));
+        (head, entry.clock(), large, bytes)
     })?;
-    reply.simple(line.ok_or(CommandError::NoSuchKey)?);
+    let (head, clock, large, bytes) = found.ok_or(CommandError::NoSuchKey)?;
+    let large = large.as_ref();
+    let bytes = bytes.or_else(|| large.map(|any| serialized_bytes(Saved::Any(any)))).unwrap_or(0);
+    reply.simple(format!(
+        "{head} serializedlength:{bytes} lru:{clock} lru_seconds_idle:{}{}",
+        AccessClock::idle_seconds(clock, cx.now_ms),
+        large.and_then(|any| chunk_figures(cx, any)).unwrap_or_default(),
+    ));
     Ok(())
 }
 

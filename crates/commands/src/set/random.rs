@@ -144,6 +144,10 @@ fn reply_distinct(
 ) -> Option<Box<dyn Job>> {
     if count < set.len() {
         reply.array(count);
+        if count > SLICE {
+            let (set, horizon_ms) = (set.to_owned(), set.horizon());
+            return Some(Box::new(SampleJob { set, horizon_ms, count, rng: rng.fork() }));
+        }
         set.sample(count, rng, |member| reply_element(reply, member));
         return None;
     }
@@ -170,6 +174,22 @@ fn draw(reply: &mut Reply, set: SetView<'_>, left: u64, rng: &mut Rng) -> u64 {
         }
     }
     count
+}
+
+/// Many different members at random.
+struct SampleJob {
+    set: Set,
+    horizon_ms: Option<i64>,
+    count: usize,
+    rng: Rng,
+}
+
+impl Job for SampleJob {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        let set = seen(&self.set, self.horizon_ms);
+        set.sample(self.count, &mut self.rng, |member| reply_element(reply, member));
+        JobStep::Done
+    }
 }
 
 /// A long answer of members at random under way.

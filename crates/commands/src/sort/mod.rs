@@ -14,12 +14,12 @@ mod pattern;
 use crate::element::reply_element;
 use command::grammar::{block, integer, key, key_of, one_of, pattern, word};
 use command::{
-    Args, Argument, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Locks,
-    Outcome,
+    Args, Argument, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, KeyFlags,
+    KeySpec, Locks, Outcome,
 };
-use keyspace::{Event, KeyRef};
+use keyspace::{Event, KeyRef, Keyspace};
 use options::Options;
-use pattern::Pattern;
+use pattern::{Names, Pattern};
 use resp::Reply;
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -112,27 +112,68 @@ fn source(cx: &mut Cx<'_>, key: &KeyRef<'_>) -> Result<Option<Any>, CommandError
     }
 }
 
+/// Of more elements, a clone is sorted outside the lock.
+const IN_PLACE_MAX: usize = 1000;
+
 fn answer(cx: &mut Cx<'_>, key: &KeyRef<'_>, options: &Options<'_>, reply: &mut Reply) -> Outcome {
     let any = source(cx, key)?.unwrap_or_else(|| Any::List(List::default()));
-    let elements = arranged(cx, &any, options)?;
+    let ordered = cx.in_script();
+    if any.len() > IN_PLACE_MAX
+        && let Some(options) = options.alone()
+    {
+        *cx.later = Some(Box::new(Sorting { any, options, ordered }));
+        return Ok(Effect::None);
+    }
+    let elements =
+        arranged(&any, options, ordered, &mut |element, by, alpha| rank(cx, element, by, alpha))?;
+    reply_rows(&elements, options, reply, &mut |reply, element, names| {
+        if names.look_up(cx, element, |value| reply.bulk(value)).is_none() {
+            reply.null();
+        }
+    });
+    Ok(Effect::None)
+}
+
+/// Answers the elements, or what GET makes of each; `look_up` answers what other keys hold.
+fn reply_rows(
+    elements: &[Element<'_>],
+    options: &Options<'_>,
+    reply: &mut Reply,
+    look_up: &mut dyn FnMut(&mut Reply, Element<'_>, &Names<'_>),
+) {
     reply.array(elements.len() * options.get.len().max(1));
     for element in elements {
         if options.get.is_empty() {
-            reply_element(reply, element);
+            reply_element(reply, *element);
         }
         for pattern in &options.get {
             match pattern {
-                Pattern::Itself => reply_element(reply, element),
+                Pattern::Itself => reply_element(reply, *element),
                 Pattern::Nothing => reply.null(),
-                Pattern::Key(names) => {
-                    if names.look_up(cx, element, |value| reply.bulk(value)).is_none() {
-                        reply.null();
-                    }
-                }
+                Pattern::Key(names) => look_up(reply, *element, names),
             }
         }
     }
-    Ok(Effect::None)
+}
+
+/// The sort of a clone, which needs no other key.
+struct Sorting {
+    any: Any,
+    options: Options<'static>,
+    ordered: bool,
+}
+
+impl Job for Sorting {
+    fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
+        let Self { any, options, ordered } = self;
+        match arranged(any, options, *ordered, &mut |element, _, alpha| own_rank(element, alpha)) {
+            Ok(elements) => {
+                reply_rows(&elements, options, reply, &mut |reply, _, _| reply.null());
+            }
+            Err(error) => reply.error(error.text()),
+        }
+        JobStep::Done
+    }
 }
 
 /// What STORE stores. A missing value is an empty string.
@@ -142,7 +183,8 @@ fn sorted(
     options: &Options<'_>,
 ) -> Result<Vec<Vec<u8>>, CommandError> {
     let any = source(cx, key)?.unwrap_or_else(|| Any::List(List::default()));
-    let elements = arranged(cx, &any, options)?;
+    let elements =
+        arranged(&any, options, true, &mut |element, by, alpha| rank(cx, element, by, alpha))?;
     let mut values = Vec::with_capacity(elements.len() * options.get.len().max(1));
     for element in elements {
         if options.get.is_empty() {
@@ -175,16 +217,19 @@ fn store(cx: &mut Cx<'_>, target: &KeyRef<'_>, values: &[Vec<u8>]) -> Effect {
     Effect::Rewrite
 }
 
-/// The elements that are answered, in their order.
+/// What an element is sorted by: by what pattern, and whether as text.
+type Ranking<'f> =
+    dyn FnMut(Element<'_>, Option<&Pattern<'_>>, bool) -> Result<Rank, CommandError> + 'f;
+
+/// The elements that are answered, in their order. `ordered`: what is stored, or what a script sees, must
+/// not depend on how a set is kept, which has no order of its own.
 fn arranged<'e>(
-    cx: &mut Cx<'_>,
     any: &'e Any,
     options: &Options<'_>,
+    ordered: bool,
+    ranking: &mut Ranking<'_>,
 ) -> Result<Vec<Element<'e>>, CommandError> {
     let range = options.range(any.len());
-    // A set has no order of its own, and what is stored, or what a script sees, must not depend on
-    // how it is kept.
-    let ordered = options.stores || cx.in_script();
     let unsorted = options.unsorted && !(ordered && matches!(any, Any::Set(_)));
     if unsorted {
         return Ok(in_own_order(any, range, options.descending));
@@ -197,7 +242,7 @@ fn arranged<'e>(
     let ties_stay = alpha && by.is_some();
     let mut rows = Vec::with_capacity(elements.len());
     for (at, element) in elements.into_iter().enumerate() {
-        rows.push(Row { rank: rank(cx, element, by, alpha)?, element, at });
+        rows.push(Row { rank: ranking(element, by, alpha)?, element, at });
     }
     let order = |a: &Row<'_>, b: &Row<'_>| {
         let (low, high) = if options.descending { (b, a) } else { (a, b) };
@@ -275,11 +320,7 @@ fn rank(
     alpha: bool,
 ) -> Result<Rank, CommandError> {
     match (by, alpha) {
-        (None, true) => Ok(Rank::Least),
-        (None, false) => match element {
-            Element::Int(value) => Ok(Rank::Number(value as f64)),
-            text => number(text.text(&mut Digits::default())),
-        },
+        (None, _) => own_rank(element, alpha),
         (Some(Pattern::Key(names)), true) => {
             let text = names.look_up(cx, element, <[u8]>::to_vec);
             Ok(text.map_or(Rank::Least, Rank::Text))
@@ -288,6 +329,15 @@ fn rank(
             names.look_up(cx, element, number).unwrap_or(Ok(Rank::Number(0.0)))
         }
         (Some(_), _) => Ok(Rank::Least),
+    }
+}
+
+/// By its own text or number.
+fn own_rank(element: Element<'_>, alpha: bool) -> Result<Rank, CommandError> {
+    match element {
+        _ if alpha => Ok(Rank::Least),
+        Element::Int(value) => Ok(Rank::Number(value as f64)),
+        text => number(text.text(&mut Digits::default())),
     }
 }
 

@@ -61,6 +61,19 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
+    /// The same for a sort that looks at no key but its own; `None` if it does look at others.
+    pub(super) fn alone(&self) -> Option<Options<'static>> {
+        if matches!(self.by, Some(Pattern::Key(_))) {
+            return None;
+        }
+        let own = |pattern: &Pattern<'_>| match pattern {
+            Pattern::Itself => Some(Pattern::Itself),
+            Pattern::Nothing => Some(Pattern::Nothing),
+            Pattern::Key(_) => None,
+        };
+        Some(Options { by: None, get: self.get.iter().map(own).collect::<Option<_>>()?, ..*self })
+    }
+
     /// Which of `len` elements are answered.
     pub(super) fn range(&self, len: usize) -> Range<usize> {
         let start = usize::try_from(self.offset).unwrap_or(0).min(len);

@@ -27,6 +27,8 @@ pub(super) const ZRANDMEMBER: Command = Command::data("ZRANDMEMBER", zrandmember
 
 /// Which members are drawn.
 enum Draw {
+    /// So many different ones.
+    Wanted(usize, Rng),
     /// These ranks, each once.
     Distinct(Vec<usize>),
     /// So many times any.
@@ -35,7 +37,11 @@ enum Draw {
 
 impl Draw {
     fn next(&mut self, len: usize) -> Option<usize> {
+        if let Self::Wanted(count, rng) = self {
+            *self = Self::Distinct(distinct(rng, *count, len));
+        }
         match self {
+            Self::Wanted(..) => None,
             Self::Distinct(ranks) => ranks.pop(),
             Self::Repeated(left, rng) => {
                 *left = left.checked_sub(1)?;
@@ -107,16 +113,17 @@ fn zrandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     };
     let mut draw = match usize::try_from(count) {
         Ok(count) => {
-            let ranks = distinct(cx.rng, count, set.len());
-            open_members(reply, ranks.len(), with_scores);
-            Draw::Distinct(ranks)
+            open_members(reply, count.min(set.len()), with_scores);
+            Draw::Wanted(count, cx.rng.fork())
         }
         Err(_) => {
             open_members(reply, count.unsigned_abs() as usize, with_scores);
             Draw::Repeated(count.unsigned_abs(), cx.rng.fork())
         }
     };
-    if draw.reply(set, with_scores, reply) == JobStep::More {
+    // Drawing many takes its time, too.
+    let is_long = matches!(&draw, Draw::Wanted(count, _) if *count > LONG_REPLY_MIN);
+    if is_long || draw.reply(set, with_scores, reply) == JobStep::More {
         let set = set.to_owned();
         *cx.later = Some(Box::new(DrawJob { set, draw, with_scores }));
     }

@@ -53,7 +53,7 @@ pub(super) const PARAMS: &[Param] = &[
         "maxmemory-clients",
         (-100, LONG, Unit::MemoryOrPercent),
         "5%",
-        "Memory of all clients together; above it the largest are closed. 0 is no limit.",
+        "Memory of all clients, at least 128kb; above it the largest are closed. 0 is no limit.",
     ),
     int(
         "min-io-threads-avoid-copy-reply",

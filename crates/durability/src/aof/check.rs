@@ -1,7 +1,7 @@
 //! `check-aof`: whether the files of a set can be loaded, and how much of the last one can. It says what the
 //! tools of Redis and Valkey say, and cuts off what they cut off.
 
-use super::manifest::Manifest;
+use super::manifest::{Manifest, RDB_SUFFIX};
 use super::scan::{Damage, Frame, Scanner, annotation_at, command};
 use crate::rdb_file::{self, FileSource};
 use disk::{Disk, DiskFile, Open};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct CheckOptions {
     /// Cuts off the end of the last file where it is broken, if `confirm` agrees.
     pub fix: bool,
-    /// Cuts off what the last file has from after that moment, in seconds since 1970.
+    /// Cuts off what the last file has from after that moment, in seconds since 1970; 0 is none, as for others.
     pub timestamp: Option<i64>,
     /// Milliseconds since 1970: what of a snapshot has expired.
     pub now_ms: i64,
@@ -55,6 +55,7 @@ impl Check<'_> {
     /// Checks a manifest and its files, or a single file. `false`: something is wrong; it has been told.
     pub fn run(&mut self, path: &Path) -> io::Result<bool> {
         const MANIFEST_BYTES_MAX: usize = 16 << 20;
+        self.options.timestamp = self.options.timestamp.filter(|seconds| *seconds != 0);
         let mut head = [0; 8];
         let file = match self.disk.open(path, Open::Read) {
             Ok(file) => file,
@@ -93,6 +94,11 @@ impl Check<'_> {
             let (name, path) = (String::from_utf8_lossy(&base.name), path(&base.name));
             let form = if self.is_rdb(&path) { "RDB" } else { "RESP" };
             writeln!(self.out, "Start to check BASE AOF ({form} format).")?;
+            if form != "RDB" && base.name.ends_with(RDB_SUFFIX) {
+                // Nothing of it could be kept.
+                writeln!(self.out, "BASE AOF {name} is not in RDB format, aborting...")?;
+                return Ok(false);
+            }
             let last = manifest.incrementals.is_empty();
             let verdict = self.one(&name, &path, last, &mut lines)?;
             if !self.tell(&verdict, "BASE AOF", &name)? {

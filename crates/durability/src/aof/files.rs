@@ -1,7 +1,8 @@
 //! The directory of the set: names, the manifest's way to disk, what an older server left.
 
+use super::manifest::is_part;
 use super::{Fault, Kind, Manifest, Part};
-use disk::{Disk, DiskFile, Open, PRIVATE};
+use disk::{Disk, DiskFile, FileLock, Open, PRIVATE};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 /// No manifest is longer: a line for each file, and a rewrite that succeeds leaves two.
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
+
+const PID_BYTES_MAX: usize = 20;
 
 /// Where the files of an AOF are.
 #[derive(Clone)]
@@ -21,6 +24,12 @@ pub struct Files {
     sub: PathBuf,
     /// `appendfilename`.
     prefix: Vec<u8>,
+}
+
+/// The use of a set by this process alone, until it is dropped.
+pub struct Held {
+    #[expect(dead_code, reason = "held for its lock")]
+    lock: Option<Box<dyn FileLock>>,
 }
 
 /// What there was at the start.
@@ -70,6 +79,39 @@ impl Files {
         const MODE: u32 = 0o755;
         self.disk.create_dir(&self.sub, MODE)?;
         self.disk.sync_dir(disk::folder(&self.sub))
+    }
+
+    /// Takes the set for this process. Two that append to one file, or cut its end off, would lose data.
+    ///
+    /// # Errors
+    /// Another process has it; the error says which, if that is known.
+    pub fn hold(&self) -> io::Result<Held> {
+        self.make_dir()?;
+        let path = self.path(&[&self.prefix[..], b".lock"].concat());
+        let lock = match self.disk.lock(&path) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let pid = disk::read(&*self.disk, &path, PID_BYTES_MAX).unwrap_or_default();
+                let pid = String::from_utf8_lossy(pid.trim_ascii());
+                let who = if pid.is_empty() { String::new() } else { format!(", process {pid},") };
+                let shown = path.display();
+                return Err(io::Error::other(format!(
+                    "another server{who} uses these files ({shown} is locked)"
+                )));
+            }
+            // Some network file systems have no locks.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                return Ok(Held { lock: None });
+            }
+            Err(error) => return Err(error),
+        };
+        // For people: a full disk is no reason to do without the lock.
+        drop(self.disk.open(&path, Open::Write).and_then(|file| {
+            let pid = format!("{}\n", std::process::id());
+            file.set_size(0)?;
+            disk::write_all_at(&*file, pid.as_bytes(), 0)
+        }));
+        Ok(Held { lock: Some(lock) })
     }
 
     /// At start: reads the manifest, and takes over the single file of an older server if there is one and
@@ -134,9 +176,44 @@ impl Files {
         match disk::read(&*self.disk, &path, MANIFEST_BYTES_MAX) {
             Ok(bytes) => Manifest::parse(&bytes)
                 .map_err(|error| Fault(format!("The AOF manifest {shown} is not valid: {error}"))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.no_manifest(),
             Err(error) => Err(Fault(format!("The AOF manifest {shown}: {error}"))),
         }
+    }
+
+    /// There is no manifest: there must be no files, either, that one would name. A new set would begin empty
+    /// and overwrite them.
+    fn no_manifest(&self) -> Result<Manifest, Fault> {
+        let io = |error| Fault::io("Looking for", &String::from_utf8_lossy(&self.prefix), &error);
+        let mut orphans = Vec::new();
+        let names = match self.disk.list(&self.sub) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.map_err(io)?,
+        };
+        for name in names.iter().filter(|name| is_part(&self.prefix, name.as_bytes())) {
+            if self.size_bytes(name.as_bytes()).map_err(io)? > 0 {
+                orphans.push(name.to_string_lossy());
+            }
+        }
+        if orphans.is_empty() {
+            return Ok(Manifest::default());
+        }
+        Err(Fault(format!(
+            "There is no AOF manifest {}, but what it should name: {}. Bring it back, from a backup or with a \
+             line for each file ('file NAME seq NUMBER type b' for the base, 'type i' for the others in their \
+             order), or move the files elsewhere to do without their data.",
+            self.manifest_path().display(),
+            orphans.join(", ")
+        )))
+    }
+
+    /// Before the first base takes its name: a manifest that names nothing, so that a crash does not leave a
+    /// base without one.
+    pub(crate) fn announce(&self) -> io::Result<()> {
+        if self.exists(&self.manifest_path())? {
+            return Ok(());
+        }
+        self.store(&Manifest::default())
     }
 
     /// Puts a manifest in place of the one before. What it names must be durable.
@@ -200,6 +277,12 @@ impl Files {
         self.store(&kept)?;
         *manifest = kept;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::deal::Dealer;
 use super::files::Files;
-use super::manifest::{Kind, Manifest, Part};
+use super::manifest::{Kind, Manifest, Part, RDB_SUFFIX};
 use super::replay::REMARKS_MAX;
 use super::scan::{Damage, Ending, Scanner};
 use super::writer::{Policy, Status, Writer};
@@ -134,7 +134,7 @@ impl Load<'_, '_> {
             read => read.map_err(io)?,
         }
         if !head.starts_with(b"REDIS") && head != *b"VALKEY" {
-            if part.kind == Kind::Base && part.name.ends_with(b".base.rdb") {
+            if part.kind == Kind::Base && part.name.ends_with(RDB_SUFFIX) {
                 let what = if one.size == 0 { "it is empty" } else { "it does not begin as one" };
                 return Err(Fault(format!(
                     "Error reading the RDB base file {}: {what}, at offset 0 of {}",

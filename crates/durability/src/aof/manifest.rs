@@ -65,6 +65,9 @@ pub struct Manifest {
     pub incrementals: Vec<Part>,
 }
 
+/// How the name of a base ends that is an RDB file.
+pub(crate) const RDB_SUFFIX: &[u8] = b".base.rdb";
+
 /// Why a manifest cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -142,6 +145,10 @@ impl Manifest {
 
     pub fn print(&self) -> Vec<u8> {
         let mut out = Vec::new();
+        if self.is_empty() && self.history.is_empty() {
+            // An empty file is no manifest, a comment is.
+            out.extend_from_slice(b"# no files yet\n");
+        }
         for part in self.base.iter().chain(&self.history).chain(&self.incrementals) {
             part.print(&mut out);
         }
@@ -154,7 +161,7 @@ impl Manifest {
         let history = self.history.iter().filter(|part| is_incremental(prefix, &part.name));
         let last = history.chain(&self.incrementals).map(|part| part.seq).max().unwrap_or(0);
         let seq = last.saturating_add(1);
-        let name = named(prefix, seq, ".incr.aof");
+        let name = named(prefix, seq, b".incr.aof");
         self.incrementals.push(Part { name: name.clone(), seq, kind: Kind::Incremental });
         name
     }
@@ -164,7 +171,7 @@ impl Manifest {
         let history = self.history.iter().filter(|part| !is_incremental(prefix, &part.name));
         let last = history.chain(&self.base).map(|part| part.seq).max().unwrap_or(0);
         let seq = last.saturating_add(1);
-        let suffix = if rdb { ".base.rdb" } else { ".base.aof" };
+        let suffix = if rdb { RDB_SUFFIX } else { b".base.aof" };
         Part { name: named(prefix, seq, suffix), seq, kind: Kind::Base }
     }
 
@@ -181,8 +188,17 @@ impl Manifest {
     }
 }
 
-fn named(prefix: &[u8], seq: i64, suffix: &str) -> Vec<u8> {
-    [prefix, format!(".{seq}{suffix}").as_bytes()].concat()
+fn named(prefix: &[u8], seq: i64, suffix: &[u8]) -> Vec<u8> {
+    [prefix, format!(".{seq}").as_bytes(), suffix].concat()
+}
+
+/// Whether a server gives that name to a base or to an incremental file.
+pub(crate) fn is_part(prefix: &[u8], name: &[u8]) -> bool {
+    let rest = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(b"."));
+    let Some(rest) = rest else { return false };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let suffix = rest.get(digits..).unwrap_or_default();
+    digits > 0 && matches!(suffix, b".base.rdb" | b".base.aof" | b".incr.aof")
 }
 
 fn is_incremental(prefix: &[u8], name: &[u8]) -> bool {

@@ -33,7 +33,7 @@ mod writer;
 mod tests;
 
 pub use check::{Check, CheckOptions};
-pub use files::{Files, Found};
+pub use files::{Files, Found, Held};
 pub use load::{Base, LoadOptions, Loaded, Loader, Progress};
 pub use manifest::{Kind, Manifest, Part};
 pub use rewrite::{Between, Form, Limiter, Unwritten, write_base};

@@ -64,7 +64,8 @@ pub fn write_base(
         Form::Commands { seconds, functions, limits } => {
             let new = Replacement::begin(&*files.disk, &path, PRIVATE)?;
             let dialect = snapshot.dialect();
-            let plain = Plain { new, out: Vec::new(), incremental, unsynced: 0, db: 0, dialect };
+            let out = Vec::new();
+            let plain = Plain { files, new, out, incremental, unsynced: 0, db: 0, dialect };
             return plain.write(snapshot, seconds, &functions, &limits, between);
         }
     };
@@ -78,6 +79,7 @@ pub fn write_base(
         }
     }
     let size = saving.size_bytes();
+    files.announce()?;
     saving.commit()?;
     Ok(size)
 }
@@ -117,6 +119,7 @@ const SYNC_BYTES: u64 = 4 << 20;
 
 /// A base of commands under way.
 struct Plain<'a> {
+    files: &'a Files,
     new: Replacement<'a>,
     out: Vec<u8>,
     incremental: bool,
@@ -149,6 +152,7 @@ impl Plain<'_> {
         outcome?;
         self.flush()?;
         let size = self.new.size_bytes();
+        self.files.announce()?;
         self.new.commit()?;
         Ok(size)
     }

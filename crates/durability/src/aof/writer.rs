@@ -18,7 +18,7 @@
 //! room. Any other failure, and every failed sync, leads to `Nowhere`.
 
 use super::annotation::{self, Seal};
-use super::files::Files;
+use super::files::{Files, Held};
 use super::manifest::{Manifest, Part};
 use super::scan::Ending;
 use disk::DiskFile;
@@ -164,6 +164,7 @@ struct Prepared {
 /// The writer of an AOF. See the head of this file.
 pub struct Writer {
     files: Files,
+    held: Option<Held>,
     manifest: Manifest,
     policy: Policy,
     journal: Arc<Journal>,
@@ -213,6 +214,7 @@ impl Writer {
         durable.fail();
         let mut writer = Self {
             files,
+            held: None,
             manifest,
             policy,
             journal,
@@ -286,6 +288,16 @@ impl Writer {
 
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// These files are this process's already; otherwise they are when the first one is made.
+    pub fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
+    /// What the next writer of these files holds.
+    pub fn release(&mut self) -> Option<Held> {
+        self.held.take()
     }
 
     pub fn status(&self) -> &Arc<Status> {
@@ -552,6 +564,9 @@ impl Writer {
     /// Makes the file for what comes after the cut of a rewrite.
     pub fn prepare(&mut self) -> io::Result<()> {
         self.files.make_dir()?;
+        if self.held.is_none() {
+            self.held = Some(self.files.hold()?);
+        }
         let target = match self.switch() {
             Switch::Listed => {
                 let (target, manifest) = self.list_next()?;

@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT ask for a shutdown, SIGHUP opens the log anew, SIGPIPE is ignored.
+//! SIGTERM and SIGINT ask for a shutdown, SIGHUP opens the log anew. SIGPIPE is ignored, and so is SIGXFSZ: a
+//! file beyond the limit of its size is an error of who writes it.
 //!
 //! A handler does nothing but set a flag, write one line and wake whoever waits in
 //! [`Listener::shutdown`]. Who cannot wait (the loader) polls [`shutdown_requested`]. A second
@@ -81,7 +82,8 @@ pub fn install() -> io::Result<()> {
     set_handler(libc::SIGTERM, on_shutdown, libc::SA_RESTART)?;
     set_handler(libc::SIGINT, on_shutdown, libc::SA_RESTART)?;
     set_handler(libc::SIGHUP, on_hangup, libc::SA_RESTART)?;
-    set_handler(libc::SIGPIPE, libc::SIG_IGN, 0)
+    set_handler(libc::SIGPIPE, libc::SIG_IGN, 0)?;
+    set_handler(libc::SIGXFSZ, libc::SIG_IGN, 0)
 }
 
 /// The request that stands, for code that cannot wait. Stands until [`forget_shutdown`].

@@ -172,6 +172,7 @@ fn sigterm_shuts_down_in_order() {
     assert!(pid.contains("Running mode=standalone") && after.contains("Server initialized"));
     kill(&child, "-HUP");
     kill(&child, "-PIPE");
+    kill(&child, "-XFSZ");
     kill(&child, "-TERM");
     let end = rest(reader);
     assert!(child.wait().unwrap().success(), "{end}");

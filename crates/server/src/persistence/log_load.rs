@@ -6,7 +6,9 @@ use crate::node::Server;
 use command::{CommandError, Node, Others};
 use config::id;
 use disk::RealDisk;
-use durability::aof::{Files, Form, Found, LoadOptions, Loaded, Loader, State, Writer, write_base};
+use durability::aof::{
+    Files, Form, Found, Held, LoadOptions, Loaded, Loader, State, Writer, write_base,
+};
 use durability::rdb_file::{FileSource, Frames};
 use engine::{Now, SnapshotError, Worker};
 use keyspace::Stalled;
@@ -26,15 +28,19 @@ pub(super) fn load(server: &Server) -> Result<(), String> {
     let log = &server.persistence.log;
     let streams =
         || (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
+    let held = hold(&files)?;
     let writer = match files.find().map_err(|fault| fault.0)? {
-        Found::Nothing => create(server, &files)?,
+        Found::Nothing => create(server, &files, held)?,
         Found::Set(manifest) => {
             let loaded = load_set(server, &files, manifest)?;
             let micros = clock::monotonic().0.saturating_sub(started);
             log_notice!("DB loaded from append only file: {:.3} seconds", micros as f64 / 1e6);
             go_on_at(server, &loaded);
             let opened = loaded.writer(files, policy, streams(), Arc::clone(&log.status));
-            opened.map_err(|error| format!("Can't open the append-only file: {error}"))?
+            let mut writer =
+                opened.map_err(|error| format!("Can't open the append-only file: {error}"))?;
+            writer.hold(held);
+            writer
         }
     };
     for part in &writer.manifest().incrementals {
@@ -45,6 +51,11 @@ pub(super) fn load(server: &Server) -> Result<(), String> {
     log::start_thread(server)?;
     log::apply_policy(server, &server.config.lock());
     Ok(())
+}
+
+/// Before anything is read: what another server writes may look torn.
+fn hold(files: &Files) -> Result<Held, String> {
+    files.hold().map_err(|error| format!("Can't use the append-only file: {error}"))
 }
 
 /// The journal goes on at the position that the files tell.
@@ -63,7 +74,7 @@ fn go_on_at(server: &Server, loaded: &Loaded) {
 }
 
 /// An empty data set gets a base, so that what follows has something to follow.
-fn create(server: &Server, files: &Files) -> Result<Writer, String> {
+fn create(server: &Server, files: &Files, held: Held) -> Result<Writer, String> {
     let failed = |error: std::io::Error| format!("Can't create the append-only file: {error}");
     let log = &server.persistence.log;
     let (policy, options, rdb, checksum) = {
@@ -79,6 +90,7 @@ fn create(server: &Server, files: &Files) -> Result<Writer, String> {
     let streams = (Arc::clone(&engine.journal), Arc::clone(&engine.reply_gate.durable));
     let status = Arc::clone(&log.status);
     let mut writer = Writer::waiting(files.clone(), Default::default(), policy, streams, status);
+    writer.hold(held);
     writer.prepare().map_err(failed)?;
     let mut snapshot = loop {
         match engine.begin_snapshot(options, Others::Run, |cut| writer.cut(cut.lsn)) {
@@ -205,6 +217,8 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
         condition.set_loading(false);
         server.engine.scripts.overdue.error()
     })?;
+    let held = log.writer().as_mut().and_then(Writer::release);
+    let held = held.map_or_else(|| hold(&files), Ok).map_err(failed)?;
     empty(server).map_err(failed)?;
     drop(closed);
     let manifest = files.manifest().map_err(|fault| failed(fault.0))?;
@@ -212,7 +226,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     let streams =
         (Arc::clone(&server.engine.journal), Arc::clone(&server.engine.reply_gate.durable));
     let status = Arc::clone(&log.status);
-    let writer = match state {
+    let mut writer = match state {
         State::Off => None,
         State::Good | State::Full => {
             let opened = loaded.writer(files, policy, streams, status);
@@ -223,6 +237,9 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
             Some(Writer::waiting(files, manifest, policy, streams, status))
         }
     };
+    if let Some(writer) = &mut writer {
+        writer.hold(held);
+    }
     *log.writer.lock() = writer;
     if rewrites || matches!(state, State::Waits | State::Lost) {
         log.want_rewrite();

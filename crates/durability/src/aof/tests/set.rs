@@ -319,6 +319,47 @@ fn only_what_a_crash_leaves_is_cut() {
     }
 }
 
+/// Without the manifest, a start with empty data would write over what is there.
+#[test]
+fn files_without_a_manifest_are_refused() {
+    let (disk, path) = only_a_base(true);
+    let files = files(&disk);
+    let manifest = contents(&disk, &files.manifest_path());
+    disk.remove(&files.manifest_path()).unwrap();
+    let before = contents(&disk, &path);
+    let error = Rig::start(&disk, POLICY).map(drop).unwrap_err();
+    assert!(error.contains("a.aof.manifest") && error.contains("a.aof.2.base.rdb"), "{error}");
+    assert!(files.next_base(true).is_err());
+    assert_eq!(contents(&disk, &path), before);
+    put(&disk, &files.manifest_path(), &manifest);
+    assert!(!Rig::start(&disk, POLICY).unwrap().node.snapshot().keys.is_empty());
+    // What has other names, or no bytes, is none of a set.
+    let disk = MemDisk::new();
+    let files = Files::new(Arc::new(disk.clone()), Path::new(""), "dir", "a.aof");
+    files.make_dir().unwrap();
+    for name in ["a.aof.1.base.aof", "a.aof.1.incr.aof"] {
+        put(&disk, &files.path(name.as_bytes()), b"");
+    }
+    for name in ["b.aof.1.base.rdb", "temp-a.aof.incr", ".a.aof.1.base.rdb.tmp", "a.aof.base.rdb"] {
+        put(&disk, &files.path(name.as_bytes()), b"bytes");
+    }
+    Rig::start(&disk, POLICY).unwrap();
+}
+
+/// Two writers of one set would lose each other's data.
+#[test]
+fn a_set_has_one_writer() {
+    let disk = MemDisk::new();
+    let rig = Rig::start(&disk, POLICY).unwrap();
+    let error = files(&disk).hold().unwrap_err().to_string();
+    let process = format!("process {}", std::process::id());
+    assert!(error.contains(&process) && error.contains("a.aof.lock"), "{error}");
+    // Another name is another set.
+    Files::new(Arc::new(disk.clone()), Path::new(""), "dir", "b.aof").hold().unwrap();
+    drop(rig);
+    files(&disk).hold().unwrap();
+}
+
 /// Every state that a power failure may leave, after every acknowledged command: the command is
 /// there, and at most the one that follows it, whole.
 #[test]
@@ -384,6 +425,8 @@ fn faults_at_every_operation() {
 
 fn run_with_fault(fault: Fault, nth: u64) -> bool {
     let disk = MemDisk::new();
+    // Nothing tells stale sectors from another kind of file before there is a seal.
+    disk.set_zeroes();
     let mut rig = Rig::start(&disk, POLICY).unwrap();
     disk.inject(nth, fault);
     let mut acknowledged = rig.node.snapshot();
