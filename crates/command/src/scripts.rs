@@ -76,7 +76,7 @@ pub struct Scripts {
     /// DEBUG SET-DISABLE-DENY-SCRIPTS.
     allows_all: AtomicBool,
     /// Those that run for too long.
-    pub overdue: Overdue,
+    pub overdue: Arc<Overdue>,
 }
 
 impl Scripts {
@@ -89,7 +89,7 @@ impl Scripts {
             calls: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             allows_all: AtomicBool::new(false),
-            overdue: Overdue::default(),
+            overdue: Arc::default(),
         }
     }
 
@@ -294,6 +294,11 @@ impl Overdue {
 
     pub fn remove(&self, script: &Arc<OverdueScript>) {
         self.0.lock().retain(|one| !Arc::ptr_eq(one, script));
+    }
+
+    /// Whether there are others than `script`.
+    pub fn has_others(&self, script: Option<&Arc<OverdueScript>>) -> bool {
+        self.0.lock().iter().any(|one| script.is_none_or(|script| !Arc::ptr_eq(one, script)))
     }
 
     /// The one that has run for longest, if any.

@@ -198,8 +198,7 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         let Scratch { words, keys, plans, shards } = scratch;
-        let queued = &mut worker.queued;
-        let meanwhile = worker.meanwhile;
+        let (queued, meanwhile) = (&mut worker.queued, worker.meanwhile);
         self.watch_memory(&worker.settings, now.wall_ms);
         // Before any lock, and outside a pass: a slow reader of the journal makes us wait here.
         let bytes = if meanwhile { 0 } else { self.journal_bytes(plans) };
@@ -234,6 +233,7 @@ impl Engine {
             uncounted: 0,
             machine: &mut worker.machine,
             news: None,
+            ended_overdue: 0,
             gated: self.reply_gate.level() == Level::Fsync,
             lsn: Lsn(0),
         };
@@ -388,6 +388,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) machine: &'f mut Machine,
     /// While a script runs: what others are to be told when it has ended.
     pub(crate) news: Option<Vec<News>>,
+    /// Scripts that ran for too long and have ended, while what they held is still held.
+    pub(crate) ended_overdue: u32,
     /// Whether replies wait for what they depend on to be safe.
     gated: bool,
     /// The last change that a reply of the batch may show.
@@ -417,14 +419,17 @@ impl Run<'_, '_> {
     ) -> Result<Ran, journal::Refused> {
         let first = &plans[0];
         if first.concerns_data() {
-            Ok(self.data(participant, plans, shards))
-        } else if first.row.is_some_and(|row| row.place == Place::Exec) {
+            return Ok(self.data(participant, plans, shards));
+        }
+        let ran = if first.row.is_some_and(|row| row.place == Place::Exec) {
             self.exec(participant, plans, queued, shards)
         } else if first.row.is_some_and(|row| row.place.is_script()) {
             Ok(self.script(participant, first, shards))
         } else {
             Ok(self.one(first, Locked::Nothing))
-        }
+        };
+        self.end_overdue();
+        ran
     }
 
     /// Runs the data commands at the head of `plans`, within one pass.
@@ -434,7 +439,9 @@ impl Run<'_, '_> {
         plans: &[Plan],
         shards: &mut Vec<ShardId>,
     ) -> Ran {
-        let pass = participant.enter();
+        let Ok(pass) = self.engine.space.reach_pass(participant) else {
+            return self.refuse_busy(&plans[0]);
+        };
         self.look_again();
         if plans.len() > 1 || self.keys.len() > 3 {
             self.prefetch(&pass, self.keys);

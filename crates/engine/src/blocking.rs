@@ -339,7 +339,9 @@ impl Engine {
         const SOON_MS: i64 = 10;
         let soon_ms = now.wall_ms.checked_add(SOON_MS);
         let Ok(mut room) = writer.room(0, 1) else { return self.runs_again(waiting, soon_ms) };
-        let pass = participant.enter();
+        let Ok(pass) = self.space.reach_pass(participant) else {
+            return self.runs_again(waiting, soon_ms);
+        };
         writer.look_again(&mut room);
         if self.pause.active(now.wall_ms) {
             return self.runs_again(waiting, soon_ms);

@@ -7,7 +7,7 @@ use crate::{Engine, Now, Worker, WorkerStats};
 use command::{Changed, Rewrites, Settings, deletion};
 use config::events;
 use journal::{Frame, Refused, Room, Writer};
-use keyspace::{Event, Evictor, Gone, Position, Record, Search, Swept};
+use keyspace::{Event, Evictor, Gone, Position, Record, Search, Stalled, Swept};
 use lock::{Participant, ShardId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use stdx::rng::Rng;
@@ -195,7 +195,8 @@ impl Engine {
         worker.refresh(self);
         let Worker { participant, writer, stats, settings, rng, log, broadcast, .. } = worker;
         let Ok(mut room) = writer.room(ROOM_BYTES, KEYS_MAX) else { return Swept::default() };
-        let pass = participant.enter();
+        // Whoever closes the gate may wait for this very thread, the clock's.
+        let Some(pass) = participant.try_enter() else { return Swept::default() };
         writer.look_again(&mut room);
         let now_ms = wall();
         // A pause that began meanwhile has closed the gate, and counts on nothing going on.
@@ -246,7 +247,8 @@ impl Engine {
     }
 
     /// Deletes one candidate through the log, if it has not been used meanwhile. `false`: nothing may
-    /// go now. That may have begun at any time, and last for any, so nobody goes on trying.
+    /// go now, as there is a pause, or the gate is closed, or a script holds the key. That may have begun
+    /// at any time, and last for any, so nobody goes on trying.
     fn evict_one(
         &self,
         hand: &mut Hand<'_>,
@@ -258,7 +260,7 @@ impl Engine {
         const FRAME_BYTES: u64 = 64;
         let bytes = candidate.key().len() as u64 + FRAME_BYTES;
         let mut room = hand.writer.room(bytes, 1)?;
-        let pass = hand.participant.enter();
+        let Some(pass) = hand.participant.try_enter() else { return Ok(false) };
         hand.writer.look_again(&mut room);
         if self.pause.active(hand.now.wall_ms) {
             return Ok(false);
@@ -288,8 +290,8 @@ impl Engine {
         }
         drop(pass);
         hand.record.clear();
-        hand.stats.evicted_keys.add(u64::from(gone));
-        Ok(gone || !self.space.is_stalled())
+        hand.stats.evicted_keys.add(u64::from(gone == Ok(true)));
+        Ok(gone != Err(Stalled))
     }
 }
 

@@ -20,7 +20,8 @@ impl Run<'_, '_> {
     #[cold]
     fn expire_some(&mut self, participant: &mut Participant) {
         let met = std::mem::take(&mut self.record.met);
-        let pass = participant.enter();
+        // Where a script is in the way they stay until they are met again.
+        let Ok(pass) = self.engine.space.reach_pass(participant) else { return };
         self.look_again();
         // A pause that began meanwhile has closed the gate, and counts on nothing going on.
         if self.settings.import_mode || self.engine.pause.active((self.now.wall)()) {
@@ -35,7 +36,7 @@ impl Run<'_, '_> {
     fn expire_one(&mut self, index: u32, key: Vec<u8>) {
         let (space, by) = (&self.engine.space, Some(self.session.card.id));
         let (_, shard) = space.place(&key);
-        let mut held = space.shards().one(shard);
+        let Ok(mut held) = space.reach_one(shard) else { return };
         let now_ms = space.now_under_locks(self.now.wall_ms);
         self.engine.listen(self.settings, self.record);
         self.record.stale.push(Stale { db: index, key: key.clone(), missed: false });

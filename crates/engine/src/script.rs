@@ -112,6 +112,8 @@ enum Broken {
     /// It met a key beyond its locks: it is to run again.
     Roams,
     Killed,
+    /// Another script holds what it needs, for too long.
+    Stalled,
 }
 
 /// How a run came out.
@@ -312,7 +314,7 @@ impl Run<'_, '_> {
         // Who monitors is told of each call once, so nothing may be taken back.
         let mut roams = call.reach().roams() || engine.monitors.active();
         loop {
-            let pass = participant.enter();
+            let pass = engine.space.reach_pass(participant)?;
             self.look_again();
             if !self.prefetched {
                 self.prefetched = true;
@@ -342,6 +344,15 @@ impl Run<'_, '_> {
             }
             drop(union);
             drop(pass);
+            self.end_overdue();
+        }
+    }
+
+    /// Others need not be told any more that a script runs for too long: its locks are gone.
+    #[inline]
+    pub(crate) fn end_overdue(&mut self) {
+        for _ in 0..std::mem::take(&mut self.ended_overdue) {
+            self.engine.space.overdue_script_ended();
         }
     }
 
@@ -387,7 +398,7 @@ impl Run<'_, '_> {
         *self.reply = reply;
         if let Some(overdue) = overdue {
             engine.scripts.overdue.remove(&overdue);
-            engine.space.overdue_script_ended();
+            self.ended_overdue += 1;
         }
         if let Some(mut undo) = self.record.undo.take() {
             if broken == Some(Broken::Roams) {
@@ -408,7 +419,11 @@ impl Run<'_, '_> {
             }
             Err(error) => {
                 self.reply.truncate(mark);
-                self.reply.error(&error.text);
+                if broken == Some(Broken::Stalled) {
+                    self.reply.error(engine.scripts.overdue.error().text());
+                } else {
+                    self.reply.error(&error.text);
+                }
                 self.count_error(mark, error.counted);
                 false
             }
@@ -540,25 +555,29 @@ impl Stage<'_, '_, '_, '_> {
 
     /// Locks what the command needs, and readies its taking back.
     fn reach(&mut self, plan: &Plan, keys: &[KeyRef<'_>]) -> Result<(), Broken> {
-        let writes = plan.row.is_some_and(|row| row.flags.has(Flags::WRITE));
+        let engine = self.run.engine;
+        loop {
+            match self.union.extend(plan, keys, engine.space.shards().ids()) {
+                Extended::Done => break,
+                Extended::Beyond => return Err(Broken::Roams),
+                // One that has written goes on to its end, whatever comes.
+                Extended::Waits if !self.wrote && self.meets_overdue() => {
+                    return Err(Broken::Stalled);
+                }
+                // Waiting is a part of the script's time.
+                Extended::Waits if self.interrupt() == Pulse::Continue => {}
+                Extended::Waits => return Err(Broken::Killed),
+            }
+        }
+        let may = |flag| plan.row.is_some_and(|row| row.flags.has(flag));
+        let writes = may(Flags::WRITE);
         if writes && !self.wrote {
             self.wrote = true;
             if self.overdue.as_ref().is_some_and(|overdue| !overdue.writes()) {
                 return Err(Broken::Killed);
             }
         }
-        let engine = self.run.engine;
-        loop {
-            match self.union.extend(plan, keys, engine.space.shards().ids()) {
-                Extended::Done => break,
-                Extended::Beyond => return Err(Broken::Roams),
-                // Waiting is a part of the script's time.
-                Extended::Waits if self.interrupt() == Pulse::Continue => {}
-                Extended::Waits => return Err(Broken::Killed),
-            }
-        }
         // What is a read may change the form of its key (PFCOUNT).
-        let may = |flag| plan.row.is_some_and(|row| row.flags.has(flag));
         let (changes, undo) = (writes || may(Flags::MAY_REPLICATE), &mut self.run.record.undo);
         if let (true, Some(undo), Some(held)) = (changes, undo, self.union.held())
             && !keys.iter().all(|key| undo.keep(held, key))
@@ -566,6 +585,11 @@ impl Stage<'_, '_, '_, '_> {
             return Err(Broken::Roams);
         }
         Ok(())
+    }
+
+    /// Whether another script runs for too long.
+    fn meets_overdue(&self) -> bool {
+        self.run.engine.scripts.overdue.has_others(self.overdue.as_ref())
     }
 
     /// Sees to it that the effects so far and those of one more command can be logged.
@@ -633,7 +657,7 @@ impl Stage<'_, '_, '_, '_> {
 impl Host for Stage<'_, '_, '_, '_> {
     fn call(&mut self, words: &[&[u8]], reply: &mut Reply) {
         if self.broken.is_some() {
-            return reply.error("ERR the script is over");
+            return;
         }
         let engine = self.run.engine;
         let mut keys = recycled(std::mem::take(&mut self.keys));
@@ -647,7 +671,7 @@ impl Host for Stage<'_, '_, '_, '_> {
         };
         if let Err(broken) = self.reach(&plan, &keys) {
             self.broken = Some(broken);
-            return reply.error("ERR the script is over");
+            return;
         }
         let request = plan.resolved(row, words, &keys);
         let mut later = None;
@@ -684,7 +708,7 @@ impl Host for Stage<'_, '_, '_, '_> {
     fn interrupt(&mut self) -> Pulse {
         match self.broken {
             None => {}
-            Some(Broken::Roams) => return Pulse::Kill("the script runs again"),
+            Some(Broken::Roams | Broken::Stalled) => return Pulse::Kill("it waits for others"),
             Some(Broken::Killed) => return self.kill(),
         }
         let ticks = (self.run.now.ticks)();

@@ -26,6 +26,8 @@ pub enum SnapshotError {
     Busy,
     /// More threads than the epochs have room for.
     Full,
+    /// A script runs, or another command that takes long: to be tried again.
+    Stalled,
 }
 
 impl fmt::Display for SnapshotError {
@@ -33,6 +35,7 @@ impl fmt::Display for SnapshotError {
         match self {
             Self::Busy => keyspace::Busy.fmt(f),
             Self::Full => lock::Full.fmt(f),
+            Self::Stalled => keyspace::Stalled.fmt(f),
         }
     }
 }
@@ -97,8 +100,10 @@ impl Engine {
     /// writes (to begin to read the journal, say), and opens the gate, all in some microseconds.
     /// The journal's next record brings its SELECT along.
     ///
-    /// Works on any thread that is not within a pass; with [`Others::Stand`] the caller has closed
-    /// the gate itself, as a transaction does for commands of the node.
+    /// Works on any thread that is not within a pass, and gives up within milliseconds if the gate cannot
+    /// be closed: clients depend on all that ask, the main thread, that of the log, a worker. With
+    /// [`Others::Stand`] the caller has closed the gate itself, as a transaction does for commands of the
+    /// node.
     pub fn begin_snapshot(
         &self,
         options: SnapshotOptions,
@@ -114,7 +119,8 @@ impl Engine {
         let prepared = self.space.prepare_snapshot(options);
         let prepared = prepared.map_err(|keyspace::Busy| SnapshotError::Busy)?;
         let began = self.node().monotonic_micros();
-        let closed = participant.as_mut().map(lock::Participant::close);
+        let closed = participant.as_mut().map(|participant| self.space.soon_gate(participant));
+        let closed = closed.transpose().map_err(|keyspace::Stalled| SnapshotError::Stalled)?;
         let snapshot = prepared.cut();
         self.journal.forget_database();
         let (lsn, now_ms) = (self.journal.tail(), options.now_ms);

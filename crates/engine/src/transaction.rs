@@ -221,13 +221,14 @@ impl<'f> Run<'f, '_> {
             })
         } else {
             let prepared = inner.iter().filter(|plan| self.prepare(plan, queue.words)).count();
-            let pass = participant.enter();
-            self.look_again();
-            self.prefetch(&pass, queue.keys);
-            let ran = Union::lock(self.engine, inner, queue.keys, shards).map(|mut union| {
+            let ran = space.reach_pass(participant).and_then(|pass| {
+                self.look_again();
+                self.prefetch(&pass, queue.keys);
+                let mut union = Union::lock(self.engine, inner, queue.keys, shards)?;
                 self.run_queue(&mut queue, Some(&mut union));
                 let lsn = self.write_record();
                 self.finish_queue(lsn, &mut union);
+                Ok(())
             });
             if prepared > 0 {
                 self.machine.prepared_is_over();

@@ -4,7 +4,7 @@
 //! [`POOL_MAX`] good ones of earlier rounds and takes the best. A candidate that was used since it
 //! was found is dropped, so that the pool's age does no harm. One shard is locked at a time.
 
-use crate::{AccessClock, Entry, Event, Keyspace, Record};
+use crate::{AccessClock, Entry, Event, Keyspace, Record, Stalled};
 use lock::ShardId;
 use std::sync::atomic::Ordering;
 use stdx::rng::Rng;
@@ -136,7 +136,7 @@ impl Evictor {
             let volatile = count.expires.load(Ordering::Relaxed).max(1);
             visits = visits.saturating_mul((keys / volatile).max(1)).min(VISITS_MAX);
         }
-        let Ok(shard) = space.reach_one(id) else { return };
+        let Ok(shard) = space.soon_one(id) else { return };
         let Some(database) = shard.database(db) else { return };
         let pool = &mut self.pool;
         if search.policy.rank == Rank::Random {
@@ -166,7 +166,7 @@ impl Evictor {
             let (id, db, _) = self.parts[(begin + idx) % self.parts.len()];
             let mut at = Some(space.begin_of(id));
             while let Some(from) = at {
-                let Ok(shard) = space.reach_one(id) else { break };
+                let Ok(shard) = space.soon_one(id) else { break };
                 let Some(database) = shard.database(db) else { break };
                 let pool = &mut self.pool;
                 at = database.table().scan_slice(from, SLICE_BUCKETS, |entry| {
@@ -235,27 +235,28 @@ fn offer(
 
 impl Keyspace {
     /// Deletes a candidate, unless it was used, changed or deleted since it was found; `log` is told
-    /// under the lock and gives the record's end. Returns whether it went.
+    /// under the lock and gives the record's end. Returns whether it went; an error if a script holds its
+    /// shard.
     pub fn evict(
         &self,
         candidate: &Candidate,
         search: &Search,
         record: &mut Record,
         log: impl FnOnce(u32, &[u8]) -> u64,
-    ) -> bool {
+    ) -> Result<bool, Stalled> {
         let Candidate { score, db, hash, ref key } = *candidate;
-        let Ok(mut held) = self.reach_one(self.shards().of_hash(hash)) else { return false };
+        let mut held = self.soon_one(self.shards().of_hash(hash))?;
         let score_now = held.database(db).and_then(|database| {
             let entry = database.table().get(database.table().find(hash, key)?);
             search.policy.score(&entry, search.clock, search.now_ms)
         });
         if score_now.is_none_or(|now| now < score) {
-            return false;
+            return Ok(false);
         }
-        let Some(entry) = held.take(db, hash, key, record) else { return false };
+        let Some(entry) = held.take(db, hash, key, record) else { return Ok(false) };
         record.discard(entry);
         record.note(&mut held, db, key, Event::EVICTED);
         held.lsn = log(db, key).max(held.lsn);
-        true
+        Ok(true)
     }
 }

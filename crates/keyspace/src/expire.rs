@@ -54,7 +54,7 @@ impl Keyspace {
         mut log: impl FnMut(u32, Gone<'_>, &mut Record) -> u64,
     ) -> Swept {
         let mut swept = Swept::default();
-        let Ok(mut held) = self.reach_one(shard) else {
+        let Ok(mut held) = self.soon_one(shard) else {
             // A script holds it: the next walk comes by again.
             return swept;
         };

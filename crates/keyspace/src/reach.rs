@@ -7,14 +7,21 @@
 //! ```text
 //!   reach_one, reach_many, reach_all    as Shards::{one, many, all}
 //!   reach_as_met                        as Shards::exclusive: for a script that meets its keys
+//!   reach_pass, reach_gate              as Participant::{enter, close}
+//!   soon_one, soon_gate                 some tries: for the clock and threads in the background, which
+//!                                       come back later anyway
 //!   later                               what needs one shard and has no hurry: done now, or once
 //!                                       the script has ended
 //! ```
+//!
+//! **A thread that others depend on takes locks by these only.** The main thread, which lets new clients in,
+//! and the thread that writes the log do not even wait for a script that may still end in time.
 
 use crate::{HeldAll, HeldAsMet, HeldMany};
 use crate::{Keyspace, Shard};
-use lock::{Closed, One, Participant, ShardId};
+use lock::{Closed, One, Participant, Pass, ShardId};
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -87,6 +94,28 @@ impl Keyspace {
         self.patiently(|limit| self.shards().exclusive_within(limit)).map(HeldAsMet)
     }
 
+    /// Locks one shard, if it is free within a moment.
+    pub fn soon_one(&self, id: ShardId) -> Result<One<'_, Shard>, Stalled> {
+        self.shards().one_within(id, SLICE).ok_or(Stalled)
+    }
+
+    /// Begins a pass.
+    #[inline]
+    pub fn reach_pass<'p>(&self, participant: &'p mut Participant) -> Result<Pass<'p>, Stalled> {
+        participant.enter_unless(SLICE, || self.is_stalled()).ok_or(Stalled)
+    }
+
+    /// Closes the write gate, if all who are inside have passed within some milliseconds.
+    pub fn soon_gate<'p>(&self, participant: &'p mut Participant) -> Result<Closed<'p>, Stalled> {
+        const TRIES: u32 = 5;
+        let left = Cell::new(TRIES);
+        let gives_up = || {
+            left.set(left.get() - 1);
+            left.get() == 0 || self.is_stalled()
+        };
+        participant.close_unless(SLICE, gives_up).ok_or(Stalled)
+    }
+
     /// Closes the write gate.
     pub fn reach_gate<'p>(&self, participant: &'p mut Participant) -> Result<Closed<'p>, Stalled> {
         participant.close_unless(SLICE, || self.is_stalled()).ok_or(Stalled)
@@ -106,9 +135,10 @@ impl Keyspace {
     }
 
     /// Lets `chore` have the shard: now, or when the script has ended that holds it. Called without
-    /// locks.
+    /// locks, but for those of a script that runs for too long on this very thread.
     pub(crate) fn later(&self, id: ShardId, chore: impl FnOnce(&mut Shard) + Send + 'static) {
-        match self.reach_one(id) {
+        let reached = if self.is_stalled() { Err(Stalled) } else { self.reach_one(id) };
+        match reached {
             Ok(mut shard) => chore(&mut shard),
             Err(Stalled) => {
                 self.overdue.chores.lock().push((id, Box::new(chore)));

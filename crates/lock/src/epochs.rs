@@ -219,12 +219,16 @@ impl Epochs {
         self.quiet.notify_all();
     }
 
+    /// Waits until the gate is open, or for `limit`.
     #[cold]
-    fn await_open(&self) {
+    fn await_open(&self, limit: Duration) -> bool {
         let mut parking = self.parking.lock();
         while self.word.0.load(Ordering::Acquire) & CLOSED != 0 {
-            self.opened.wait(&mut parking);
+            if self.opened.wait_for(&mut parking, limit).timed_out() {
+                return false;
+            }
         }
+        true
     }
 }
 
@@ -243,12 +247,26 @@ impl Participant {
     }
 
     /// Begins a pass; blocks the thread while the write gate is closed.
-    #[inline]
     pub fn enter(&mut self) -> Pass<'_> {
+        /// How often a thread that waits looks up, for nothing.
+        const LONG: Duration = Duration::from_secs(1);
+        self.enter_unless(LONG, || false).expect("it never gives up")
+    }
+
+    /// As [`enter`](Self::enter), but while the write gate is closed asks after each `patience` whether to
+    /// give up.
+    #[inline]
+    pub fn enter_unless(
+        &mut self,
+        patience: Duration,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<Pass<'_>> {
         while !self.step_in() {
-            self.epochs.await_open();
+            if !self.epochs.await_open(patience) && gives_up() {
+                return None;
+            }
         }
-        Pass { participant: self }
+        Some(Pass { participant: self })
     }
 
     /// Begins a pass, unless the write gate is closed.

@@ -152,6 +152,7 @@ fn the_write_gate_closes_and_opens() {
     assert_eq!(epochs.collect(), 0, "the closer may be reading");
     let mut worker = epochs.register().unwrap();
     assert!(worker.try_enter().is_none());
+    assert!(worker.enter_unless(Duration::from_millis(1), || true).is_none(), "it may give up");
     let waiting = thread::spawn(move || drop(worker.enter()));
     drop(closed);
     waiting.join().unwrap();

@@ -34,7 +34,7 @@ pub enum CommandCheck {
 /// of its steps; none of them may use the same [`crate::Vm`].
 pub trait Host {
     /// Runs one command (`words[0]` is its name, there is at least one word) and writes exactly one
-    /// reply, an error too. `reply` is empty; its protocol is RESP2 unless the script called
+    /// reply, an error too; or none, where the script is to end: then [`Host::interrupt`] says so. `reply` is empty; its protocol is RESP2 unless the script called
     /// `redis.setresp(3)`.
     ///
     /// Errors of the command and errors about it (unknown, not allowed, denied) are written alike, with

@@ -91,7 +91,7 @@ fn server(server: &Server, out: &mut String) {
         "atomicvar_api" = "rust-atomics";
         "gcc_version" = "0.0.0";
         "process_id" = std::process::id();
-        "process_supervised" = server.supervisor;
+        "process_supervised" = server.supervisor.name();
         "run_id" = server.run_id;
         "tcp_port" = port;
         "server_time_usec" = micros;

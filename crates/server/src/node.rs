@@ -2,7 +2,7 @@
 
 use crate::disposal::Disposed;
 use crate::migrate::Migrations;
-use crate::persistence::{self, Persistence};
+use crate::persistence::{self, CannotStop, Persistence};
 use crate::settings::settings;
 use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, Node, Others, PauseMode};
 use command::{ReloadRequest, Settings, ShutdownRequest, Transfer};
@@ -12,6 +12,7 @@ use engine::{Engine, Histogram};
 use net::Pool;
 use parking_lot::Mutex;
 use resp::Reply;
+use runtime::process::daemon::Supervisor;
 use runtime::process::limits::OomScore;
 use runtime::process::{signal, title};
 use runtime::{clock, log_debug, log_notice, log_verbose, log_warning, sysinfo};
@@ -84,12 +85,11 @@ pub struct Server {
     pub(crate) run_id: String,
     /// Milliseconds since 1970.
     pub(crate) started_ms: i64,
-    pub(crate) supervisor: &'static str,
+    pub(crate) supervisor: Supervisor,
     pub(crate) cron_paused: AtomicBool,
     pub(crate) memory_at_start: u64,
     /// Milliseconds since 1970 of the last CONFIG RESETSTAT.
     pub(crate) reset_ms: AtomicI64,
-    pub(crate) stop: Notify,
     /// A pause began or was prolonged.
     pub(crate) pause_changed: Notify,
     /// A client waits whose time is over sooner than that of others.
@@ -273,14 +273,10 @@ impl Node for Server {
             log_notice!("Shutdown manually aborted.");
             return Ok(());
         }
-        persistence::stop(self, request, || {
-            self.stop.notify_one();
-            // The main thread ends the process. Until then the gate stays closed.
-            loop {
-                std::thread::park();
-            }
-        });
-        Err(CommandError::ShutdownFailed)
+        Err(match persistence::stop(self, request) {
+            CannotStop::Stalled => self.engine.scripts.overdue.error(),
+            CannotStop::Failed => CommandError::ShutdownFailed,
+        })
     }
 
     fn pause(&self, mode: PauseMode, until_ms: i64, others: Others) {

@@ -4,7 +4,7 @@ use crate::crash_report::{self, SECTIONS};
 use crate::cron::Cron;
 use crate::migrate::Migrations;
 use crate::node::{Samples, Server};
-use crate::persistence::Persistence;
+use crate::persistence::{self, CannotStop, Persistence};
 use crate::{accept, apply, disposal, promises};
 use command::{Clients, CommandTable, Node};
 use config::{Config, ConfigError, Files, Invocation, Startup, id};
@@ -149,7 +149,7 @@ fn serve(startup: &Startup) -> ExitCode {
     let shown = startup.file.as_ref().map(|file| file.display().to_string());
     banner::starting(BUILD, shown.as_deref());
     remarks.iter().for_each(|remark| log_notice!("{remark}"));
-    match start(config, startup, &supervisor) {
+    match start(config, startup, supervisor) {
         Ok(code) => code,
         Err(error) => {
             log_warning!("{error}");
@@ -220,7 +220,7 @@ impl ConfigFiles {
 fn start(
     config: Config,
     startup: &Startup,
-    supervisor: &daemon::Supervisor,
+    supervisor: daemon::Supervisor,
 ) -> Result<ExitCode, String> {
     let fail = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let guard = crash::install(crash::Options { version: command::VERSION, sections: SECTIONS })
@@ -262,8 +262,7 @@ fn start(
         .enable_all()
         .build()
         .map_err(fail("Can't start the main loop"))?;
-    let code = LocalSet::new()
-        .block_on(&runtime, serve_until_told(&server, listeners, rebound, supervisor));
+    let code = LocalSet::new().block_on(&runtime, serve_until_told(&server, listeners, rebound));
     // Threads that talk to other servers are not waited for.
     runtime.shutdown_background();
     drop(guard);
@@ -285,7 +284,7 @@ pub(crate) fn not_counted_for_evict(journal: &Journal) -> u64 {
 fn build(
     config: Config,
     startup: &Startup,
-    supervisor: &daemon::Supervisor,
+    supervisor: daemon::Supervisor,
     new_listeners: UnboundedSender<Socket>,
 ) -> Result<Arc<Server>, String> {
     let entropy = |error: io::Error| format!("No randomness from the system: {error}");
@@ -318,11 +317,10 @@ fn build(
         samples: Samples::default(),
         run_id: id_bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         started_ms: clock::now().0,
-        supervisor: supervisor.name(),
+        supervisor,
         cron_paused: AtomicBool::new(false),
         memory_at_start,
         reset_ms: AtomicI64::new(clock::now().0),
-        stop: Notify::new(),
         pause_changed: Notify::new(),
         deadlines_changed: Notify::new(),
         stopping: AtomicBool::new(false),
@@ -367,7 +365,6 @@ async fn serve_until_told(
     server: &Arc<Server>,
     listeners: Listeners,
     mut rebound: UnboundedReceiver<Socket>,
-    supervisor: &daemon::Supervisor,
 ) -> ExitCode {
     banner::initialized();
     let pid_file = server.config.lock().text(id("pidfile"));
@@ -400,8 +397,8 @@ async fn serve_until_told(
         Either::First(Ok(Ok(()))) => {}
         Either::First(Ok(Err(error))) => return cannot_load(server, &error),
         Either::First(Err(_)) => return cannot_load(server, "the thread that loads is gone"),
-        Either::Second(end) => {
-            end.act(server, supervisor);
+        Either::Second(signal) => {
+            follow(server, signal).await;
             return ExitCode::FAILURE;
         }
     }
@@ -417,9 +414,10 @@ async fn serve_until_told(
     if unix {
         banner::ready("unix");
     }
-    supervisor.ready();
+    server.supervisor.ready();
     loop {
-        end_wanted(server, signals.as_ref()).await.act(server, supervisor);
+        let signal = end_wanted(server, signals.as_ref()).await;
+        follow(server, signal).await;
     }
 }
 
@@ -457,7 +455,7 @@ fn load_data(server: &Arc<Server>) -> Result<oneshot::Receiver<Result<(), String
     signal::set_loading(true);
     let (done, loaded) = oneshot::channel();
     let server = Arc::clone(server);
-    let load = move || drop(done.send(crate::persistence::load(&server)));
+    let load = move || drop(done.send(persistence::load(&server)));
     std::thread::Builder::new()
         .name("load".into())
         .spawn(load)
@@ -485,70 +483,64 @@ async fn either<A, B>(
     .await
 }
 
-/// Why the server is to end.
-enum End {
-    /// By SHUTDOWN, which has made everything ready.
-    Asked,
-    Signal(signal::Signal),
-}
-
-/// Until a signal or SHUTDOWN.
-async fn end_wanted(server: &Server, signals: Option<&signal::Listener>) -> End {
+/// Until a signal asks for the end of the server.
+async fn end_wanted(server: &Server, signals: Option<&signal::Listener>) -> signal::Signal {
     /// How often a signal is looked at again while the cron stands still, and SHUTDOWN ABORT may come.
     const LOOK_AGAIN: Duration = Duration::from_millis(10);
-    let Some(signals) = signals else {
-        server.stop.notified().await;
-        return End::Asked;
-    };
+    let Some(signals) = signals else { return std::future::pending().await };
     loop {
-        let signal = match either(server.stop.notified(), signals.shutdown()).await {
-            Either::First(()) => return End::Asked,
-            Either::Second(Ok(signal)) => signal,
-            Either::Second(Err(error)) => {
+        let signal = match signals.shutdown().await {
+            Ok(signal) => signal,
+            Err(error) => {
                 log_warning!("Signals cannot be waited for: {error}");
-                server.stop.notified().await;
-                return End::Asked;
+                return std::future::pending().await;
             }
         };
         while server.cron_paused.load(Ordering::Relaxed) && signal::shutdown_requested().is_some() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         if signal::shutdown_requested().is_some() {
-            return End::Signal(signal);
+            return signal;
         }
     }
 }
 
-impl End {
-    /// Ends the process. Returns only if that cannot be done.
-    fn act(&self, server: &Server, supervisor: &daemon::Supervisor) {
-        let leave = || {
-            supervisor.stopping();
-            leave(server)
-        };
-        let parameter = match self {
-            Self::Asked => return leave(),
-            Self::Signal(signal::Signal::Interrupt) => id("shutdown-on-sigint"),
-            Self::Signal(signal::Signal::Terminate) => id("shutdown-on-sigterm"),
-        };
-        let bits = server.config.lock().bits(parameter);
-        let has = |flag: u32| bits & flag != 0;
-        // As the parameter's words are numbered.
-        let request = command::ShutdownRequest {
-            save: has(1),
-            nosave: has(2),
-            now: has(4),
-            force: has(8),
-            abort: false,
-        };
-        crate::persistence::stop(server, request, leave);
-        log_warning!("The signal cannot be followed: see above. Send it again to try once more.");
-        signal::forget_shutdown();
+/// Ends the process, once no script is in the way. Returns only if that cannot be done, or is no longer
+/// wanted.
+async fn follow(server: &Server, signal: signal::Signal) {
+    /// How often it is tried while a script runs. Somebody may end that, or the shutdown (SHUTDOWN ABORT).
+    const TRY_AGAIN: Duration = Duration::from_millis(100);
+    let parameter = match signal {
+        signal::Signal::Interrupt => id("shutdown-on-sigint"),
+        signal::Signal::Terminate => id("shutdown-on-sigterm"),
+    };
+    let bits = server.config.lock().bits(parameter);
+    let has = |flag: u32| bits & flag != 0;
+    // As the parameter's words are numbered.
+    let request = command::ShutdownRequest {
+        save: has(1),
+        nosave: has(2),
+        now: has(4),
+        force: has(8),
+        abort: false,
+    };
+    let mut told = false;
+    while persistence::stop(server, request) == CannotStop::Stalled {
+        if !std::mem::replace(&mut told, true) {
+            log_warning!("A script runs for too long: the server ends when the script has.");
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+        if signal::shutdown_requested().is_none() {
+            return;
+        }
     }
+    log_warning!("The signal cannot be followed: see above. Send it again to try once more.");
+    signal::forget_shutdown();
 }
 
 /// Leaves. What was to be saved is saved, and nobody writes any more.
-fn leave(server: &Server) {
+pub(crate) fn leave(server: &Server) -> ! {
+    server.supervisor.stopping();
     // Who sees the end of its connection cannot connect again.
     for listener in &*server.listening.lock() {
         if let Err(error) = listener.shutdown(std::net::Shutdown::Both) {

@@ -265,8 +265,11 @@ impl Node {
             access: Some(self.engine.settings().access_clock),
             compress: true,
         };
-        let snapshot = self.engine.begin_snapshot(options, command::Others::Run, at_cut);
-        snapshot.expect("one at a time, and a free slot")
+        let mut participant = self.engine.space.epochs().register().expect("a free slot");
+        let closed = self.engine.space.reach_gate(&mut participant).expect("no script runs");
+        let snapshot = self.engine.begin_snapshot(options, command::Others::Stand, at_cut);
+        drop(closed);
+        snapshot.expect("one at a time")
     }
 
     /// Loads an RDB file into the databases as they are; nothing in it has expired.

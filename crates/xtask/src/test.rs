@@ -37,6 +37,7 @@ const FULL: &[(&str, Step)] = &[
     ("dumps", |project| beside_peers(project, "tests/dumps.py")),
     ("aof", |project| beside_peers(project, "tests/aof.py")),
     ("migrate", |project| beside_peers(project, "tests/migrate.py")),
+    ("scripts", |project| script(project, "tests/scripts.py")),
     ("rdb-files", rdb_files),
     ("differential", |project| beside_peers(project, "tests/differential.py")),
     ("conformance", conformance),

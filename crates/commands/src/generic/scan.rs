@@ -3,9 +3,12 @@
 
 use command::grammar::{integer, pattern, string};
 use command::scan::{SCAN_COUNT_MAX, Words};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome};
+use command::{
+    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome, Overdue,
+};
 use keyspace::{Keyspace, Position, ScanFilter, Stalled};
 use resp::Reply;
+use std::sync::Arc;
 
 /// Keys that one slice of KEYS looks at.
 const KEYS_SLICE: usize = 4096;
@@ -97,6 +100,8 @@ struct KeysJob {
     filter: ScanFilter,
     at: Position,
     names: Words,
+    /// To say which script is in the way.
+    overdue: Arc<Overdue>,
 }
 
 impl Job for KeysJob {
@@ -112,8 +117,10 @@ impl Job for KeysJob {
                 self.at = next;
                 JobStep::More
             }
-            // A script holds the shard: it is tried again.
-            Err(Stalled) => JobStep::More,
+            Err(Stalled) => {
+                reply.error(self.overdue.error().text());
+                JobStep::Done
+            }
             Ok(None) => {
                 self.names.reply(reply);
                 JobStep::Done
@@ -138,7 +145,8 @@ fn keys(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         return Ok(Effect::None);
     }
     let (db, at, horizon_ms) = (cx.db.index(), Position::default(), cx.db.horizon_ms());
-    *cx.later = Some(Box::new(KeysJob { db, horizon_ms, filter, at, names: Words::default() }));
+    let (names, overdue) = (Words::default(), Arc::clone(&cx.scripts.overdue));
+    *cx.later = Some(Box::new(KeysJob { db, horizon_ms, filter, at, names, overdue }));
     Ok(Effect::None)
 }
 

@@ -58,8 +58,8 @@ fn on_data(
         return Ok(false);
     }
     match (name, args) {
-        (b"digest", []) => debug_data::digest(cx, reply),
-        (b"digest-value", keys) => debug_data::digest_value(cx, keys, reply),
+        (b"digest", []) => debug_data::digest(cx, reply)?,
+        (b"digest-value", keys) => debug_data::digest_value(cx, keys, reply)?,
         (b"object", [key] | [key, _]) => debug_data::object(cx, key, reply)?,
         (b"sdslen", [key]) => debug_data::sdslen(cx, key, reply)?,
         (b"populate", [_] | [_, _] | [_, _, _]) => debug_data::populate(cx, args, reply)?,

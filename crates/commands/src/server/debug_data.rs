@@ -1,24 +1,35 @@
 //! The part of DEBUG that looks into the data, or makes some. These handlers find shards for
 //! themselves, since DEBUG declares no keys; each locks one shard at a time, DIGEST all of them.
 
-use command::{CommandError, Cx, Job, JobStep, ReloadRequest, ReplyMode};
-use keyspace::Value;
+use command::{CommandError, Cx, Job, JobStep, Overdue, ReloadRequest, ReplyMode};
 use keyspace::{
     AccessClock, Db, Entry, Event, ExpiryChange, HeldShards, Keyspace, NewValue, Record,
 };
+use keyspace::{Stalled, Value};
 use resp::Reply;
+use std::sync::Arc;
 use types::collection::Any;
 use types::digest::Digest;
 use types::persist::Saved;
 use types::{Collection as _, View as _};
 
+/// A script holds what is needed, for too long.
+fn busy(cx: &Cx<'_>) -> impl Fn(Stalled) -> CommandError {
+    let overdue = Arc::clone(&cx.scripts.overdue);
+    move |Stalled| overdue.error()
+}
+
 /// Calls `look` with the entry of `key`, expired or not.
-fn with_entry<R>(cx: &Cx<'_>, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Option<R> {
+fn with_entry<R>(
+    cx: &Cx<'_>,
+    key: &[u8],
+    look: impl FnOnce(&Entry) -> R,
+) -> Result<Option<R>, CommandError> {
     let key = cx.space.key(key, 0);
-    let shard = cx.space.shards().one(key.shard());
-    let table = shard.database(cx.session.db)?.table();
-    let at = table.find(key.hash(), key.bytes())?;
-    Some(look(&table.get(at)))
+    let shard = cx.space.reach_one(key.shard()).map_err(busy(cx))?;
+    let Some(database) = shard.database(cx.session.db) else { return Ok(None) };
+    let at = database.table().find(key.hash(), key.bytes());
+    Ok(at.map(|at| look(&database.table().get(at))))
 }
 
 /// The text of a string, integers in decimal; of collections nothing.
@@ -44,9 +55,9 @@ fn fold_value(digest: &mut Digest, entry: &Entry) {
 }
 
 /// The digest of all databases at one moment.
-pub(super) fn digest(cx: &Cx<'_>, reply: &mut Reply) {
+pub(super) fn digest(cx: &Cx<'_>, reply: &mut Reply) -> Result<(), CommandError> {
     let mut sum = Digest::ZERO;
-    let mut held = cx.space.hold_all();
+    let mut held = cx.space.reach_all().map_err(busy(cx))?;
     for index in 0..cx.space.databases() {
         let mut opened = false;
         held.each(&mut |shard| {
@@ -65,9 +76,14 @@ pub(super) fn digest(cx: &Cx<'_>, reply: &mut Reply) {
         });
     }
     reply.simple(sum.hex());
+    Ok(())
 }
 
-pub(super) fn digest_value(cx: &Cx<'_>, keys: &[&[u8]], reply: &mut Reply) {
+pub(super) fn digest_value(
+    cx: &Cx<'_>,
+    keys: &[&[u8]],
+    reply: &mut Reply,
+) -> Result<(), CommandError> {
     reply.array(keys.len());
     for key in keys {
         let mut digest = Digest::ZERO;
@@ -77,7 +93,7 @@ pub(super) fn digest_value(cx: &Cx<'_>, keys: &[&[u8]], reply: &mut Reply) {
                 fold_value(&mut digest, entry);
             }
             large.map(|any| (any, entry.expiry().is_some()))
-        });
+        })?;
         if let Some((any, expires)) = large.flatten() {
             any.fold(&mut digest);
             if expires {
@@ -86,6 +102,7 @@ pub(super) fn digest_value(cx: &Cx<'_>, keys: &[&[u8]], reply: &mut Reply) {
         }
         reply.simple(digest.hex());
     }
+    Ok(())
 }
 
 /// A clone of a large collection, to be looked at without its lock.
@@ -122,7 +139,7 @@ pub(super) fn object(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), C
         let large = large(entry);
         let bytes = large.is_none().then(|| serialized_bytes(entry.value().saved()));
         (head, entry.clock(), large, bytes)
-    });
+    })?;
     let (head, clock, large, bytes) = found.ok_or(CommandError::NoSuchKey)?;
     let large = large.as_ref();
     let bytes = bytes.or_else(|| large.map(|any| serialized_bytes(Saved::Any(any)))).unwrap_or(0);
@@ -141,7 +158,7 @@ pub(super) fn structure(
     encoding: &str,
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
-    let found = with_entry(cx, key, |entry| entry.encoding()).ok_or(CommandError::NoSuchKey)?;
+    let found = with_entry(cx, key, |entry| entry.encoding())?.ok_or(CommandError::NoSuchKey)?;
     let name = if encoding == "listpack" { "Listpack" } else { "Quicklist" };
     if !found.starts_with(encoding) {
         return Err(CommandError::err(format_args!("Not a {encoding} encoded object.")));
@@ -154,7 +171,7 @@ pub(super) fn sdslen(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<(), C
     let len = with_entry(cx, key, |entry| match entry.value() {
         Value::Int(_) | Value::Packed(_) | Value::Boxed(_) => None,
         Value::Inline(_) | Value::Shared(_) => Some((with_text(entry, <[u8]>::len), entry.bytes())),
-    });
+    })?;
     let (value_len, bytes) = len.ok_or(CommandError::NoSuchKey)?.ok_or(CommandError::NotSds)?;
     let key_len = key.len();
     reply.simple(format!(
@@ -187,8 +204,9 @@ pub(super) fn populate(
         return Err(CommandError::err(format_args!("OOM in dictTryExpand")));
     }
     let (db, clock) = (cx.session.db, cx.settings.access_clock);
-    let mut job =
-        Populate { next: 0, count, prefix: prefix.to_vec(), size: size as usize, db, clock };
+    let overdue = Arc::clone(&cx.scripts.overdue);
+    let (prefix, size) = (prefix.to_vec(), size as usize);
+    let mut job = Populate { next: 0, count, prefix, size, db, clock, overdue };
     // A job is not begun for who wants no reply.
     while job.step(cx.space, cx.now_ms, reply) == JobStep::More {
         if cx.session.reply_mode == ReplyMode::On {
@@ -208,10 +226,12 @@ struct Populate {
     size: usize,
     db: u32,
     clock: AccessClock,
+    /// To say which script is in the way.
+    overdue: Arc<Overdue>,
 }
 
 impl Populate {
-    fn put(&self, space: &Keyspace, now_ms: i64, record: &mut Record) {
+    fn put(&self, space: &Keyspace, now_ms: i64, record: &mut Record) -> Result<(), Stalled> {
         let number = self.next;
         let name = [&self.prefix, &b":"[..], number.to_string().as_bytes()].concat();
         let mut value = format!("value:{number}").into_bytes();
@@ -219,12 +239,13 @@ impl Populate {
             value.resize(self.size, 0);
         }
         let key = space.key(&name, 0);
-        let mut shard = space.shards().one(key.shard());
+        let mut shard = space.reach_one(key.shard())?;
         let mut db =
             Db::under_one(&mut shard, record, self.db, now_ms).accesses(self.clock, true, 0);
         if db.peek(&key).is_none() {
             db.put(&key, NewValue::bytes(&value), ExpiryChange::Clear, Event::string("set"));
         }
+        Ok(())
     }
 }
 
@@ -237,7 +258,10 @@ impl Job for Populate {
                 reply.ok();
                 return JobStep::Done;
             }
-            self.put(space, now_ms, &mut record);
+            if self.put(space, now_ms, &mut record).is_err() {
+                reply.error(self.overdue.error().text());
+                return JobStep::Done;
+            }
             record.clear();
             space.dispose(&mut record.garbage);
             self.next += 1;
@@ -269,7 +293,7 @@ pub(super) fn htstats_key(cx: &Cx<'_>, key: &[u8], reply: &mut Reply) -> Result<
     let figures = with_entry(cx, key, |entry| {
         let len = entry.value().to_any().map_or(0, |any| any.len());
         (entry.encoding(), len, entry.bytes())
-    });
+    })?;
     let (encoding, len, bytes) = figures.ok_or(CommandError::NoSuchKey)?;
     if !matches!(encoding, "hashtable" | "skiplist") {
         return Err(CommandError::err(format_args!(

@@ -35,7 +35,7 @@ mod shared;
 #[cfg(not(shuttle))]
 mod tests;
 
-use crate::{AccessClock, Entry, HeldShards, Keyspace, Shard, persist};
+use crate::{AccessClock, Entry, HeldShards, Keyspace, Shard, Stalled, persist};
 use cells::Cells;
 use lock::ShardId;
 pub(crate) use part::Part;
@@ -82,20 +82,34 @@ impl fmt::Display for Busy {
 
 impl std::error::Error for Busy {}
 
-/// The keyspace's only snapshot, from its beginning to its end.
+/// The keyspace's only snapshot, from its beginning to its end: then no table has a part of it.
 struct Turn(Arc<Keyspace>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let space = &*self.0;
-        for id in space.shards().ids() {
-            let mut shard = space.shards().one(id);
-            let parts = shard.databases.iter_mut().map(|database| database.part().1.take());
-            let parts: Vec<_> = parts.collect();
-            drop(shard);
-            parts.into_iter().flatten().for_each(|part| part.end());
+        self.0.dispose(&mut self.0.snapshot.end());
+    }
+}
+
+/// A snapshot whose cut was made: it is in the tables, too. What a script holds it leaves when that ends.
+struct Made(Arc<Turn>);
+
+impl Made {
+    fn space(&self) -> &Keyspace {
+        &self.0.0
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for id in self.space().shards().ids() {
+            let turn = Arc::clone(&self.0);
+            self.space().later(id, move |shard| {
+                let parts = shard.databases.iter_mut().filter_map(|one| one.part().1.take());
+                parts.for_each(|part| part.end());
+                drop(turn);
+            });
         }
-        space.dispose(&mut space.snapshot.end());
     }
 }
 
@@ -110,7 +124,7 @@ pub struct Prepared {
 /// A snapshot under way. Whoever reads it is on any thread, and need not hurry. Dropping it before
 /// its end gives it up; neither is done by a thread that holds a shard.
 pub struct Snapshot {
-    turn: Turn,
+    made: Made,
     options: SnapshotOptions,
     totals: Totals,
     /// By database: keys and keys with an expiry, until they have been written.
@@ -171,7 +185,8 @@ impl Prepared {
     /// **The write gate must be closed**: nobody is within a pass, and nobody holds a shard.
     pub fn cut(self) -> Snapshot {
         let Self { turn, options, cells } = self;
-        let space = &turn.0;
+        let made = Made(Arc::new(turn));
+        let space = &made.0.0;
         let mut totals = Totals::default();
         let mut sizes = Vec::new();
         for db in 0..space.databases() {
@@ -198,7 +213,7 @@ impl Prepared {
             writer = writer.without_compression();
         }
         Snapshot {
-            turn,
+            made,
             options,
             totals,
             sizes,
@@ -292,7 +307,7 @@ impl Snapshot {
         /// Steps of the walk before it is left to the helpers again.
         const STEPS: usize = 16;
         loop {
-            let space = &*self.turn.0;
+            let space = self.made.space();
             let parts = space.snapshot.parts();
             if let Some(batch) = space.snapshot.pop() {
                 return Some(batch);
@@ -320,13 +335,18 @@ struct Walker {
 }
 
 impl Walker {
-    /// Walks a step in the shard where it is, or the next that has a part.
+    /// Walks a step in the shard where it is, or the next that has a part. What a script holds comes last.
     fn step(&mut self, space: &Keyspace) {
         for _ in 0..space.shards().count() {
-            if walk_shard(&mut space.shards().one(ShardId(self.shard as u16))) {
+            let walked =
+                space.soon_one(ShardId(self.shard as u16)).map(|mut it| walk_shard(&mut it));
+            if walked == Ok(true) {
                 return;
             }
             self.shard = (self.shard + 1) % space.shards().count();
+            if walked == Err(Stalled) {
+                return;
+            }
         }
     }
 }
@@ -384,7 +404,7 @@ impl Drop for Helper {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Some(handed) = self.handed.take() {
-            self.turn.0.snapshot.hand_over(handed);
+            self.made.space().snapshot.hand_over(handed);
         }
     }
 }

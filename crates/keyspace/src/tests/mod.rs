@@ -4,4 +4,5 @@ mod elements;
 mod entries;
 mod eviction;
 mod model;
+mod overdue;
 mod stress;

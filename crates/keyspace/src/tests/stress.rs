@@ -82,7 +82,7 @@ fn write(space: &crate::Keyspace, writer: u64, rounds: u64) {
         }
         for _ in 0..200 {
             if let Some(candidate) = evictor.next(space, &search, &mut rng) {
-                space.evict(&candidate, &search, &mut record, |_, _| 0);
+                space.evict(&candidate, &search, &mut record, |_, _| 0).ok();
             }
         }
         if round % 3 == writer {

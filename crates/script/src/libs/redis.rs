@@ -142,6 +142,11 @@ fn command(frame: &mut Frame<'_>, raise: bool) -> Results {
         };
         reply.out.clear();
         core.with_host(|host| host.call(words, &mut reply));
+        if reply.out.is_empty() {
+            drop(reply);
+            frame.pulse()?;
+            return Err(frame.raise_reply("the command has no reply"));
+        }
         let bytes = match reply.out.as_contiguous() {
             Some(bytes) => Cow::Borrowed(bytes),
             None => Cow::Owned(reply.out.to_vec()),

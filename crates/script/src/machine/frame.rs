@@ -428,7 +428,7 @@ impl<'a> Frame<'a> {
     }
 
     #[inline(never)]
-    pub(super) fn pulse(&mut self) -> Result<(), Raised> {
+    pub(crate) fn pulse(&mut self) -> Result<(), Raised> {
         match self.core.pulse() {
             Ok(()) => Ok(()),
             Err(text) => Err(self.raise_reply(text)),

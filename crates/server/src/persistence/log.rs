@@ -75,7 +75,7 @@ pub(crate) struct Rewriting {
     pub count: u64,
     pub limiter: Limiter,
     pub failures: u64,
-    /// The one that is wanted waits for another snapshot to end.
+    /// The one that is wanted waits for another snapshot to end, or for a script.
     pub blocked: bool,
     /// After a failure, in monotonic microseconds.
     retry_at: u64,
@@ -357,6 +357,8 @@ fn tell(server: &Server, seen: State) -> State {
 
 /// Begins the rewrite that is wanted, unless another snapshot is in the way.
 fn begin_rewrite(server: &Server) {
+    /// Until it is tried again what was in the way.
+    const RETRY_MICROS: u64 = 50_000;
     let log = &server.persistence.log;
     {
         let rewriting = log.rewriting.lock();
@@ -372,7 +374,10 @@ fn begin_rewrite(server: &Server) {
     }
     match prepare_rewrite(server) {
         Ok(Some(begun)) => spawn_rewrite(server, begun),
-        Ok(None) => {}
+        Ok(None) => {
+            let mut rewriting = log.rewriting.lock();
+            rewriting.retry_at = clock::monotonic().0 + RETRY_MICROS;
+        }
         Err(error) => {
             log_warning!("Can't rewrite append only file in background: {error}");
             rewrite_failed(server);
@@ -430,7 +435,10 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         return Err("there are too many threads".into());
     };
     let began = clock::monotonic().0;
-    let closed = participant.close();
+    let Ok(closed) = server.engine.space.soon_gate(&mut participant) else {
+        log.rewriting.lock().blocked = true;
+        return Ok(None);
+    };
     let Some(mut guard) = log.writer.try_lock() else { return Ok(None) };
     if guard.as_ref().is_some_and(|writer| !writer.is_prepared() || !log.is_on()) {
         return Ok(None);

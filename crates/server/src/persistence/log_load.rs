@@ -10,7 +10,8 @@ use durability::aof::{
     Files, Form, Found, Held, LoadOptions, Loaded, Loader, State, Writer, write_base,
 };
 use durability::rdb_file::{FileSource, Frames};
-use engine::{Now, Worker};
+use engine::{Now, SnapshotError, Worker};
+use keyspace::Stalled;
 use rdb::file::Versions;
 use runtime::{clock, log_notice, log_warning};
 use std::path::Path;
@@ -65,7 +66,8 @@ fn go_on_at(server: &Server, loaded: &Loaded) {
         && !journal.active()
         && let Ok(mut participant) = server.engine.space.epochs().register()
     {
-        let closed = participant.close();
+        // No script runs while the server loads.
+        let closed = server.engine.space.reach_gate(&mut participant);
         journal.reset(lsn);
         drop(closed);
     }
@@ -90,9 +92,14 @@ fn create(server: &Server, files: &Files, held: Held) -> Result<Writer, String> 
     let mut writer = Writer::waiting(files.clone(), Default::default(), policy, streams, status);
     writer.hold(held);
     writer.prepare().map_err(failed)?;
-    let mut snapshot = engine
-        .begin_snapshot(options, Others::Run, |cut| writer.cut(cut.lsn))
-        .map_err(|error| error.to_string())?;
+    let mut snapshot = loop {
+        match engine.begin_snapshot(options, Others::Run, |cut| writer.cut(cut.lsn)) {
+            Ok(snapshot) => break snapshot,
+            // Nothing takes long while the server starts.
+            Err(SnapshotError::Stalled) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    };
     let part = writer.next_base(rdb);
     let form = if rdb {
         let purpose = durability::rdb_file::Purpose::LogBase;
@@ -160,14 +167,9 @@ fn load_base(server: &Server, path: &Path) -> Result<u64, String> {
     Ok(frames.offset())
 }
 
-/// Brings the log to disk and stops it, and empties the databases. Whoever was inside has passed once
-/// the gate is closed; who comes later is told that the server is loading.
+/// Brings the log to disk and stops it, and empties the databases. The gate is closed.
 fn empty(server: &Server) -> Result<(), String> {
     let log = &server.persistence.log;
-    let Ok(mut participant) = server.engine.space.epochs().register() else {
-        return Err("there are too many threads".into());
-    };
-    let closed = participant.close();
     let mut writer = log.writer();
     if let Some(writer) = writer.as_mut() {
         writer.flush(moment()).map_err(|error| format!("Fail to fsync the AOF file: {error}"))?;
@@ -176,7 +178,6 @@ fn empty(server: &Server) -> Result<(), String> {
     drop(writer);
     server.engine.make_way(true, clock::now().0);
     super::functions::empty(server);
-    drop(closed);
     Ok(())
 }
 
@@ -186,6 +187,7 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     if others == Others::Stand {
         return Err(CommandError::err(format_args!("DEBUG LOADAOF is not for transactions")));
     }
+    super::snapshot_save::unless_overdue(server)?;
     let (files, policy) = {
         let config = server.config.lock();
         (files(&config), policy(server, &config))
@@ -204,11 +206,21 @@ pub(crate) fn reload(server: &Server, others: Others) -> Result<(), CommandError
     if manifest.is_empty() {
         return Err(failed("There is no append-only file to load".into()));
     }
+    let Ok(mut participant) = server.engine.space.epochs().register() else {
+        return Err(failed("there are too many threads".into()));
+    };
     let rewrites = log.cancel_running();
     log.wait_until_idle();
+    // Whoever was inside has passed once the gate is closed; who comes later is told that the server is
+    // loading.
+    let closed = server.engine.space.reach_gate(&mut participant).map_err(|Stalled| {
+        condition.set_loading(false);
+        server.engine.scripts.overdue.error()
+    })?;
     let held = log.writer().as_mut().and_then(Writer::release);
     let held = held.map_or_else(|| hold(&files), Ok).map_err(failed)?;
     empty(server).map_err(failed)?;
+    drop(closed);
     let manifest = files.manifest().map_err(|fault| failed(fault.0))?;
     let loaded = load_set(server, &files, manifest).map_err(failed)?;
     let streams =

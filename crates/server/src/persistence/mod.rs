@@ -18,7 +18,7 @@ mod snapshot_save;
 
 pub(crate) use log_load::reload as reload_log;
 pub(crate) use rules::tick;
-pub(crate) use shutdown::stop;
+pub(crate) use shutdown::{CannotStop, stop};
 pub(crate) use snapshot_load::reload;
 pub(crate) use snapshot_save::{bgsave, judge, save};
 

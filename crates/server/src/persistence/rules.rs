@@ -1,8 +1,9 @@
 //! `save`: snapshots by number of changes and time. Looked at by the cron.
 
-use super::snapshot_save;
+use super::snapshot_save::{self, NotBegun};
 use crate::node::Server;
-use runtime::{clock, log_notice, log_warning};
+use command::CommandError;
+use runtime::{clock, log_warning};
 use std::sync::atomic::Ordering;
 
 /// After a failure, the next try is no sooner than this.
@@ -32,17 +33,19 @@ pub(crate) fn tick(server: &Server) {
     let due = points.iter().find(|point| {
         changes >= point.changes && u64::try_from(since).is_ok_and(|since| since > point.seconds)
     });
-    if let Some(point) = due {
-        log_notice!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
-    }
     if due.is_none() && !scheduled && (!emptied || points.is_empty()) {
         return;
     }
-    match snapshot_save::start(server) {
+    let why = due
+        .map(|point| format!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
+    match snapshot_save::start(server, why.as_deref()) {
         Ok(()) => {}
-        // Another snapshot is read: the next tick looks again.
-        Err(command::CommandError::SnapshotInProgress) if scheduled || due.is_some() => {}
-        Err(error) => log_warning!("Can't save: {error}"),
+        // The next tick looks again: a script runs, or another snapshot is read.
+        Err(NotBegun::Stalled) => {
+            server.persistence.emptied.fetch_or(emptied, Ordering::AcqRel);
+        }
+        Err(NotBegun::Refused(CommandError::SnapshotInProgress)) if scheduled || due.is_some() => {}
+        Err(NotBegun::Refused(error)) => log_warning!("Can't save: {error}"),
     }
 }
 

@@ -2,53 +2,72 @@
 
 use super::snapshot_save::{self, NotSaved};
 use crate::node::Server;
+use crate::start::leave;
 use command::ShutdownRequest;
 use durability::aof::State;
+use keyspace::Stalled;
 use runtime::process::banner;
 use runtime::{log_notice, log_warning};
 use std::sync::atomic::Ordering;
 
-/// Something that was to be saved could not be; the log says what.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CannotStop;
+/// Why the process goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CannotStop {
+    /// Something that was to be saved could not be; the log says what.
+    Failed,
+    /// A script runs for too long, and what it does would be lost.
+    Stalled,
+}
 
-/// Makes everything ready for the end of the process, and calls `leave` while nobody writes any
-/// more. Returns only if that cannot be; then all goes on.
-pub(crate) fn stop(server: &Server, request: ShutdownRequest, leave: impl FnOnce()) -> CannotStop {
+/// Makes everything ready for the end of the process, and leaves, while nobody writes any more. Returns
+/// only if that cannot be; then all goes on.
+///
+/// It is this thread that ends the process: another might wait for the gate, or for something that waits
+/// for it.
+pub(crate) fn stop(server: &Server, request: ShutdownRequest) -> CannotStop {
+    if server.stopping.swap(true, Ordering::AcqRel) {
+        return CannotStop::Failed;
+    }
+    let why = try_to_stop(server, request);
+    server.stopping.store(false, Ordering::Release);
+    why
+}
+
+fn try_to_stop(server: &Server, request: ShutdownRequest) -> CannotStop {
     /// So often somebody may begin a snapshot just before the gate is closed.
     const TRIES: u32 = 100;
-    if server.stopping.swap(true, Ordering::AcqRel) {
-        return CannotStop;
+    let space = &server.engine.space;
+    // With NOSAVE a script that runs for too long is not waited for.
+    if space.is_stalled() && !request.nosave {
+        return CannotStop::Stalled;
     }
     banner::shutting_down(None);
     if lacks_log(server, request) {
-        server.stopping.store(false, Ordering::Release);
-        return CannotStop;
+        return CannotStop::Failed;
     }
-    let mut participant = server.engine.space.epochs().register().ok();
-    let mut rewrites = false;
+    let mut participant = space.epochs().register().ok();
+    let (mut rewrites, mut why) = (false, CannotStop::Failed);
     for left in (0..TRIES).rev() {
         rewrites |= snapshot_save::make_way(server);
-        // No write is under way once the gate is closed, and none begins. With NOSAVE a script that runs
-        // for too long is not waited for.
-        let closed = participant.as_mut().and_then(|participant| match request.nosave {
-            true => server.engine.space.reach_gate(participant).ok(),
-            false => Some(participant.close()),
-        });
+        // No write is under way once the gate is closed, and none begins.
+        let closed = participant.as_mut().map(|participant| space.reach_gate(participant));
+        if matches!(closed, Some(Err(Stalled))) && !request.nosave {
+            why = CannotStop::Stalled;
+            break;
+        }
         let saved = match save(server, request) {
-            Err(NotSaved::Busy) if left > 0 && closed.is_some() => continue,
+            Err(NotSaved::Busy) if left > 0 && matches!(closed, Some(Ok(_))) => continue,
             outcome => outcome.map_err(cannot_save).is_ok(),
         };
         if saved & flush(server) || request.force {
-            leave();
+            leave(server);
         }
         break;
     }
     if rewrites {
         server.persistence.log.want_rewrite();
     }
-    server.stopping.store(false, Ordering::Release);
-    CannotStop
+    why
 }
 
 /// Whether what the server would leave behind is an append-only file without the data, as its first

@@ -59,13 +59,17 @@ pub(crate) fn reload(
         Others::Run => server.engine.space.epochs().register().ok(),
         Others::Stand => None,
     };
+    snapshot_save::unless_overdue(server)?;
     let mut rewrites = false;
     let outcome = loop {
         // Within a transaction the gate is closed: there is nothing that could be waited for.
         if request.save && participant.is_some() {
             rewrites |= snapshot_save::make_way(server);
         }
-        let closed = participant.as_mut().map(|participant| participant.close());
+        let closed = participant.as_mut().map(|one| server.engine.space.reach_gate(one));
+        let Ok(closed) = closed.transpose() else {
+            break Err(server.engine.scripts.overdue.error());
+        };
         let saved = if request.save { snapshot_save::save_now(server) } else { Ok(()) };
         match saved {
             Ok(()) => break reload_alone(server, request),

@@ -111,10 +111,18 @@ pub(crate) fn options(config: &Config, now_ms: i64) -> SnapshotOptions {
     }
 }
 
+/// Why no snapshot has begun.
+#[derive(Debug)]
+pub(super) enum NotBegun {
+    /// A script runs, or another command that takes long: to be tried again.
+    Stalled,
+    Refused(CommandError),
+}
+
 /// Takes the place of the one snapshot, and cuts.
-fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, CommandError> {
-    let cancelled = claim(server, background)?;
-    cut(server, others, cancelled)
+fn begin(server: &Server, others: Others, background: bool) -> Result<Begun, NotBegun> {
+    let cancelled = claim(server, background).map_err(NotBegun::Refused)?;
+    cut(server, others, &cancelled).inspect_err(|_| give_up(server))
 }
 
 /// Takes the place of the one that saves.
@@ -127,12 +135,17 @@ fn claim(server: &Server, background: bool) -> Result<Arc<AtomicBool>, CommandEr
     let running =
         Running { started_seconds: seconds(), background, cancelled: Arc::clone(&cancelled) };
     state.running = Some(running);
-    state.last_try_seconds = seconds();
     Ok(cancelled)
 }
 
-/// Cuts, or gives the place up.
-fn cut(server: &Server, others: Others, cancelled: Arc<AtomicBool>) -> Result<Begun, CommandError> {
+/// Gives the place up.
+fn give_up(server: &Server) {
+    server.persistence.snapshot.lock().running = None;
+    server.persistence.idle.notify_all();
+}
+
+/// Cuts, in a place that is taken.
+fn cut(server: &Server, others: Others, cancelled: &Arc<AtomicBool>) -> Result<Begun, NotBegun> {
     let (options, path) = {
         let config = server.config.lock();
         (options(&config, clock::now().0), snapshot_path(&config))
@@ -147,17 +160,35 @@ fn cut(server: &Server, others: Others, cancelled: Arc<AtomicBool>) -> Result<Be
             let progress = &server.persistence.saving;
             progress.keys_done.store(0, Ordering::Relaxed);
             progress.keys_total.store(snapshot.totals().keys, Ordering::Relaxed);
-            Ok(Begun { snapshot, lsn, changes, path, cancelled })
+            server.persistence.snapshot.lock().last_try_seconds = seconds();
+            Ok(Begun { snapshot, lsn, changes, path, cancelled: Arc::clone(cancelled) })
         }
-        Err(error) => {
-            server.persistence.snapshot.lock().running = None;
-            server.persistence.idle.notify_all();
-            match error {
-                SnapshotError::Busy => Err(CommandError::SnapshotInProgress),
-                SnapshotError::Full => Err(CommandError::err(format_args!("{error}"))),
-            }
+        Err(SnapshotError::Stalled) => Err(NotBegun::Stalled),
+        Err(SnapshotError::Busy) => Err(NotBegun::Refused(CommandError::SnapshotInProgress)),
+        Err(error @ SnapshotError::Full) => {
+            Err(NotBegun::Refused(CommandError::err(format_args!("{error}"))))
         }
     }
+}
+
+/// Cuts, in a place that is taken, once no script is in the way, if that is soon.
+#[expect(clippy::disallowed_methods, reason = "nobody wakes who waits for the write gate")]
+fn cut_soon(server: &Server, cancelled: &Arc<AtomicBool>) -> Result<Begun, CommandError> {
+    const TRY_AGAIN: Duration = Duration::from_millis(10);
+    loop {
+        match cut(server, Others::Run, cancelled) {
+            Ok(begun) => return Ok(begun),
+            Err(NotBegun::Refused(error)) => return Err(error),
+            Err(NotBegun::Stalled) => unless_overdue(server)?,
+        }
+        std::thread::sleep(TRY_AGAIN);
+    }
+}
+
+/// What a client is told who needs the write gate: that a script holds it for too long.
+pub(super) fn unless_overdue(server: &Server) -> Result<(), CommandError> {
+    let stalled = server.engine.space.is_stalled();
+    if stalled { Err(server.engine.scripts.overdue.error()) } else { Ok(()) }
 }
 
 /// Writes the file, and puts it in its place.
@@ -275,12 +306,14 @@ impl Job for Saved {
 /// SAVE: as BGSAVE, with a client that waits, for a rewrite of the append-only file, too. Its worker serves
 /// others meanwhile.
 pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, CommandError> {
+    unless_overdue(server)?;
     let cancelled = claim(server, false)?;
     let (outcome, card) = (Arc::new(OnceLock::new()), Arc::clone(card));
     let saved = Saved(Arc::clone(&outcome));
     spawn(server, move |server| {
         server.persistence.log.wait_until_idle();
-        let saved = cut(server, Others::Run, cancelled)
+        let saved = cut_soon(server, &cancelled)
+            .inspect_err(|_| give_up(server))
             .and_then(|begun| run(server, begun).map_err(|_| CommandError::SaveFailed));
         outcome.get_or_init(|| saved);
         card.wake();
@@ -319,9 +352,12 @@ pub(super) enum NotSaved {
 
 /// Saves on this thread, which has closed the write gate.
 pub(super) fn save_now(server: &Server) -> Result<(), NotSaved> {
-    let begun = begin(server, Others::Stand, false).map_err(|error| match error {
-        CommandError::SaveInProgress | CommandError::SnapshotInProgress => NotSaved::Busy,
-        error => NotSaved::Failed(error.to_string()),
+    let begun = begin(server, Others::Stand, false).map_err(|not| match not {
+        NotBegun::Refused(CommandError::SaveInProgress | CommandError::SnapshotInProgress) => {
+            NotSaved::Busy
+        }
+        NotBegun::Refused(error) => NotSaved::Failed(error.to_string()),
+        NotBegun::Stalled => NotSaved::Failed(SnapshotError::Stalled.to_string()),
     })?;
     run(server, begun).map_err(|failure| match failure {
         Failure::Cancelled => NotSaved::Failed("Saving the DB was cancelled".to_owned()),
@@ -332,11 +368,19 @@ pub(super) fn save_now(server: &Server) -> Result<(), NotSaved> {
 /// BGSAVE.
 pub(crate) fn bgsave(server: &Server, how: Bgsave) -> Result<&'static str, CommandError> {
     match how {
-        Bgsave::Now => start(server).map(|()| "Background saving started"),
-        Bgsave::Scheduled => match start(server) {
-            Err(CommandError::SnapshotInProgress) => Ok(schedule(server)),
-            outcome => outcome.map(|()| "Background saving started"),
-        },
+        Bgsave::Now | Bgsave::Scheduled => {
+            unless_overdue(server)?;
+            match start(server, None) {
+                Ok(()) => Ok("Background saving started"),
+                Err(NotBegun::Refused(CommandError::SnapshotInProgress))
+                    if how == Bgsave::Scheduled =>
+                {
+                    Ok(schedule(server))
+                }
+                Err(NotBegun::Refused(error)) => Err(error),
+                Err(NotBegun::Stalled) => Ok(schedule(server)),
+            }
+        }
         Bgsave::Later if server.persistence.snapshot.lock().running.is_some() => {
             Err(CommandError::SaveInProgress)
         }
@@ -359,15 +403,19 @@ fn schedule(server: &Server) -> &'static str {
     "Background saving scheduled"
 }
 
-/// Begins a snapshot in the background.
-pub(super) fn start(server: &Server) -> Result<(), CommandError> {
+/// Begins a snapshot in the background. The log is told why, if somebody asks.
+pub(super) fn start(server: &Server, why: Option<&str>) -> Result<(), NotBegun> {
     let begun = begin(server, Others::Run, true)?;
+    if let Some(why) = why {
+        log_notice!("{why}");
+    }
     server.persistence.snapshot.lock().scheduled = false;
     spawn(server, |server| match run(server, begun) {
         Ok(()) => log_notice!("Background saving terminated with success"),
         Err(Failure::Cancelled) => log_warning!("Background saving was cancelled"),
         Err(Failure::Io(_)) => log_warning!("Background saving error"),
-    })?;
+    })
+    .map_err(NotBegun::Refused)?;
     log_notice!("Background saving started");
     Ok(())
 }

@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""Scripts that run for too long, and what else the server has to do meanwhile: nobody waits for them without end but who
+sent them, and no thread does that others depend on.
+
+usage: scripts.py [--server 'COMMAND with {port} and {dir}'] [--only PART,...]
+
+Each test has a server of its own, with two workers; what is asked of both is asked on several new connections, which they
+share. Standard library only.
+"""
+import argparse
+import os
+import signal
+import sys
+import time
+
+from harness import Server, Tally, Wire, WireError, pack, server_command, wait_until
+
+OPT = argparse.Namespace()
+FLAGS = ("--io-threads", "2", "--enable-debug-command", "yes", "--busy-reply-threshold", "100")
+# A reply that takes longer hangs.
+SOON_S = 3
+CONNECTIONS = 6
+FOREVER = "while true do end"
+
+
+def serve(*directives):
+    save = () if "--save" in directives else ("--save", "")
+    return Server(OPT.server, *FLAGS, *save, *directives)
+
+
+def spin(seconds):
+    """Lua that takes so long."""
+    return f"local began = os.clock() while os.clock() - began < {seconds} do end "
+
+
+def answer(wire, *words):
+    """A reply, an error as its text."""
+    try:
+        return wire.call(*words)
+    except WireError as error:
+        return str(error)
+
+
+class Script:
+    """A script on a connection of its own. Use as a context manager: when that is left, it has ended."""
+
+    def __init__(self, server, text, *keys, overdue=True):
+        self.server = server
+        self.wire = Wire(server.port, timeout=60)
+        self.wire.send(pack("EVAL", text, len(keys), *keys))
+        if overdue:
+            with Wire(server.port, timeout=SOON_S) as wire:
+                assert wait_until(lambda: is_busy(answer(wire, "PING"))), "the script is not overdue"
+
+    def kill(self):
+        with Wire(self.server.port, timeout=SOON_S) as wire:
+            return answer(wire, "SCRIPT", "KILL")
+
+    def end(self):
+        """What the script has come to."""
+        try:
+            return self.wire.reply()
+        except WireError as error:
+            return str(error)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            with Wire(self.server.port, timeout=SOON_S) as wire:
+                assert wait_until(lambda: answer(wire, "PING") == b"PONG", 20), "the server stays busy"
+        self.wire.close()
+
+
+def is_busy(got):
+    return isinstance(got, str) and got.startswith("BUSY")
+
+
+def everywhere(server, *words):
+    """What new connections are answered, on both workers."""
+    wires = [Wire(server.port, timeout=SOON_S) for _ in range(CONNECTIONS)]
+    try:
+        got = []
+        for wire in wires:
+            wire.send(pack(*words))
+        for wire in wires:
+            value = wire.value()
+            got.append(str(value) if isinstance(value, WireError) else value)
+        return got
+    except TimeoutError:
+        raise AssertionError(f"{words}: no answer to one of {CONNECTIONS}, after {got}") from None
+    finally:
+        for wire in wires:
+            wire.close()
+
+
+def all_busy(server, *words):
+    got = everywhere(server, *words)
+    assert all(is_busy(one) for one in got), f"{words}: {got}"
+
+
+def served(server):
+    """Whether some write is served while a script holds one key; others may share its lock."""
+    return any(b"OK" in everywhere(server, "SET", f"other:{n}", 1) for n in range(20))
+
+
+def info(wire, name):
+    text = wire.call("INFO", "everything").decode()
+    return next(line.split(":", 1)[1] for line in text.splitlines() if line.startswith(name + ":"))
+
+
+# ------------------------------------------------------------------ the main thread
+
+def save_points():
+    """A snapshot is due while a script runs: new clients are let in, and it is made afterwards."""
+    with serve("--save", "1 1") as server, Wire(server.port) as wire:
+        wire.call("SET", "x", 1)
+        with Script(server, FOREVER) as script:
+            time.sleep(2.5)
+            all_busy(server, "PING")
+            assert script.kill() == b"OK"
+            assert "Script killed by user" in script.end()
+        assert wait_until(lambda: info(wire, "rdb_changes_since_last_save") == "0"), "it is never saved"
+
+
+def rewrites():
+    """The same, of a rewrite of the log; the log itself goes on."""
+    with serve("--appendonly", "yes", "--appendfsync", "always") as server, Wire(server.port) as wire:
+        wire.call("SET", "x", 1)
+        with Script(server, FOREVER, "k") as script:
+            got = everywhere(server, "BGREWRITEAOF")
+            assert b"Background append only file rewriting scheduled" in got, got
+            all_busy(server, "PING")
+            assert served(server), "no write is served beside it"
+            assert script.kill() == b"OK"
+        assert wait_until(lambda: int(info(wire, "aof_rewrites")) > 0), "it is never rewritten"
+
+
+def sigterm():
+    """A signal is followed when the script has ended."""
+    with serve("--save", "3600 1000000") as server:
+        with Wire(server.port) as wire:
+            wire.call("SET", "x", 1)
+        script = Script(server, FOREVER)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert server.alive(), "it ended under the script"
+        all_busy(server, "PING")
+        assert script.kill() == b"OK"
+        assert server.process.wait(10) == 0
+        assert os.path.exists(os.path.join(server.dir, "dump.rdb")), "it was not saved"
+
+
+def volatile_keys():
+    """SHUTDOWN while the clock looks for keys that have expired."""
+    with serve("--save", "3600 1") as server, Wire(server.port) as wire:
+        for n in range(300):
+            wire.call("SET", n, n, "EX", 1000)
+        wire.call("CONFIG", "SET", "rdb-key-save-delay", 2000)
+        wire.send(pack("SHUTDOWN"))
+        assert server.process.wait(20) == 0
+
+
+# ------------------------------------------------------------------ the workers
+
+def needs_all():
+    """What needs the whole data set answers BUSY, on every worker, and so does what needs the key that a script holds."""
+    with serve("--appendonly", "yes") as server:
+        with Wire(server.port) as wire:
+            wire.call("SET", "k", 1)
+        with Script(server, FOREVER, "k") as script:
+            for words in (("SAVE",), ("BGSAVE",), ("BGSAVE", "SCHEDULE"), ("SHUTDOWN",), ("DEBUG", "RELOAD"), ("KEYS", "*"),
+                          ("DEBUG", "DIGEST"), ("DEBUG", "OBJECT", "k"), ("DEBUG", "DIGEST-VALUE", "k"),
+                          ("DEBUG", "LOADAOF"), ("FLUSHALL",), ("GET", "k"), ("EVAL", "return redis.call('get', 'k')", 0)):
+                all_busy(server, *words)
+                all_busy(server, "PING")
+            assert script.kill() == b"OK"
+        with Wire(server.port) as wire:
+            assert wire.call("KEYS", "*") == [b"k"]
+            assert wire.call("SAVE") == b"OK"
+
+
+def before_the_threshold():
+    """Who saves waits for the script; the other clients of his worker do not."""
+    with serve("--busy-reply-threshold", "60000") as server:
+        wires = [Wire(server.port, timeout=SOON_S) for _ in range(CONNECTIONS)]
+        script = Script(server, spin(4) + "return 'done'", overdue=False)
+        time.sleep(0.2)
+        for wire in wires:
+            wire.sock.settimeout(0.3)
+        beside = []
+        for wire in wires:
+            try:
+                beside.append(wire) if wire.call("PING") == b"PONG" else None
+            except TimeoutError:
+                pass
+        assert len(beside) >= 3, "they are all on one worker"
+        saver, background, bystander = beside[:3]
+        for wire in beside:
+            wire.sock.settimeout(20)
+        saver.send(pack("SAVE"))
+        background.send(pack("BGSAVE"))
+        began = time.monotonic()
+        for _ in range(20):
+            assert bystander.call("PING") == b"PONG"
+        took = time.monotonic() - began
+        assert took < 1.5, f"20 PINGs took {took:.1f} s"
+        assert script.end() == b"done"
+        assert saver.reply() == b"OK"
+        background.value()
+
+
+def transactions():
+    """A script under the write gate: EXEC with a command that walks over all keys."""
+    with serve() as server, Wire(server.port, timeout=60) as wire:
+        wire.send(pack("MULTI") + pack("KEYS", "*") + pack("EVAL", FOREVER, 0) + pack("EXEC"))
+        with Wire(server.port, timeout=SOON_S) as other:
+            assert wait_until(lambda: is_busy(answer(other, "PING"))), "the script is not overdue"
+        all_busy(server, "PING")
+        all_busy(server, "GET", "k")
+        with Wire(server.port, timeout=SOON_S) as other:
+            assert answer(other, "SCRIPT", "KILL") == b"OK"
+        got = [wire.value() for _ in range(4)]
+        assert "Script killed" in str(got[3][1]), got
+        assert everywhere(server, "SET", "k", 1) == [b"OK"] * CONNECTIONS
+
+
+def snapshot_under_way():
+    """A script holds a shard that a snapshot has yet to walk over: workers do not wait there, nor does SHUTDOWN NOSAVE."""
+    with serve() as server, Wire(server.port) as wire:
+        for n in range(500):
+            wire.call("SET", n, n)
+        wire.call("CONFIG", "SET", "rdb-key-save-delay", 20000)
+        wire.call("BGSAVE")
+        Script(server, spin(20), "1")
+        time.sleep(1)
+        all_busy(server, "PING")
+        with Wire(server.port) as other:
+            other.send(pack("SHUTDOWN", "NOSAVE"))
+            server.process.wait(10)
+
+
+# ------------------------------------------------------------------ scripts among themselves
+
+def meets_another():
+    """A script meets what another holds that cannot be ended: BUSY, and the other runs on."""
+    with serve() as server:
+        with Script(server, "redis.call('set', KEYS[1], 1) " + spin(5) + "return 'done'", "k") as script:
+            for text in ("return redis.call('get', 'k')", "return redis.pcall('set', 'k', 2)"):
+                all_busy(server, "EVAL", text, 0)
+            assert script.kill().startswith("UNKILLABLE"), script.kill()
+            assert served(server), "nobody is served beside it"
+            assert script.end() == b"done"
+        with Wire(server.port) as wire:
+            assert wire.call("GET", "k") == b"1"
+
+
+def killed_while_it_waits():
+    """A script that is ended while it waits for another says so."""
+    with serve("--busy-reply-threshold", "0") as server:
+        first = Script(server, spin(4) + "return 'done'", "k", overdue=False)
+        time.sleep(0.2)
+        wires = [Wire(server.port, timeout=0.5) for _ in range(CONNECTIONS)]
+        beside = []
+        for wire in wires:
+            try:
+                wire.call("CONFIG", "SET", "busy-reply-threshold", 100)
+                beside.append(wire)
+            except TimeoutError:
+                pass
+        second, killer = beside[:2]
+        second.sock.settimeout(20)
+        second.send(pack("EVAL", "return redis.pcall('get', 'k')", 0))
+        got = []
+        assert wait_until(lambda: got.append(answer(killer, "SCRIPT", "KILL")) or got[-1] == b"OK"), got
+        text = str(second.value())
+        assert text.startswith("ERR Script killed by user with SCRIPT KILL."), text
+        assert first.end() == b"done"
+
+
+def leaves_a_queue():
+    """What was put off until the script ends is done then: a client that waited for the key is gone."""
+    with serve() as server:
+        waiting = Wire(server.port)
+        waiting.send(pack("BLPOP", "k", 0))
+        with Wire(server.port) as wire:
+            assert wait_until(lambda: info(wire, "blocked_clients") == "1")
+        with Script(server, FOREVER, "k") as script:
+            waiting.close()
+            time.sleep(0.3)
+            assert script.kill() == b"OK"
+        assert sorted(everywhere(server, "LPUSH", "k", 1)) == list(range(1, CONNECTIONS + 1))
+        with Wire(server.port, timeout=SOON_S) as wire:
+            assert wire.call("LLEN", "k") == CONNECTIONS
+
+
+PARTS = {
+    "save-points": save_points,
+    "rewrites": rewrites,
+    "sigterm": sigterm,
+    "volatile-keys": volatile_keys,
+    "needs-all": needs_all,
+    "before-the-threshold": before_the_threshold,
+    "transactions": transactions,
+    "snapshot-under-way": snapshot_under_way,
+    "meets-another": meets_another,
+    "killed-while-it-waits": killed_while_it_waits,
+    "leaves-a-queue": leaves_a_queue,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--server", default=None)
+    parser.add_argument("--only", default=",".join(PARTS))
+    given = parser.parse_args()
+    OPT.server = server_command(given.server)
+    tally = Tally()
+    for name in given.only.split(","):
+        tally.run(f"{name}: {PARTS[name].__doc__.split(':')[0].strip()}", PARTS[name])
+    return tally.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
