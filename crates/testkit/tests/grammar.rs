@@ -13,6 +13,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("acl|cat", "ERR Unknown category", "categories are words of their own"),
     ("client|list", "ERR Unknown capa", "capabilities are letters of their own"),
     ("client|list", "ERR Unknown flags", "flags are letters of their own"),
+    ("failover", "ERR syntax error", "ABORT stands alone"),
     ("geosearch", "ERR syntax error", "a count says how many corners follow"),
     ("geosearchstore", "ERR syntax error", "a count says how many corners follow"),
     ("hsetex", "ERR wrong number of arguments", "a count says how many fields follow"),

@@ -123,14 +123,14 @@ fn unit(project: &Project) -> Result<Outcome> {
     let mut command = project.cargo();
     if run::exists("cargo-nextest") {
         command.args(["nextest", "run", "--workspace", "--locked", "--no-tests", "pass"]);
-        command.args(["--show-progress", "none", "--status-level", "fail"]);
+        command.args(["--show-progress", "none", "--status-level", "fail", "--no-fail-fast"]);
         // Its summary goes to standard error: read both as one.
         let mut both = Command::new("sh");
         both.current_dir(&project.root).args(["-c", "exec \"$@\" 2>&1", "sh"]);
         both.arg(command.get_program()).args(command.get_args());
         return counted(&mut both).map(Outcome::Counted);
     }
-    command.args(["test", "--workspace", "--locked", "--quiet"]);
+    command.args(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"]);
     counted(&mut command).map(Outcome::Counted)
 }
 
