@@ -97,7 +97,12 @@ pub(crate) fn check(data: &[u8]) {
     let (Some(parts), Some(keys)) = (parts, keys) else { return };
     let expected = content(&keys);
     assert_eq!(content(&parts), expected);
+    let elements_expire = (0..DATABASES).any(|db| keys.size(db).subexpiry > 0);
     for dialect in [Dialect::Common, Dialect::Redis70, Dialect::Valkey9] {
+        if elements_expire && dialect != Dialect::Common {
+            // One cannot carry them, the other only those of hashes.
+            continue;
+        }
         let mut writer = Writer::new();
         writer.set_dialect(dialect);
         let clock = Some(AccessClock::Lru);

@@ -45,7 +45,7 @@ impl Head {
         let version = match (dialect, snapshot.totals().subexpiry) {
             (Dialect::Redis70, 0) => 10,
             (Dialect::Redis70, _) => {
-                return Err("rdb-format redis-7.0 cannot carry fields of hashes that expire");
+                return Err("rdb-format redis-7.0 cannot carry fields and members that expire");
             }
             (Dialect::Valkey9, _) => 80,
             (Dialect::Common, 0) => 11,
