@@ -2,9 +2,9 @@
 //! and the journal is told so.
 
 use super::end_of;
-use super::moving::{Batch, HOW_MANY, KEYS, shift, shift_many};
+use super::moving::{Batch, END, HOW_MANY, KEYS, shift, shift_many};
 use super::pop::{POPPED, many, take, take_first};
-use command::grammar::{Argument, double, integer, key, key_of, one_of, word};
+use command::grammar::{Argument, double, integer, key, key_of, one_of};
 use command::{Args, Command, Cx, Effect, Flags, Group, KeySpec, Outcome, Version, Wait, Wanted};
 use keyspace::KeyRef;
 use resp::Reply;
@@ -15,7 +15,6 @@ const POP_KEYS: &[KeySpec] = &[KeySpec::range(1, -2, POPPED)];
 const POP_ARGS: &[Argument] = &[key("key").many(), TIMEOUT];
 const TIMEOUT: Argument = double("timeout").samples(&["0.001", "1"]);
 const SECONDS: &[(Version, &str)] = &[("6.0.0", "A timeout with a fraction.")];
-const END: &[Argument] = &[word("left", "LEFT"), word("right", "RIGHT")];
 
 const fn row(name: &'static str, handler: command::Handler) -> Command {
     Command::data(name, handler).group(Group::List).flags(Flags::WRITE.or(Flags::BLOCKING))

@@ -10,6 +10,8 @@ use std::iter;
 use types::View as _;
 use types::list::{End, List};
 
+pub(super) const END: &[Argument] = &[word("left", "LEFT"), word("right", "RIGHT")];
+
 pub(super) const KEYS: &[KeySpec] = &[
     KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE)),
     KeySpec::at(2, KeyFlags::RW.or(KeyFlags::INSERT)),
@@ -24,8 +26,8 @@ pub(super) const LMOVE: Command = Command::data("LMOVE", lmove)
     .args(&[
         key("source"),
         key_of("destination", 1),
-        one_of("wherefrom", &[word("left", "LEFT"), word("right", "RIGHT")]),
-        one_of("whereto", &[word("left", "LEFT"), word("right", "RIGHT")]),
+        one_of("wherefrom", END),
+        one_of("whereto", END),
     ])
     .summary("Moves an element from an end of one list to an end of another, and answers it.")
     .complexity("O(1)");
@@ -49,8 +51,8 @@ pub(super) const LMOVEM: Command = Command::data("LMOVEM", lmovem)
     .args(&[
         key("source"),
         key_of("destination", 1),
-        one_of("wherefrom", &[word("left", "LEFT"), word("right", "RIGHT")]),
-        one_of("whereto", &[word("left", "LEFT"), word("right", "RIGHT")]),
+        one_of("wherefrom", END),
+        one_of("whereto", END),
         HOW_MANY,
     ])
     .summary("Moves elements from an end of one list to an end of another, and answers them.")

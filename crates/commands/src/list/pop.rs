@@ -1,8 +1,9 @@
 //! Taking elements off the ends.
 
+use super::moving::END;
 use super::{at_least, element_at, end_of, limits, popped, reply_range};
 use crate::element::reply_element;
-use command::grammar::{integer, key, one_of, word};
+use command::grammar::{integer, key, one_of};
 use command::{
     Args, Argument, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome,
 };
@@ -42,7 +43,7 @@ pub(super) const LMPOP: Command = Command::data("LMPOP", lmpop)
     .args(&[
         integer("numkeys"),
         key("key").many(),
-        one_of("where", &[word("left", "LEFT"), word("right", "RIGHT")]),
+        one_of("where", END),
         integer("count").token("COUNT").optional(),
     ])
     .summary("Takes elements off the first of several lists that has any.")
