@@ -110,7 +110,9 @@ impl Categories {
             Group::Scripting => Self::SCRIPTING,
             Group::Connection => Self::CONNECTION,
             // @pubsub goes by flag: PUBSUB HELP is not of it.
-            Group::Generic | Group::Server | Group::Cluster | Group::Pubsub => Self::NONE,
+            Group::SortedInt | Group::Generic | Group::Server | Group::Cluster | Group::Pubsub => {
+                Self::NONE
+            }
         }
     }
 }

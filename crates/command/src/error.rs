@@ -143,7 +143,7 @@ errors! {
     NotAScoreRange = "ERR min or max is not a float";
     LexMinIllegal = "ERR the min is illegal";
     LexMaxIllegal = "ERR the max is illegal";
-    LexMinAboveMax = "ERR min > max";
+    MinAboveMax = "ERR min > max";
     NothingToParse = "ERR no more item to parse";
     PairsIncomplete = "ERR Invalid number of arguments: field-value pairs must be complete";
     FieldsetDuplicate = "ERR duplicate field name in fieldset";
@@ -217,6 +217,8 @@ errors! {
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     SsubscribeDenied = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
+    SortedIntMin = "ERR the min isn't integer";
+    SortedIntMax = "ERR the max isn't integer";
     StreamId = "ERR Invalid stream ID specified as stream command argument";
     StreamStartId = "ERR invalid start ID for the interval";
     StreamEndId = "ERR invalid end ID for the interval";

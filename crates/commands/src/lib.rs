@@ -16,6 +16,7 @@ mod scripting;
 mod server;
 mod set;
 mod sort;
+mod sortedint;
 mod stream;
 mod string;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub const FAMILIES: &[&[Command]] = &[
     hash::COMMANDS,
     zset::COMMANDS,
     stream::COMMANDS,
+    sortedint::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
     geo::COMMANDS,

@@ -62,6 +62,7 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
         | value::STREAM_LISTPACKS_3
         | value::STREAM_LISTPACKS_4
         | value::STREAM_LISTPACKS_5 => stream(of, reader),
+        value::SORTED_INT => each(reader, |reader| reader.length().map(drop)),
         value::MODULE_PRE_GA => {
             Err(Error::Unsupported("a value of a module of Redis before 4.0".into()))
         }

@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
+use crate::sortedint::SortedInt;
 use crate::stream::Stream;
 use crate::zset::ZSet;
 
@@ -24,6 +25,7 @@ pub enum Type {
     Hash = 3,
     ZSet = 4,
     Stream = 5,
+    SortedInt = 7,
 }
 
 impl Type {
@@ -36,13 +38,14 @@ impl Type {
             Self::Hash => "hash",
             Self::ZSet => "zset",
             Self::Stream => "stream",
+            Self::SortedInt => "sortedint",
         }
     }
 
     /// The type called `name`, in any case.
     pub fn of_name(name: &[u8]) -> Option<Self> {
         (0..=u8::MAX)
-            .map_while(Self::of_number)
+            .filter_map(Self::of_number)
             .find(|of| of.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
@@ -55,6 +58,7 @@ impl Type {
             3 => Self::Hash,
             4 => Self::ZSet,
             5 => Self::Stream,
+            7 => Self::SortedInt,
             _ => return None,
         })
     }
@@ -143,6 +147,7 @@ pub enum Any {
     Hash(Hash),
     ZSet(ZSet),
     Stream(Stream),
+    SortedInt(SortedInt),
 }
 
 /// Calls `$body` with the collection in `$any`, whatever its type.
@@ -154,6 +159,7 @@ macro_rules! with_any {
             Any::Hash($value) => $body,
             Any::ZSet($value) => $body,
             Any::Stream($value) => $body,
+            Any::SortedInt($value) => $body,
         }
     };
 }
@@ -243,6 +249,11 @@ macro_rules! with_packed {
                     <$crate::stream::Stream as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
+            $crate::collection::Type::SortedInt => {
+                let $view =
+                    <$crate::sortedint::SortedInt as $crate::Collection>::view_packed(form, bytes);
+                $body
+            }
         }
     }};
 }
@@ -280,6 +291,7 @@ impl Packed<'_> {
             Type::Hash => Any::Hash(Hash::from_packed(self.form, bytes)),
             Type::ZSet => Any::ZSet(ZSet::from_packed(self.form, bytes)),
             Type::Stream => Any::Stream(Stream::from_packed(self.form, bytes)),
+            Type::SortedInt => Any::SortedInt(SortedInt::from_packed(self.form, bytes)),
         })
     }
 }

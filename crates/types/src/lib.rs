@@ -18,6 +18,7 @@ pub mod list;
 pub mod listpack;
 pub mod persist;
 pub mod set;
+pub mod sortedint;
 pub mod stream;
 pub mod string;
 pub mod tree;

@@ -114,7 +114,7 @@ impl Job for Range {
 /// The bounds of a range; `min` before `max`, whatever the direction.
 fn bounds(min: &[u8], max: &[u8]) -> Result<Names, CommandError> {
     if min == b"+" || max == b"-" {
-        return Err(CommandError::LexMinAboveMax);
+        return Err(CommandError::MinAboveMax);
     }
     let bound = |text: &[u8], infinite: &[u8], error| match text {
         text if text == infinite => Ok(Bound::Unbounded),

@@ -215,6 +215,12 @@ impl Plain<'_> {
                 self.many(&[b"ZADD", key], texts, 2)?;
             }
             Loaded::Any(Any::Hash(hash)) => self.hash(key, hash.view())?,
+            Loaded::Any(Any::SortedInt(set)) => {
+                let mut texts = Vec::new();
+                let all = set.view();
+                all.visit(0..usize::MAX, false, |id| texts.push(id.to_string().into_bytes()));
+                self.many(&[b"SIADD", key], texts.into_iter(), 1)?;
+            }
             Loaded::Any(any @ Any::Stream(_)) => {
                 // Its groups, and what they know, have no commands of their own.
                 let payload = Saved::Any(any).payload_for(self.dialect);

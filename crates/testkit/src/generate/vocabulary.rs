@@ -43,6 +43,7 @@ const TYPED_KEYS: &[(Group, &[&[u8]])] = &[
     (Group::Set, &[b"s0", b"s1", b"s2", b"s3", b"{t}s"]),
     (Group::Hash, &[b"h0", b"h1", b"h2", b"{t}h"]),
     (Group::SortedSet, &[b"z0", b"z1", b"z2", b"z3", b"{t}z"]),
+    (Group::SortedInt, &[b"i0", b"i1", b"i2"]),
     (Group::Stream, &[b"x0", b"x1", b"x2", b"{t}x"]),
     (Group::Geo, &[b"g0", b"g1", b"g2"]),
     (Group::Hyperloglog, &[b"p0", b"p1", b"p2"]),

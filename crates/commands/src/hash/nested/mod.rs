@@ -305,8 +305,11 @@ impl Job for Walk {
         let (found, prefix) = (&mut self.found, &self.prefix);
         let live = self.hash.view().at(self.horizon_ms);
         self.cursor = live.scan(self.cursor, SLICE, |field| {
-            if let Some(path) = field.name.text(&mut name).strip_prefix(prefix.as_slice()) {
-                found.put(path, field.value.text(&mut value));
+            match field.name.text(&mut name).strip_prefix(prefix.as_slice()) {
+                // That there is something below the path itself.
+                Some(b".") if !prefix.is_empty() => {}
+                Some(path) => found.put(path, field.value.text(&mut value)),
+                None => {}
             }
         });
         if self.cursor != 0 {
