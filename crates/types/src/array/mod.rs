@@ -29,6 +29,9 @@ pub use view::{ArrayView, Elements, Slices};
 /// The highest index of an element.
 pub const INDEX_MAX: u64 = u64::MAX - 1;
 
+/// A slice, as ARINFO calls a chunk, has about so many bytes at most.
+pub const SLICE_BYTES: usize = run::RUN_BYTES_MAX;
+
 /// A packed block has at most so many elements, as they are found by walking.
 const PACKED_LEN_MAX: usize = 128;
 /// And so many bytes.
