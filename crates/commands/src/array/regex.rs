@@ -183,23 +183,15 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// What follows an opening parenthesis: the letters of a flag, or nothing.
+    /// What follows an opening parenthesis: that nothing is captured, and whether case matters.
     fn open(&mut self) -> Result<(), Refusal> {
-        self.out.push('(');
-        if !self.take(b"?") {
-            return Ok(());
+        const HEADS: &[&str] = &["(?:", "(?i:", "(?-i:"];
+        let head = HEADS.iter().find(|head| self.take(&head.as_bytes()[1..]));
+        if head.is_none() && self.rest.first() == Some(&b'?') {
+            return Err(REPEAT);
         }
-        self.out.push('?');
-        loop {
-            match self.next().ok_or(PAREN)? {
-                byte @ (b'i' | b'-') => self.out.push(char::from(byte)),
-                b':' => {
-                    self.out.push(':');
-                    return Ok(());
-                }
-                _ => return Err(REPEAT),
-            }
-        }
+        self.out.push_str(head.copied().unwrap_or("("));
+        Ok(())
     }
 
     /// What follows an opening brace: `n}`, `n,}`, `,m}` or `n,m}`.

@@ -74,10 +74,7 @@ fn any_expression_is_read_or_refused() {
         if let Ok(translated) = translate(&expression) {
             let compiled = compile(&translated, true, 1);
             let shown = String::from_utf8_lossy(&expression);
-            assert!(
-                compiled.is_ok_and(|one| one.is_match(b"ab01") || true),
-                "{shown}: {translated}"
-            );
+            assert!(compiled.is_ok(), "{shown}: {translated}");
         }
     }
     let greedy = translate(b"((((a{255}){255}){255}){255}){255}").unwrap();
