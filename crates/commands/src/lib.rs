@@ -1,6 +1,7 @@
 //! The core command families, one folder or file each: the rows of the command table beside their
 //! handlers. Families do not see each other.
 
+mod array;
 mod bitmap;
 mod cluster;
 mod connection;
@@ -35,6 +36,7 @@ pub const FAMILIES: &[&[Command]] = &[
     hash::COMMANDS,
     zset::COMMANDS,
     stream::COMMANDS,
+    array::COMMANDS,
     sortedint::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,

@@ -36,7 +36,7 @@ fn told_as(of: Type) -> (&'static [u8], Event) {
     match of {
         Type::Hash => (b"HDEL", Event::hash("hexpired")),
         Type::Set => (b"SREM", Event::set("sexpired")),
-        Type::String | Type::List | Type::ZSet | Type::Stream | Type::SortedInt => {
+        Type::String | Type::List | Type::ZSet | Type::Stream | Type::Array | Type::SortedInt => {
             unreachable!("elements of this type do not expire")
         }
     }
@@ -133,7 +133,12 @@ impl Shard {
                 let expire = |set: &mut Set| set.expire(now_ms, budget, gone);
                 edit_in_place::<Set, _>(&mut entry, block, expire).1
             }
-            Type::String | Type::List | Type::ZSet | Type::Stream | Type::SortedInt => {
+            Type::String
+            | Type::List
+            | Type::ZSet
+            | Type::Stream
+            | Type::Array
+            | Type::SortedInt => {
                 return (0, false);
             }
         };

@@ -7,6 +7,7 @@
 //! Reads are methods of a [`View`], which borrows either shape; changes are methods of the owned
 //! type, called by the keyspace's write guard only.
 
+use crate::array::Array;
 use crate::digest::Digest;
 use crate::hash::Hash;
 use crate::list::List;
@@ -25,6 +26,7 @@ pub enum Type {
     Hash = 3,
     ZSet = 4,
     Stream = 5,
+    Array = 6,
     SortedInt = 7,
 }
 
@@ -38,6 +40,7 @@ impl Type {
             Self::Hash => "hash",
             Self::ZSet => "zset",
             Self::Stream => "stream",
+            Self::Array => "array",
             Self::SortedInt => "sortedint",
         }
     }
@@ -45,7 +48,7 @@ impl Type {
     /// The type called `name`, in any case.
     pub fn of_name(name: &[u8]) -> Option<Self> {
         (0..=u8::MAX)
-            .filter_map(Self::of_number)
+            .map_while(Self::of_number)
             .find(|of| of.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
@@ -58,6 +61,7 @@ impl Type {
             3 => Self::Hash,
             4 => Self::ZSet,
             5 => Self::Stream,
+            6 => Self::Array,
             7 => Self::SortedInt,
             _ => return None,
         })
@@ -147,6 +151,7 @@ pub enum Any {
     Hash(Hash),
     ZSet(ZSet),
     Stream(Stream),
+    Array(Array),
     SortedInt(SortedInt),
 }
 
@@ -159,6 +164,7 @@ macro_rules! with_any {
             Any::Hash($value) => $body,
             Any::ZSet($value) => $body,
             Any::Stream($value) => $body,
+            Any::Array($value) => $body,
             Any::SortedInt($value) => $body,
         }
     };
@@ -249,6 +255,10 @@ macro_rules! with_packed {
                     <$crate::stream::Stream as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
+            $crate::collection::Type::Array => {
+                let $view = <$crate::array::Array as $crate::Collection>::view_packed(form, bytes);
+                $body
+            }
             $crate::collection::Type::SortedInt => {
                 let $view =
                     <$crate::sortedint::SortedInt as $crate::Collection>::view_packed(form, bytes);
@@ -291,6 +301,7 @@ impl Packed<'_> {
             Type::Hash => Any::Hash(Hash::from_packed(self.form, bytes)),
             Type::ZSet => Any::ZSet(ZSet::from_packed(self.form, bytes)),
             Type::Stream => Any::Stream(Stream::from_packed(self.form, bytes)),
+            Type::Array => Any::Array(Array::from_packed(self.form, bytes)),
             Type::SortedInt => Any::SortedInt(SortedInt::from_packed(self.form, bytes)),
         })
     }
