@@ -168,6 +168,14 @@ fn one_request(generator: &Generator<'_>, choices: &mut Choices<'_>) -> Request 
             .filter(|word| is_vast(word))
             .for_each(|word| *word = b"77".to_vec());
     }
+    if name.starts_with('h')
+        && let Some(at) = request.words.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS"))
+        && let Some(word) = request.words.get_mut(at + 1)
+        && stdx::num::parse_i64(word).is_some_and(|number| number > 1 << 20)
+    {
+        // Redis 8.6 dies of so many fields.
+        *word = b"77".to_vec();
+    }
     if name == "xadd" {
         // An ID that the clock does not choose.
         for word in request.words.iter_mut().filter(|word| *word == b"*") {
