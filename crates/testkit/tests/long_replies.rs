@@ -43,6 +43,7 @@ fn filled() -> Client {
         client.call(&format!("ZADD zset {one} m{one}"));
         client.call(&format!("HSET hash f{one} v{number}"));
         client.call(&format!("ARSET array {} v{number}", one * one));
+        client.call(&format!("SIADD ids {}", one * 100_000));
         client.call(&format!("XADD stream {}-1 f v{number}", number + 1));
     }
     client
@@ -103,7 +104,7 @@ fn figures_of_large_values() {
     let full = format!("{:?}", client.call("XINFO STREAM stream FULL COUNT 0"));
     let short = format!("{:?}", client.call("XINFO STREAM stream FULL COUNT 1"));
     assert!(full.len() > 50 * short.len());
-    for key in ["list", "hash", "zset", "array"] {
+    for key in ["list", "hash", "zset", "array", "ids"] {
         let digest = client.texts(&format!("DEBUG DIGEST-VALUE {key}"));
         client.call(&format!("COPY {key} copy REPLACE"));
         assert_eq!(client.texts("DEBUG DIGEST-VALUE copy"), digest);
@@ -117,6 +118,22 @@ fn figures_of_large_values() {
         let bytes: usize = bytes.split(' ').next().unwrap().parse().unwrap();
         assert!(bytes > 2 * LEN, "{line}");
     }
+}
+
+#[test]
+fn ids_are_read_in_slices() {
+    let mut client = filled();
+    let all = client.texts("SIRANGE ids 0 0");
+    let expected = |number: usize| format!("{:?}", Value::Bulk(number.to_string().into_bytes()));
+    assert_eq!(all, (0..LEN).map(|number| expected(number * 100_000)).collect::<Vec<_>>());
+    assert_eq!(client.texts("SIRANGEBYVALUE ids -inf +inf"), all);
+    assert_eq!(client.texts("SIRANGE ids 10 1500 CURSOR 1000000"), all[21..1521]);
+    let mut backwards = client.texts("SIREVRANGEBYVALUE ids +inf (1000000 LIMIT 5 -1");
+    backwards.reverse();
+    assert_eq!(backwards, all[11..LEN - 5]);
+    let mut backwards = client.texts("SIREVRANGE ids 0 0");
+    backwards.reverse();
+    assert_eq!(backwards, all);
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn write(node: &mut Node, session: &mut Session, rng: &mut Rng, keys: u64) {
     let line = match rng.below(40) {
         0..=4 => format!("SET k{key} {number}"),
         6 => format!("SET k{key} {number} PX {}", 1 + number % 50),
-        7..=11 => format!("DEL k{key} k{other}"),
+        7..=9 => format!("DEL k{key} k{other}"),
         13 => format!("APPEND k{key} {number}"),
         14 => format!("RENAME k{key} k{other}"),
         15 => format!("COPY k{key} k{other} DB {} REPLACE", number % 3),
@@ -115,6 +115,8 @@ fn write(node: &mut Node, session: &mut Session, rng: &mut Rng, keys: u64) {
         25 => "LPOP list 20".to_owned(),
         26..=28 => format!("SADD set m{number}"),
         5 => format!("ARSET array {} {number}", number % 9000),
+        11 => format!("SIADD ids {number} {}", number / 2),
+        10 => format!("SIREM ids {} {}", number / 4, number / 2),
         12 => "ARDELRANGE array 100 800".to_owned(),
         29 => format!("XADD stream * f {number}"),
         30 => format!("SETRANGE long {} {number}", number % 40_000),
