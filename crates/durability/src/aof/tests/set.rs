@@ -549,6 +549,7 @@ fn a_base_holds_every_type_whole() {
         ARINSERT array first
         ARINSERT drained last
         ARSEEK drained 18446744073709551615
+        SIADD ids 0 7 18446744073709551615
         XADD stream IDMP p i * f v
         XADD stream MAXLEN 1 * f w
         XGROUP CREATE stream group 0
@@ -570,6 +571,7 @@ fn a_base_holds_every_type_whole() {
         ARNEXT array
         ARNEXT drained
         ARLEN drained
+        SIRANGE ids 0 0
         XINFO STREAM stream FULL";
     for rdb in [true, false] {
         let disk = MemDisk::new();
