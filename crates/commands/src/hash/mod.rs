@@ -24,6 +24,7 @@ use keyspace::Event;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
+    expire::HCOLLECT,
     set::HDEL,
     get::HEXISTS,
     expire::HEXPIRE,
