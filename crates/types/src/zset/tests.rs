@@ -276,11 +276,13 @@ fn memory_of_a_member() {
     }
 }
 
+/// Members with their scores and expiries.
+type TimedModel = std::collections::BTreeMap<Vec<u8>, (f64, Option<i64>)>;
+
 /// Members that expire are what a model of members, scores and expiries makes of them, at any horizon,
 /// and survive being written and read.
 #[test]
 fn members_expire_as_those_of_the_model() {
-    type Timed = std::collections::BTreeMap<Vec<u8>, (f64, Option<i64>)>;
     let digest = |set: &ZSet| {
         let mut digest = Digest::ZERO;
         set.view().fold(&mut digest);
@@ -289,53 +291,9 @@ fn members_expire_as_those_of_the_model() {
     for seed in 0..150 {
         let limits = limits([0, 20][seed as usize % 2]);
         let rng = &mut Rng::new(seed);
-        let (mut set, mut model) = (ZSet::default(), Timed::new());
+        let (mut set, mut model) = (ZSet::default(), TimedModel::new());
         for _ in 0..rng.below(150) {
-            let member = member_of(rng);
-            let at = 1 + rng.below(100) as i64;
-            match rng.below(6) {
-                0 | 1 => {
-                    assert_eq!(
-                        set.set_expiry(&member, Some(at), &limits),
-                        model.contains_key(&member)
-                    );
-                    model.entry(member).and_modify(|(_, expiry)| *expiry = Some(at));
-                }
-                2 => {
-                    let old = model.get_mut(&member).and_then(|(_, expiry)| expiry.take());
-                    assert_eq!(set.set_expiry(&member, None, &limits), old.is_some());
-                }
-                3 => {
-                    let removed = model.remove(&member).map(|(score, _)| score);
-                    assert_eq!(set.remove(&member), removed);
-                }
-                4 => {
-                    let keeps_expiry = rng.below(2) == 0;
-                    let rule = AddRule { only_greater: true, keeps_expiry, ..AddRule::default() };
-                    let (score, mut added) = (score_of(rng), Added::default());
-                    let expected = match model.get_mut(&member) {
-                        Some((old, expiry)) if score > *old => {
-                            *old = score;
-                            usize::from(!keeps_expiry && expiry.take().is_some())
-                        }
-                        Some(_) => 0,
-                        None => {
-                            model.insert(member.clone(), (score, None));
-                            0
-                        }
-                    };
-                    set.add(&member, score, rule, &limits, &mut added).unwrap();
-                    assert_eq!(added.persisted, expected);
-                }
-                _ => {
-                    let score = score_of(rng);
-                    set.set(&member, score, &limits);
-                    model
-                        .entry(member)
-                        .and_modify(|(old, _)| *old = score)
-                        .or_insert((score, None));
-                }
-            }
+            change(&mut set, &mut model, rng, &limits);
             see_at(&set, &model, rng.below(100) as i64, rng);
         }
         let expires = model.values().any(|(_, expiry)| expiry.is_some());
@@ -366,14 +324,53 @@ fn members_expire_as_those_of_the_model() {
     }
 }
 
+/// A change at random of both.
+#[track_caller]
+fn change(set: &mut ZSet, model: &mut TimedModel, rng: &mut Rng, limits: &Limits) {
+    let member = member_of(rng);
+    let at = 1 + rng.below(100) as i64;
+    match rng.below(6) {
+        0 | 1 => {
+            assert_eq!(set.set_expiry(&member, Some(at), limits), model.contains_key(&member));
+            model.entry(member).and_modify(|(_, expiry)| *expiry = Some(at));
+        }
+        2 => {
+            let old = model.get_mut(&member).and_then(|(_, expiry)| expiry.take());
+            assert_eq!(set.set_expiry(&member, None, limits), old.is_some());
+        }
+        3 => {
+            let removed = model.remove(&member).map(|(score, _)| score);
+            assert_eq!(set.remove(&member), removed);
+        }
+        4 => {
+            let keeps_expiry = rng.below(2) == 0;
+            let rule = AddRule { only_greater: true, keeps_expiry, ..AddRule::default() };
+            let (score, mut added) = (score_of(rng), Added::default());
+            let expected = match model.get_mut(&member) {
+                Some((old, expiry)) if score > *old => {
+                    *old = score;
+                    usize::from(!keeps_expiry && expiry.take().is_some())
+                }
+                Some(_) => 0,
+                None => {
+                    model.insert(member.clone(), (score, None));
+                    0
+                }
+            };
+            set.add(&member, score, rule, limits, &mut added).unwrap();
+            assert_eq!(added.persisted, expected);
+        }
+        _ => {
+            let score = score_of(rng);
+            set.set(&member, score, limits);
+            model.entry(member).and_modify(|(old, _)| *old = score).or_insert((score, None));
+        }
+    }
+}
+
 /// All that can be asked of a set when what expires at or before `horizon` is hidden.
 #[track_caller]
-fn see_at(
-    set: &ZSet,
-    model: &std::collections::BTreeMap<Vec<u8>, (f64, Option<i64>)>,
-    horizon: i64,
-    rng: &mut Rng,
-) {
+fn see_at(set: &ZSet, model: &TimedModel, horizon: i64, rng: &mut Rng) {
     let lives = |expiry: &Option<i64>| expiry.is_none_or(|at| at > horizon);
     let mut left: Model = model
         .iter()
