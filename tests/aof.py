@@ -374,10 +374,20 @@ def slow_rewrite(wire):
     assert wait_until(lambda: b"aof_rewrite_in_progress:1" in wire.call("INFO", "persistence"))
 
 
+def worker_of(wire):
+    """The number of the worker that serves a connection."""
+    return int(re.search(rb" io-thread=(\d+) ", wire.call("CLIENT", "INFO"))[1])
+
+
 def stopping(how):
     """A rewrite does not keep the server from ending, nor its end from saving both files."""
-    with Server(OPT.server, *FLAGS) as server:
-        with Wire(server.port) as wire, Wire(server.port) as other:
+    with Server(OPT.server, *FLAGS, "--io-threads", "2") as server:
+        # SHUTDOWN holds up those whom its worker serves.
+        wires = [Wire(server.port)]
+        while worker_of(wires[0]) == worker_of(wires[-1]):
+            wires.append(Wire(server.port))
+            assert len(wires) < 100, "they are all on one worker"
+        with wires[0] as wire, wires[-1] as other:
             slow_rewrite(wire)
             before = digest(server.port)
             if how == "SIGTERM":

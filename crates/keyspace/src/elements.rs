@@ -38,7 +38,7 @@ fn told_as(of: Type) -> (&'static [u8], Event) {
         Type::Hash => (b"HDEL", Event::hash("hexpired")),
         Type::Set => (b"SREM", Event::set("sexpired")),
         Type::ZSet => (b"ZREM", Event::zset("zexpired")),
-        Type::String | Type::List | Type::Stream => {
+        Type::String | Type::List | Type::Stream | Type::Array => {
             unreachable!("elements of this type do not expire")
         }
     }
@@ -151,7 +151,7 @@ impl Shard {
                 let expire = |set: &mut ZSet| set.expire(now_ms, budget, gone);
                 edit_in_place::<ZSet, _>(&mut entry, block, expire).1
             }
-            Type::String | Type::List | Type::Stream => return (0, false),
+            Type::String | Type::List | Type::Stream | Type::Array => return (0, false),
         };
         let (new, more) = (Weight::of(&entry), entry.earliest_element());
         drop(entry);

@@ -132,7 +132,7 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
             op::EOF => {
                 return end(reader, version).map(|checked| Next::End { checked });
             }
-            of @ (..=value::STREAM_LISTPACKS_5 | value::SET_EXPIRING | value::ZSET_EXPIRING) => {
+            of @ (..=value::ARRAY | value::SET_EXPIRING | value::ZSET_EXPIRING) => {
                 return Ok(Next::Key { of, meta });
             }
             _ => return Err(Error::Corrupt("unknown opcode")),
