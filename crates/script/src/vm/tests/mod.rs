@@ -12,7 +12,7 @@ mod recorded;
 
 /// A host that answers a few commands, and kills after some interrupts.
 #[derive(Default)]
-pub(super) struct Commands {
+pub(crate) struct Commands {
     pub(super) log: Vec<(LogLevel, String)>,
     pub(super) calls: Vec<Vec<String>>,
     pub(super) repl: Option<(bool, bool)>,
@@ -69,7 +69,7 @@ impl Host for Commands {
     }
 }
 
-pub(super) fn machine() -> Vm {
+pub(crate) fn machine() -> Vm {
     Vm::new(Limits { memory_bytes: 64 << 20, ..Limits::default() })
 }
 
