@@ -2,7 +2,8 @@
 //! workers may see of it is in its [`Card`].
 
 use crate::{
-    Card, DebugSession, Debugging, Fieldsets, Monitors, PubSub, Subscriptions, Sync, Tracking, TrackingState, Transaction,
+    Card, DebugSession, Debugging, Fieldsets, Monitors, PubSub, Subscriptions, Sync, Tracking,
+    TrackingState, Transaction,
 };
 use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;

@@ -3,7 +3,8 @@
 use super::{help_row, node};
 use command::grammar::{one_of, string, word};
 use command::{
-    Args, Command, CommandError, Cx, Debugging, Effect, Flags, Group, Outcome, Scripts, help as write_help,
+    Args, Command, CommandError, Cx, Debugging, Effect, Flags, Group, Outcome, Scripts,
+    help as write_help,
 };
 use resp::Reply;
 use script::Sha;

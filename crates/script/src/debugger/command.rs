@@ -180,10 +180,6 @@ impl Debugger {
 
     /// Says what a command has answered.
     pub(super) fn say_reply(&mut self, reply: &[u8]) {
-        if reply.first() == Some(&b'-') {
-            let end = memchr::memchr(b'\r', reply).unwrap_or(reply.len());
-            self.say([b"<error> ", &reply[..end]].concat());
-        }
         let mut line = b"<reply> ".to_vec();
         show::reply(&mut line, reply, self.longest());
         self.say_cut(line);
@@ -286,7 +282,12 @@ fn call(frame: &mut Frame<'_>, words: &[&[u8]]) -> Result<(), Raised> {
     }
     with(core, |debugger| {
         if !debugger.is_past() {
-            debugger.say_reply(&reply.out.to_vec());
+            let reply = reply.out.to_vec();
+            if reply.first() == Some(&b'-') {
+                let end = memchr::memchr(b'\r', &reply).unwrap_or(reply.len());
+                debugger.say([b"<error> ", &reply[..end]].concat());
+            }
+            debugger.say_reply(&reply);
         }
     });
     Ok(())

@@ -179,7 +179,11 @@ impl Debugger {
     }
 
     fn lines(&self) -> usize {
-        if self.source.is_empty() { 0 } else { memchr::memchr_iter(b'\n', &self.source).count() + 1 }
+        if self.source.is_empty() {
+            0
+        } else {
+            memchr::memchr_iter(b'\n', &self.source).count() + 1
+        }
     }
 
     /// Says line `number` of the source.

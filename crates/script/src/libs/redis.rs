@@ -155,10 +155,10 @@ fn command(frame: &mut Frame<'_>, raise: bool) -> Results {
             Some(bytes) => Cow::Borrowed(bytes),
             None => Cow::Owned(reply.out.to_vec()),
         };
+        convert::push_reply(frame, &bytes)?;
         if core.is_debugged() {
             debugger::on_reply(core, &bytes);
         }
-        convert::push_reply(frame, &bytes)?;
         frame.charge(64)?;
         Ok(bytes.first() == Some(&b'-'))
     });

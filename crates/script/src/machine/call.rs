@@ -2,8 +2,8 @@
 
 use super::Kind;
 use super::core::{Core, core_of};
-use crate::debugger;
 use super::frame::{Frame, Native, Raised};
+use crate::debugger;
 use mlua_sys as lua;
 use mlua_sys::lua_State;
 use std::ffi::{c_int, c_void};

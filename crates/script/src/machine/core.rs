@@ -1,7 +1,7 @@
 //! What a machine knows beside Lua's own state, and its allocator.
 
-use crate::{Debugger, Limits};
 use crate::host::Host;
+use crate::{Debugger, Limits};
 use mlua_sys as lua;
 use mlua_sys::lua_State;
 use resp::Reply;

@@ -437,7 +437,18 @@ impl Run<'_, '_> {
             self.reply.truncate(mark);
             return Outcome::TakenBack;
         }
-        let succeeded = match ended {
+        let succeeded = self.answer(ended, broken, mark);
+        Outcome::Ran { succeeded, stays: !back }
+    }
+
+    /// Writes what a script has come to behind `mark`. Whether it succeeded.
+    fn answer(
+        &mut self,
+        ended: Result<Ended, ScriptError>,
+        broken: Option<Broken>,
+        mark: resp::Mark,
+    ) -> bool {
+        match ended {
             Ok(Ended::Well) => true,
             Ok(Ended::WithError { counted }) => {
                 self.count_error(mark, counted);
@@ -446,15 +457,14 @@ impl Run<'_, '_> {
             Err(error) => {
                 self.reply.truncate(mark);
                 if broken == Some(Broken::Stalled) {
-                    self.reply.error(engine.scripts.overdue.error().text());
+                    self.reply.error(self.engine.scripts.overdue.error().text());
                 } else {
                     self.reply.error(&error.text);
                 }
                 self.count_error(mark, error.counted);
                 false
             }
-        };
-        Outcome::Ran { succeeded, stays: !back }
+        }
     }
 
     /// Counts the error that stands behind `mark`, unless the command did that caused it. A text that
