@@ -228,6 +228,10 @@ impl Log {
         self.changed.wait_while(&mut rewriting, |rewriting| rewriting.running.is_some());
     }
 
+    pub(super) fn is_rewriting(&self) -> bool {
+        self.rewriting.lock().running.is_some()
+    }
+
     /// Ends the rewrite under way, within milliseconds. `false`: there is none.
     pub(super) fn cancel_running(&self) -> bool {
         let rewriting = self.rewriting.lock();
@@ -708,6 +712,7 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
         rewriting.retry_at = 0;
         rewriting.limiter.reset();
     }
+    log_notice!("AOF was enabled. An AOF background was scheduled, which makes its first base.");
     log.want_rewrite();
     Ok(())
 }
