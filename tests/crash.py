@@ -20,7 +20,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-from harness import Server, Tally, Wire, WireError, pack, server_command, wait_until  # noqa: E402
+from harness import HANGS_S, Server, Tally, Wire, WireError, pack, server_command, wait_until  # noqa: E402
 
 CLIENTS = 6
 # A second between two syncs, and as long again for a machine that is busy.
@@ -38,7 +38,7 @@ class Client(threading.Thread):
 
     def run(self):
         try:
-            with Wire(self.port, timeout=30) as wire:
+            with Wire(self.port) as wire:
                 while True:
                     self.sent += 1
                     wire.send(round_of(self.number, self.sent))
@@ -90,7 +90,7 @@ class Saves(threading.Thread):
 
     def run(self):
         try:
-            with Wire(self.port, timeout=30) as wire:
+            with Wire(self.port) as wire:
                 before = time.monotonic()
                 while True:
                     begin = time.monotonic()
@@ -118,7 +118,7 @@ class Rewrites(threading.Thread):
 
     def run(self):
         try:
-            with Wire(self.port, timeout=30) as wire:
+            with Wire(self.port) as wire:
                 while True:
                     try:
                         wire.call("BGREWRITEAOF")
@@ -147,7 +147,7 @@ MODES = {
 def kills(template, mode, count, rng):
     """Kills one server `count` times."""
     rounds = lost = 0
-    with Server(template, *MODES[mode], limit_s=60) as server:
+    with Server(template, *MODES[mode], "--io-threads", rng.choice("1248")) as server:
         begin = [0] * CLIENTS
         for kill in range(count):
             clients = [Client(server.port, n, begin[n]) for n in range(CLIENTS)]
@@ -162,11 +162,11 @@ def kills(template, mode, count, rng):
             server.process.kill()
             server.process.wait()
             for thread in clients + helpers:
-                thread.join(30)
+                thread.join(HANGS_S)
                 assert not thread.is_alive(), "a client hangs"
             for client in clients:
                 assert client.error is None, f"kill {kill}: {client.error}"
-            server.start(60)
+            server.start()
             with Wire(server.port) as wire:
                 for client in clients:
                     places = state_of(wire, client.number)
@@ -188,7 +188,7 @@ def kills(template, mode, count, rng):
                 begin = [state_of(wire, n)[0] for n in range(CLIENTS)]
             if mode == "snapshots":
                 with Wire(server.port) as wire:
-                    assert wait_until(lambda: saves(wire), 30), "no SAVE"
+                    assert wait_until(lambda: saves(wire)), "no SAVE"
     return f"{count} kills, {rounds} rounds answered, {lost} lost within the bound"
 
 
@@ -215,7 +215,7 @@ def finish(wire):
 class Limited(Server):
     """A server whose files cannot grow beyond a size, as on a disk that is full."""
 
-    def start(self, limit_s=30):
+    def start(self, limit_s=HANGS_S):
         keep = resource.getrlimit(resource.RLIMIT_FSIZE)
         popen = subprocess.Popen
 
@@ -262,10 +262,10 @@ def full_disk(template, mode):
             except WireError:
                 return False
 
-        assert wait_until(writes, 10), server.log()[-500:]
+        assert wait_until(writes), server.log()[-500:]
         assert info(wire, "persistence")["aof_last_write_status"] == "ok"
         # Under `everysec` a kill may cost what came within the last milliseconds.
-        assert wait_until(lambda: info(wire, "persistence")["aof_buffer_length"] == "0", 10)
+        assert wait_until(lambda: info(wire, "persistence")["aof_buffer_length"] == "0")
         server.process.kill()
         server.process.wait()
         Server.start(server)

@@ -269,7 +269,7 @@ def main():
         assert ours_server.alive(), "this server died"
     finally:
         for server in (ours_server, *servers.values()):
-            server.stop()
+            server.__exit__()
     return tally.close()
 
 

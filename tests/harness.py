@@ -5,7 +5,11 @@ against Almagre, Valkey and Redis. Standard library only.
 
 A server lives in a temporary folder that is removed with it. Ports are taken below the kernel's ephemeral range, or
 from ALMAGRE_TEST_PORTS=LOW-HIGH, and probed first: nothing here depends on a fixed port.
+
+Machines are slow, and stop for a while. So a test waits for what it is about to rely on (`wait_until`), limits of time
+mean 'it hangs', and what must happen during something else begins with something that does not end by itself.
 """
+import errno
 import os
 import random
 import shlex
@@ -19,6 +23,8 @@ import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+#: Seconds after which whatever has not happened hangs.
+HANGS_S = 120
 DEFAULT_SERVER = "target/release/almagre server --port {port} --dir {dir}"
 
 
@@ -28,26 +34,52 @@ def server_command(given=None):
 
 
 def free_port():
-    """A TCP port on which nothing listens, on 127.0.0.1 and on ::1."""
+    """A TCP port on which nothing listens, on any address."""
     low, high = (int(n) for n in os.environ.get("ALMAGRE_TEST_PORTS", "12000-19999").split("-"))
     ports = list(range(low, high + 1))
     random.shuffle(ports)
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
+        if all(_is_free(family, port) for family in (socket.AF_INET, socket.AF_INET6)):
+            return port
     raise RuntimeError(f"no free port in {low}-{high}")
+
+
+def _is_free(family, port):
+    """Whether all addresses of a family could be bound; what the machine has no address of is free."""
+    try:
+        probe = socket.socket(family)
+    except OSError:
+        return True
+    with probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
 
 
 class Server:
     """One server process with a folder of its own. Use as a context manager."""
 
-    def __init__(self, template, *directives, start=True, limit_s=30):
+    def __init__(self, template, *directives, start=True, limit_s=HANGS_S):
         self.dir = tempfile.mkdtemp(prefix="almagre-test-")
+        self._place(template, directives)
+        self.process = None
+        # Somebody else may take the port before the server does.
+        for attempt in reversed(range(3 if start else 0)):
+            try:
+                return self.start(limit_s)
+            except AssertionError:
+                if not attempt or "ddress already in use" not in self.log():
+                    raise
+                os.remove(self.log_path)
+                self._place(template, directives)
+
+    def _place(self, template, directives):
+        """Chooses a port, and makes the command line."""
         self.port = free_port()
         self.unix = os.path.join(self.dir, "almagre.sock")
         words = [w.format(port=self.port, dir=self.dir) for w in shlex.split(template)]
@@ -59,11 +91,8 @@ class Server:
             raise SystemExit(f"the server {words[0]} does not exist: build it first, or name another with --server")
         self.argv = words + [d.format(port=self.port, dir=self.dir) for d in directives]
         self.log_path = os.path.join(self.dir, "server.log")
-        self.process = None
-        if start:
-            self.start(limit_s)
 
-    def start(self, limit_s=30):
+    def start(self, limit_s=HANGS_S):
         """Starts the process and waits for its first PONG."""
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(self.argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -96,13 +125,13 @@ class Server:
         return self.process.poll() is None
 
     def stop(self):
-        """Ends the process by SIGTERM, by SIGKILL after 15 s; returns its exit status."""
+        """Ends the process by SIGTERM, by SIGKILL when it hangs; returns its exit status."""
         if self.process is None:
             return None
         if self.alive():
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(15)
+                self.process.wait(HANGS_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -123,7 +152,7 @@ class WireError(Exception):
 class Wire:
     """A raw RESP connection: sends what it is told, byte by byte if need be, and reads RESP2 and RESP3 replies."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=20, unix=None, rcvbuf=None):
+    def __init__(self, port, host="127.0.0.1", timeout=HANGS_S, unix=None, rcvbuf=None):
         if unix:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.settimeout(timeout)
@@ -206,7 +235,15 @@ class Wire:
             return int(rest)
         raise AssertionError(f"not a RESP reply: {line[:80]!r}")
 
-    def rest(self, limit_s=10):
+    def end_of_requests(self):
+        """Half-closes the connection; the server may have reset it already."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+
+    def rest(self, limit_s=HANGS_S):
         """Everything until the server closes the connection."""
         self.sock.settimeout(limit_s)
         out, self.buf = self.buf, b""
@@ -242,7 +279,7 @@ def pack(*words):
     return b"".join(out)
 
 
-def wait_until(condition, limit_s=10, every_s=0.01):
+def wait_until(condition, limit_s=HANGS_S, every_s=0.01):
     """Polls until the condition holds; False when it never does."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:

@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 
-from harness import Server, Skip, Tally, Wire, WireError, pack, server_command, wait_until
+from harness import HANGS_S, Server, Skip, Tally, Wire, WireError, pack, server_command, wait_until
 
 MB = 1 << 20
 OPT = argparse.Namespace()
@@ -113,7 +113,7 @@ def garbage():
                 frame = b"*%d\r\n$%d\r\n" % (rng.randrange(5), rng.randrange(50)) + frame
             with Wire(server.port) as wire:
                 wire.send(frame)
-                wire.sock.shutdown(socket.SHUT_WR)
+                wire.end_of_requests()
                 wire.rest()
         healthy(server)
 
@@ -131,7 +131,7 @@ def http_request():
             assert got == b"" or re.fullmatch(rb"-ERR wrong number of arguments for 'get' command\r\n", got), got
         with Wire(server.port) as wire:
             assert wire.call("EXISTS", "a") == 0, "the body of an HTTP request was executed"
-        assert "SECURITY ATTACK" in server.log(), "the log must say what was cut off"
+        assert wait_until(lambda: "SECURITY ATTACK" in server.log()), "the log must say what was cut off"
 
 
 def malformed_in_silence():
@@ -180,7 +180,7 @@ def absurd_lengths():
 
 def many_arguments():
     """A command of a million arguments is served; nested ones and long inline lines work up to their limits."""
-    with serve() as server, Wire(server.port, timeout=60) as wire:
+    with serve() as server, Wire(server.port) as wire:
         assert wire.call("MGET", *["k"] * 1_000_000) == [None] * 1_000_000
         assert wire.call("DEL", *range(200_000)) == 0
         wire.send(b"ECHO " + b"x" * 60_000 + b"\r\n")
@@ -207,7 +207,7 @@ def partial_frames():
                 wire.send(piece)
                 if i + 1 < len(pieces):
                     probe.call("PING")  # by the time of its reply the first piece has most likely been read
-            wire.sock.shutdown(socket.SHUT_WR)
+            wire.end_of_requests()
             return mask.sub(b"ID", wire.rest())
 
     with serve() as server, Wire(server.port) as probe:
@@ -233,7 +233,7 @@ def unauthenticated_budget():
         ):
             with Wire(server.port) as wire:
                 wire.send(frame)
-                wire.sock.shutdown(socket.SHUT_WR)
+                wire.end_of_requests()
                 assert wire.rest() == want, frame
         with Wire(server.port) as wire:
             assert wire.call("AUTH", "secret") == b"OK" and wire.call("SET", "k", "x" * 100_000) == b"OK"
@@ -251,7 +251,7 @@ def query_buffer_limit():
     """A frame that never ends is cut at client-query-buffer-limit."""
     with serve("--client-query-buffer-limit", "1mb") as server:
         before = server.rss_bytes()
-        with Wire(server.port, timeout=30) as wire:
+        with Wire(server.port) as wire:
             closed = False
             try:
                 wire.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$500000000\r\n")
@@ -276,11 +276,11 @@ def slow_reader():
             before, peak, latencies = server.rss_bytes(), 0, []
             slow = Wire(server.port, rcvbuf=4096)
             slow.send(pack("GET", "v") * 200)
-            end = time.monotonic() + 3
-            while time.monotonic() < end:
-                begin = time.monotonic()
+            begin = time.monotonic()
+            while time.monotonic() < begin + 3 or _connected(other) > 1 and time.monotonic() < begin + HANGS_S:
+                asked = time.monotonic()
                 assert other.call("GET", "none") is None
-                latencies.append(time.monotonic() - begin)
+                latencies.append(time.monotonic() - asked)
                 peak = max(peak, server.rss_bytes() - before)
             listed = other.call("CLIENT", "LIST").decode().count("\n")
             slow.close()
@@ -292,7 +292,7 @@ def slow_reader():
 
 def slow_reader_reads_at_last():
     """Without a limit a slow client loses nothing: all it asked for arrives once it reads."""
-    with serve() as server, Wire(server.port, timeout=60, rcvbuf=65536) as slow, Wire(server.port) as other:
+    with serve() as server, Wire(server.port, rcvbuf=65536) as slow, Wire(server.port) as other:
         other.call("SET", "v", b"y" * MB)
         before = server.rss_bytes()
         slow.send(pack("GET", "v") * 100 + pack("PING"))
@@ -318,7 +318,7 @@ def idle_connections():
             wires = []
             for _ in range(count):
                 wires.append(Wire(server.port))
-            assert wait_until(lambda: _connected(probe) == count + 1, 60), f"{_connected(probe)} of {count}"
+            assert wait_until(lambda: _connected(probe) == count + 1), f"{_connected(probe)} of {count}"
             opened = server.rss_bytes()
             for wire in wires:
                 wire.send(pack("SET", "some:key", "some value"))
@@ -331,7 +331,7 @@ def idle_connections():
             begin = time.monotonic()
             for wire in wires:
                 wire.close()
-            assert wait_until(lambda: _connected(probe) == 1, 60), "closed connections stay"
+            assert wait_until(lambda: _connected(probe) == 1), "closed connections stay"
             gone_s = time.monotonic() - begin
         healthy(server)
     short = "" if count == wanted else f" (the open-files limit allows no {wanted})"
@@ -346,7 +346,7 @@ def _connected(probe):
 def _measure(port, stop, results):
     """In a process of its own: the latency of one GET after the other, in seconds."""
     latencies = []
-    with Wire(port, timeout=60) as wire:
+    with Wire(port) as wire:
         while not stop.is_set():
             begin = time.monotonic()
             wire.call("GET", "steady")
@@ -369,7 +369,7 @@ def _storm(port, count):
         selector.register(sock, selectors.EVENT_WRITE)
     done = 0
     while done + failed < count:
-        ready = selector.select(30)
+        ready = selector.select(HANGS_S)
         assert ready, f"a hang: {done} of {count} clients served"
         for key, _ in ready:
             sock = key.fileobj
@@ -409,7 +409,7 @@ def reconnect_storm():
             rounds = [_storm(server.port, count) for _ in range(3)]
         finally:
             stop.set()
-        latencies = sorted(results.get(timeout=30))
+        latencies = sorted(results.get(timeout=HANGS_S))
         steady.join(10)
         healthy(server)
     return (f"{count} clients in {', '.join(f'{s:.2f}' for s in rounds)} s; the others' GET p50 {percentile(latencies, .5) * 1e3:.2f} ms, "
@@ -426,8 +426,8 @@ def max_clients():
             assert wire.call("PING") == b"PONG"
         with Wire(server.port) as extra:
             assert extra.rest() == b"-ERR max number of clients reached\r\n"
-        info = wires[0].call("INFO", "stats")
-        assert b"rejected_connections:1\r\n" in info, "INFO must count the rejected"
+        counted = lambda: b"rejected_connections:1\r\n" in wires[0].call("INFO", "stats")
+        assert wait_until(counted), "INFO must count the rejected"
         wires.pop().close()
         assert wait_until(lambda: _served(server.port)), "no place was given back"
         for wire in wires:
@@ -449,17 +449,22 @@ def idle_timeout():
     with serve("--timeout", "1") as server:
         silent, busy = Wire(server.port), Wire(server.port)
         silent.call("PING")
-        begin = time.monotonic()
+        begin = spoke = time.monotonic()
         silent.sock.settimeout(0.2)
         closed = False
-        while not closed and time.monotonic() - begin < 15:
-            assert busy.call("PING") == b"PONG"
+        while not closed and time.monotonic() - begin < HANGS_S:
+            try:
+                assert busy.call("PING") == b"PONG"
+            except (OSError, EOFError):
+                paused = time.monotonic() - spoke
+                assert paused > 0.9, f"closed {paused:.1f} s after its last command"
+                busy = Wire(server.port)
+            spoke = time.monotonic()
             try:
                 closed = silent.sock.recv(1) == b""
             except (TimeoutError, socket.timeout):
                 pass
         assert closed, "an idle connection outlived its timeout"
-        assert busy.call("PING") == b"PONG"
         return f"closed after {time.monotonic() - begin:.1f} s"
 
 
@@ -469,11 +474,18 @@ def tcp_keepalive():
         raise Skip("no ss to read socket timers with")
     with serve("--tcp-keepalive", "100") as server, Wire(server.port) as wire:
         wire.call("PING")
-        shown = subprocess.run(["ss", "-tnoH", "state", "established", f"( sport = :{server.port} )"], capture_output=True, text=True).stdout
-        timer = re.search(r"timer:\(keepalive,(?:(\d+)min)?(?:(\d+)(?:\.\d+)?sec)?", shown)
-        if not shown.strip():
+
+        def shown():
+            ss = ["ss", "-tnoH", "state", "established", f"( sport = :{server.port} )"]
+            return subprocess.run(ss, capture_output=True, text=True).stdout
+
+        if not shown().strip():
             raise Skip("ss shows no sockets here")
-        assert timer, f"no keepalive timer: {shown!r}"
+        # While a reply is not acknowledged another timer is shown.
+        found = []
+        told = lambda: found.append(re.search(r"timer:\(keepalive,(?:(\d+)min)?(?:(\d+)(?:\.\d+)?sec)?", shown())) or found[-1]
+        assert wait_until(told), f"no keepalive timer: {shown()!r}"
+        timer = found[-1]
         seconds = int(timer[1] or 0) * 60 + int(timer[2] or 0)
         assert 60 <= seconds <= 100, f"the timer stands at {seconds} s"
 
@@ -509,15 +521,21 @@ def ways_in():
             found = _info(wire, "server")
             assert found["listener0"] == f"name=tcp,bind=127.0.0.1,bind=-::1,port={server.port}", found
             assert found["listener1"] == f"name=unix,bind={server.unix}" and "listener2" not in found, found
-            threads = _info(wire, "threads")
-            assert sorted(threads) == ["io_thread_0", "io_thread_1"], threads
-            fields = [dict(f.split("=") for f in line.split(",")) for line in threads.values()]
-            assert sum(int(f["clients"]) for f in fields) == 2 and sum(int(f["reads"]) for f in fields) >= 2, fields
+            large.call("PING")
+
+            def fields():
+                threads = _info(wire, "threads")
+                assert sorted(threads) == ["io_thread_0", "io_thread_1"], threads
+                return [dict(f.split("=") for f in line.split(",")) for line in threads.values()]
+
+            assert wait_until(lambda: sum(int(f["clients"]) for f in fields()) == 2), fields()
+            assert sum(int(f["reads"]) for f in fields()) >= 2, fields()
             large.send(b"*2\r\n$4\r\nECHO\r\n$2000000\r\n" + b"x" * MB)
             most = lambda: int(_info(wire, "clients")["client_recent_max_input_buffer"])
             assert wait_until(lambda: most() >= MB), most()
+            seen = time.monotonic()
             large.close()
-            assert most() >= MB, "it is forgotten with the client"
+            assert most() >= MB or time.monotonic() > seen + 2, "it is forgotten with the client"
 
 
 def unix_socket():
@@ -544,7 +562,7 @@ def nowhere_to_listen():
     """A server that nobody could reach ends at once and says why."""
     for directives in (["--port", "0"], ["--bind", ""], ["--bind", "-192.0.2.1"]):
         with Server(OPT.server, *directives, start=False) as server:
-            done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+            done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=HANGS_S)
             assert done.returncode == 1, f"{directives}: status {done.returncode}"
             assert "Configured to not listen anywhere, exiting." in done.stdout, done.stdout[-800:] + done.stderr
 
@@ -586,6 +604,7 @@ def client_kill():
         wire, _, address = victim()
         assert admin.call("CLIENT", "KILL", "ADDR", address) == 1 and gone(wire)
         wires = [victim()[0] for _ in range(20)]
+        assert wait_until(lambda: _connected(admin) == 21), "clients that were killed stay"
         assert admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") == 20
         assert all(gone(w) for w in wires)
         for words, text in (
@@ -617,10 +636,10 @@ def populate_ends_with_client():
             wire.send(pack("PING"))
             assert [wire.reply() for _ in range(3)] == [b"OK", b"value:4999", b"PONG"]
             wire.send(pack("CLIENT", "REPLY", "OFF") + pack("DEBUG", "POPULATE", 5000, "more"))
-            wait_until(lambda: admin.call("EXISTS", "more:4999") == 1)
+            assert wait_until(lambda: admin.call("EXISTS", "more:4999") == 1)
         wire = Wire(server.port)
         wire.send(pack("DEBUG", "POPULATE", 1 << 39))
-        wait_until(lambda: admin.call("DBSIZE") > 20_000)
+        assert wait_until(lambda: admin.call("DBSIZE") > 20_000)
         wire.close()
 
         def rests():
@@ -628,7 +647,7 @@ def populate_ends_with_client():
             time.sleep(0.1)
             return admin.call("DBSIZE") == before
 
-        wait_until(rests)
+        assert wait_until(rests), "it goes on without its client"
         healthy(server)
 
 
@@ -646,12 +665,12 @@ def unauthenticated_silence():
     with Server(OPT.server, "--requirepass", "secret", start=False) as server:
         server.process = subprocess.Popen(server.argv, cwd=server.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         assert wait_until(lambda: _connects(server.port)), "no connection"
+        begin = time.monotonic()
         with Wire(server.port) as silent, Wire(server.port) as known:
             assert known.call("AUTH", "secret") == b"OK"
-            begin = time.monotonic()
-            assert silent.rest(limit_s=30) == b""
+            assert silent.rest() == b""
             seconds = time.monotonic() - begin
-            assert 8 < seconds < 20, f"closed after {seconds:.1f} s"
+            assert seconds > 8, f"closed after {seconds:.1f} s"
             assert known.call("PING") == b"PONG"
     return f"closed after {seconds:.1f} s"
 
@@ -670,9 +689,11 @@ def soft_output_limit():
     with serve("--client-output-buffer-limit", "normal 0 1mb 2") as server, Wire(server.port) as other:
         other.call("SET", "v", b"x" * MB)
         with Wire(server.port, rcvbuf=4096) as slow:
-            slow.send(pack("GET", "v") * 20)
+            # From its first reply on the server counts it among the connected.
+            assert slow.call("PING") == b"PONG" and _connected(other) >= 2
             begin = time.monotonic()
-            assert wait_until(lambda: _connected(other) == 1, 15), "the slow client stays"
+            slow.send(pack("GET", "v") * 20)
+            assert wait_until(lambda: _connected(other) == 1), "the slow client stays"
             seconds = time.monotonic() - begin
         assert seconds > 1, f"closed after {seconds:.1f} s already"
     return f"closed after {seconds:.1f} s"
@@ -704,7 +725,7 @@ def threads_change():
             time.sleep(0.1)
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(HANGS_S)
             assert not thread.is_alive(), "a client hangs"
         assert not failures, failures
         for number, expected in counts.items():
@@ -715,7 +736,8 @@ def threads_change():
 def arrivals_move_on():
     """A connection on its way to a worker that is switched off meanwhile goes on to another."""
     busy = "for i = 1, 2e7 do end"
-    with serve("--io-threads", "3") as server:
+    # Nobody is told that the script takes long.
+    with serve("--io-threads", "3", "--busy-reply-threshold", "0") as server:
         wires = [Wire(server.port) for _ in range(6)]
         last = next(wire for wire in wires if b" io-thread=2 " in wire.call("CLIENT", "INFO"))
         # An admin on another worker than the one that will not look into its mailbox.
@@ -727,7 +749,7 @@ def arrivals_move_on():
         assert admin.call("CONFIG", "SET", "io-threads", 1) == b"OK"
         last.reply()
         first = lambda: all(b" io-thread=0 " in line for line in admin.call("CLIENT", "LIST").splitlines())
-        assert wait_until(first, 5), "a client stays on a worker that is switched off"
+        assert wait_until(first), "a client stays on a worker that is switched off"
         for wire in wires:
             wire.close()
 
@@ -742,7 +764,7 @@ def port_and_bind_change():
         neighbour.stop()
         assert admin.call("CONFIG", "SET", "port", neighbour.port) == b"OK"
         assert wait_until(lambda: _served(neighbour.port)), "the new port does not answer"
-        assert not _connects(server.port), "the old port is still open"
+        assert wait_until(lambda: not _connects(server.port)), "the old port is still open"
         assert admin.call("CONFIG", "SET", "port", server.port) == b"OK"
         assert admin.call("CONFIG", "SET", "bind", "127.0.0.2 127.0.0.1") == b"OK"
         with Wire(server.port, host="127.0.0.2") as wire:
@@ -762,7 +784,7 @@ def promises():
                 file.write(f"# a comment\n{directive}\n")
             at = next(i for i, word in enumerate(server.argv) if word.startswith("--"))
             argv = server.argv[:at] + [path] + server.argv[at:]
-            done = subprocess.run(argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+            done = subprocess.run(argv, cwd=server.dir, capture_output=True, text=True, timeout=HANGS_S)
             said = done.stdout + done.stderr
             assert done.returncode != 0, f"{directive} must not start"
             assert "at line 2" in said and directive.split()[0] in said and "x.conf" in said, said
@@ -783,6 +805,8 @@ def maxclients_change():
     with serve("--maxclients", "3") as server, Wire(server.port) as admin:
         assert wait_until(lambda: _connected(admin) == 1), "the connection of the start stays"
         wires = [Wire(server.port) for _ in range(2)]
+        for wire in wires:
+            assert wire.call("PING") == b"PONG"
         with Wire(server.port) as extra:
             assert extra.rest() == b"-ERR max number of clients reached\r\n"
         assert admin.call("CONFIG", "SET", "maxclients", 4) == b"OK"
@@ -797,7 +821,7 @@ def large_value():
     with serve() as server, Wire(server.port) as other:
         other.call("SET", "small", "x")
         size, worst, done = 256 * MB, 0.0, threading.Event()
-        with Wire(server.port, timeout=60) as wire:
+        with Wire(server.port) as wire:
             def send():
                 wire.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % size)
                 block = b"z" * MB
@@ -844,7 +868,7 @@ def large_among_small():
                 reader.start()
                 for begin, end in zip([0, *cuts], [*cuts, len(script)]):
                     wire.send(script[begin:end])
-                reader.join(30)
+                reader.join(HANGS_S)
                 assert results and results[0] == want, "the replies differ"
                 assert wire.call("GET", "a") == big + big and wire.call("GET", "b") == big and wire.call("GET", "c") == big
         healthy(server)
@@ -859,10 +883,10 @@ def kill_while_writing():
             slow.send(pack("GET", "v") * 50)
             assert wait_until(lambda: _output(admin, number) > 0), "nothing waits"
             assert admin.call("CLIENT", "KILL", "ID", number) == 1
-            assert wait_until(lambda: _connected(admin) == 1, 5), "it stays"
+            assert wait_until(lambda: _connected(admin) == 1), "it stays"
         with Wire(server.port) as half:
             half.send(pack("GET", "v") * 20 + pack("ECHO", "end"))
-            half.sock.shutdown(socket.SHUT_WR)
+            half.end_of_requests()
             time.sleep(0.3)
             got = half.rest()
             assert got.endswith(b"$3\r\nend\r\n") and len(got) > 20 * MB, len(got)
@@ -910,12 +934,12 @@ def sigterm_under_load():
         begin = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         try:
-            status = server.process.wait(20)
+            status = server.process.wait(HANGS_S)
         finally:
             stop.set()
         seconds = time.monotonic() - begin
         for thread in threads:
-            thread.join(20)
+            thread.join(HANGS_S)
             assert not thread.is_alive(), "a client hangs"
         assert status == 0, f"status {status}: {server.log()[-800:]}"
         errors = [r for r in replies if isinstance(r, Exception)]
@@ -931,7 +955,7 @@ def signals_and_restart():
         server.process.send_signal(signal.SIGHUP)
         healthy(server)
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(15) == 0
+        assert server.process.wait(HANGS_S) == 0
         server.start()
         healthy(server)
         held.close()
@@ -941,7 +965,7 @@ def daemonize():
     """`daemonize yes`: the parent ends at once with 0, the child serves, tells its pid and ends at SIGTERM."""
     with Server(OPT.server, "--daemonize", "yes", "--pidfile", "{dir}/almagre.pid", "--logfile", "{dir}/server.log",
                 start=False) as server:
-        done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(server.argv, cwd=server.dir, capture_output=True, text=True, timeout=HANGS_S)
         assert done.returncode == 0, f"status {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"
         pid_file = os.path.join(server.dir, "almagre.pid")
         told = lambda: os.path.exists(pid_file) and os.path.getsize(pid_file) > 0
@@ -967,7 +991,7 @@ def versions():
             path = os.path.join(server.dir, link)
             os.symlink(os.path.abspath(server.argv[0]), path)
             for flag in ("-v", "--version"):
-                said = subprocess.run([path, flag], capture_output=True, text=True, timeout=20).stdout
+                said = subprocess.run([path, flag], capture_output=True, text=True, timeout=HANGS_S).stdout
                 assert re.fullmatch(shape % (name, behind), said), said
 
 
@@ -998,7 +1022,7 @@ def port_in_use():
         second = Server(OPT.server, start=False)
         with second:
             argv = [word.replace(str(second.port), str(server.port)) for word in second.argv]
-            done = subprocess.run(argv, cwd=second.dir, capture_output=True, text=True, timeout=20)
+            done = subprocess.run(argv, cwd=second.dir, capture_output=True, text=True, timeout=HANGS_S)
             assert done.returncode != 0, "it must not start"
             assert "ddress already in use" in done.stdout + done.stderr, done.stdout[-500:] + done.stderr[-500:]
         healthy(server)

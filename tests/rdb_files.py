@@ -20,7 +20,7 @@ import sys
 import time
 
 import dumps
-from harness import ROOT, Server, Tally, Wire, WireError, server_command
+from harness import HANGS_S, ROOT, Server, Tally, Wire, WireError, server_command, wait_until
 
 OPT = argparse.Namespace()
 SAMPLES = os.path.join(ROOT, "tests", "rdb")
@@ -270,7 +270,7 @@ def broken():
             with open(path, "wb") as file:
                 file.write(data)
             log = open(server.log_path, "wb")
-            status = subprocess.run(server.argv, cwd=server.dir, stdout=log, stderr=log, timeout=60).returncode
+            status = subprocess.run(server.argv, cwd=server.dir, stdout=log, stderr=log, timeout=HANGS_S).returncode
             assert status == 1, f"{what}: exit status {status}"
             last = server.log().strip().splitlines()[-1]
             assert "dump.rdb" in last and "offset" in last and reason in last, f"{what}: {last}"
@@ -284,6 +284,27 @@ def broken():
     return f"{len(cases)} files"
 
 
+def unfinished(server):
+    """Files that are being written."""
+    return [name for name in os.listdir(server.dir) if name.startswith("temp-")]
+
+
+def few_and_many_threads():
+    """A file is loaded whole by a server of any number of threads, at the start and by DEBUG RELOAD, also one of many batches."""
+    with Server(OPT.server, *FLAGS) as server:
+        for keys in (1, 20_000):
+            with Wire(server.port) as wire:
+                wire.call("FLUSHALL")
+                wire.call("DEBUG", "POPULATE", str(keys), "key", "100")
+                wire.call("SAVE")
+            for threads in ("1", "2", "5"):
+                with load(OPT.server, os.path.join(server.dir, "dump.rdb"), "--io-threads", threads) as other:
+                    with Wire(other.port) as wire:
+                        assert wire.call("DBSIZE") == keys, f"{threads} threads: {wire.call('DBSIZE')} of {keys} keys"
+                        wire.call("DEBUG", "RELOAD")
+                        assert wire.call("DBSIZE") == keys, f"{threads} threads: {wire.call('DBSIZE')} of {keys} keys"
+
+
 def killed_while_saving():
     """kill -9 in a snapshot: the old file is whole, the unfinished one goes at the next start."""
     server = Server(OPT.server, *FLAGS)
@@ -294,14 +315,13 @@ def killed_while_saving():
         wire.call("DEBUG", "POPULATE", "40000")
         wire.call("CONFIG", "SET", "rdb-key-save-delay", "1000")
         wire.call("BGSAVE")
-        time.sleep(0.3)
-        left = [name for name in os.listdir(server.dir) if name.startswith("temp-")]
-        assert left, "nothing is being written"
+        assert wait_until(lambda: unfinished(server)), "nothing is being written"
+        left = unfinished(server)
         server.process.kill()
         server.process.wait()
         server.start()
         assert Wire(server.port).call("DBSIZE") == 20000
-        assert not [name for name in os.listdir(server.dir) if name.startswith("temp-")]
+        assert not unfinished(server)
     finally:
         server.stop()
         shutil.rmtree(server.dir, ignore_errors=True)
@@ -319,10 +339,11 @@ def reload_while_loading():
         size = os.path.getsize(path)
         server.process.kill()
         server.process.wait()
-        server.argv += ["--key-load-delay", "1000"]
+        server.argv += ["--key-load-delay", "100000"]
         process = subprocess.Popen(server.argv, cwd=server.dir, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         server.process = process
-        for _ in range(200):
+
+        def refuses():
             try:
                 with Wire(server.port) as wire:
                     for words in (["RELOAD"], ["RELOAD", "NOSAVE"], ["LOADAOF"]):
@@ -330,11 +351,11 @@ def reload_while_loading():
                             raise AssertionError(f"{words}: {wire.call('DEBUG', *words)}")
                         except WireError as error:
                             assert str(error).startswith("LOADING"), f"{words}: {error}"
-                break
+                return True
             except OSError:
-                time.sleep(0.05)
-        else:
-            raise AssertionError("it does not start")
+                return False
+
+        assert wait_until(refuses), "it does not start"
         assert os.path.getsize(path) == size, "the file was written over"
     finally:
         server.process.kill()
@@ -344,20 +365,20 @@ def reload_while_loading():
 
 def dir_changed_while_saving():
     """CONFIG SET dir in a snapshot: the file is finished where it was begun, and the next one is made in the new folder."""
-    with Server(OPT.server, *FLAGS, "--enable-protected-configs", "yes", "--rdb-key-save-delay", "1000") as server:
+    with Server(OPT.server, *FLAGS, "--enable-protected-configs", "yes", "--rdb-key-save-delay", "100000") as server:
         other = os.path.join(server.dir, "other")
         os.mkdir(other)
         with Wire(server.port) as wire:
             wire.call("DEBUG", "POPULATE", "500")
             wire.call("BGSAVE")
-            time.sleep(0.1)
+            assert wait_until(lambda: unfinished(server)), "nothing is being written"
             wire.call("CONFIG", "SET", "dir", other)
             assert "rdb_bgsave_in_progress:1" in info(wire, "persistence"), "it was too quick"
-            while "rdb_bgsave_in_progress:1" in info(wire, "persistence"):
-                time.sleep(0.02)
+            wire.call("CONFIG", "SET", "rdb-key-save-delay", "0")
+            assert wait_until(lambda: "rdb_bgsave_in_progress:0" in info(wire, "persistence"))
             assert "rdb_last_bgsave_status:ok" in info(wire, "persistence")
             assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
-            assert not [name for name in os.listdir(server.dir) if name.startswith("temp-")]
+            assert not unfinished(server)
             assert os.listdir(other) == []
             wire.call("SAVE")
             assert os.listdir(other) == ["dump.rdb"]
@@ -395,28 +416,29 @@ def save_and_others():
     with Server(OPT.server, *FLAGS, "--io-threads", "1", "--enable-protected-configs", "yes") as server:
         saver, other = Wire(server.port), Wire(server.port)
         saver.call("DEBUG", "POPULATE", "1000")
-        saver.call("CONFIG", "SET", "rdb-key-save-delay", "1000")
+        saver.call("CONFIG", "SET", "rdb-key-save-delay", "100000")
         begun = time.monotonic()
         saver.send(b"SAVE\r\nSET behind 1\r\n")
+        assert wait_until(lambda: unfinished(server)), "nothing is being written"
         worst = 0
-        while not other.call("EXISTS", "behind"):
+        for _ in range(50):
             sent = time.monotonic()
             other.call("SET", "meanwhile", "1")
             worst = max(worst, time.monotonic() - sent)
-            time.sleep(0.01)
-            if sent - begun < 0.2:
-                try:
-                    other.call("SAVE")
-                    raise AssertionError("two at a time")
-                except WireError as error:
-                    assert "in progress" in str(error), error
+            assert not other.call("EXISTS", "behind"), "what is sent behind SAVE is executed before its end"
+            try:
+                other.call("SAVE")
+                raise AssertionError("two at a time")
+            except WireError as error:
+                assert "in progress" in str(error), error
+        assert unfinished(server), "the others waited for SAVE"
+        other.call("CONFIG", "SET", "rdb-key-save-delay", "0")
+        assert wait_until(lambda: other.call("EXISTS", "behind"))
         took = time.monotonic() - begun
-        assert took > 0.9, f"SET behind SAVE was executed after {took:.2f} s"
-        assert worst < took / 2, f"another client waited for {worst:.2f} s"
         assert saver.reply() == b"OK" and saver.reply() == b"OK"
         assert os.path.exists(os.path.join(server.dir, "dump.rdb"))
         cut = dict(line.split(":", 1) for line in info(other, "persistence") if ":" in line)["rdb_last_cut_usec"]
-        assert 0 < int(cut) < 1_000_000, cut
+        assert 0 < int(cut) < 1_000_000 * took, cut
         # Where it cannot be written the client is told.
         other.call("CONFIG", "SET", "rdb-key-save-delay", "0")
         os.mkdir(os.path.join(server.dir, "folder"))
@@ -428,18 +450,14 @@ def save_and_others():
             pass
         assert saver.call("PING") == b"PONG"
         # A client that is killed meanwhile: the file is made all the same.
-        other.call("CONFIG", "SET", "rdb-key-save-delay", "100")
+        other.call("CONFIG", "SET", "rdb-key-save-delay", "100000")
         other.call("CONFIG", "SET", "dbfilename", "second.rdb")
         number = saver.call("CLIENT", "ID")
         saver.send(b"SAVE\r\n")
-        time.sleep(0.02)
+        assert wait_until(lambda: unfinished(server)), "nothing is being written"
         other.call("CLIENT", "KILL", "ID", str(number))
-        for _ in range(200):
-            if os.path.exists(os.path.join(server.dir, "second.rdb")):
-                break
-            time.sleep(0.02)
-        else:
-            raise AssertionError("no file")
+        other.call("CONFIG", "SET", "rdb-key-save-delay", "0")
+        assert wait_until(lambda: os.path.exists(os.path.join(server.dir, "second.rdb"))), "no file"
     return f"{took:.1f} s, others at most {worst * 1000:.0f} ms, the cut {cut} us"
 
 
@@ -462,6 +480,7 @@ def main():
     tally = Tally()
     tally.run("samples", samples)
     tally.run("broken files", broken)
+    tally.run("few and many threads", few_and_many_threads)
     tally.run("killed while saving", killed_while_saving)
     tally.run("DEBUG RELOAD while it loads", reload_while_loading)
     tally.run("CONFIG SET dir while saving", dir_changed_while_saving)

@@ -24,18 +24,20 @@ LIMIT_S = 900
 PEER_TOOLS = os.path.expanduser("~/.cache/peers/{0}/src/{0}-{1}")
 
 
-def quiet(argv, **options):
-    """Runs a step of the set-up; its output is shown only when it fails."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}: {done.stdout[-2000:]}")
+def quiet(argv, tries=1, **options):
+    """Runs a step of the set-up; its output is shown only when it fails. What the network has a part in is tried again."""
+    for _ in range(tries):
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        if done.returncode == 0:
+            return
+    raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}: {done.stdout[-2000:]}")
 
 
 def apt_install(*packages):
     apt = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages]
     if subprocess.run(apt, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
-        quiet(["apt-get", "-q", "update"])
-        quiet(apt)
+        quiet(["apt-get", "-q", "update"], tries=3)
+        quiet(apt, tries=3)
 
 
 def prepared(cache, name, sources, make):
@@ -64,7 +66,7 @@ def python_env(cache, of="python"):
             apt_install("python3-venv")
             quiet([sys.executable, "-m", "venv", folder])
         pip = [os.path.join(folder, "bin/python"), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
-        quiet([*pip, "-r", os.path.join(HERE, requirements)])
+        quiet([*pip, "-r", os.path.join(HERE, requirements)], tries=3)
 
     return os.path.join(prepared(cache, f"{of}-python" if of != "python" else of, [requirements], make), "bin/python")
 
@@ -81,7 +83,7 @@ def node_folder(cache, of="node"):
         for name in files:
             shutil.copy(os.path.join(HERE, of, name), folder)
         install = ["npm", "ci"] if locked else ["npm", "install", "--omit=optional", "--no-package-lock"]
-        quiet([*install, "--no-audit", "--no-fund"], cwd=folder)
+        quiet([*install, "--no-audit", "--no-fund"], tries=3, cwd=folder)
 
     folder = prepared(cache, of, [f"{of}/{f}" for f in files], make)
     for source in {"node", of}:

@@ -127,6 +127,8 @@ pub struct KeySpec {
     pub refine: Option<Refine>,
     /// Requests that it is for; `None`: all.
     pub when: Option<When>,
+    /// The key is what stands before the first of these bytes, not the whole word.
+    pub until: Option<u8>,
     pub notes: &'static str,
 }
 
@@ -139,6 +141,7 @@ impl KeySpec {
             flags,
             refine: None,
             when: None,
+            until: None,
             notes: "",
         }
     }
@@ -151,6 +154,7 @@ impl KeySpec {
             flags,
             refine: None,
             when: None,
+            until: None,
             notes: "",
         }
     }
@@ -163,6 +167,7 @@ impl KeySpec {
             flags,
             refine: None,
             when: None,
+            until: None,
             notes: "",
         }
     }
@@ -175,6 +180,7 @@ impl KeySpec {
             flags,
             refine: None,
             when: None,
+            until: None,
             notes: "",
         }
     }
@@ -187,6 +193,7 @@ impl KeySpec {
             flags,
             refine: None,
             when: None,
+            until: None,
             notes: "",
         }
     }
@@ -199,6 +206,7 @@ impl KeySpec {
             flags,
             refine: None,
             when: None,
+            until: None,
             notes: "",
         }
     }
@@ -218,6 +226,19 @@ impl KeySpec {
         self
     }
 
+    /// The same, of words that a key is the beginning of: up to the first `byte`.
+    #[must_use]
+    pub const fn until(mut self, byte: u8) -> Self {
+        self.until = Some(byte);
+        self
+    }
+
+    /// The key that `word` names.
+    pub fn key_in<'a>(&self, word: &'a [u8]) -> &'a [u8] {
+        let end = self.until.and_then(|end| word.iter().position(|byte| *byte == end));
+        &word[..end.unwrap_or(word.len())]
+    }
+
     /// The same, with a remark for COMMAND INFO.
     #[must_use]
     pub const fn notes(mut self, notes: &'static str) -> Self {
@@ -225,13 +246,15 @@ impl KeySpec {
         self
     }
 
-    /// The position of the key if there is exactly one, at a fixed place, with fixed flags. The
+    /// The position of the key if there is exactly one, a whole word at a fixed place, with fixed flags. The
     /// row's arity sees to it that the argument is there.
     #[inline]
     pub fn single(&self) -> Option<usize> {
         match (self.begin, self.find, self.refine) {
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }, None)
-                if self.when.is_none() && !self.flags.has(KeyFlags::NOT_KEY) =>
+                if self.when.is_none()
+                    && self.until.is_none()
+                    && !self.flags.has(KeyFlags::NOT_KEY) =>
             {
                 Some(at as usize)
             }

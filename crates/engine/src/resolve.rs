@@ -157,7 +157,7 @@ impl Engine {
         for spec in row.keys {
             let found = spec.each(request, |at, flags| {
                 if !flags.has(KeyFlags::NOT_KEY) {
-                    keys.push(self.space.key(request[at], flags.0));
+                    keys.push(self.space.key(spec.key_in(request[at]), flags.0));
                 }
             });
             if found.is_err() {

@@ -56,6 +56,7 @@ impl Lent {
 /// moment at which all go on.
 #[derive(Debug, Default)]
 pub struct Cuts {
+    made: AtomicU64,
     last: AtomicU64,
     longest: AtomicU64,
 }
@@ -65,6 +66,11 @@ impl Cuts {
     pub fn note(&self, micros: u64) {
         self.last.store(micros, Ordering::Relaxed);
         self.longest.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    /// Snapshots begun since the start or CONFIG RESETSTAT.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     pub fn last_micros(&self) -> u64 {
@@ -78,6 +84,7 @@ impl Cuts {
     /// CONFIG RESETSTAT.
     pub fn reset(&self) {
         self.longest.store(0, Ordering::Relaxed);
+        self.made.store(0, Ordering::Relaxed);
     }
 }
 
@@ -122,6 +129,7 @@ impl Engine {
         let closed = participant.as_mut().map(|participant| self.space.soon_gate(participant));
         let closed = closed.transpose().map_err(|keyspace::Stalled| SnapshotError::Stalled)?;
         let snapshot = prepared.cut();
+        self.cuts.made.fetch_add(1, Ordering::Relaxed);
         self.journal.forget_database();
         let (lsn, now_ms) = (self.journal.tail(), options.now_ms);
         at_cut(&Cut { lsn, now_ms, totals: snapshot.totals() });

@@ -405,8 +405,9 @@ fn stats(server: &Server, out: &mut String) {
         "pubsub_channels" = server.engine.pubsub.count(command::Topic::Channel);
         "pubsub_patterns" = server.engine.pubsub.count(command::Topic::Pattern);
         "pubsubshard_channels" = server.engine.pubsub.count(command::Topic::Shard);
-        "latest_fork_usec" = 0;
-        "total_forks" = 0;
+        // Nothing forks. What waits for the peers' forks looks here: snapshots, and how long the last held writers up.
+        "latest_fork_usec" = server.engine.cuts.last_micros();
+        "total_forks" = server.engine.cuts.made();
         "migrate_cached_sockets" = server.migrations.links();
         "slave_expires_tracked_keys" = 0;
         "active_defrag_hits" = 0;

@@ -16,7 +16,7 @@ impl Client {
     pub fn connect(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(120)))?;
         Ok(Self { stream, input: Vec::new(), address: address.to_owned() })
     }
 

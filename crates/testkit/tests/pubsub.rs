@@ -76,6 +76,32 @@ fn messages_reach_subscribers_in_order_and_in_their_protocol() {
 }
 
 #[test]
+fn many_messages_arrive_in_order_and_after_the_transaction_that_sends_them() {
+    let mut node = Node::new(Options::default());
+    let (mut one, mut two, mut other) = (node.session_of(2), node.session_of(3), node.session());
+    send(&mut node, &mut one, "SUBSCRIBE news");
+    send(&mut node, &mut two, "PSUBSCRIBE n*");
+    assert_eq!(send(&mut node, &mut other, "MPUBLISH news a b c"), ["6"]);
+    assert_eq!(send(&mut node, &mut other, "MPUBLISH next d"), ["1"]);
+    let expect = ["[message news a]", "[message news b]", "[message news c]"];
+    assert_eq!(mail(&mut node, &mut one), expect);
+    let expect = [
+        ">pmessage n* news a",
+        ">pmessage n* news b",
+        ">pmessage n* news c",
+        ">pmessage n* next d",
+    ];
+    assert_eq!(mail(&mut node, &mut two), expect);
+
+    for line in ["MULTI", "MPUBLISH news e f"] {
+        send(&mut node, &mut other, line);
+    }
+    assert!(mail(&mut node, &mut one).is_empty());
+    assert_eq!(send(&mut node, &mut other, "EXEC"), ["[4]"]);
+    assert_eq!(mail(&mut node, &mut one), ["[message news e]", "[message news f]"]);
+}
+
+#[test]
 fn a_resp2_subscriber_may_send_little_else() {
     let mut node = Node::new(Options::default());
     let mut me = node.session_of(2);

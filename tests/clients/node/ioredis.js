@@ -17,8 +17,8 @@ const tests = {
     assert.equal(await c.incrbyfloat("f", "3.25"), "3.25");
     assert.equal(await c.mset({ a: "1", b: "2" }), "OK");
     assert.deepEqual(await c.mget("a", "none", "b"), ["1", null, "2"]);
-    assert.equal(await c.getex("a", "EX", 60), "1");
-    assert.ok((await c.ttl("a")) > 58);
+    assert.equal(await c.getex("a", "EX", 600), "1");
+    assert.ok((await c.ttl("a")) > 500);
     assert.equal(await c.setrange("z", 3, "x"), 4);
     assert.deepEqual(await c.getBuffer("z"), Buffer.from([0, 0, 0, 120]));
   },
@@ -34,7 +34,7 @@ const tests = {
     assert.equal(await c.expire("d", 100), 1);
     assert.equal(await c.object("ENCODING", "d"), "int");
     assert.equal(await c.copy("d", "e"), 1);
-    assert.ok((await c.ttl("e")) > 98);
+    assert.ok((await c.ttl("e")) > 60);
   },
   async scan(c) {
     const pipe = c.pipeline();

@@ -5,7 +5,7 @@ export class Tally {
   passed = 0;
   failed = 0;
 
-  async run(name, test, limitMs = 60_000) {
+  async run(name, test, limitMs = 300_000) {
     const begin = performance.now();
     const seconds = () => `(${((performance.now() - begin) / 1000).toFixed(1)} s)`;
     try {
@@ -21,6 +21,15 @@ export class Tally {
   close() {
     console.log(`${this.passed} passed, ${this.failed} failed`);
     process.exit(this.failed === 0 ? 0 : 1);
+  }
+}
+
+// Waits for what another connection brings about.
+export async function until(check, limitMs = 100_000) {
+  const end = performance.now() + limitMs;
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${check}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

@@ -31,17 +31,18 @@ def cache_with_ttl(r):
         if value is None:
             loads.append(name)
             value = json.dumps({"name": name})
-            r.set(f"cache:{name}", value, px=150)
+            r.set(f"cache:{name}", value, px=150_000)
         return json.loads(value)
 
     for _ in range(3):
         assert load("ann") == {"name": "ann"}
     assert load("bob") == {"name": "bob"} and loads == ["ann", "bob"]
+    assert 0 < r.pttl("cache:ann") <= 150_000 and r.pexpire("cache:ann", 20)
     assert wait_until(lambda: not r.exists("cache:ann"))
     load("ann")
     assert loads == ["ann", "bob", "ann"]
     r.hset("cache:h", mapping={"a": 1, "b": 2})
-    assert r.hgetall("cache:h") == {"a": "1", "b": "2"} and r.expire("cache:h", 100) and r.ttl("cache:h") > 98
+    assert r.hgetall("cache:h") == {"a": "1", "b": "2"} and r.expire("cache:h", 100) and r.ttl("cache:h") > 60
 
 
 def list_queue(r):
@@ -70,7 +71,7 @@ def list_queue(r):
     for _ in workers:
         r.lpush("jobs", "stop")
     for worker in workers:
-        worker.join(30)
+        worker.join()
     with connect() as c:
         for n in range(3):
             while (job := c.lmove(f"doing:{n}", "jobs", "RIGHT", "LEFT")) is not None:
@@ -136,7 +137,7 @@ def delayed_jobs(r):
 
     def poll():
         with connect() as c:
-            while time.time() < start + 3 and len(taken) < len(due):
+            while time.time() < start + 100 and len(taken) < len(due):
                 for job in c.zrange("delayed", "-inf", time.time(), byscore=True, offset=0, num=10):
                     if c.zrem("delayed", job):
                         with lock:
@@ -159,12 +160,12 @@ def rate_limit(r):
         pipe.expire(f"rate:{who}", window_s, nx=True)
         return pipe.execute()[0] <= limit
 
-    assert [allowed("ann", 5, 10) for _ in range(8)] == [True] * 5 + [False] * 3
-    assert allowed("bob", 5, 10) and 8 < r.ttl("rate:ann") <= 10
+    assert [allowed("ann", 5, 1000) for _ in range(8)] == [True] * 5 + [False] * 3
+    assert allowed("bob", 5, 1000) and 900 < r.ttl("rate:ann") <= 1000
     # A sliding window, by a sorted set of moments.
     for n in range(20):
         with r.pipeline() as pipe:
-            pipe.zremrangebyscore("slide", 0, n - 5).zadd("slide", {str(n): n}).zcard("slide").expire("slide", 10)
+            pipe.zremrangebyscore("slide", 0, n - 5).zadd("slide", {str(n): n}).zcard("slide").expire("slide", 1000)
             removed, added, size, _ = pipe.execute()
         assert added == 1 and size == min(n + 1, 5), (n, removed, size)
 
@@ -172,11 +173,11 @@ def rate_limit(r):
 def sessions(r):
     token = uuid.uuid4().hex
     r.hset(f"session:{token}", mapping={"user": "ann", "visits": 0})
-    r.expire(f"session:{token}", 60)
+    r.expire(f"session:{token}", 1000)
     for _ in range(10):
         r.hincrby(f"session:{token}", "visits", 1)
     assert r.hgetall(f"session:{token}") == {"user": "ann", "visits": "10"}
-    assert r.hmget(f"session:{token}", "user", "none") == ["ann", None] and r.ttl(f"session:{token}") > 58
+    assert r.hmget(f"session:{token}", "user", "none") == ["ann", None] and r.ttl(f"session:{token}") > 900
     r.sadd("online", token) and r.sadd("online", "other")
     assert r.sismember("online", token) and r.scard("online") == 2
     # Two requests change one session at once: the second sees that and begins again.
@@ -209,7 +210,7 @@ def messages(r):
         got = []
 
         def until(count):
-            end = time.monotonic() + 5
+            end = time.monotonic() + 100
             while len(got) < count and time.monotonic() < end:
                 message = listener.get_message(ignore_subscribe_messages=True, timeout=0.2)
                 if message:
@@ -236,7 +237,7 @@ def locks(r):
         with connect() as c:
             for _ in range(20):
                 token = uuid.uuid4().hex
-                while not c.set("lock", token, nx=True, px=5000):
+                while not c.set("lock", token, nx=True, px=100_000):
                     time.sleep(0.001)
                 before = counter["n"]
                 time.sleep(0.0005)
@@ -256,6 +257,10 @@ def locks(r):
     assert counter["n"] == 80
 
 
+def subscribers(r):
+    return [int(one["id"]) for one in r.client_list() if one["sub"] == "1"]
+
+
 def client_side_caching(r):
     """A client keeps what it has read until it hears that it has changed: in RESP3 by itself, in RESP2 through another."""
     r.mset({"a": 1, "b": 2})
@@ -263,12 +268,14 @@ def client_side_caching(r):
         with connect() as reader:
             with r.pubsub() as messages:
                 messages.subscribe("__redis__:invalidate")
-                assert messages.get_message(timeout=5)["type"] == "subscribe"
-                ids = [int(one["id"]) for one in r.client_list() if one["sub"] == "1"]
+                assert messages.get_message(timeout=100)["type"] == "subscribe"
+                ids = []
+                # Those of the program before may not be gone yet.
+                assert wait_until(lambda: ids.clear() or ids.extend(subscribers(r)) or len(ids) == 1), ids
                 reader.execute_command("CLIENT", "TRACKING", "ON", "REDIRECT", ids[0])
                 assert reader.get("a") == "1"
                 r.incr("a")
-                message = messages.get_message(timeout=5)
+                message = messages.get_message(timeout=100)
                 assert message["channel"] == "__redis__:invalidate" and message["data"] == ["a"], message
         return
     with redis.Redis(port=PORT, decode_responses=True, protocol=3, cache_config=CacheConfig()) as c:

@@ -64,9 +64,9 @@ def keys(r):
 
 
 def expiry(r):
-    assert r.set("e", "v", ex=100) and 99 <= r.ttl("e") <= 100
-    assert r.set("p", "v", px=100_000) and 90_000 < r.pttl("p") <= 100_000
-    assert r.set("p", "w", keepttl=True) and r.ttl("p") > 90
+    assert r.set("e", "v", ex=100) and 60 < r.ttl("e") <= 100
+    assert r.set("p", "v", px=100_000) and 60_000 < r.pttl("p") <= 100_000
+    assert r.set("p", "w", keepttl=True) and r.ttl("p") > 60
     assert r.ttl("none") == -2 and r.set("forever", 1) and r.ttl("forever") == -1
     assert r.expire("e", 50, gt=True) is False and r.expire("e", 500, gt=True) is True
     assert r.expire("e", 400, lt=True) is True and r.expire("e", 9, nx=True) is False
@@ -74,7 +74,7 @@ def expiry(r):
     at = int(time.time()) + 1000
     assert r.expireat("e", at) is True and r.expiretime("e") == at and r.pexpiretime("e") == at * 1000
     assert r.getex("e", persist=True) == b"v" and r.ttl("e") == -1
-    assert r.getex("e", ex=77) == b"v" and r.ttl("e") in (76, 77)
+    assert r.getex("e", ex=777) == b"v" and 700 < r.ttl("e") <= 777
     assert r.pexpire("e", 30) is True
     assert wait_until(lambda: r.get("e") is None), "a key outlived its TTL"
     assert r.expire("forever", -1) is True and r.exists("forever") == 0
@@ -149,7 +149,7 @@ def introspection(r):
     assert r.config_set("maxclients", before)
     refused(redis.ResponseError, "CONFIG SET failed", r.config_set, "maxmemory-samples", "none")
     assert r.config_resetstat() and r.echo(b"\x00hi") == b"\x00hi"
-    assert abs(r.time()[0] - time.time()) < 5
+    assert abs(r.time()[0] - time.time()) < 60
 
 
 def errors(r):

@@ -67,6 +67,7 @@ const KEYS: KeySpec = KeySpec {
     find: FindKeys::Range { last: -1, step: 1, limit: 0 },
     flags: KEY_FLAGS.or(KeyFlags::INCOMPLETE),
     refine: None,
+    until: None,
     when: Some(|words| words[3].is_empty()),
     notes: "",
 };

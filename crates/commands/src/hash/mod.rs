@@ -13,6 +13,7 @@ mod get;
 mod getex;
 mod import;
 mod lex;
+mod nested;
 mod set;
 mod setex;
 mod times;
@@ -56,6 +57,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     times::HTTL,
     walk::HVALS,
     set::HRENAME,
+    nested::NHGET,
+    nested::NHSET,
 ];
 
 const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];

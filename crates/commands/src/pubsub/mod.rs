@@ -11,6 +11,7 @@ use command::{Command, Flags, Group, Handler};
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
+    publish::MPUBLISH,
     subscribe::PSUBSCRIBE,
     publish::PUBLISH,
     introspection::PUBSUB,

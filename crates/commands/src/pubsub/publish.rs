@@ -1,4 +1,4 @@
-//! PUBLISH and SPUBLISH: a message goes to those who are subscribed at this moment, and is gone. Replicas hand
+//! PUBLISH, MPUBLISH and SPUBLISH: a message goes to those who are subscribed at this moment, and is gone. Replicas hand
 //! it to their own.
 
 use super::{COMMON, pubsub};
@@ -15,6 +15,14 @@ pub(super) const PUBLISH: Command = pubsub("PUBLISH", publish, 3)
     .summary("Sends a message to the subscribers of a channel.")
     .complexity("O(N+M), N subscribers of the channel, M patterns that anybody is subscribed to");
 
+/// Kvrocks': PUBLISH of each message in turn.
+pub(super) const MPUBLISH: Command = pubsub("MPUBLISH", mpublish, -3)
+    .since("8.12.0")
+    .flags(FLAGS)
+    .args(&[string("channel"), string("message").many()])
+    .summary("Sends messages to the subscribers of a channel.")
+    .complexity("O(K*(N+M)), K messages, N subscribers of the channel, M patterns that anybody is subscribed to");
+
 pub(super) const SPUBLISH: Command = pubsub("SPUBLISH", spublish, 3)
     .since("7.0.0")
     .flags(FLAGS)
@@ -26,6 +34,13 @@ pub(super) const SPUBLISH: Command = pubsub("SPUBLISH", spublish, 3)
 fn publish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (channel, message) = (args.bytes()?, args.bytes()?);
     reply.count(cx.publish(Topic::Channel, channel, message));
+    Ok(Effect::Relay)
+}
+
+fn mpublish(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let channel = args.bytes()?;
+    let messages = args.rest().iter();
+    reply.count(messages.map(|message| cx.publish(Topic::Channel, channel, message)).sum());
     Ok(Effect::Relay)
 }
 

@@ -188,7 +188,7 @@ fn keys_of<'a>(
         spec.each(request, |at, flags| {
             if !flags.has(KeyFlags::NOT_KEY) {
                 // That others are not found is for the row to say.
-                found.push((request[at], flags.without(KeyFlags::INCOMPLETE)));
+                found.push((spec.key_in(request[at]), flags.without(KeyFlags::INCOMPLETE)));
             }
         })?;
         // None where some must be is as impossible as too many.

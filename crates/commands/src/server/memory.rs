@@ -18,10 +18,12 @@ const SUBCOMMANDS: &[Command] = &[
         .tips(ALL_SPECIAL),
     help_row(help, "4.0.0").flags(CALM),
     node("MALLOC-STATS", malloc_stats, 2)
+        .flags(Flags::LOADING)
         .since("4.0.0")
         .summary("Tells what the allocator tells about itself.")
         .tips(ALL_SPECIAL),
     node("PURGE", purge, 2)
+        .flags(Flags::LOADING)
         .since("4.0.0")
         .summary("Gives memory that is not in use back to the system.")
         .complexity("O(N), N pages")

@@ -74,6 +74,7 @@ const fn streams(from: i32) -> KeySpec {
         find: FindKeys::Range { last: -1, step: 1, limit: 2 },
         flags: KeyFlags::RO.or(KeyFlags::ACCESS),
         refine: None,
+        until: None,
         when: None,
         notes: "",
     }

@@ -207,7 +207,7 @@ fn the_loader_sees_a_shutdown() {
 /// Waits, as nothing tells when a process that is not our child has come that far.
 #[expect(clippy::disallowed_methods, reason = "a daemon has no parent that could wait for it")]
 fn until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
+    for _ in 0..20_000 {
         if holds() {
             return;
         }

@@ -6,12 +6,17 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 
+/// One that waits for long: who answers may come to it late.
 fn transfer(port: u16, credentials: &[&[u8]]) -> Transfer {
+    transfer_within(60_000, port, credentials)
+}
+
+fn transfer_within(timeout_ms: u64, port: u16, credentials: &[&[u8]]) -> Transfer {
     let target = Target {
         host: (*b"127.0.0.1").into(),
         port: port.to_string().into_bytes().into(),
         db: 9,
-        timeout_ms: 200,
+        timeout_ms,
         credentials: credentials.iter().map(|word| (*word).into()).collect(),
     };
     Transfer::new(target, true, Arc::new(Card::new(1, "test".into(), String::new(), -1, 0)))
@@ -111,7 +116,7 @@ fn silence_lies_and_closed_doors_are_errors() {
         delivery.error.unwrap()
     };
     // Nobody accepts: the kernel does, and nobody answers.
-    let silent = deliver(&migrations, &transfer(port, &[b"secret"]), &orders);
+    let silent = deliver(&migrations, &transfer_within(200, port, &[b"secret"]), &orders);
     assert_eq!(error(silent), CommandError::TargetRead);
     std::thread::scope(|scope| {
         scope.spawn(|| {

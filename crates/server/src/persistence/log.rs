@@ -712,6 +712,7 @@ fn switch_on(server: &Server, config: &Config) -> Result<(), String> {
         rewriting.retry_at = 0;
         rewriting.limiter.reset();
     }
+    log_notice!("AOF was enabled. An AOF background was scheduled, which makes its first base.");
     log.want_rewrite();
     Ok(())
 }

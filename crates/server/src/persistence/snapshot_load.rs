@@ -160,14 +160,15 @@ pub(crate) fn load_frames(
     };
     let space = &server.engine.space;
     let version = frames.version();
-    let threads = crate::start::threads(&server.config.lock());
+    let helpers = crate::start::threads(&server.config.lock()).saturating_sub(1);
     let failure = Mutex::new(None);
     let counts = Mutex::new(LoadCounts::default());
-    let (sender, receiver) = sync_channel::<Batch>(2 * threads);
+    // Without helpers it has no room: what nobody will take must not be given away.
+    let (sender, receiver) = sync_channel::<Batch>(2 * helpers);
     let receiver = Mutex::new(receiver);
     let mut loader = Loader::new(space, version, options);
     let outcome = std::thread::scope(|scope| {
-        for _ in 1..threads {
+        for _ in 0..helpers {
             scope.spawn(|| {
                 let mut loader = Loader::new(space, version, options);
                 let done = help(&receiver, &mut loader, &failure);
