@@ -43,9 +43,11 @@ pub mod value {
     /// the earliest expiry as eight bytes, how many members there are, and each member behind its
     /// expiry, as in `HASH_METADATA`. The number lies far from those that are given out by turns.
     pub const SET_EXPIRING: u8 = 192;
+    /// The same of a sorted set: behind each member stands its score, as in `ZSET_2`.
+    pub const ZSET_EXPIRING: u8 = 193;
     /// A sorted set of integers, likewise our own: how many there are, and in ascending order how far each
     /// is above the one before, the first above 0, as lengths.
-    pub const SORTED_INT: u8 = 193;
+    pub const SORTED_INT: u8 = 194;
 
     /// Of Valkey from version 80 on, where it has the number of another type of Redis.
     pub const HASH_2: u8 = 22;

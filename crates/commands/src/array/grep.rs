@@ -55,7 +55,7 @@ const PREDICATES_MAX: usize = 250;
 enum Predicate {
     Exact(Vec<u8>),
     /// In lower case, if case does not matter.
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     Glob(Vec<u8>),
     /// As the crate has it, to be compiled outside the lock.
     Expression(String),
@@ -119,9 +119,10 @@ impl Plan {
         Ok(match kind {
             Kind::Exact => Predicate::Exact(text.to_vec()),
             Kind::Match if self.nocase => {
-                Predicate::Contains(Finder::new(&text.to_ascii_lowercase()).into_owned())
+                let text = text.to_ascii_lowercase();
+                Predicate::Contains(Box::new(Finder::new(&text).into_owned()))
             }
-            Kind::Match => Predicate::Contains(Finder::new(text).into_owned()),
+            Kind::Match => Predicate::Contains(Box::new(Finder::new(text).into_owned())),
             Kind::Glob => Predicate::Glob(text.to_vec()),
             Kind::Re if text.is_empty() => return Err(CommandError::RegexEmpty),
             Kind::Re => Predicate::Expression(regex::translate(text).map_err(refused)?),

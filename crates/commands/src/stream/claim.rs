@@ -73,7 +73,8 @@ struct Claim<'a> {
 /// What came of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    Claimed,
+    /// It has been answered, and is to be pending like this.
+    Claimed(Pending),
     /// It is deleted, so it is not pending any more.
     Gone,
     Left,
@@ -96,7 +97,7 @@ impl Claim<'_> {
         (slot, found.is_none())
     }
 
-    /// Claims one entry, pending as given, if it may be, and answers it.
+    /// Answers one entry, pending as given, if it may be claimed, and tells the journal.
     fn one(
         &self,
         (entries, group): (&mut Finder<'_>, &mut Group),
@@ -128,15 +129,13 @@ impl Claim<'_> {
             None if self.just_id => pending.deliveries,
             None => claimed.deliveries,
         };
-        group.put(claimed);
-        group.active(slot, self.now_ms);
         self.journal(log).claimed(group, &claimed);
         if self.just_id {
             reply_id(reply, id);
         } else {
             reply_entry(reply, &entry, &mut IdText::default());
         }
-        Fate::Claimed
+        Fate::Claimed(claimed)
     }
 }
 
@@ -233,10 +232,16 @@ fn xclaim(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         for id in &ids {
             let pending = group.pending(*id);
             match claim.one((&mut entries, group), slot, (*id, pending), log, reply) {
-                Fate::Claimed => claimed += 1,
+                Fate::Claimed(pending) => {
+                    group.put(pending);
+                    claimed += 1;
+                }
                 Fate::Gone => gone += 1,
                 Fate::Left => {}
             }
+        }
+        if claimed > 0 {
+            group.active(slot, claim.now_ms);
         }
         reply.set_len(array, claimed);
         // What is claimed is logged with the last ID.
@@ -328,28 +333,32 @@ fn scan(
 ) -> Done {
     let (slot, created) = claim.slot(group, log);
     // The cursor comes first and is known last: the entries go to a reply of their own.
-    let mut claimed = Reply::new(reply.protocol);
-    let (mut claimed_len, mut gone) = (0, Vec::new());
+    let mut answers = Reply::new(reply.protocol);
+    let (mut claimed, mut gone) = (Vec::new(), Vec::new());
     let mut entries = entries.finder();
     let mut ahead = Ahead { page: VecDeque::new(), from: Some(start) };
     for _ in 0..count.saturating_mul(ATTEMPTS) {
-        if claimed_len + gone.len() >= count {
+        if claimed.len() + gone.len() >= count {
             break;
         }
         let Some(pending) = ahead.next(group) else { break };
         let id = pending.id;
-        match claim.one((&mut entries, group), slot, (id, Some(pending)), log, &mut claimed) {
-            Fate::Claimed => claimed_len += 1,
+        match claim.one((&mut entries, group), slot, (id, Some(pending)), log, &mut answers) {
+            Fate::Claimed(pending) => claimed.push(pending),
             Fate::Gone => gone.push(id),
             Fate::Left => {}
         }
     }
+    if !claimed.is_empty() {
+        group.put_all(&claimed);
+        group.active(slot, claim.now_ms);
+    }
     let next = ahead.peek(group).map(|pending| pending.id);
     reply.array(3);
     reply_id(reply, next.unwrap_or(StreamId::MIN));
-    reply.array(claimed_len);
-    reply.out.append(&mut claimed.out);
+    reply.array(claimed.len());
+    reply.out.append(&mut answers.out);
     reply.array(gone.len());
     gone.iter().for_each(|id| reply_id(reply, *id));
-    Done { created, changed: claimed_len + gone.len() > 0 }
+    Done { created, changed: claimed.len() + gone.len() > 0 }
 }

@@ -128,8 +128,7 @@ fn entries(group: &Group, filter: &Filter<'_>, now_ms: i64, reply: &mut Reply) {
         }
         Some(None) => {}
         Some(Some(slot)) => {
-            let own = group.consumer(slot).pending_from(start).take_while(|id| *id <= end);
-            let own = own.filter_map(|id| group.pending(id));
+            let own = group.pending_of(slot, start).take_while(|pending| pending.id <= end);
             own.filter(lets).take(filter.count).for_each(&mut write);
         }
     }

@@ -554,30 +554,27 @@ impl Delivery<'_, '_> {
         reply: &mut Reply,
     ) -> usize {
         let Some(start) = id.next() else { return 0 };
-        let own: Vec<StreamId> =
-            group.consumer(slot).pending_from(start).take(self.count).collect();
+        let own: Vec<Pending> = group.pending_of(slot, start).take(self.count).collect();
         let mut entries = log.finder();
         let mut room = IdText::default();
-        let mut len = 0;
-        for id in own {
-            match (entries.get(id), group.pending(id)) {
-                (Some(entry), Some(pending)) => {
-                    if !self.budget.takes(&entry) {
-                        break;
-                    }
-                    reply_entry(reply, &entry, &mut room);
-                    let pending = pending.delivered(self.now_ms, slot);
-                    group.put(pending);
-                    self.journal().claimed(group, &pending);
+        let (mut len, mut delivered) = (0, Vec::new());
+        for pending in own {
+            if let Some(entry) = entries.get(pending.id) {
+                if !self.budget.takes(&entry) {
+                    break;
                 }
-                _ => {
-                    reply.array(2);
-                    reply_id(reply, id);
-                    reply.null_array();
-                }
+                reply_entry(reply, &entry, &mut room);
+                let pending = pending.delivered(self.now_ms, slot);
+                self.journal().claimed(group, &pending);
+                delivered.push(pending);
+            } else {
+                reply.array(2);
+                reply_id(reply, pending.id);
+                reply.null_array();
             }
             len += 1;
         }
+        group.put_all(&delivered);
         len
     }
 
@@ -592,7 +589,7 @@ impl Delivery<'_, '_> {
             .take(self.count)
             .collect();
         let mut room = IdText::default();
-        let mut len = 0;
+        let mut claimed = Vec::new();
         for pending in idle {
             let Some(entry) = entries.get(pending.id) else { continue };
             if !self.budget.takes(&entry) {
@@ -603,14 +600,15 @@ impl Delivery<'_, '_> {
             reply.integer(pending.told_idle_ms(now_ms));
             reply.integer(i64::try_from(pending.deliveries).unwrap_or(i64::MAX));
             let pending = pending.delivered(now_ms, slot);
-            group.put(pending);
             self.journal().claimed(group, &pending);
-            len += 1;
+            claimed.push(pending);
         }
-        if len > 0 {
+        if !claimed.is_empty() {
+            claimed.sort_unstable_by_key(|pending| pending.id);
+            group.put_all(&claimed);
             group.active(slot, now_ms);
         }
-        len
+        claimed.len()
     }
 
     /// Delivers and answers at most `count` entries that the group has not read.
@@ -625,7 +623,7 @@ impl Delivery<'_, '_> {
         let Some(start) = group.last_id.next() else { return 0 };
         let counter = log.counter();
         let mut room = IdText::default();
-        let mut len = 0;
+        let (mut len, mut delivered) = (0, Vec::new());
         for entry in log.range(start..=StreamId::MAX).take(count) {
             if !self.budget.takes(&entry) {
                 break;
@@ -642,11 +640,12 @@ impl Delivery<'_, '_> {
             }
             if !self.reader.noack {
                 let pending = Pending::new(entry.id, self.now_ms, 1, Some(slot));
-                group.put(pending);
                 self.journal().claimed(group, &pending);
+                delivered.push(pending);
             }
             len += 1;
         }
+        group.put_all(&delivered);
         if len > 0 {
             if !self.reader.noack {
                 group.active(slot, self.now_ms);

@@ -56,7 +56,7 @@ fn find(view: View<'_>, index: u64) -> Result<Pos, Pos> {
         let at = view.place_of(&iter);
         match number(iter.next()) {
             Some(other) if other < index => {
-                iter.nth(0);
+                iter.next();
             }
             Some(other) if other == index => return Ok(at),
             _ => return Err(at),

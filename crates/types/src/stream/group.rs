@@ -286,6 +286,12 @@ impl Group {
         self.pending.iter_from(start)
     }
 
+    /// What a consumer has not acknowledged from `start` on, by ID.
+    pub fn pending_of(&self, slot: Slot, start: StreamId) -> impl Iterator<Item = Pending> + '_ {
+        let mut finder = self.pending.finder();
+        self.consumer(slot).pending_from(start).filter_map(move |id| finder.get(id))
+    }
+
     /// How many pending entries belong to nobody.
     pub fn unowned_len(&self) -> usize {
         self.unowned
@@ -298,11 +304,14 @@ impl Group {
         let index = self.by_time.get_or_insert_with(|| {
             let mut all: Vec<Due> = pending.iter().map(|pending| due(&pending)).collect();
             all.sort_unstable();
-            all.into_iter().collect()
+            let mut index = Ordered::default();
+            index.insert_all(&all, |_| {});
+            index
         });
+        let mut finder = pending.finder();
         index
             .iter_from(Due { time_ms: i64::MIN, id: StreamId::MIN })
-            .filter_map(|due| pending.get(due.id))
+            .filter_map(move |due| finder.get(due.id))
     }
 
     /// Makes an entry pending as given, whatever it was before.
@@ -328,6 +337,37 @@ impl Group {
                     consumer.pending.insert(pending.id);
                 });
             }
+        }
+    }
+
+    /// The same with many: of one owner, in ascending order.
+    pub fn put_all(&mut self, all: &[Pending]) {
+        debug_assert!(all.is_sorted_by(|one, next| one.id < next.id && one.slot == next.slot));
+        let Some(owner) = all.first().map(Pending::owner) else { return };
+        let mut replaced = Vec::new();
+        self.pending.insert_all(all, |old| replaced.push(old));
+        self.unowned += if owner.is_none() { all.len() } else { 0 };
+        self.unowned -= replaced.iter().filter(|old| old.owner().is_none()).count();
+        if let Some(index) = &mut self.by_time {
+            index.remove_all(&dues(&replaced));
+            index.insert_all(&dues(all), |_| {});
+        }
+        let ids = |all: &[Pending]| all.iter().map(|pending| pending.id).collect::<Vec<_>>();
+        // By owner; stable, so that IDs ascend for each.
+        replaced.sort_by_key(|old| old.slot.0);
+        let mut own = 0;
+        for part in replaced.chunk_by(|one, next| one.slot == next.slot) {
+            let before = part.first().and_then(Pending::owner);
+            if before == owner {
+                own = part.len();
+            } else if let Some(slot) = before {
+                self.change(slot, |consumer| consumer.pending.remove_all(&ids(part)));
+            }
+        }
+        if let Some(slot) = owner
+            && own < all.len()
+        {
+            self.change(slot, |consumer| consumer.pending.insert_all(&ids(all), |_| {}));
         }
     }
 
@@ -393,6 +433,13 @@ impl Group {
             index.remove(due(pending));
         }
     }
+}
+
+/// In ascending order.
+fn dues(all: &[Pending]) -> Vec<Due> {
+    let mut dues: Vec<Due> = all.iter().map(due).collect();
+    dues.sort_unstable();
+    dues
 }
 
 fn due(pending: &Pending) -> Due {

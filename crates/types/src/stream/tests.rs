@@ -375,6 +375,55 @@ fn state(stream: &mut Stream) -> (Vec<StreamId>, Vec<Vec<String>>) {
     (entries, groups)
 }
 
+/// Many put at once is as many put one by one, whoever had them, with and without the index by time.
+#[test]
+fn pending_entries_are_put_all_at_once() {
+    let mut rng = Rng::new(11);
+    for round in 0..200 {
+        let mut stream = Stream::default();
+        let mut group = Group::new(b"g", id(0, 0), None);
+        let owners = [b"x", b"y", b"z"].map(|name| group.add_consumer(name, 0));
+        stream.add_group(group);
+        let mut single = stream.clone();
+        for _ in 0..8 {
+            let owner = [owners[0], owners[1], owners[2], None][rng.index(4)];
+            let (share, time_ms) = (1 + rng.index(10), rng.index(3) as i64);
+            let first = rng.index(600) as u64;
+            let ids = (first..first + rng.index(400) as u64).filter(|_| rng.index(share) == 0);
+            let all: Vec<Pending> =
+                ids.map(|ms| Pending::new(id(ms, 0), time_ms, 1, owner)).collect();
+            let indexed = round % 2 == 0;
+            stream.with_group(b"g", |_, group| {
+                group.put_all(&all);
+                if indexed {
+                    group.pending_by_time().count();
+                }
+            });
+            single.with_group(b"g", |_, group| all.iter().for_each(|one| group.put(*one)));
+            if rng.index(2) == 0 {
+                let gone = id(rng.index(1000) as u64, 0);
+                for stream in [&mut stream, &mut single] {
+                    stream.with_group(b"g", |_, group| group.ack(gone));
+                }
+            }
+        }
+        for stream in [&mut stream, &mut single] {
+            let sound = |group: &mut Group| {
+                for slot in owners.into_iter().flatten() {
+                    let own = group.pending_of(slot, StreamId::MIN).map(|one| one.owner());
+                    assert!(own.eq(vec![Some(slot); group.consumer(slot).pending_len()]));
+                }
+                let by_time: Vec<Pending> = group.pending_by_time().collect();
+                let mut all: Vec<Pending> = group.pending_from(StreamId::MIN).collect();
+                all.sort_by_key(|one| (one.time_ms, one.id));
+                assert_eq!(by_time, all);
+            };
+            stream.with_group(b"g", |_, group| sound(group));
+        }
+        assert_eq!(state(&mut stream), state(&mut single));
+    }
+}
+
 #[test]
 fn nodes_are_those_of_redis() {
     let mut stream = Stream::default();

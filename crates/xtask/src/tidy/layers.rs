@@ -27,8 +27,6 @@ const FORBIDDEN: &[&str] = &[
     "proc-macro2",
     "prost",
     "quote",
-    "regex",
-    "regex-automata",
     "serde",
     "serde_derive",
     "serde_json",
