@@ -385,17 +385,22 @@ def dir_changed_while_saving():
 
 
 def own_forms():
-    """Members of a set that expire have a form of their own: it outlives a restart and DEBUG RELOAD."""
+    """Members that expire of sets and sorted sets have forms of their own: they outlive a restart and DEBUG RELOAD."""
     def expiries(wire):
-        return wire.call("SEXPIRETIME", "set", "MEMBERS", "3", "member:0", "member:499", "stays")
+        members = ("MEMBERS", "3", "member:0", "member:499", "stays")
+        return wire.call("SEXPIRETIME", "set", *members) + wire.call("ZPEXPIRETIME", "zset", *members)
 
     server = Server(OPT.server, *FLAGS)
     try:
         wire = Wire(server.port)
         wire.call("SADDEX", "set", "100000", *(f"member:{n}" for n in range(500)))
         wire.call("SADD", "set", "stays")
+        wire.call("ZADD", "zset", *(word for n in range(500) for word in (str(n), f"member:{n}")), "7", "stays")
+        for n in range(500):
+            wire.call("ZPEXPIRE", "zset", str(100000000 + n), "MEMBERS", "1", f"member:{n}")
         times = expiries(wire)
-        assert times[0] > time.time() and times[2] == -1, times
+        assert times[0] > time.time() and times[2] == -1 and times[5] == -1, times
+        assert times[4] >= times[3] + 499, times
         wire.call("DEBUG", "RELOAD")
         assert expiries(wire) == times, "after a reload"
         wire.call("SAVE")
@@ -405,7 +410,8 @@ def own_forms():
         server.start()
         wire = Wire(server.port)
         assert expiries(wire) == times, "after a restart"
-        assert wire.call("SCARD", "set") == 501
+        assert wire.call("SCARD", "set") == 501 and wire.call("ZCARD", "zset") == 501
+        assert wire.call("ZRANGE", "zset", "7", "9") == [b"member:7", b"stays", b"member:8"]
     finally:
         server.stop()
         shutil.rmtree(server.dir, ignore_errors=True)

@@ -297,6 +297,128 @@ def leaves_a_queue():
             assert wire.call("LLEN", "k") == CONNECTIONS
 
 
+# ------------------------------------------------------------------ the debugger
+
+def session(server, mode, text, *keys):
+    """A session at its first stop."""
+    wire = Wire(server.port)
+    assert wire.call("SCRIPT", "DEBUG", mode) == b"OK"
+    stop = wire.call("EVAL", text, len(keys), *keys)
+    assert stop[0] == b"* Stopped at 1, stop reason = step over", stop
+    return wire
+
+
+def end_of(wire, *words):
+    """The lines of the last answer, the script's reply; the connection is closed behind it."""
+    lines = wire.call(*words)
+    assert lines[-1] == b"<endsession>", lines
+    reply = wire.value()
+    try:
+        wire.line()
+    except (EOFError, ConnectionError):
+        return lines[:-1], reply
+    raise AssertionError("the connection is open")
+
+
+INCR_TWICE = "local a = redis.call('incr', KEYS[1])\nlocal b = redis.call('incr', KEYS[1])\nreturn b"
+
+
+def debugged():
+    """A script that is debugged: its changes are there at its end or not at all, and nobody waits meanwhile."""
+    with serve() as server, Wire(server.port) as other:
+        for mode, left in (("YES", b"5"), ("SYNC", b"7")):
+            other.call("SET", "k", 5)
+            wire = session(server, mode, INCR_TWICE, "k")
+            assert wire.call("n")[:2] == [b"<redis> incr k", b"<reply> 6"]
+            assert wire.call("n")[1] == b"<reply> 7"
+            assert wire.call("p") == [b"<value> a = 6", b"<value> b = 7"]
+            assert other.call("GET", "k") == b"5"
+            assert everywhere(server, "PING") == [b"PONG"] * CONNECTIONS
+            assert end_of(wire, "c") == ([], 7)
+            assert other.call("GET", "k") == left
+
+
+def debugged_while_data_change():
+    """What others change between two words of a session is seen by the next one; keys of all kinds are put back."""
+    with serve() as server, Wire(server.port) as other:
+        wire = session(server, "SYNC", INCR_TWICE, "k")
+        wire.call("b", "3")
+        assert wire.call("c")[0].startswith(b"* Stopped at 3")
+        other.call("SET", "k", 10)
+        assert wire.call("p", "b") == [b"<value> 12"]
+        assert wire.call("r", "get", "k")[1] == b'<reply> "12"'
+        assert other.call("GET", "k") == b"10"
+        assert end_of(wire, "c") == ([], 12)
+        assert other.call("GET", "k") == b"12"
+        other.call("SET", "long", "x" * 100000)
+        other.call("RPUSH", "list", *range(1000))
+        other.call("HSET", "hash", *range(1000))
+        before = [other.call("GET", "long"), other.call("LRANGE", "list", 0, -1), other.call("HLEN", "hash")]
+        text = ("redis.call('append', 'long', 'y') redis.call('lpop', 'list', 500) redis.call('del', 'hash')\n"
+                "redis.call('set', 'new', 1) redis.call('rename', 'list', 'moved')\nreturn 1")
+        wire = session(server, "YES", text)
+        for _ in range(2):
+            wire.call("n")
+            after = [other.call("GET", "long"), other.call("LRANGE", "list", 0, -1), other.call("HLEN", "hash")]
+            assert after == before and other.call("EXISTS", "new", "moved") == 0
+        refused = wire.call("r", "flushall")
+        assert b"may not change all keys" in refused[1], refused
+        assert end_of(wire, "c") == ([], 1)
+        assert [other.call("GET", "long"), other.call("LRANGE", "list", 0, -1), other.call("HLEN", "hash")] == before
+
+
+def debugged_to_its_end():
+    """The ends of a session: abort, an error, SCRIPT KILL, a lost connection, too many words."""
+    with serve() as server, Wire(server.port) as other:
+        for mode, left in (("YES", None), ("SYNC", b"1")):
+            other.call("DEL", "k")
+            wire = session(server, mode, INCR_TWICE, "k")
+            wire.call("n")
+            lines, reply = end_of(wire, "a")
+            assert lines == [] and "aborted" in str(reply), (lines, reply)
+            assert other.call("GET", "k") == left
+        other.call("DEL", "k")
+        wire = session(server, "SYNC", "redis.call('incr', KEYS[1])\nerror('boom')", "k")
+        assert "boom" in str(end_of(wire, "c")[1]) and other.call("GET", "k") == b"1"
+        wire = session(server, "SYNC", "redis.call('incr', KEYS[1])\nwhile true do end", "k")
+        wire.send(pack("c"))
+        with Wire(server.port, timeout=SOON_S) as killer:
+            assert wait_until(lambda: answer(killer, "SCRIPT", "KILL") == b"OK"), "the run is not ended"
+        assert wire.reply() == [b"<endsession>"] and "Script killed" in str(wire.value())
+        assert other.call("GET", "k") == b"1"
+        session(server, "SYNC", INCR_TWICE, "k").close()
+        wire = session(server, "YES", "return 1")
+        wire.send(pack("l") * 3 + pack("c"))
+        assert [len(wire.reply()) for _ in range(3)] == [1, 1, 1]
+        assert wire.reply() == [b"<endsession>"] and wire.reply() == 1
+        wire = session(server, "YES", "return 1")
+        lines, reply = end_of(wire, "e", "x" * (1 << 20))
+        assert lines == [] and "too many commands" in str(reply), (lines, reply)
+        assert other.call("PING") == b"PONG"
+
+
+def debugged_where_it_cannot_be():
+    """Where no session begins: pipelines, transactions, EVALSHA, FCALL, text that does not compile."""
+    with serve() as server, Wire(server.port) as wire:
+        wire.send(pack("PING") + pack("SCRIPT", "DEBUG", "YES"))
+        assert wire.reply() == b"PONG" and "outside a pipeline" in str(wire.value())
+        wire.call("MULTI")
+        wire.call("SCRIPT", "DEBUG", "YES")
+        assert "outside a pipeline" in str(wire.call("EXEC"))
+        wire.call("SCRIPT", "DEBUG", "YES")
+        wire.call("MULTI")
+        wire.call("EVAL", "return 1", 0)
+        assert "within a transaction" in str(wire.call("EXEC"))
+        assert "use EVAL" in answer(wire, "EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", 0)
+        wire.call("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 7 end)")
+        assert wire.call("FCALL", "f", 0) == 7
+        lines, reply = end_of(wire, "EVAL", "return )", 0)
+        assert lines == [] and "Error compiling" in str(reply)
+        with Wire(server.port) as other:
+            assert other.call("SCRIPT", "DEBUG", "YES") == b"OK" and other.call("RESET") == b"RESET"
+            assert other.call("EVAL", "return 1", 0) == 1
+
+
 PARTS = {
     "save-points": save_points,
     "rewrites": rewrites,
@@ -309,6 +431,10 @@ PARTS = {
     "meets-another": meets_another,
     "killed-while-it-waits": killed_while_it_waits,
     "leaves-a-queue": leaves_a_queue,
+    "debugged": debugged,
+    "debugged-while-data-change": debugged_while_data_change,
+    "debugged-to-its-end": debugged_to_its_end,
+    "debugged-where-it-cannot-be": debugged_where_it_cannot_be,
 }
 
 

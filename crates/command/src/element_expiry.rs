@@ -1,5 +1,5 @@
-//! Elements that expire while their key stays: what HEXPIRE and SEXPIRE, HTTL and STTL and their kin
-//! have in common. A type says what its elements are called and what the journal and subscribers are
+//! Elements that expire while their key stays: what HEXPIRE, SEXPIRE and ZEXPIRE, HTTL, STTL and ZTTL
+//! and their kin have in common. A type says what its elements are called and what the journal and subscribers are
 //! told; the rest is here.
 
 use crate::{Args, CommandError, Cx, Effect, Outcome};
@@ -7,6 +7,7 @@ use keyspace::{Event, KeyRef};
 use resp::Reply;
 use types::hash::Hash;
 use types::set::Set;
+use types::zset::ZSet;
 use types::{Collection, Limits};
 
 /// The words of a type whose elements may expire.
@@ -75,6 +76,33 @@ impl Expiring for Set {
         expire_event: Event::set("sexpire"),
         persist_event: Event::set("spersist"),
         passed_event: Event::set("sexpired"),
+        missing: CommandError::MembersMissing,
+        not_positive: CommandError::MembersNotPositive,
+        not_above_zero: CommandError::MembersNotAboveZero,
+        mismatch: CommandError::MembersMismatch,
+    };
+
+    fn expiry_of(view: Self::View<'_>, name: &[u8]) -> Option<Option<i64>> {
+        view.expiry(name)
+    }
+
+    fn set_expiry_of(&mut self, name: &[u8], expiry: Option<i64>, limits: &Limits) {
+        self.set_expiry(name, expiry, limits);
+    }
+
+    fn remove_named(&mut self, name: &[u8]) {
+        self.remove(name);
+    }
+}
+
+impl Expiring for ZSet {
+    const WORDS: Words = Words {
+        keyword: "MEMBERS",
+        expire_at: b"ZPEXPIREAT",
+        delete: b"ZREM",
+        expire_event: Event::zset("zexpire"),
+        persist_event: Event::zset("zpersist"),
+        passed_event: Event::zset("zexpired"),
         missing: CommandError::MembersMissing,
         not_positive: CommandError::MembersNotPositive,
         not_above_zero: CommandError::MembersNotAboveZero,
@@ -351,6 +379,26 @@ pub fn times<T: Expiring>(
             Some(Some(at)) => show(at),
         });
     }
+    Ok(Effect::None)
+}
+
+/// HCOLLECT and its kin: deletes what has expired, as the sweep does sooner or later. All keys at once,
+/// `*`, are left to it.
+pub fn collect<T: Expiring>(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let keys = args.keys();
+    args.skip(keys.len());
+    if keys.first().is_some_and(|key| key.bytes() == b"*") {
+        reply.ok();
+        return Ok(Effect::None);
+    }
+    for key in keys {
+        cx.db.peek_as::<T>(key)?;
+    }
+    for key in keys {
+        cx.db.purge_expired_elements(key);
+    }
+    reply.ok();
+    // The journal is told of each element that went.
     Ok(Effect::None)
 }
 

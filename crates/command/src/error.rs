@@ -319,7 +319,11 @@ errors! {
     ScriptOom = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
     ScriptFlushMode = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
     ScriptDebugMode = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
-    ScriptDebugger = "ERR The script debugger is not offered: there is no fork to run a script in";
+    ScriptDebugPipeline = "ERR SCRIPT DEBUG must be called outside a pipeline";
+    ScriptDebugSha = "ERR Please use EVAL instead of EVALSHA for debugging";
+    ScriptDebugExec = "ERR A script cannot be debugged within a transaction";
+    ScriptDebugAllKeys = "ERR A script that is debugged may not change all keys at once";
+    ScriptDebugFull = "ERR The debugging session has too many commands";
     LibraryName = "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
     LibraryNotFound = "ERR Library not found";
     NoFunctions = "ERR No functions registered";

@@ -50,6 +50,10 @@ impl Place {
     pub const fn is_script(self) -> bool {
         matches!(self, Self::Script(_))
     }
+
+    pub const fn is_function(self) -> bool {
+        matches!(self, Self::Script(ScriptCall::Function))
+    }
 }
 
 /// What a command may work on before its locks are taken.

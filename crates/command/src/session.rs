@@ -2,7 +2,8 @@
 //! workers may see of it is in its [`Card`].
 
 use crate::{
-    Card, Fieldsets, Monitors, PubSub, Subscriptions, Sync, Tracking, TrackingState, Transaction,
+    Card, DebugSession, Debugging, Fieldsets, Monitors, PubSub, Subscriptions, Sync, Tracking,
+    TrackingState, Transaction,
 };
 use keyspace::{Keyspace, WatchedKey};
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct Session {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// `None`: it does not track keys.
     pub tracking: Option<Box<TrackingState>>,
+    /// `None`: it does not debug scripts.
+    pub debugging: Option<Box<Debugging>>,
     /// What HIMPORT has prepared; `None`: nothing.
     fieldsets: Option<Box<Fieldsets>>,
     /// What the command under way has written are pushes: CLIENT REPLY does not keep them back.
@@ -79,6 +82,7 @@ impl Session {
             watched_bytes: 0,
             subscriptions: None,
             tracking: None,
+            debugging: None,
             fieldsets: None,
             pushed: false,
         }
@@ -107,6 +111,16 @@ impl Session {
     pub fn remember(&mut self, key: WatchedKey) {
         self.watched_bytes += key.memory_bytes();
         self.watched.push(key);
+    }
+
+    /// The script that is debugged: what the client sends are commands of the debugger.
+    #[inline]
+    pub fn debugged(&self) -> Option<&DebugSession> {
+        self.debugging.as_ref()?.session.as_deref()
+    }
+
+    pub fn debugged_mut(&mut self) -> Option<&mut DebugSession> {
+        self.debugging.as_mut()?.session.as_deref_mut()
     }
 
     /// What HIMPORT has prepared.
@@ -147,7 +161,8 @@ impl Session {
         let queued = self.transaction.as_ref().map_or(-1, |queue| queue.len() as i32);
         let queue = self.transaction.as_ref().map_or(0, |queue| queue.memory_bytes());
         card.queued.store(queued, Ordering::Relaxed);
-        card.multi_bytes.store(queue + self.watched_bytes, Ordering::Relaxed);
+        let debugged = self.debugged().map_or(0, DebugSession::memory_bytes);
+        card.multi_bytes.store(queue + self.watched_bytes + debugged, Ordering::Relaxed);
     }
 
     /// Whether the client speaks RESP2 and is subscribed: it cannot tell replies from messages, and

@@ -97,6 +97,12 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         worker.refresh(self);
+        if session.debugged().is_some()
+            && let Some(request) = requests.iter(input).next()
+        {
+            let words: Vec<&[u8]> = request.args.iter().collect();
+            return self.serve_debugger(worker, session, &words, now, reply);
+        }
         let mut scratch = worker.take_scratch();
         let mut before = None;
         for request in requests.iter(input) {
@@ -139,6 +145,9 @@ impl Engine {
         reply: &mut Reply,
     ) -> Served {
         worker.refresh(self);
+        if session.debugged().is_some() {
+            return self.serve_debugger(worker, session, words, now, reply);
+        }
         let mut ready = Ready::default();
         let others = words.iter().enumerate().filter(|(at, _)| *at != large);
         others.for_each(|(_, word)| ready.add(word));
@@ -188,7 +197,7 @@ impl Engine {
         (self.settings_generation() != generation).then_some(End::Again)
     }
 
-    fn run(
+    pub(crate) fn run(
         &self,
         worker: &mut Worker,
         session: &mut Session,
@@ -711,6 +720,9 @@ impl Run<'_, '_> {
     /// Shows a command that has run to who monitors.
     #[cold]
     pub(crate) fn show(&self, request: &Resolved<'_>) {
+        if self.session.debugging.as_ref().is_some_and(|debugging| debugging.runs) {
+            return;
+        }
         let micros = self.engine.node().wall_micros();
         let (monitors, limits) = (&self.engine.monitors, &self.settings.output);
         monitors.show(self.session, request, micros, self.news.is_some(), limits);

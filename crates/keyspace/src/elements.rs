@@ -11,6 +11,7 @@ use crate::shard::Weight;
 use crate::{Db, Event, KeyRef, Record, Shard, WriteGuard};
 use types::hash::Hash;
 use types::set::Set;
+use types::zset::ZSet;
 use types::{Collection, Type, View as _};
 
 /// Elements that had expired and were deleted.
@@ -36,7 +37,8 @@ fn told_as(of: Type) -> (&'static [u8], Event) {
     match of {
         Type::Hash => (b"HDEL", Event::hash("hexpired")),
         Type::Set => (b"SREM", Event::set("sexpired")),
-        Type::String | Type::List | Type::ZSet | Type::Stream | Type::Array => {
+        Type::ZSet => (b"ZREM", Event::zset("zexpired")),
+        Type::String | Type::List | Type::Stream | Type::Array => {
             unreachable!("elements of this type do not expire")
         }
     }
@@ -86,6 +88,18 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         let gone = ExpiredElements { db, key, of: T::TYPE, names };
         self.db.record.elements_expired(shard, gone, is_empty);
     }
+
+    /// Deletes all elements that have expired, for all to see, before a command changes what is left.
+    pub fn purge_all_elements(&mut self) {
+        let horizon_ms = self.db.horizon_ms;
+        if self.view().earliest_expiry().is_none_or(|at| at > horizon_ms) {
+            return;
+        }
+        let (index, key) = (self.db.index, self.key);
+        let shard = locked(&mut self.db.held, key);
+        shard.expire_elements(index, key.bytes(), horizon_ms, usize::MAX, self.db.record);
+        self.at = shard.databases[index as usize].table().find(key.hash(), key.bytes());
+    }
 }
 
 impl Db<'_> {
@@ -133,9 +147,11 @@ impl Shard {
                 let expire = |set: &mut Set| set.expire(now_ms, budget, gone);
                 edit_in_place::<Set, _>(&mut entry, block, expire).1
             }
-            Type::String | Type::List | Type::ZSet | Type::Stream | Type::Array => {
-                return (0, false);
+            Type::ZSet => {
+                let expire = |set: &mut ZSet| set.expire(now_ms, budget, gone);
+                edit_in_place::<ZSet, _>(&mut entry, block, expire).1
             }
+            Type::String | Type::List | Type::Stream | Type::Array => return (0, false),
         };
         let (new, more) = (Weight::of(&entry), entry.earliest_element());
         drop(entry);

@@ -79,6 +79,11 @@ impl Undo {
         true
     }
 
+    /// As [`Undo::keep`], however dear that is.
+    pub fn keep_at_any_cost(&mut self, held: &mut dyn HeldShards, key: &KeyRef<'_>) {
+        self.keep_gone(held.look(key.shard()), key);
+    }
+
     /// As [`Undo::keep`], for a key that goes: nothing is edited then.
     pub(crate) fn keep_gone(&mut self, shard: &Shard, key: &KeyRef<'_>) {
         if !self.has(key) {

@@ -43,6 +43,8 @@ pub mod value {
     /// the earliest expiry as eight bytes, how many members there are, and each member behind its
     /// expiry, as in `HASH_METADATA`. The number lies far from those that are given out by turns.
     pub const SET_EXPIRING: u8 = 192;
+    /// The same of a sorted set: behind each member stands its score, as in `ZSET_2`.
+    pub const ZSET_EXPIRING: u8 = 193;
 
     /// Of Valkey from version 80 on, where it has the number of another type of Redis.
     pub const HASH_2: u8 = 22;

@@ -48,6 +48,14 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
                 reader.skip_string()
             })
         }
+        value::ZSET_EXPIRING => {
+            reader.skip(8)?;
+            each(reader, |reader| {
+                reader.length()?;
+                reader.skip_string()?;
+                reader.skip(8)
+            })
+        }
         value::HASH_LISTPACK_EX_PRE_GA => reader.skip_string(),
         value::HASH_LISTPACK_EX => {
             reader.skip(8)?;

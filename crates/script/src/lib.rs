@@ -10,6 +10,7 @@
 //! - [`Vm`] holds compiled scripts and libraries of functions, and runs one at a time. It belongs to
 //!   one worker; it is `Send`, not `Sync`.
 //! - [`Host`] is all that a script can reach: commands, the log, the interrupt.
+//! - [`Debugger`] is a session of the script debugger, which runs a script again for each command.
 //! - [`Header`] is the first line of a script or library (`#!lua name=mylib flags=no-writes`).
 //!
 //! What a script sees is that of Redis 7.2 and later, which is also Valkey 8: the same globals, error texts, number
@@ -22,6 +23,7 @@
 //! touches the C interface.
 
 mod convert;
+mod debugger;
 mod error;
 mod header;
 mod host;
@@ -29,6 +31,7 @@ mod libs;
 mod machine;
 mod vm;
 
+pub use debugger::Debugger;
 pub use error::{CompileError, ScriptError};
 pub use header::{Flags, Header};
 pub use host::{CommandCheck, Host, LogLevel, Pulse};

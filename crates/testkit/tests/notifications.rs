@@ -105,6 +105,18 @@ fn who_asks_hears_which_elements_changed() {
                 got.iter().map(|one| one.trim_start_matches("__subkeyspace@0__:h ")).collect();
             assert_eq!(got, expect, "{line}");
         }
+        node.send("CONFIG SET notify-keyspace-events Sz");
+        for (line, expect) in [
+            ("ZADD h 1 a 2 bb 3 c 4 d", &[][..]),
+            ("ZEXPIRE h 9 MEMBERS 3 a bb x", &["zexpire|1:a,2:bb"]),
+            ("ZPERSIST h MEMBERS 2 a c", &["zpersist|1:a"]),
+            ("ZEXPIRE h 0 MEMBERS 1 a", &["zexpired|1:a"]),
+        ] {
+            let got = node.send(line);
+            let got: Vec<&str> =
+                got.iter().map(|one| one.trim_start_matches("__subkeyspace@0__:h ")).collect();
+            assert_eq!(got, expect, "{line}");
+        }
         node.send("CONFIG SET notify-keyspace-events ITh");
         let key = "a\\nb";
         assert_eq!(

@@ -1,5 +1,5 @@
 //! Elements that expire, whatever holds them: FIELDEXPIRE and FIELDTTL, as Dragonfly has them, and
-//! EXPIREMEMBER and its kin, as KeyDB has them. They are HEXPIRE or SEXPIRE, by the type of the key.
+//! EXPIREMEMBER and its kin, as KeyDB has them. They are HEXPIRE, SEXPIRE or ZEXPIRE, by the type of the key.
 
 use command::element_expiry::{self, Expiring, seconds};
 use command::grammar::{Argument, integer, key, one_of, string, unix_time, word};
@@ -11,6 +11,7 @@ use resp::Reply;
 use types::Type;
 use types::hash::Hash;
 use types::set::Set;
+use types::zset::ZSet;
 
 const UPDATED: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::UPDATE))];
 
@@ -39,26 +40,30 @@ pub(super) const EXPIREMEMBER: Command = setter(
     ],
 )
 .arity(-4)
-.summary("Lets a field of a hash or a member of a set expire after a while.");
+.summary("Lets a field of a hash or a member of a set or sorted set expire after a while.");
 
 pub(super) const EXPIREMEMBERAT: Command = setter(
     "EXPIREMEMBERAT",
     expirememberat,
     &[key("key"), string("member"), unix_time("unix-time-seconds")],
 )
-.summary("Lets a field of a hash or a member of a set expire at a Unix time in seconds.");
+.summary(
+    "Lets a field of a hash or a member of a set or sorted set expire at a Unix time in seconds.",
+);
 
 pub(super) const PEXPIREMEMBERAT: Command = setter(
     "PEXPIREMEMBERAT",
     pexpirememberat,
     &[key("key"), string("member"), unix_time("unix-time-milliseconds")],
 )
-.summary("Lets a field of a hash or a member of a set expire at a Unix time in milliseconds.");
+.summary("Lets a field of a hash or a member of a set or sorted set expire at a Unix time in milliseconds.");
 
 pub(super) const FIELDEXPIRE: Command =
     setter("FIELDEXPIRE", fieldexpire, &[key("key"), integer("seconds"), string("field").many()])
         .arity(-4)
-        .summary("Lets fields of a hash or members of a set expire after some seconds.")
+        .summary(
+            "Lets fields of a hash or members of a set or sorted set expire after some seconds.",
+        )
         .complexity("O(N), N fields named");
 
 pub(super) const FIELDTTL: Command = Command::data("FIELDTTL", fieldttl)
@@ -68,7 +73,9 @@ pub(super) const FIELDTTL: Command = Command::data("FIELDTTL", fieldttl)
     .flags(Flags::READONLY.or(Flags::FAST).or(Flags::KEYSPACE))
     .keys(&[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))])
     .args(&[key("key"), string("field")])
-    .summary("Answers in how many seconds a field of a hash or a member of a set expires.")
+    .summary(
+        "Answers in how many seconds a field of a hash or a member of a set or sorted set expires.",
+    )
     .complexity("O(1)")
     .tips(&["nondeterministic_output"]);
 
@@ -83,6 +90,7 @@ fn expire(
     match cx.db.peek(key).map(|entry| entry.type_of()) {
         Some(Type::Hash) => element_expiry::expire_at::<Hash>(cx, key, at, names, code),
         Some(Type::Set) => element_expiry::expire_at::<Set>(cx, key, at, names, code),
+        Some(Type::ZSet) => element_expiry::expire_at::<ZSet>(cx, key, at, names, code),
         Some(_) => Err(CommandError::WrongType),
         None => {
             names.iter().for_each(|_| code(NO_ELEMENT));
@@ -158,6 +166,7 @@ fn fieldttl(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome 
     let (key, name) = (args.key()?, args.bytes()?);
     let expiry = match cx.db.peek(&key).map(|entry| entry.type_of()) {
         Some(Type::Set) => expiry::<Set>(cx, &key, name)?,
+        Some(Type::ZSet) => expiry::<ZSet>(cx, &key, name)?,
         Some(_) => expiry::<Hash>(cx, &key, name)?,
         None => {
             cx.db.count_lookup(&key, false);

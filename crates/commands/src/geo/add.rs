@@ -1,6 +1,7 @@
 //! GEOADD.
 
 use super::point;
+use crate::zset::add::tell_added;
 use command::grammar::{block, double, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::Event;
@@ -51,6 +52,7 @@ fn geoadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     let limits = &cx.settings.limits;
     let mut guard = cx.db.write_or_new::<ZSet>(&key)?;
+    guard.purge_elements(places.iter().map(|(_, member)| *member));
     let verb = |set: &mut ZSet| {
         set.expect(places.len(), limits);
         let mut added = Added::default();
@@ -60,8 +62,8 @@ fn geoadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         Ok::<_, NotANumber>(added)
     };
     let added = guard.edit_told(verb, |added, tell| {
-        if added.is_ok_and(|added| added.new + added.updated > 0) {
-            tell(EVENT);
+        if let Ok(added) = added {
+            tell_added(added, EVENT, tell);
         }
     });
     let added = added.map_err(|_| CommandError::ScoreNaN)?;

@@ -346,6 +346,10 @@ fn run(
 ) -> Outcome {
     let Query { search, target, stores_distance } = query;
     let mut found = Vec::new();
+    if target.is_some() {
+        // The journal is told the command as it was sent, and no clock.
+        cx.db.purge_expired_elements(source);
+    }
     if let Some(set) = cx.db.peek_as::<ZSet>(source)?
         && let Some(area) = &search.area
     {

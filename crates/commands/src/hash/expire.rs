@@ -1,8 +1,8 @@
-//! Giving fields an expiry and taking it away: HEXPIRE and its kin, HPERSIST.
+//! Giving fields an expiry and taking it away: HEXPIRE and its kin, HPERSIST; HCOLLECT.
 
 use super::{FIELDS, UPDATE};
 use command::grammar::{Argument, integer, key, one_of, unix_time, word};
-use command::{Args, Command, Cx, Flags, Group, Outcome, element_expiry};
+use command::{Args, Command, Cx, Flags, Group, KeyFlags, KeySpec, Outcome, element_expiry};
 use resp::Reply;
 use types::hash::Hash;
 
@@ -61,6 +61,16 @@ pub(super) const HPERSIST: Command = Command::data("HPERSIST", hpersist)
     .summary("Takes the expiry of fields of a hash away.")
     .complexity("O(N), N fields named");
 
+pub(super) const HCOLLECT: Command = Command::data("HCOLLECT", hcollect)
+    .group(Group::Hash)
+    .since("8.12.0")
+    .arity(-2)
+    .flags(Flags::WRITE)
+    .keys(&[KeySpec::range(1, -1, KeyFlags::RW.or(KeyFlags::DELETE))])
+    .args(&[key("key").many()])
+    .summary("Deletes the fields of hashes that have expired at once.")
+    .complexity("O(N), N fields that have expired");
+
 fn hexpire(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let now_ms = cx.now_ms;
     element_expiry::expire::<Hash>(cx, args, reply, 1000, now_ms)
@@ -81,4 +91,8 @@ fn hpexpireat(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcom
 
 fn hpersist(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     element_expiry::persist::<Hash>(cx, args, reply)
+}
+
+fn hcollect(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    element_expiry::collect::<Hash>(cx, args, reply)
 }

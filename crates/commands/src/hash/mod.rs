@@ -25,6 +25,7 @@ use keyspace::Event;
 
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
+    expire::HCOLLECT,
     set::HDEL,
     get::HEXISTS,
     expire::HEXPIRE,

@@ -3,7 +3,8 @@
 use super::{help_row, node};
 use command::grammar::{one_of, string, word};
 use command::{
-    Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome, Scripts, help as write_help,
+    Args, Command, CommandError, Cx, Debugging, Effect, Flags, Group, Outcome, Scripts,
+    help as write_help,
 };
 use resp::Reply;
 use script::Sha;
@@ -18,7 +19,7 @@ const SUBCOMMANDS: &[Command] = &[
     node("DEBUG", debug, 3)
         .since("3.2.0")
         .args(&[one_of("mode", &[word("yes", "YES"), word("sync", "SYNC"), word("no", "NO")])])
-        .summary("Refuses to debug scripts."),
+        .summary("Makes EVAL debug scripts."),
     node("EXISTS", exists, -3)
         .since("2.6.0")
         .args(&[string("sha1").many()])
@@ -93,13 +94,19 @@ fn show(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::None)
 }
 
-fn debug(_: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    if args.token("YES") || args.token("SYNC") {
-        return Err(CommandError::ScriptDebugger);
+fn debug(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    // What is sent before the answer is known would be taken for commands of the debugger.
+    if cx.in_transaction || !reply.out.is_empty() {
+        return Err(CommandError::ScriptDebugPipeline);
     }
-    if !args.token("NO") {
+    let keeps = args.token("SYNC");
+    cx.session.debugging = if keeps || args.token("YES") {
+        Some(Box::new(Debugging { keeps, ..Debugging::default() }))
+    } else if args.token("NO") {
+        None
+    } else {
         return Err(CommandError::ScriptDebugMode);
-    }
+    };
     reply.ok();
     Ok(Effect::None)
 }
@@ -107,7 +114,7 @@ fn debug(_: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn help(_: &mut Cx<'_>, _: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     const LINES: &[&str] = &[
         "DEBUG (YES|SYNC|NO)",
-        "    There is no debugger: NO is taken, the others are refused.",
+        "    EVAL debugs from now on, and takes back what the script changes (YES) or keeps it (SYNC).",
         "EXISTS <sha1> [<sha1> ...]",
         "    Says of each script whether EVALSHA knows it.",
         "FLUSH [ASYNC|SYNC]",

@@ -102,12 +102,11 @@ fn source(cx: &mut Cx<'_>, key: &KeyRef<'_>) -> Result<Option<Any>, CommandError
     let horizon_ms = cx.db.horizon_ms();
     let Some(entry) = cx.db.get(key) else { return Ok(None) };
     match entry.value().to_any() {
-        Some(Any::Set(mut set)) => {
+        Some(mut any @ (Any::List(_) | Any::Set(_) | Any::ZSet(_))) => {
             // A copy, of which what has expired goes.
-            set.expire(horizon_ms, usize::MAX, &mut |_| {});
-            Ok(Some(Any::Set(set)))
+            any.expire(horizon_ms, usize::MAX, &mut |_| {});
+            Ok(Some(any))
         }
-        Some(any @ (Any::List(_) | Any::ZSet(_))) => Ok(Some(any)),
         _ => Err(CommandError::WrongType),
     }
 }

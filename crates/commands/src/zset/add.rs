@@ -1,5 +1,6 @@
 //! ZADD and ZINCRBY.
 
+use command::element_expiry::Expiring as _;
 use command::grammar::{block, double, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, KeyRef};
@@ -107,7 +108,7 @@ fn zadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn zincrby(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
-    let rule = AddRule { increment: true, ..AddRule::default() };
+    let rule = AddRule { increment: true, keeps_expiry: true, ..AddRule::default() };
     let added = add(cx, &key, rule, args.rest())?;
     reply_score(reply, added.last);
     Ok(Effect::Same)
@@ -117,6 +118,15 @@ fn reply_score(reply: &mut Reply, score: Option<f64>) {
     match score {
         Some(score) => reply.double(score),
         None => reply.null(),
+    }
+}
+
+/// Tells `event`, or that members stay that would have expired, or nothing.
+pub(crate) fn tell_added(added: &Added, event: Event, tell: &mut dyn FnMut(Event)) {
+    if added.new + added.updated > 0 {
+        tell(event);
+    } else if added.persisted > 0 {
+        tell(ZSet::WORDS.persist_event);
     }
 }
 
@@ -133,6 +143,7 @@ fn add(
     }
     let limits = &cx.settings.limits;
     let mut guard = cx.db.write_or_new::<ZSet>(key)?;
+    guard.purge_elements(pairs.chunks_exact(2).map(|pair| pair[1]));
     if rule.only_present && !guard.exists() {
         return Ok(Added::default());
     }
@@ -148,8 +159,8 @@ fn add(
         Ok(added)
     };
     guard.edit_told(verb, |added, tell| {
-        if added.as_ref().is_ok_and(|added| added.new + added.updated > 0) {
-            tell(event);
+        if let Ok(added) = added {
+            tell_added(added, event, tell);
         }
     })
 }

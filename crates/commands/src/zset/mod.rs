@@ -1,12 +1,14 @@
 //! The sorted set family. What a sorted set is, how it changes shape and what a range means in ranks
 //! is `types::zset`. Here: arguments, answers, and what the journal is told.
 //!
-//! All commands but ZMPOP are logged as sent: they do the same wherever they are replayed. Replies
+//! All commands but ZMPOP and those of expiry are logged as sent: they do the same wherever they are
+//! replayed. Replies
 //! of more than some hundred members are written outside the locks, from an O(1) clone.
 
-mod add;
+pub(crate) mod add;
 mod blocking;
 mod combine;
+mod expire;
 mod pop;
 mod random;
 mod range;
@@ -26,9 +28,13 @@ pub(crate) const COMMANDS: &[Command] = &[
     blocking::BZPOPMIN,
     add::ZADD,
     read::ZCARD,
+    expire::ZCOLLECT,
     read::ZCOUNT,
     combine::ZDIFF,
     combine::ZDIFFSTORE,
+    expire::ZEXPIRE,
+    expire::ZEXPIREAT,
+    expire::ZEXPIRETIME,
     add::ZINCRBY,
     combine::ZINTER,
     combine::ZINTERCARD,
@@ -36,8 +42,13 @@ pub(crate) const COMMANDS: &[Command] = &[
     read::ZLEXCOUNT,
     pop::ZMPOP,
     read::ZMSCORE,
+    expire::ZPERSIST,
+    expire::ZPEXPIRE,
+    expire::ZPEXPIREAT,
+    expire::ZPEXPIRETIME,
     pop::ZPOPMAX,
     pop::ZPOPMIN,
+    expire::ZPTTL,
     random::ZRANDMEMBER,
     range::ZRANGE,
     range::ZRANGEBYLEX,
@@ -54,6 +65,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     read::ZREVRANK,
     scan::ZSCAN,
     read::ZSCORE,
+    expire::ZTTL,
     combine::ZUNION,
     combine::ZUNIONSTORE,
 ];

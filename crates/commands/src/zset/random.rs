@@ -7,6 +7,7 @@ use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobSte
 use keyspace::Keyspace;
 use resp::Reply;
 use stdx::rng::Rng;
+use types::listpack::Element;
 use types::zset::{ZSet, ZSetView};
 use types::{Collection as _, View as _};
 
@@ -53,7 +54,7 @@ impl Draw {
     /// Answers up to [`LONG_REPLY_MIN`] members; says whether these were all.
     fn reply(&mut self, set: ZSetView<'_>, with_scores: bool, reply: &mut Reply) -> JobStep {
         for _ in 0..LONG_REPLY_MIN {
-            let Some((member, score)) = self.next(set.len()).and_then(|rank| set.at(rank)) else {
+            let Some((member, score)) = self.next(set.len()).and_then(|rank| set.nth(rank)) else {
                 return JobStep::Done;
             };
             reply_listed(reply, member, score, with_scores);
@@ -73,6 +74,12 @@ impl Job for DrawJob {
     fn step(&mut self, _: &Keyspace, _: i64, reply: &mut Reply) -> JobStep {
         self.draw.reply(self.set.view(), self.with_scores, reply)
     }
+}
+
+/// A member, each equally likely.
+fn random<'a>(set: ZSetView<'a>, rng: &mut Rng) -> Option<(Element<'a>, f64)> {
+    let len = set.len();
+    if len == 0 { None } else { set.nth(rng.index(len)) }
 }
 
 /// `count` different ranks below `len`, in any order.
@@ -96,7 +103,7 @@ fn zrandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     let key = args.key()?;
     let Some(count) = args.optional(count)? else {
         let set = cx.db.read::<ZSet>(&key)?;
-        match set.and_then(|set| set.at(cx.rng.index(set.len()))) {
+        match set.and_then(|set| random(set, cx.rng)) {
             Some((member, _)) => reply_element(reply, member),
             None => reply.null(),
         }
@@ -111,14 +118,19 @@ fn zrandmember(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
         reply.array(0);
         return Ok(Effect::None);
     };
+    // Ranks are found fast where nothing is hidden.
+    let left = set.hides().then(|| set.to_owned());
+    let set = left.as_ref().map_or(set, ZSet::view);
     let mut draw = match usize::try_from(count) {
         Ok(count) => {
             open_members(reply, count.min(set.len()), with_scores);
             Draw::Wanted(count, cx.rng.fork())
         }
         Err(_) => {
-            open_members(reply, count.unsigned_abs() as usize, with_scores);
-            Draw::Repeated(count.unsigned_abs(), cx.rng.fork())
+            // Nothing can be drawn from what has expired to the last.
+            let count = if set.is_empty() { 0 } else { count.unsigned_abs() };
+            open_members(reply, count as usize, with_scores);
+            Draw::Repeated(count, cx.rng.fork())
         }
     };
     // Drawing many takes its time, too.

@@ -374,6 +374,8 @@ fn zrangestore(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     let (target, source) = (args.key()?, args.key()?);
     let query = Query::parse(args, Fixed { stores: true, ..Fixed::default() })?;
     let limits = cx.settings.limits;
+    // The journal is told the command as it was sent, and no clock.
+    cx.db.purge_expired_elements(&source);
     let stored = match cx.db.read::<ZSet>(&source)? {
         Some(set) => {
             let members = set.range(query.ranks(set));

@@ -54,9 +54,12 @@ fn zrem(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let members = args.rest();
     let removed = match cx.db.write::<ZSet>(&key)? {
-        Some(mut guard) => guard.edit(EVENT, |set| {
-            members.iter().filter(|member| set.remove(member).is_some()).count()
-        }),
+        Some(mut guard) => {
+            guard.purge_elements(members.iter().copied());
+            guard.edit(EVENT, |set| {
+                members.iter().filter(|member| set.remove(member).is_some()).count()
+            })
+        }
         None => 0,
     };
     reply.count(removed);
@@ -93,6 +96,7 @@ fn remove<'a>(
     let span = span(args)?;
     let removed = match cx.db.write::<ZSet>(&key)? {
         Some(mut guard) => {
+            guard.purge_all_elements();
             let ranks = span.ranks(guard.view(), false);
             debug_assert!(ranks.end <= guard.view().len());
             guard.edit(event, |set| set.remove_ranks(ranks))

@@ -209,11 +209,7 @@ impl Plain<'_> {
                 self.many(&[b"RPUSH", key], texts, 1)?;
             }
             Loaded::Any(Any::Set(set)) => self.set(key, set.view())?,
-            Loaded::Any(Any::ZSet(set)) => {
-                let all = set.view().range(0..types::collection::View::len(set.view()));
-                let texts = all.flat_map(|(member, score)| [score_text(score), text(member)]);
-                self.many(&[b"ZADD", key], texts, 2)?;
-            }
+            Loaded::Any(Any::ZSet(set)) => self.zset(key, set.view())?,
             Loaded::Any(Any::Hash(hash)) => self.hash(key, hash.view())?,
             Loaded::Any(Any::Array(array)) => self.array(key, array.view())?,
             Loaded::Any(any @ Any::Stream(_)) => {
@@ -247,6 +243,21 @@ impl Plain<'_> {
         let times =
             set.iter().filter_map(|member| Some((text(member), set.expiry(member).flatten()?)));
         self.times([b"SPEXPIREAT", key, b"MEMBERS"], times)
+    }
+
+    fn zset(&mut self, key: &[u8], set: types::zset::ZSetView<'_>) -> io::Result<()> {
+        let all = || set.range(0..usize::MAX);
+        let texts = all().flat_map(|(member, score)| [score_text(score), text(member)]);
+        self.many(&[b"ZADD", key], texts, 2)?;
+        if types::View::earliest_expiry(set).is_none() {
+            return Ok(());
+        }
+        let members = all().map(|(member, _)| text(member));
+        let times = members.filter_map(|member| {
+            let at = set.expiry(&member).flatten()?;
+            Some((member, at))
+        });
+        self.times([b"ZPEXPIREAT", key, b"MEMBERS"], times)
     }
 
     /// When elements expire, a command each.

@@ -2,6 +2,7 @@
 
 use super::Functions;
 use crate::convert;
+use crate::debugger;
 use crate::host::{CommandCheck, LogLevel};
 use crate::machine::{Frame, Kind, Raised};
 use crate::vm::{Registered, Sha};
@@ -141,6 +142,9 @@ fn command(frame: &mut Frame<'_>, raise: bool) -> Results {
             return Err(frame.raise_reply("commands cannot be called within commands"));
         };
         reply.out.clear();
+        if core.is_debugged() {
+            debugger::on_command(core, words);
+        }
         core.with_host(|host| host.call(words, &mut reply));
         if reply.out.is_empty() {
             drop(reply);
@@ -152,6 +156,9 @@ fn command(frame: &mut Frame<'_>, raise: bool) -> Results {
             None => Cow::Owned(reply.out.to_vec()),
         };
         convert::push_reply(frame, &bytes)?;
+        if core.is_debugged() {
+            debugger::on_reply(core, &bytes);
+        }
         frame.charge(64)?;
         Ok(bytes.first() == Some(&b'-'))
     });
@@ -283,11 +290,13 @@ fn setresp(frame: &mut Frame<'_>) -> Results {
 }
 
 fn breakpoint(frame: &mut Frame<'_>) -> Results {
-    frame.push_bool(false);
+    let debugged = debugger::on_breakpoint(frame.core);
+    frame.push_bool(debugged);
     Ok(1)
 }
 
-fn debug(_frame: &mut Frame<'_>) -> Results {
+fn debug(frame: &mut Frame<'_>) -> Results {
+    debugger::on_debug(frame);
     Ok(0)
 }
 

@@ -1,8 +1,9 @@
 //! How Lua calls Rust: the entry of natives, the hook, the error handler.
 
 use super::Kind;
-use super::core::core_of;
+use super::core::{Core, core_of};
 use super::frame::{Frame, Native, Raised};
+use crate::debugger;
 use mlua_sys as lua;
 use mlua_sys::lua_State;
 use std::ffi::{c_int, c_void};
@@ -47,31 +48,46 @@ pub(super) unsafe fn natively<R: Copy>(
     }
 }
 
-/// The count hook: collects garbage when memory runs short, and asks the host whether to go on.
+/// The hook. By count: collects garbage when memory runs short, and asks the host whether to go on. By
+/// line: the debugger's.
 ///
 /// # Safety
 /// Called by Lua.
-pub(super) unsafe extern "C-unwind" fn hook(state: *mut lua_State, _event: *mut lua::lua_Debug) {
-    // SAFETY: this frame owns nothing.
+pub(super) unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut lua::lua_Debug) {
+    // SAFETY: this frame owns nothing; Lua says why it calls.
     unsafe {
+        let is_line = (*event).event == lua::LUA_HOOKLINE;
         natively(state, |frame| {
             let core = frame.core;
             if core.wants_collection() {
                 frame.collect();
             }
-            let outcome = frame.pulse();
-            set_hook(state, core.pace());
+            let outcome = if is_line && core.killed().is_none() {
+                debugger::on_line(frame)
+            } else {
+                frame.pulse()
+            };
+            set_hook(state, core);
             outcome
         });
     }
 }
 
-/// Makes the hook run every `pace` instructions of a thread.
-pub(super) fn set_hook(state: *mut lua_State, pace: c_int) {
+/// Makes the hook run in a thread as often as it should now.
+pub(super) fn set_hook(state: *mut lua_State, core: &Core) {
     // SAFETY: the state is alive.
+    unsafe { set_hook_of(state, core.hook_mask(), core.pace()) }
+}
+
+/// Makes the hook run every `pace` instructions of a thread, and for what else `mask` says.
+///
+/// # Safety
+/// The state is alive.
+pub(super) unsafe fn set_hook_of(state: *mut lua_State, mask: c_int, pace: c_int) {
+    // SAFETY: as above.
     unsafe {
-        if lua::lua_gethookcount(state) != pace {
-            lua::lua_sethook(state, Some(hook), lua::LUA_MASKCOUNT, pace);
+        if lua::lua_gethookcount(state) != pace || lua::lua_gethookmask(state) != mask {
+            lua::lua_sethook(state, Some(hook), mask, pace);
         }
     }
 }

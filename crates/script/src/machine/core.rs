@@ -1,7 +1,7 @@
 //! What a machine knows beside Lua's own state, and its allocator.
 
-use crate::Limits;
 use crate::host::Host;
+use crate::{Debugger, Limits};
 use mlua_sys as lua;
 use mlua_sys::lua_State;
 use resp::Reply;
@@ -62,6 +62,10 @@ pub(crate) struct Core {
     /// When the host was last asked; `None`: not yet in this run.
     pulse_at: Cell<Option<Duration>>,
     killed: Cell<Option<&'static str>>,
+    /// Who debugs the run; [`Core::hook_mask`] says whether anybody does.
+    pub(crate) debugger: RefCell<Option<Debugger>>,
+    /// What the hook is called for.
+    hook_mask: Cell<c_int>,
     host: Cell<Option<NonNull<dyn Host>>>,
     /// Buffers of callbacks that an error may jump over.
     scratch: RefCell<Vec<Vec<u8>>>,
@@ -87,6 +91,8 @@ impl Core {
             pace: Cell::new(first_steps(limits)),
             pulse_at: Cell::new(None),
             killed: Cell::new(None),
+            debugger: RefCell::default(),
+            hook_mask: Cell::new(lua::LUA_MASKCOUNT),
             host: Cell::new(None),
             scratch: RefCell::default(),
             reply: RefCell::default(),
@@ -122,6 +128,29 @@ impl Core {
 
     pub(super) fn killed(&self) -> Option<&'static str> {
         self.killed.get()
+    }
+
+    /// The script is to end with this error.
+    pub(super) fn kill(&self, text: &'static str) {
+        self.killed.set(Some(text));
+        self.pace.set(1);
+    }
+
+    pub(super) fn hook_mask(&self) -> c_int {
+        self.hook_mask.get()
+    }
+
+    /// Whether somebody debugs what runs.
+    #[inline]
+    pub(crate) fn is_debugged(&self) -> bool {
+        self.hook_mask.get() != lua::LUA_MASKCOUNT
+    }
+
+    /// Who debugs from now on; who did.
+    pub(super) fn debug_by(&self, debugger: Option<Debugger>) -> Option<Debugger> {
+        let lines = if debugger.is_some() { lua::LUA_MASKLINE } else { 0 };
+        self.hook_mask.set(lua::LUA_MASKCOUNT | lines);
+        self.debugger.replace(debugger)
     }
 
     pub(super) fn pace(&self) -> c_int {
@@ -184,8 +213,7 @@ impl Core {
         match pulse {
             crate::Pulse::Continue => Ok(()),
             crate::Pulse::Kill(text) => {
-                self.killed.set(Some(text));
-                self.pace.set(1);
+                self.kill(text);
                 Err(text)
             }
         }
@@ -277,7 +305,7 @@ fn sound_alarm(core: &Core) {
     if !running.is_null() {
         // SAFETY: the thread runs, so it is alive; setting the hook allocates nothing and may happen
         // at any time.
-        unsafe { lua::lua_sethook(running, Some(super::call::hook), lua::LUA_MASKCOUNT, 1) };
+        unsafe { lua::lua_sethook(running, Some(super::call::hook), core.hook_mask(), 1) };
     }
 }
 

@@ -10,7 +10,7 @@ use std::ffi::c_int;
 
 unsafe extern "C-unwind" {
     /// Carries the depth of C calls over to a thread, so that threads within threads have one limit.
-    fn lua_setlevel(from: *mut lua_State, to: *mut lua_State);
+    pub(super) fn lua_setlevel(from: *mut lua_State, to: *mut lua_State);
 }
 
 /// The functions of the library.
@@ -118,11 +118,11 @@ unsafe fn switch(state: *mut lua_State, thread: *mut lua_State, arguments: c_int
         }
         lua::lua_xmove(state, thread, arguments);
         lua_setlevel(state, thread);
-        set_hook(thread, core.pace());
+        set_hook(thread, core);
         core.running.set(thread);
         let status = lua::lua_resume_(thread, arguments);
         core.running.set(state);
-        set_hook(state, core.pace());
+        set_hook(state, core);
         if status != lua::LUA_OK && status != lua::LUA_YIELD {
             core.set_native(true);
             lua::lua_xmove(thread, state, 1);

@@ -476,6 +476,9 @@ impl<'a> Frame<'a> {
 
     /// Pushes `{err = text}`. The text is `-CODE text`, or one that gets `ERR` before it.
     pub(crate) fn push_error_reply(&mut self, text: &[u8]) {
+        if self.core.is_debugged() {
+            crate::debugger::on_error(self.core, text);
+        }
         // Not made large at once: its size decides how `next` walks it, and peers let it grow.
         self.push_table(0, 0);
         self.push(crate::convert::error_text(text));

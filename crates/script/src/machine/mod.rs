@@ -26,10 +26,11 @@ mod callbacks;
 mod core;
 mod coroutine;
 mod frame;
+mod inspect;
 mod number;
 mod state;
 
-pub(crate) use self::core::Fixed;
+pub(crate) use self::core::{Core, Fixed};
 pub(crate) use frame::{Frame, Kind, NO_MEMORY, Native, READ_ONLY, Raised};
 pub(crate) use number::{Printed, print_number, read_number, to_integer};
 pub(crate) use state::{Call, Machine, Outcome};

@@ -5,6 +5,7 @@ use super::core::{Core, allocate};
 use super::frame::{Frame, Kind, Raised};
 use super::{Fixed, call, coroutine};
 use crate::convert::{self, Written, until_zero};
+use crate::debugger::Debugger;
 use crate::host::Host;
 use crate::libs::{Functions, base, bit, cjson, cmsgpack, math, redis, string, structs, table};
 use crate::vm::Limits;
@@ -171,6 +172,25 @@ impl Machine {
         outcome
     }
 
+    /// As [`Machine::run`], for a debugger. A run that it stops leaves nothing behind.
+    pub(crate) fn debug(
+        &mut self,
+        call: &Call<'_>,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+        debugger: &mut Debugger,
+    ) -> Result<Written, Outcome> {
+        let random = self.core().random.get();
+        self.core().random.set(debugger.begin(random));
+        self.core().debug_by(Some(std::mem::take(debugger)));
+        let outcome = self.run(call, host, reply);
+        *debugger = self.core().debug_by(None).unwrap_or_default();
+        if debugger.stopped() {
+            self.core().random.set(random);
+        }
+        outcome
+    }
+
     /// Runs a library's chunk.
     pub(crate) fn run_library(
         &mut self,
@@ -205,7 +225,7 @@ impl Machine {
             core.begin(host);
             core.running.set(state);
             core.reply.borrow_mut().protocol = Protocol::Resp2;
-            call::set_hook(state, core.pace());
+            call::set_hook(state, core);
             let result = body(frame);
             frame.set_top(0);
             core.end();

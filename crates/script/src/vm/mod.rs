@@ -1,11 +1,11 @@
 //! The machine's public face.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::convert::Written;
 use crate::machine::{Call, Machine, NO_MEMORY, Outcome};
-use crate::{CompileError, Flags, Header, Host, ScriptError};
+use crate::{CompileError, Debugger, Flags, Header, Host, ScriptError};
 use resp::Reply;
 use sha1::{Digest, Sha1};
 use std::fmt;
@@ -170,6 +170,22 @@ impl Vm {
         };
         let call = Call { function, is_script: true, keys, args };
         ended(self.machine.run(&call, host, reply), sha.as_bytes())
+    }
+
+    /// As [`Vm::run`], for a debugger: with the commands that it has, as far as they lead.
+    pub fn debug(
+        &mut self,
+        sha: &Sha,
+        (keys, args): (&[&[u8]], &[&[u8]]),
+        host: &mut dyn Host,
+        reply: &mut Reply,
+        debugger: &mut Debugger,
+    ) -> Result<Ended, ScriptError> {
+        let Some(&function) = self.scripts.get(sha) else {
+            return Err(refusal("NOSCRIPT No matching script. Please use EVAL."));
+        };
+        let call = Call { function, is_script: true, keys, args };
+        ended(self.machine.debug(&call, host, reply, debugger), sha.as_bytes())
     }
 
     /// Runs a library's source, with its header, for its `redis.register_function`s, and keeps the

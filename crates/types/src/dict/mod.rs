@@ -200,6 +200,11 @@ impl Dict {
         removed
     }
 
+    /// Visits the records whose expiry is at or before `now`; looks only where there may be such.
+    pub fn each_due<'a>(&'a self, now: i64, mut visit: impl FnMut(Record<'a>)) {
+        self.root.each_due(now, &mut visit);
+    }
+
     /// All records, in an order that means nothing.
     pub fn iter(&self) -> Iter<'_> {
         Iter::new(&self.root)

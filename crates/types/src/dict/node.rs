@@ -334,6 +334,27 @@ impl Node {
         removed
     }
 
+    /// See [`super::Dict::each_due`].
+    pub(super) fn each_due<'a>(&'a self, now: i64, visit: &mut impl FnMut(Record<'a>)) {
+        for child in &self.children {
+            if child.earliest().is_none_or(|at| at > now) {
+                continue;
+            }
+            match child {
+                Child::Segment(segment) => {
+                    let mut at = 0;
+                    while let Some((record, next)) = segment.next(at) {
+                        if record.expiry.is_some_and(|at| at <= now) {
+                            visit(record);
+                        }
+                        at = next;
+                    }
+                }
+                Child::Node { node, .. } => node.each_due(now, visit),
+            }
+        }
+    }
+
     /// A random record of the child that holds the record of number `rank`.
     pub(super) fn random(&self, mut rank: usize, rng: &mut Rng) -> Record<'_> {
         for child in &self.children {

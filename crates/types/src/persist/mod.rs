@@ -98,9 +98,11 @@ pub fn load(
         value::SET | value::SET_INTSET | value::SET_LISTPACK | value::SET_EXPIRING => {
             Any::Set(set::persist::load(kind, reader, limits)?)
         }
-        value::ZSET | value::ZSET_2 | value::ZSET_ZIPLIST | value::ZSET_LISTPACK => {
-            Any::ZSet(zset::persist::load(kind, reader, limits)?)
-        }
+        value::ZSET
+        | value::ZSET_2
+        | value::ZSET_ZIPLIST
+        | value::ZSET_LISTPACK
+        | value::ZSET_EXPIRING => Any::ZSet(zset::persist::load(kind, reader, limits)?),
         value::HASH_2 if version >= VALKEY_MIN => {
             Any::Hash(hash::persist::load_valkey(reader, limits)?)
         }

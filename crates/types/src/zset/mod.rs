@@ -13,6 +13,10 @@
 //! The member is stored once, in the tree; what the index finds is looked for there. Both are
 //! persistent trees, so a clone is O(1).
 //!
+//! Members may expire; a set with such a member is large, and knows beside the two trees when they
+//! do. Nothing expires by itself here: a view hides what has expired for who looks,
+//! [`Collection::expire`] removes what is due.
+//!
 //! All ranges, by score or by member, are turned into ranges of ranks (0 is the least element), in
 //! O(log n): counting is a difference, and every walk is [`ZSetView::range`].
 
@@ -24,6 +28,7 @@ mod packed;
 pub(crate) mod persist;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::ops::Range;
 
@@ -31,12 +36,14 @@ use stdx::num;
 
 use crate::Limits;
 use crate::collection::{Collection, Type, View, any_ways};
+use crate::dict::Dict;
 use crate::digest::{Digest, Kind};
 use crate::lean::{self, Lean};
 use crate::listpack::{Digits, Element};
 pub use bounds::{LexBound, LexRange, ScoreRange};
 use large::{Large, LargeIter};
 use packed::PackedIter;
+use timed::{Shown, ShownIter, Timed};
 
 /// An owned sorted set.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +55,7 @@ pub struct ZSet {
 enum Shape {
     Packed(Lean),
     Large(Large),
+    Timed(Box<Timed>),
 }
 
 impl Default for Shape {
@@ -69,6 +77,8 @@ pub struct AddRule {
     pub only_less: bool,
     /// The score is added to the one it has.
     pub increment: bool,
+    /// A member that is there expires when it did; else it stays, if it gets a score.
+    pub keeps_expiry: bool,
 }
 
 impl AddRule {
@@ -89,6 +99,8 @@ pub struct Added {
     pub new: usize,
     /// Members that have another score now.
     pub updated: usize,
+    /// Members that would have expired, and stay now.
+    pub persisted: usize,
     /// The score of the last member; `None` if the rule refused it.
     pub last: Option<f64>,
 }
@@ -176,6 +188,7 @@ impl ZSet {
         let decide = |before: Option<f64>| decide(before).map(unsigned_zero);
         let (before, after) = match &mut self.shape {
             Shape::Large(large) => large.upsert(member, decide),
+            Shape::Timed(timed) => timed.large.upsert(member, decide),
             Shape::Packed(pack) => packed::update(pack, member, decide),
         };
         if let (Shape::Packed(pack), None, Some(score)) = (&mut self.shape, before, after) {
@@ -211,7 +224,13 @@ impl ZSet {
         added.new += usize::from(change.is_new());
         added.updated += usize::from(change.is_update());
         added.last = decided;
-        if decided.is_some_and(f64::is_nan) { Err(NotANumber) } else { Ok(()) }
+        if decided.is_some_and(f64::is_nan) {
+            return Err(NotANumber);
+        }
+        if decided.is_some() && !rule.keeps_expiry {
+            added.persisted += usize::from(self.clear_expiry(member));
+        }
+        Ok(())
     }
 
     /// Gives `member` this score, whether it is there or not.
@@ -224,6 +243,48 @@ impl ZSet {
         match &mut self.shape {
             Shape::Packed(pack) => packed::remove(pack, member),
             Shape::Large(large) => large.remove(member),
+            Shape::Timed(timed) => {
+                let score = timed.remove(member);
+                self.forget_times();
+                score
+            }
+        }
+    }
+
+    /// Gives a member an expiry other than 0, or takes it away; `false` if there is no such member, or
+    /// none to take away.
+    pub fn set_expiry(&mut self, member: &[u8], expiry: Option<i64>, limits: &Limits) -> bool {
+        let Some(at) = expiry else { return self.clear_expiry(member) };
+        if self.view().score(member).is_none() {
+            return false;
+        }
+        self.enlarge(limits);
+        self.shape = match std::mem::take(&mut self.shape) {
+            Shape::Large(large) => {
+                Shape::Timed(Box::new(Timed { large, times: Dict::new(limits.seed) }))
+            }
+            shape => shape,
+        };
+        if let Shape::Timed(timed) = &mut self.shape {
+            timed.times.insert(member, b"", Some(at));
+        }
+        true
+    }
+
+    /// Lets a member stay; whether it would have expired.
+    fn clear_expiry(&mut self, member: &[u8]) -> bool {
+        let Shape::Timed(timed) = &mut self.shape else { return false };
+        let expired = timed.times.remove(member);
+        self.forget_times();
+        expired
+    }
+
+    /// A set of which no member expires any more is as one that never had such members.
+    fn forget_times(&mut self) {
+        if matches!(&self.shape, Shape::Timed(timed) if timed.times.is_empty())
+            && let Shape::Timed(timed) = std::mem::take(&mut self.shape)
+        {
+            self.shape = Shape::Large(timed.large);
         }
     }
 
@@ -237,6 +298,10 @@ impl ZSet {
         match &mut self.shape {
             Shape::Packed(pack) => packed::remove_ranks(pack, ranks.clone()),
             Shape::Large(large) => large.remove_ranks(ranks.clone()),
+            Shape::Timed(timed) => {
+                timed.remove_ranks(ranks.clone());
+                self.forget_times();
+            }
         }
         ranks.len()
     }
@@ -290,6 +355,9 @@ impl Collection for ZSet {
         match &self.shape {
             Shape::Packed(pack) => ZSetView { shape: ViewShape::Packed(pack.view()) },
             Shape::Large(large) => ZSetView { shape: ViewShape::Large(large) },
+            Shape::Timed(timed) => {
+                ZSetView { shape: ViewShape::Timed(Shown { timed, horizon: None }) }
+            }
         }
     }
 
@@ -304,20 +372,22 @@ impl Collection for ZSet {
     fn as_packed(&self) -> Option<(u8, &[u8])> {
         match &self.shape {
             Shape::Packed(pack) => Some((0, pack.as_bytes())),
-            Shape::Large(_) => None,
+            Shape::Large(_) | Shape::Timed(_) => None,
         }
     }
 
     fn into_packed(self) -> Result<(u8, Vec<u8>), Self> {
         match self.shape {
             Shape::Packed(pack) => Ok((0, pack.into_bytes())),
-            Shape::Large(_) => Err(self),
+            Shape::Large(_) | Shape::Timed(_) => Err(self),
         }
     }
 
     fn prefetch(&self, names: &[&[u8]]) {
-        if let Shape::Large(large) = &self.shape {
-            large.prefetch(names);
+        match &self.shape {
+            Shape::Packed(_) => {}
+            Shape::Large(large) => large.prefetch(names),
+            Shape::Timed(timed) => timed.large.prefetch(names),
         }
     }
 
@@ -325,7 +395,20 @@ impl Collection for ZSet {
         match &self.shape {
             Shape::Packed(pack) => pack.heap_bytes(),
             Shape::Large(large) => large.heap_bytes(),
+            Shape::Timed(timed) => timed.heap_bytes(),
         }
+    }
+
+    fn expire(&mut self, horizon: i64, budget: usize, gone: &mut dyn FnMut(&[u8])) -> usize {
+        let Shape::Timed(timed) = &mut self.shape else { return 0 };
+        let count = timed.expire(horizon, budget, gone);
+        self.forget_times();
+        count
+    }
+
+    fn expire_element(&mut self, horizon: i64, name: &[u8]) -> bool {
+        let expiry = self.view().expiry(name).flatten();
+        expiry.is_some_and(|at| at <= horizon) && self.remove(name).is_some()
     }
 }
 
@@ -339,6 +422,7 @@ pub struct ZSetView<'a> {
 enum ViewShape<'a> {
     Packed(lean::View<'a>),
     Large(&'a Large),
+    Timed(Shown<'a>),
 }
 
 impl View for ZSetView<'_> {
@@ -347,13 +431,14 @@ impl View for ZSetView<'_> {
         match self.shape {
             ViewShape::Packed(view) => packed::len(view),
             ViewShape::Large(large) => large.len(),
+            ViewShape::Timed(shown) => shown.len(),
         }
     }
 
     fn encoding(self) -> &'static str {
         match self.shape {
             ViewShape::Packed(_) => "listpack",
-            ViewShape::Large(_) => "skiplist",
+            ViewShape::Large(_) | ViewShape::Timed(_) => "skiplist",
         }
     }
 
@@ -367,19 +452,58 @@ impl View for ZSetView<'_> {
             text.clear();
             num::write_f64_digits(&mut text, score);
             own.mix(&text);
+            if let ViewShape::Timed(shown) = self.shape
+                && shown.expiry(member.text(&mut digits)).is_some()
+            {
+                own.xor(b"!!zexpire!!");
+            }
             digest.xor_digest(&own);
+        }
+    }
+
+    fn earliest_expiry(self) -> Option<i64> {
+        match self.shape {
+            ViewShape::Packed(_) | ViewShape::Large(_) => None,
+            ViewShape::Timed(shown) => shown.timed.times.earliest(),
+        }
+    }
+
+    #[inline]
+    fn at(self, horizon: i64) -> Self {
+        match self.shape {
+            ViewShape::Packed(_) | ViewShape::Large(_) => self,
+            ViewShape::Timed(shown) => Self { shape: ViewShape::Timed(shown.at(horizon)) },
         }
     }
 }
 
 impl<'a> ZSetView<'a> {
-    /// A set of its own: O(1) if it is large.
+    /// A set of its own, without what is hidden: O(1) if it is large and nothing is.
     pub fn to_owned(self) -> ZSet {
         let shape = match self.shape {
             ViewShape::Packed(view) => Shape::Packed(view.to_lean()),
             ViewShape::Large(large) => Shape::Large(large.clone()),
+            ViewShape::Timed(shown) => Shape::Timed(Box::new(shown.to_owned())),
         };
-        ZSet { shape }
+        let mut set = ZSet { shape };
+        set.forget_times();
+        set
+    }
+
+    /// Whether some members are hidden. What asks for many ranks does so of [`ZSetView::to_owned`]
+    /// then.
+    pub fn hides(self) -> bool {
+        matches!(self.shape, ViewShape::Timed(Shown { horizon: Some(_), .. }))
+    }
+
+    /// When a member expires, in milliseconds since 1970: `Some(None)` if it does not, `None` if there
+    /// is no such member.
+    pub fn expiry(self, member: &[u8]) -> Option<Option<i64>> {
+        self.score(member)?;
+        Some(match self.shape {
+            ViewShape::Packed(_) | ViewShape::Large(_) => None,
+            ViewShape::Timed(shown) => shown.expiry(member),
+        })
     }
 
     #[inline]
@@ -387,6 +511,7 @@ impl<'a> ZSetView<'a> {
         match self.shape {
             ViewShape::Packed(view) => packed::score(view, member),
             ViewShape::Large(large) => large.score(member),
+            ViewShape::Timed(shown) => shown.score(member),
         }
     }
 
@@ -395,6 +520,7 @@ impl<'a> ZSetView<'a> {
         match self.shape {
             ViewShape::Packed(view) => packed::rank(view, member),
             ViewShape::Large(large) => large.rank(member),
+            ViewShape::Timed(shown) => shown.rank(member),
         }
     }
 
@@ -405,11 +531,15 @@ impl<'a> ZSetView<'a> {
         Elements(match self.shape {
             ViewShape::Packed(view) => Walk::Packed(PackedIter::new(view, ranks)),
             ViewShape::Large(large) => Walk::Large(large.iter(ranks)),
+            ViewShape::Timed(Shown { timed, horizon: None }) => {
+                Walk::Large(timed.large.iter(ranks))
+            }
+            ViewShape::Timed(shown) => Walk::Shown(shown.iter(ranks)),
         })
     }
 
     /// The element of this rank. O(log n).
-    pub fn at(self, rank: usize) -> Option<(Element<'a>, f64)> {
+    pub fn nth(self, rank: usize) -> Option<(Element<'a>, f64)> {
         self.range(rank..rank.saturating_add(1)).next()
     }
 
@@ -438,6 +568,9 @@ impl<'a> ZSetView<'a> {
                 )
             }
             ViewShape::Large(large) => large.count_by_score(score, up_to),
+            ViewShape::Timed(shown) => {
+                shown.shown_before(shown.timed.large.count_by_score(score, up_to))
+            }
         }
     }
 
@@ -466,6 +599,9 @@ impl<'a> ZSetView<'a> {
                 if up_to { order.is_le() } else { order.is_lt() }
             }),
             ViewShape::Large(large) => large.count_by_member(member, up_to),
+            ViewShape::Timed(shown) => {
+                shown.shown_before(shown.timed.large.count_by_member(member, up_to))
+            }
         }
     }
 
@@ -473,16 +609,18 @@ impl<'a> ZSetView<'a> {
     /// first. What is there from the first to the last call is met at least once. A packed set
     /// gives all at once.
     pub fn scan(self, cursor: u64, count: usize) -> (u64, Vec<(Element<'a>, f64)>) {
-        match (self.shape, u32::try_from(cursor)) {
-            (ViewShape::Packed(_), _) => (0, self.range(0..self.len()).collect()),
-            (ViewShape::Large(_), Err(_)) => (0, Vec::new()),
-            (ViewShape::Large(large), Ok(cursor)) => {
-                let (next, found) = large.scan(cursor, count);
-                let found =
-                    found.into_iter().map(|(member, score)| (Element::Bytes(member), score));
-                (next.map_or(0, u64::from), found.collect())
-            }
+        let (large, shown) = match self.shape {
+            ViewShape::Packed(_) => return (0, self.range(0..self.len()).collect()),
+            ViewShape::Large(large) => (large, None),
+            ViewShape::Timed(shown) => (&shown.timed.large, Some(shown)),
+        };
+        let Ok(cursor) = u32::try_from(cursor) else { return (0, Vec::new()) };
+        let (next, mut found) = large.scan(cursor, count);
+        if let Some(shown) = shown {
+            found.retain(|(member, _)| !shown.hides(member));
         }
+        let found = found.into_iter().map(|(member, score)| (Element::Bytes(member), score));
+        (next.map_or(0, u64::from), found.collect())
     }
 }
 
@@ -492,6 +630,7 @@ pub struct Elements<'a>(Walk<'a>);
 enum Walk<'a> {
     Packed(PackedIter<'a>),
     Large(LargeIter<'a>),
+    Shown(ShownIter<'a>),
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -502,6 +641,7 @@ impl<'a> Iterator for Elements<'a> {
         match &mut self.0 {
             Walk::Packed(iter) => iter.next(),
             Walk::Large(iter) => iter.next(),
+            Walk::Shown(iter) => iter.next(),
         }
     }
 }
@@ -512,6 +652,7 @@ impl DoubleEndedIterator for Elements<'_> {
         match &mut self.0 {
             Walk::Packed(iter) => iter.next_back(),
             Walk::Large(iter) => iter.next_back(),
+            Walk::Shown(iter) => iter.next_back(),
         }
     }
 }

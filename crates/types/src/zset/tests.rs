@@ -184,7 +184,7 @@ fn every_small_range_of_ranks() {
                 assert_eq!(back, expected);
             }
             assert_eq!(
-                set.view().at(start).map(|(m, s)| (m.to_vec(), s)),
+                set.view().nth(start).map(|(m, s)| (m.to_vec(), s)),
                 model.get(start).cloned()
             );
         }
@@ -273,5 +273,135 @@ fn memory_of_a_member() {
         }
         let each = set.heap_bytes() as u64 / count;
         assert!(each <= most, "{each} bytes, step {step}");
+    }
+}
+
+/// Members with their scores and expiries.
+type TimedModel = std::collections::BTreeMap<Vec<u8>, (f64, Option<i64>)>;
+
+/// Members that expire are what a model of members, scores and expiries makes of them, at any horizon,
+/// and survive being written and read.
+#[test]
+fn members_expire_as_those_of_the_model() {
+    let digest = |set: &ZSet| {
+        let mut digest = Digest::ZERO;
+        set.view().fold(&mut digest);
+        digest
+    };
+    for seed in 0..150 {
+        let limits = limits([0, 20][seed as usize % 2]);
+        let rng = &mut Rng::new(seed);
+        let (mut set, mut model) = (ZSet::default(), TimedModel::new());
+        for _ in 0..rng.below(150) {
+            change(&mut set, &mut model, rng, &limits);
+            see_at(&set, &model, rng.below(100) as i64, rng);
+        }
+        let expires = model.values().any(|(_, expiry)| expiry.is_some());
+        assert_eq!(matches!(set.shape, Shape::Timed(_)), expires);
+        if !model.is_empty() {
+            let bytes = crate::persist::Saved::Any(&set.clone().into_any()).payload();
+            let payload = rdb::payload::open(&bytes, rdb::payload::Checks::ALL).unwrap();
+            let loaded = crate::persist::load_payload(payload, &limits).unwrap();
+            let crate::persist::Loaded::Any(crate::Any::ZSet(loaded)) = loaded else { panic!() };
+            assert_eq!(digest(&loaded), digest(&set));
+            for (member, (_, expiry)) in &model {
+                assert_eq!(loaded.view().expiry(member), Some(*expiry));
+            }
+        }
+        let mut gone = Vec::new();
+        while set.expire(50, 7, &mut |name| gone.push(name.to_vec())) > 0 {}
+        let due = |(_, expiry): &(f64, Option<i64>)| expiry.is_some_and(|at| at <= 50);
+        gone.sort();
+        assert!(model.iter().filter(|(_, of)| due(of)).map(|(name, _)| name).eq(&gone));
+        model.retain(|_, of| !due(of));
+        see_at(&set, &model, 50, rng);
+        while let Some((member, _)) = model.pop_first() {
+            let is_due = set.expire_element(99, &member);
+            assert!(is_due || set.view().expiry(&member).flatten().is_none_or(|at| at > 99));
+            set.remove(&member);
+        }
+        assert!(set.view().is_empty() && !matches!(set.shape, Shape::Timed(_)));
+    }
+}
+
+/// A change at random of both.
+#[track_caller]
+fn change(set: &mut ZSet, model: &mut TimedModel, rng: &mut Rng, limits: &Limits) {
+    let member = member_of(rng);
+    let at = 1 + rng.below(100) as i64;
+    match rng.below(6) {
+        0 | 1 => {
+            assert_eq!(set.set_expiry(&member, Some(at), limits), model.contains_key(&member));
+            model.entry(member).and_modify(|(_, expiry)| *expiry = Some(at));
+        }
+        2 => {
+            let old = model.get_mut(&member).and_then(|(_, expiry)| expiry.take());
+            assert_eq!(set.set_expiry(&member, None, limits), old.is_some());
+        }
+        3 => {
+            let removed = model.remove(&member).map(|(score, _)| score);
+            assert_eq!(set.remove(&member), removed);
+        }
+        4 => {
+            let keeps_expiry = rng.below(2) == 0;
+            let rule = AddRule { only_greater: true, keeps_expiry, ..AddRule::default() };
+            let (score, mut added) = (score_of(rng), Added::default());
+            let expected = match model.get_mut(&member) {
+                Some((old, expiry)) if score > *old => {
+                    *old = score;
+                    usize::from(!keeps_expiry && expiry.take().is_some())
+                }
+                Some(_) => 0,
+                None => {
+                    model.insert(member.clone(), (score, None));
+                    0
+                }
+            };
+            set.add(&member, score, rule, limits, &mut added).unwrap();
+            assert_eq!(added.persisted, expected);
+        }
+        _ => {
+            let score = score_of(rng);
+            set.set(&member, score, limits);
+            model.entry(member).and_modify(|(old, _)| *old = score).or_insert((score, None));
+        }
+    }
+}
+
+/// All that can be asked of a set when what expires at or before `horizon` is hidden.
+#[track_caller]
+fn see_at(set: &ZSet, model: &TimedModel, horizon: i64, rng: &mut Rng) {
+    let lives = |expiry: &Option<i64>| expiry.is_none_or(|at| at > horizon);
+    let mut left: Model = model
+        .iter()
+        .filter(|(_, (_, expiry))| lives(expiry))
+        .map(|(member, (score, _))| (member.clone(), *score))
+        .collect();
+    sort(&mut left);
+    let seen = View::at(set.view(), horizon);
+    assert!(seen.hides() || left.len() == model.len());
+    for view in [seen, seen.to_owned().view()] {
+        assert_eq!((view.len(), owned(view.range(0..usize::MAX))), (left.len(), left.clone()));
+        let start = rng.index(left.len() + 1);
+        let end = start + rng.index(left.len() + 1 - start);
+        assert_eq!(owned(view.range(start..end)), left[start..end]);
+        let backwards: Model = left[start..end].iter().rev().cloned().collect();
+        assert_eq!(owned(view.range(start..end).rev()), backwards);
+        assert_eq!(view.nth(start).map(|(m, s)| (m.to_vec(), s)), left.get(start).cloned());
+        let (min, max) = (score_of(rng), score_of(rng));
+        let range = ScoreRange { min, max, min_open: rng.below(2) == 0, max_open: false };
+        let within = left.iter().filter(|(_, score)| range.contains(*score)).count();
+        let ranks = view.ranks_by_score(&range);
+        assert_eq!(ranks.len(), within);
+        assert!(left[ranks].iter().all(|(_, score)| range.contains(*score)));
+        let mut found = owned(view.scan(0, 1000).1.into_iter());
+        sort(&mut found);
+        assert_eq!(found, left);
+    }
+    for (member, (score, expiry)) in model {
+        let rank = left.iter().position(|(other, _)| other == member);
+        assert_eq!(seen.rank(member), rank.map(|rank| (rank, *score)));
+        assert_eq!(seen.score(member), rank.map(|_| *score));
+        assert_eq!(seen.expiry(member), rank.map(|_| *expiry));
     }
 }

@@ -543,6 +543,9 @@ fn a_base_holds_every_type_whole() {
         SPEXPIREAT expiring 4102444800000 MEMBERS 1 b
         SPEXPIREAT expiring 4102444801000 MEMBERS 2 d 7
         ZADD zset 1.5 a -2 b
+        ZADD timed 1.5 a -2 b 3 7 4 stays
+        ZPEXPIREAT timed 4102444800000 MEMBERS 1 a
+        ZPEXPIREAT timed 4102444801000 MEMBERS 2 b 7
         HSET hash a 1 b 2 c 3
         HPEXPIREAT hash 4102444800000 FIELDS 2 a c
         ARSET array 5 a 7 1.5
@@ -564,6 +567,8 @@ fn a_base_holds_every_type_whole() {
         SCARD expiring
         SPEXPIRETIME expiring MEMBERS 4 b c d 7
         ZRANGE zset 0 -1 WITHSCORES
+        ZRANGE timed 0 -1 WITHSCORES
+        ZPEXPIRETIME timed MEMBERS 4 a b 7 stays
         HMGET hash a b c
         HPEXPIRETIME hash FIELDS 3 a b c
         ARSCAN array 0 18446744073709551614

@@ -12,13 +12,13 @@ mod recorded;
 
 /// A host that answers a few commands, and kills after some interrupts.
 #[derive(Default)]
-pub(super) struct Commands {
-    pub(super) log: Vec<(LogLevel, String)>,
-    pub(super) calls: Vec<Vec<String>>,
-    pub(super) repl: Option<(bool, bool)>,
-    pub(super) pulses: u64,
+pub(crate) struct Commands {
+    pub(crate) log: Vec<(LogLevel, String)>,
+    pub(crate) calls: Vec<Vec<String>>,
+    pub(crate) repl: Option<(bool, bool)>,
+    pub(crate) pulses: u64,
     /// Kill after so many pulses; 0: never.
-    pub(super) pulses_max: u64,
+    pub(crate) pulses_max: u64,
 }
 
 impl Host for Commands {
@@ -69,7 +69,7 @@ impl Host for Commands {
     }
 }
 
-pub(super) fn machine() -> Vm {
+pub(crate) fn machine() -> Vm {
     Vm::new(Limits { memory_bytes: 64 << 20, ..Limits::default() })
 }
 

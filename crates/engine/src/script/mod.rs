@@ -15,6 +15,8 @@
 //! effects were not logged, its news not told, its keys are what they were. What a script calls goes
 //! through RESOLVE and [`Engine::execute`] like any request.
 
+mod debug;
+
 use crate::Engine;
 use crate::batch::{Locked, Memory, Ran, Run};
 use crate::command_log::Cost;
@@ -118,9 +120,10 @@ enum Broken {
 
 /// How a run came out.
 enum Outcome {
-    /// Whether it succeeded; its reply is written.
-    Ran(bool),
-    Roams,
+    /// Its reply is written. What it has done is taken back unless it `stays`.
+    Ran { succeeded: bool, stays: bool },
+    /// It has come to no end, and nothing is left of it: it roams, or is debugged.
+    TakenBack,
 }
 
 impl Run<'_, '_> {
@@ -154,6 +157,9 @@ impl Run<'_, '_> {
         }
         if queues {
             return self.queue(plan, row);
+        }
+        if self.session.debugging.is_some() && !request.spec.place.is_function() {
+            return self.debug(participant, plan, &request, out_of_memory);
         }
         let (start, started) = (self.reply.mark(), self.ticks);
         if self.engine.monitors.active() {
@@ -206,7 +212,11 @@ impl Run<'_, '_> {
             self.show(request);
         }
         let known = self.known(request);
-        let call = self.take_apart(request, known);
+        let call = if self.session.debugging.is_some() && !request.spec.place.is_function() {
+            Err(CommandError::ScriptDebugExec)
+        } else {
+            self.take_apart(request, known)
+        };
         let call =
             call.and_then(|call| refused_by_flags(&call, out_of_memory).map_or(Ok(call), Err));
         let outcome = match call {
@@ -214,11 +224,11 @@ impl Run<'_, '_> {
             Err(error) => {
                 self.reply.error(error.text());
                 self.stats.error(error.code());
-                Outcome::Ran(false)
+                Outcome::Ran { succeeded: false, stays: true }
             }
         };
         self.tell_news();
-        let succeeded = matches!(outcome, Outcome::Ran(true));
+        let succeeded = matches!(outcome, Outcome::Ran { succeeded: true, .. });
         self.count_script(request, plan.bytes, (start, started), succeeded);
     }
 
@@ -329,13 +339,13 @@ impl Run<'_, '_> {
             self.transaction = Some(Composed::new(self.session.db));
             self.record.undo = (!roams).then(|| Undo::new(&engine.space, self.record));
             match self.stage(&(call, request), &mut union, now_ms, out_of_memory) {
-                Outcome::Ran(succeeded) => {
+                Outcome::Ran { succeeded, .. } => {
                     let lsn = self.write_record();
                     self.tell_news();
                     self.finish_queue(lsn, &mut union);
                     return Ok(succeeded);
                 }
-                Outcome::Roams => {
+                Outcome::TakenBack => {
                     self.transaction = None;
                     self.news = None;
                     roams = true;
@@ -357,7 +367,7 @@ impl Run<'_, '_> {
     }
 
     /// Runs a script under the locks of `union`. With an [`Undo`] in the record, everything that it has
-    /// done is taken back if it roams.
+    /// done is taken back if it roams, or is debugged and does not stay.
     fn stage(
         &mut self,
         (call, request): &(&Call<'_>, &Resolved<'_>),
@@ -372,6 +382,7 @@ impl Run<'_, '_> {
         // What a script prepares is its own.
         let fieldsets = self.session.take_fieldsets();
         let mut vm = self.machine.take();
+        let mut debugged = self.debugged_begins();
         // When the command before ended.
         let began_ticks = self.ticks;
         let mut stage = Stage {
@@ -387,9 +398,15 @@ impl Run<'_, '_> {
             overdue: None,
             attended_ticks: 0,
             keys: Vec::new(),
+            debugged: debugged.is_some(),
+            logged: 0,
+            log_skips: debugged.as_ref().map_or(0, |(session, _)| session.logged),
         };
-        let ended = call.run(&mut vm, &mut stage, &mut reply);
-        let (broken, overdue) = (stage.broken, stage.overdue.take());
+        let ended = match &mut debugged {
+            None => call.run(&mut vm, &mut stage, &mut reply),
+            Some((session, _)) => call.debug(&mut vm, &mut stage, &mut reply, session),
+        };
+        let (broken, overdue, logged) = (stage.broken, stage.overdue.take(), stage.logged);
         self.machine.give_back(vm);
         self.session.db = db;
         if fieldsets.is_some() || self.session.fieldsets().is_some() {
@@ -400,18 +417,38 @@ impl Run<'_, '_> {
             engine.scripts.overdue.remove(&overdue);
             self.ended_overdue += 1;
         }
+        let (mut back, mut unfinished) = (broken == Some(Broken::Roams), false);
+        if let Some(debugged) = debugged {
+            let killed = ended.as_ref().is_err_and(|error| error.killed);
+            (back, unfinished) = self.debugged_ended(debugged, (broken, killed), logged);
+        }
+        unfinished |= broken == Some(Broken::Roams);
         if let Some(mut undo) = self.record.undo.take() {
-            if broken == Some(Broken::Roams) {
+            if back {
                 if let Some(held) = union.held() {
                     undo.take_back(&engine.space, held, self.record);
                 }
                 self.record.ready.truncate(ready);
-                self.reply.truncate(mark);
-                return Outcome::Roams;
+            } else {
+                undo.end(self.record);
             }
-            undo.end(self.record);
         }
-        Outcome::Ran(match ended {
+        if unfinished {
+            self.reply.truncate(mark);
+            return Outcome::TakenBack;
+        }
+        let succeeded = self.answer(ended, broken, mark);
+        Outcome::Ran { succeeded, stays: !back }
+    }
+
+    /// Writes what a script has come to behind `mark`. Whether it succeeded.
+    fn answer(
+        &mut self,
+        ended: Result<Ended, ScriptError>,
+        broken: Option<Broken>,
+        mark: resp::Mark,
+    ) -> bool {
+        match ended {
             Ok(Ended::Well) => true,
             Ok(Ended::WithError { counted }) => {
                 self.count_error(mark, counted);
@@ -420,14 +457,14 @@ impl Run<'_, '_> {
             Err(error) => {
                 self.reply.truncate(mark);
                 if broken == Some(Broken::Stalled) {
-                    self.reply.error(engine.scripts.overdue.error().text());
+                    self.reply.error(self.engine.scripts.overdue.error().text());
                 } else {
                     self.reply.error(&error.text);
                 }
                 self.count_error(mark, error.counted);
                 false
             }
-        })
+        }
     }
 
     /// Counts the error that stands behind `mark`, unless the command did that caused it. A text that
@@ -512,6 +549,11 @@ struct Stage<'s, 'f, 'a, 'u> {
     attended_ticks: u64,
     /// For the keys of one command.
     keys: Vec<KeyRef<'static>>,
+    /// It can be taken back at any time.
+    debugged: bool,
+    /// Lines that it has brought into the log, and how many of them are there from runs before.
+    logged: usize,
+    log_skips: usize,
 }
 
 impl Stage<'_, '_, '_, '_> {
@@ -536,6 +578,9 @@ impl Stage<'_, '_, '_, '_> {
         if writes && !self.wrote && !self.run.session.replays {
             let refused = self.run.engine.condition.refuses(row, None);
             refused.map_or(Ok(()), Err)?;
+        }
+        if self.debugged && writes && plan.keys.is_empty() {
+            return Err(CommandError::ScriptDebugAllKeys);
         }
         let refuses = self.out_of_memory && !self.wrote && self.call.takes_memory();
         if refuses && row.flags.has(Flags::DENYOOM) {
@@ -573,16 +618,19 @@ impl Stage<'_, '_, '_, '_> {
         let writes = may(Flags::WRITE);
         if writes && !self.wrote {
             self.wrote = true;
-            if self.overdue.as_ref().is_some_and(|overdue| !overdue.writes()) {
+            let overdue = self.overdue.as_ref().filter(|_| !self.debugged);
+            if overdue.is_some_and(|overdue| !overdue.writes()) {
                 return Err(Broken::Killed);
             }
         }
         // What is a read may change the form of its key (PFCOUNT).
         let (changes, undo) = (writes || may(Flags::MAY_REPLICATE), &mut self.run.record.undo);
-        if let (true, Some(undo), Some(held)) = (changes, undo, self.union.held())
-            && !keys.iter().all(|key| undo.keep(held, key))
-        {
-            return Err(Broken::Roams);
+        if let (true, Some(undo), Some(held)) = (changes, undo, self.union.held()) {
+            if self.debugged {
+                keys.iter().for_each(|key| undo.keep_at_any_cost(held, key));
+            } else if !keys.iter().all(|key| undo.keep(held, key)) {
+                return Err(Broken::Roams);
+            }
         }
         Ok(())
     }
@@ -645,7 +693,7 @@ impl Stage<'_, '_, '_, '_> {
         );
         run.engine.node().script_log(LogLevel::Warning, &text);
         let overdue = Arc::new(OverdueScript::new(name, eval, self.request.args, clock));
-        if self.wrote {
+        if self.wrote && !self.debugged {
             overdue.writes();
         }
         run.engine.scripts.overdue.add(Arc::clone(&overdue));
@@ -687,7 +735,8 @@ impl Host for Stage<'_, '_, '_, '_> {
     }
 
     fn log(&mut self, level: LogLevel, message: &[u8]) {
-        if self.broken.is_none() {
+        self.logged += 1;
+        if self.broken.is_none() && self.logged > self.log_skips {
             self.run.engine.node().script_log(level, &String::from_utf8_lossy(message));
         }
     }
