@@ -43,6 +43,7 @@ categories! {
     CONNECTION = 18, "connection";
     TRANSACTION = 19, "transaction";
     SCRIPTING = 20, "scripting";
+    ARRAY = 21, "array";
 }
 
 impl Categories {
@@ -103,6 +104,7 @@ impl Categories {
             Group::SortedSet => Self::SORTEDSET,
             Group::Hash => Self::HASH,
             Group::Stream => Self::STREAM,
+            Group::Array => Self::ARRAY,
             Group::Bitmap => Self::BITMAP,
             Group::Hyperloglog => Self::HYPERLOGLOG,
             Group::Geo => Self::GEO,

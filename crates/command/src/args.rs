@@ -121,6 +121,13 @@ impl<'a> Args<'a> {
         self.at = (self.at + count).min(self.request.args.len());
     }
 
+    /// The next `count` words, if as many are left.
+    pub fn take(&mut self, count: usize) -> Option<&'a [&'a [u8]]> {
+        let words = self.request.args[self.at..].get(..count)?;
+        self.at += count;
+        Some(words)
+    }
+
     /// The words that are left; takes them all.
     pub fn rest(&mut self) -> &'a [&'a [u8]] {
         let rest = &self.request.args[self.at..];

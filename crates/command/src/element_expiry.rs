@@ -122,7 +122,7 @@ enum Condition {
 }
 
 impl Condition {
-    fn parse(args: &mut Args<'_>) -> Self {
+    fn parse(args: &mut Args<'_>) -> Option<Self> {
         const WORDS: [(&str, Condition); 4] = [
             ("NX", Condition::Absent),
             ("XX", Condition::Present),
@@ -130,7 +130,7 @@ impl Condition {
             ("LT", Condition::Earlier),
         ];
         let found = WORDS.iter().find(|(word, _)| args.token(word));
-        found.map_or(Self::Always, |(_, condition)| *condition)
+        found.map(|(_, condition)| *condition)
     }
 
     /// As it is sent.
@@ -155,8 +155,8 @@ impl Condition {
     }
 }
 
-/// Takes the keyword, the number of elements and as many elements as are left; `not_positive` is
-/// what is said of a number that is none or below 1.
+/// Takes the keyword, the number of elements and as many elements; `not_positive` is what is said of
+/// a number that is none or below 1.
 fn named<'a, T: Expiring>(
     args: &mut Args<'a>,
     not_positive: CommandError,
@@ -165,13 +165,39 @@ fn named<'a, T: Expiring>(
         return Err(T::WORDS.missing);
     }
     let count = args.integer().ok().filter(|count| *count > 0).ok_or(not_positive)?;
-    let names = args.rest();
-    if usize::try_from(count) == Ok(names.len()) { Ok(names) } else { Err(T::WORDS.mismatch) }
+    usize::try_from(count).ok().and_then(|count| args.take(count)).ok_or(T::WORDS.mismatch)
 }
 
-/// `FIELDS numfields field [field ...]`, or what it is for the type.
+/// Nothing may stand behind the elements, or the options behind them.
+fn end<T: Expiring>(args: &Args<'_>) -> Result<(), CommandError> {
+    args.end().map_err(|_| T::WORDS.mismatch)
+}
+
+/// `FIELDS numfields field [field ...]`, or what it is for the type, and nothing behind it.
 pub fn names<'a, T: Expiring>(args: &mut Args<'a>) -> Result<&'a [&'a [u8]], CommandError> {
-    named::<T>(args, T::WORDS.not_positive)
+    let names = named::<T>(args, T::WORDS.not_positive)?;
+    end::<T>(args).map(|()| names)
+}
+
+/// The same with an option before or behind it, which `parse` reads if one stands there.
+pub fn names_and_option<'a, T: Expiring, O>(
+    args: &mut Args<'a>,
+    parse: impl Fn(&mut Args<'a>) -> Result<Option<O>, CommandError>,
+) -> Result<(&'a [&'a [u8]], Option<O>), CommandError> {
+    with_option::<T, O>(args, T::WORDS.not_positive, parse)
+}
+
+fn with_option<'a, T: Expiring, O>(
+    args: &mut Args<'a>,
+    not_positive: CommandError,
+    parse: impl Fn(&mut Args<'a>) -> Result<Option<O>, CommandError>,
+) -> Result<(&'a [&'a [u8]], Option<O>), CommandError> {
+    let mut option = parse(args)?;
+    let names = named::<T>(args, not_positive)?;
+    if option.is_none() {
+        option = parse(args)?;
+    }
+    end::<T>(args).map(|()| (names, option))
 }
 
 /// Reads a time: `unit_ms` milliseconds each, counted from `base_ms`. Answers the moment in
@@ -202,8 +228,9 @@ pub fn expire<T: Expiring>(
     // Another type is told before what is wrong with the arguments.
     cx.db.peek_as::<T>(&key)?;
     let at = moment(args, unit_ms, base_ms)?;
-    let condition = Condition::parse(args);
-    let names = named::<T>(args, T::WORDS.not_above_zero)?;
+    let parse = |args: &mut Args<'_>| Ok(Condition::parse(args));
+    let (names, condition) = with_option::<T, _>(args, T::WORDS.not_above_zero, parse)?;
+    let condition = condition.unwrap_or(Condition::Always);
     reply.array(names.len());
     expire_named::<T>(cx, &key, at, condition, names, |code| reply.integer(code))
 }

@@ -1,6 +1,7 @@
 //! The core command families, one folder or file each: the rows of the command table beside their
 //! handlers. Families do not see each other.
 
+mod array;
 mod bitmap;
 mod cluster;
 mod connection;
@@ -34,6 +35,7 @@ pub const FAMILIES: &[&[Command]] = &[
     hash::COMMANDS,
     zset::COMMANDS,
     stream::COMMANDS,
+    array::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
     geo::COMMANDS,

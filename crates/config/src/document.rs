@@ -123,7 +123,7 @@ fn takes(param: &Param) -> String {
         }
         Kind::Choice(words) => words_of(words),
         Kind::Set(words) => format!("one or more of {}", words_of(words)),
-        Kind::Events => "letters of Ag$lshzxeKEtmdnocSTIV".into(),
+        Kind::Events => "letters of Ag$lshzxeKEtmdanocSTIV".into(),
         Kind::Text | Kind::Optional => "text".into(),
         Kind::Words { .. } => "words".into(),
         Kind::Primary => "host and port, or no one".into(),

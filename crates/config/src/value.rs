@@ -91,9 +91,11 @@ pub mod events {
     pub const SUBKEYSPACEITEM: u32 = 1 << 19;
     pub const SUBKEYSPACEEVENT: u32 = 1 << 20;
     pub const SUBKEYS: u32 = SUBKEYSPACE | SUBKEYEVENT | SUBKEYSPACEITEM | SUBKEYSPACEEVENT;
+    /// Of Redis from 8.8 on.
+    pub const ARRAY: u32 = 1 << 21;
     /// What the letter `A` stands for.
     pub const ALL: u32 =
-        GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE;
+        GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE | ARRAY;
 }
 
 /// Letters of event classes in the order in which they are answered.
@@ -108,6 +110,7 @@ const EVENT_LETTERS: &[(u8, u32)] = &[
     (b'e', events::EVICTED),
     (b't', events::STREAM),
     (b'd', events::MODULE),
+    (b'a', events::ARRAY),
     (b'n', events::NEW),
     (b'K', events::KEYSPACE),
     (b'E', events::KEYEVENT),

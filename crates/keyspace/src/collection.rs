@@ -257,6 +257,17 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
         self.db.record.naming
     }
 
+    /// Lets a thread free what only this clone still holds: made before a removal, it takes what goes
+    /// away along.
+    pub fn dispose(&mut self, clone: T) {
+        self.db.record.discard(Entry::new(
+            b"",
+            NewValue::Boxed(Box::new(clone.into_any())),
+            None,
+            0,
+        ));
+    }
+
     pub(crate) fn edit_entry<R>(&mut self, at: Pos, verb: impl FnOnce(&mut T) -> R) -> (R, bool) {
         let shard = locked(&mut self.db.held, self.key);
         let database = &mut shard.databases[self.db.index as usize];

@@ -36,7 +36,7 @@ fn told_as(of: Type) -> (&'static [u8], Event) {
     match of {
         Type::Hash => (b"HDEL", Event::hash("hexpired")),
         Type::Set => (b"SREM", Event::set("sexpired")),
-        Type::String | Type::List | Type::ZSet | Type::Stream => {
+        Type::String | Type::List | Type::ZSet | Type::Stream | Type::Array => {
             unreachable!("elements of this type do not expire")
         }
     }
@@ -133,7 +133,9 @@ impl Shard {
                 let expire = |set: &mut Set| set.expire(now_ms, budget, gone);
                 edit_in_place::<Set, _>(&mut entry, block, expire).1
             }
-            Type::String | Type::List | Type::ZSet | Type::Stream => return (0, false),
+            Type::String | Type::List | Type::ZSet | Type::Stream | Type::Array => {
+                return (0, false);
+            }
         };
         let (new, more) = (Weight::of(&entry), entry.earliest_element());
         drop(entry);

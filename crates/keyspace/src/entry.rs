@@ -175,6 +175,7 @@ impl<'a> NewValue<'a> {
             Any::Hash(value) => Self::of_collection(value, keep),
             Any::ZSet(value) => Self::of_collection(value, keep),
             Any::Stream(value) => Self::of_collection(value, keep),
+            Any::Array(value) => Self::of_collection(value, keep),
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum EventClass {
     Overwritten = 1 << 15,
     /// `c`
     TypeChanged = 1 << 16,
+    /// `a`
+    Array = 1 << 21,
 }
 
 /// One kind of event.
@@ -74,6 +76,11 @@ impl Event {
     /// An event of the stream class.
     pub const fn stream(name: &'static str) -> Self {
         Self { class: EventClass::Stream, name }
+    }
+
+    /// An event of the array class.
+    pub const fn array(name: &'static str) -> Self {
+        Self { class: EventClass::Array, name }
     }
 
     /// A change that no notification tells of.

@@ -298,9 +298,9 @@ fn report(card: &Card, exit: &Exit) {
             warning!("Replica {addr} closed for overcoming of output buffer limits.");
         }
         Exit::Fed(Over::Timeout) => warning!("Disconnecting timedout replica: {addr}"),
-        Exit::Fed(Over::SnapshotTooLarge) => warning!(
-            "The snapshot for replica {addr} is larger than client-output-buffer-limit allows, and \
-             it has not said that it takes one of unknown length (REPLCONF capa eof)."
+        Exit::Fed(Over::NotKept(why)) => warning!(
+            "Replica {addr} is disconnected: the snapshot for it, which it takes only when all of it is \
+             there (no REPLCONF capa eof), could not be kept on the disk: {why}"
         ),
         Exit::Fed(Over::TakenBack) => {
             warning!("Replica {addr} is disconnected: its snapshot was in the way of another");

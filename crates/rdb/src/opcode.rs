@@ -35,6 +35,9 @@ pub mod value {
     pub const STREAM_LISTPACKS_4: u8 = 26;
     /// With messages that were given back.
     pub const STREAM_LISTPACKS_5: u8 = 27;
+    /// Of Redis 8.8: how many elements, 1 and the index inserted at last or 0, and for each element
+    /// its index, the kind of its text, and the text, or a number of eight bytes.
+    pub const ARRAY: u8 = 28;
 
     /// A set of which members expire, in a form of our own, as no other server has written one yet:
     /// the earliest expiry as eight bytes, how many members there are, and each member behind its
@@ -43,6 +46,12 @@ pub mod value {
 
     /// Of Valkey from version 80 on, where it has the number of another type of Redis.
     pub const HASH_2: u8 = 22;
+
+    /// Elements of arrays: text, an `i64`, a double, text of at most seven bytes.
+    pub const ELEMENT_TEXT: u64 = 0;
+    pub const ELEMENT_INT: u64 = 1;
+    pub const ELEMENT_DOUBLE: u64 = 2;
+    pub const ELEMENT_SHORT: u64 = 3;
 
     /// Quicklist nodes: one element, or a listpack of them.
     pub const NODE_PLAIN: u64 = 1;

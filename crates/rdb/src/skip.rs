@@ -62,6 +62,7 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
         | value::STREAM_LISTPACKS_3
         | value::STREAM_LISTPACKS_4
         | value::STREAM_LISTPACKS_5 => stream(of, reader),
+        value::ARRAY => array(reader),
         value::MODULE_PRE_GA => {
             Err(Error::Unsupported("a value of a module of Redis before 4.0".into()))
         }
@@ -117,6 +118,21 @@ fn stream(of: u8, reader: &mut Reader<'_>) -> Result<(), Error> {
             })
         })?;
         lengths(reader, 2)?;
+    }
+    Ok(())
+}
+
+fn array(reader: &mut Reader<'_>) -> Result<(), Error> {
+    let count = reader.length()?;
+    if reader.length()? != 0 {
+        reader.length()?;
+    }
+    for _ in 0..count {
+        reader.length()?;
+        match reader.length()? {
+            value::ELEMENT_INT | value::ELEMENT_DOUBLE => reader.skip(8)?,
+            _ => reader.skip_string()?,
+        }
     }
     Ok(())
 }

@@ -94,6 +94,13 @@ impl<'a> Reader<'a> {
         if matches!(marker, b'+' | b'-' | b'(' | b',' | b'_' | b'#') {
             return Ok(push_line(frame, marker, line));
         }
+        if marker == b':'
+            && let Some(number) = stdx::num::parse_u64(line)
+        {
+            // Beyond `i64`, too: indexes of arrays.
+            frame.push_number(number as f64);
+            return Ok(Some(()));
+        }
         let number = present!(stdx::num::parse_i64(line));
         match marker {
             b':' => frame.push_number(number as f64),

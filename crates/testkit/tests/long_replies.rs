@@ -42,6 +42,7 @@ fn filled() -> Client {
         client.call(&format!("SADD set m{one}"));
         client.call(&format!("ZADD zset {one} m{one}"));
         client.call(&format!("HSET hash f{one} v{number}"));
+        client.call(&format!("ARSET array {} v{number}", one * one));
         client.call(&format!("XADD stream {}-1 f v{number}", number + 1));
     }
     client
@@ -102,7 +103,7 @@ fn figures_of_large_values() {
     let full = format!("{:?}", client.call("XINFO STREAM stream FULL COUNT 0"));
     let short = format!("{:?}", client.call("XINFO STREAM stream FULL COUNT 1"));
     assert!(full.len() > 50 * short.len());
-    for key in ["list", "hash", "zset"] {
+    for key in ["list", "hash", "zset", "array"] {
         let digest = client.texts(&format!("DEBUG DIGEST-VALUE {key}"));
         client.call(&format!("COPY {key} copy REPLACE"));
         assert_eq!(client.texts("DEBUG DIGEST-VALUE copy"), digest);
@@ -116,4 +117,36 @@ fn figures_of_large_values() {
         let bytes: usize = bytes.split(' ').next().unwrap().parse().unwrap();
         assert!(bytes > 2 * LEN, "{line}");
     }
+}
+
+#[test]
+fn arrays_are_read_in_slices() {
+    let mut client = filled();
+    let last = (LEN - 1) * (LEN - 1);
+    let all = client.texts(&format!("ARSCAN array 0 {last}"));
+    assert_eq!(all.len(), LEN);
+    let mut backwards = client.texts(&format!("ARSCAN array {last} 0 LIMIT {LEN}"));
+    backwards.reverse();
+    assert_eq!(backwards, all);
+    assert_eq!(client.texts("ARGREP array - + MATCH v RE ^v AND WITHVALUES"), all);
+    assert_eq!(client.texts("ARGREP array + - GLOB v* LIMIT 1500").len(), 1500);
+    assert_eq!(client.call(&format!("AROP array 0 {last} USED")), Value::Integer(LEN as i64));
+    let null = format!("{:?}", Value::Null);
+    let positions = client.texts("ARGETRANGE array 0 99999");
+    let there: Vec<_> = positions.iter().filter(|text| **text != null).collect();
+    assert_eq!((positions.len(), there.len()), (100_000, 317));
+    let mut backwards = client.texts("ARGETRANGE array 99999 0");
+    backwards.reverse();
+    assert_eq!(backwards, positions);
+    for number in 0..LEN {
+        client.call(&format!("ARRING ring 2500 {number}"));
+    }
+    let length = LEN.min(2500);
+    let newest = client.texts(&format!("ARLASTITEMS ring {LEN}"));
+    assert_eq!(newest.len(), length);
+    let expected = |number: usize| format!("{:?}", Value::Bulk(number.to_string().into_bytes()));
+    assert_eq!(newest, (LEN - length..LEN).map(expected).collect::<Vec<_>>());
+    let mut reversed = client.texts(&format!("ARLASTITEMS ring {LEN} REV"));
+    reversed.reverse();
+    assert_eq!(reversed, newest);
 }

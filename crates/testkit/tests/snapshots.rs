@@ -102,9 +102,9 @@ fn write(node: &mut Node, session: &mut Session, rng: &mut Rng, keys: u64) {
     let (key, other) = (rng.below(keys), rng.below(keys));
     let number = rng.below(1 << 20);
     let line = match rng.below(40) {
-        0..=5 => format!("SET k{key} {number}"),
+        0..=4 => format!("SET k{key} {number}"),
         6 => format!("SET k{key} {number} PX {}", 1 + number % 50),
-        7..=12 => format!("DEL k{key} k{other}"),
+        7..=11 => format!("DEL k{key} k{other}"),
         13 => format!("APPEND k{key} {number}"),
         14 => format!("RENAME k{key} k{other}"),
         15 => format!("COPY k{key} k{other} DB {} REPLACE", number % 3),
@@ -114,6 +114,8 @@ fn write(node: &mut Node, session: &mut Session, rng: &mut Rng, keys: u64) {
         23..=24 => format!("RPUSH list {number}"),
         25 => "LPOP list 20".to_owned(),
         26..=28 => format!("SADD set m{number}"),
+        5 => format!("ARSET array {} {number}", number % 9000),
+        12 => "ARDELRANGE array 100 800".to_owned(),
         29 => format!("XADD stream * f {number}"),
         30 => format!("SETRANGE long {} {number}", number % 40_000),
         31 => format!("PEXPIRE k{key} {}", number % 100),

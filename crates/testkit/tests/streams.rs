@@ -126,6 +126,28 @@ fn idempotent_names_are_forgotten_in_time() {
     node.check_replay().unwrap();
 }
 
+/// Redis writes XADD with the name and with the ID, which no client may send.
+#[test]
+fn a_journal_of_redis_names_what_it_adds() {
+    let mut journal = Vec::new();
+    for line in [
+        "XADD s IDMP p i 5-1 f v",
+        "XADD s IDMPAUTO p 6-0 f v",
+        "XADD s IDMPAUTO p 7-0 f v",
+        "XADD s IDMP p i MAXLEN = 3 8-0 f v",
+    ] {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        resp::write_command(&mut journal, &words);
+    }
+    let mut node = Node::new(Options::default());
+    node.replay(&journal).unwrap();
+    assert_eq!(send(&mut node, "XLEN s"), Some(Value::Integer(3)));
+    assert!(matches!(send(&mut node, "XADD s IDMP p j 9-0 f v"), Some(Value::Error(_))));
+    let head = send(&mut node, "XINFO STREAM s").expect("a reply").cli();
+    assert!(head.contains("iids-added\"\n24) (integer) 4"), "{head}");
+    node.check_replay().unwrap();
+}
+
 /// Also where the IDs of the entries lie ahead of the clock.
 #[test]
 fn idempotent_names_go_by_the_clock() {

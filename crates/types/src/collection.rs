@@ -7,6 +7,7 @@
 //! Reads are methods of a [`View`], which borrows either shape; changes are methods of the owned
 //! type, called by the keyspace's write guard only.
 
+use crate::array::Array;
 use crate::digest::Digest;
 use crate::hash::Hash;
 use crate::list::List;
@@ -24,6 +25,7 @@ pub enum Type {
     Hash = 3,
     ZSet = 4,
     Stream = 5,
+    Array = 6,
 }
 
 impl Type {
@@ -36,6 +38,7 @@ impl Type {
             Self::Hash => "hash",
             Self::ZSet => "zset",
             Self::Stream => "stream",
+            Self::Array => "array",
         }
     }
 
@@ -55,6 +58,7 @@ impl Type {
             3 => Self::Hash,
             4 => Self::ZSet,
             5 => Self::Stream,
+            6 => Self::Array,
             _ => return None,
         })
     }
@@ -143,6 +147,7 @@ pub enum Any {
     Hash(Hash),
     ZSet(ZSet),
     Stream(Stream),
+    Array(Array),
 }
 
 /// Calls `$body` with the collection in `$any`, whatever its type.
@@ -154,6 +159,7 @@ macro_rules! with_any {
             Any::Hash($value) => $body,
             Any::ZSet($value) => $body,
             Any::Stream($value) => $body,
+            Any::Array($value) => $body,
         }
     };
 }
@@ -243,6 +249,10 @@ macro_rules! with_packed {
                     <$crate::stream::Stream as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
+            $crate::collection::Type::Array => {
+                let $view = <$crate::array::Array as $crate::Collection>::view_packed(form, bytes);
+                $body
+            }
         }
     }};
 }
@@ -280,6 +290,7 @@ impl Packed<'_> {
             Type::Hash => Any::Hash(Hash::from_packed(self.form, bytes)),
             Type::ZSet => Any::ZSet(ZSet::from_packed(self.form, bytes)),
             Type::Stream => Any::Stream(Stream::from_packed(self.form, bytes)),
+            Type::Array => Any::Array(Array::from_packed(self.form, bytes)),
         })
     }
 }

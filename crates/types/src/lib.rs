@@ -4,6 +4,7 @@
 //! Each collection has its folder: an owned type with the changes, a view with the reads. Beneath
 //! them are `listpack` and `intset` (packed shapes), `dict` and `tree` (large shapes).
 
+pub mod array;
 pub mod bits;
 pub mod collection;
 pub mod dict;

@@ -56,17 +56,20 @@ enum Change {
 }
 
 impl Change {
-    fn parse(cx: &Cx<'_>, args: &mut Args<'_>) -> Result<Self, CommandError> {
+    fn parse(cx: &Cx<'_>, args: &mut Args<'_>) -> Result<Option<Self>, CommandError> {
         let (unit_ms, base_ms) = match () {
-            () if args.token("PERSIST") => return Ok(Self::Persist),
+            () if args.token("PERSIST") => return Ok(Some(Self::Persist)),
             () if args.token("EX") => (1000, cx.now_ms),
             () if args.token("PX") => (1, cx.now_ms),
             () if args.token("EXAT") => (1000, 0),
             () if args.token("PXAT") => (1, 0),
-            () => return Ok(Self::Nothing),
+            () => return Ok(None),
         };
+        if args.left() == 0 {
+            return Err(CommandError::FieldExpiryMissing);
+        }
         let at = element_expiry::moment(args, unit_ms, base_ms)?;
-        Ok(if cx.has_passed(at) { Self::Delete } else { Self::At(at.max(1)) })
+        Ok(Some(if cx.has_passed(at) { Self::Delete } else { Self::At(at.max(1)) }))
     }
 
     /// Changes a field that is there; says whether.
@@ -109,8 +112,9 @@ fn hgetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     // Another type is told before what is wrong with the arguments.
     cx.db.peek_as::<Hash>(&key)?;
-    let change = Change::parse(cx, args)?;
-    let fields = element_expiry::names::<Hash>(args)?;
+    let parse = |args: &mut Args<'_>| Change::parse(cx, args);
+    let (fields, change) = element_expiry::names_and_option::<Hash, _>(args, parse)?;
+    let change = change.unwrap_or(Change::Nothing);
     reply.array(fields.len());
     let Some(mut hash) = cx.db.write::<Hash>(&key)? else {
         fields.iter().for_each(|_| reply.null());

@@ -55,8 +55,10 @@ struct Options<'a> {
 impl<'a> Options<'a> {
     fn parse(cx: &Cx<'_>, args: &mut Args<'a>) -> Result<Self, CommandError> {
         let mut options = Self { key: None, fields: None, ttl: Ttl::Clear, words: &[] };
-        while !args.token("FIELDS") {
-            if args.token("KEEPTTL") {
+        while args.left() > 0 {
+            if options.words.is_empty() && args.token("FIELDS") {
+                options.words = pairs(args)?;
+            } else if args.token("KEEPTTL") {
                 options.set_ttl(Ttl::Keep)?;
             } else if args.token("FXX") {
                 set(&mut options.fields, true, CommandError::FxxWithFnx)?;
@@ -70,8 +72,7 @@ impl<'a> Options<'a> {
                 options.expiration(cx, args)?;
             }
         }
-        options.words = pairs(args)?;
-        Ok(options)
+        if options.words.is_empty() { Err(too_few()) } else { Ok(options) }
     }
 
     fn expiration(&mut self, cx: &Cx<'_>, args: &mut Args<'a>) -> Result<(), CommandError> {
@@ -80,10 +81,8 @@ impl<'a> Options<'a> {
             () if args.token("PX") => (1, cx.now_ms),
             () if args.token("EXAT") => (1000, 0),
             () if args.token("PXAT") => (1, 0),
-            () => {
-                let Some(word) = args.next() else { return Err(too_few()) };
-                return Err(CommandError::err_bytes(&[b"unknown argument: ", word]));
-            }
+            () if !self.words.is_empty() => return Err(too_few()),
+            () => return Err(CommandError::err_bytes(&[b"unknown argument: ", args.bytes()?])),
         };
         // Which options there are is told before what is wrong with a number.
         self.set_ttl(Ttl::Keep)?;
@@ -131,12 +130,7 @@ fn pairs<'a>(args: &mut Args<'a>) -> Result<&'a [&'a [u8]], CommandError> {
     }
     let count = args.integer().ok().filter(|count| (1..=i64::from(i32::MAX)).contains(count));
     let count = count.ok_or(CommandError::FieldsInvalid)?;
-    let words = args.rest();
-    if words.len().is_multiple_of(2) && count as usize == words.len() / 2 {
-        Ok(words)
-    } else {
-        Err(too_few())
-    }
+    args.take(count as usize * 2).ok_or_else(too_few)
 }
 
 fn hsetex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {

@@ -45,7 +45,7 @@ fn categories_are_those_of_redis() {
 
 #[test]
 fn categories_have_names() {
-    assert_eq!(Categories::ALL.len(), 21);
+    assert_eq!(Categories::ALL.len(), 22);
     for (category, word) in Categories::ALL {
         assert_eq!(Categories::by_name(word.to_uppercase().as_bytes()), Some(*category));
     }

@@ -4,7 +4,7 @@ use super::add::REFERENCES;
 use super::delete::{DONE, ID_BLOCK, Ids, MISSING, REFERENCED, parse_ids, take_ids};
 use super::{IDS, UPDATE, XDEL_EVENT, no_group};
 use command::grammar::{integer, key, one_of, string, word};
-use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
+use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, EventClass};
 use resp::Reply;
 use types::stream::{DELIVERIES_MAX, Pending, Removal, Stream, StreamId};
@@ -24,7 +24,7 @@ pub(super) const XACKDEL: Command = Command::data("XACKDEL", xackdel)
     .since("8.2.0")
     .arity(-6)
     .flags(Flags::WRITE.or(Flags::FAST))
-    .keys(super::DELETE)
+    .keys(&[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::UPDATE).or(KeyFlags::DELETE))])
     .args(&[key("key"), string("group"), REFERENCES, ID_BLOCK])
     .summary("Tells a consumer group that entries are dealt with, and removes them.")
     .complexity("O(log N) for each ID, times the number of groups");

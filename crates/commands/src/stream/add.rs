@@ -1,5 +1,6 @@
 //! Adding to a stream and trimming it: XADD, XTRIM.
 
+use super::idempotence::recorded_ms;
 use super::{IDS, XADD_EVENT, XTRIM_EVENT, reply_id, unsigned_ms};
 use command::grammar::{Argument, block, integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
@@ -23,8 +24,8 @@ pub(super) const XADD: Command = Command::data("XADD", xadd)
         one_of(
             "idempotence",
             &[
-                string("producer").token("IDMPAUTO"),
-                block("idmp", &[string("producer"), string("name")]).token("IDMP"),
+                string("pid").token("IDMPAUTO"),
+                block("idmp", &[string("pid"), string("iid")]).token("IDMP"),
             ],
         )
         .optional()
@@ -130,7 +131,8 @@ impl<'a> Options<'a> {
                 return Err(CommandError::Syntax);
             }
             let id = NewId::parse(args.bytes()?).ok_or(CommandError::StreamId)?;
-            if options.named.is_some() {
+            // Redis writes such a command to its append-only file with the ID that it chose.
+            if options.named.is_some() && !cx.session.replays {
                 return Err(CommandError::IdmpGivenId);
             }
             options.id = Some(id);
@@ -307,7 +309,7 @@ fn xadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let named = options.named.map(|Named { pid, iid }| {
         (pid, iid.or(automatic.as_ref().map(<[u8; 16]>::as_slice)).unwrap_or_default())
     });
-    if let Some((pid, iid)) = named.filter(|_| exists)
+    if let Some((pid, iid)) = named.filter(|_| exists && !cx.session.replays)
         && let Some(known) = guard.view().find_idempotent(pid, iid, now_ms)
     {
         guard.edit_told(|stream| stream.count_duplicate(pid, now_ms), |(), _| {});
@@ -332,7 +334,7 @@ fn xadd(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
             // What was trimmed at once is not remembered: the journal could not say so.
             let recorded = named.filter(|_| stream.log().contains(id));
             if let Some((pid, iid)) = recorded {
-                stream.record((pid, iid), id, now_ms, now_ms);
+                stream.record((pid, iid), id, recorded_ms(cx.session.replays, id, now_ms), now_ms);
             }
             (trimmed, stream.log().len(), recorded)
         },

@@ -5,7 +5,7 @@ use command::grammar::{integer, key, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, Outcome};
 use keyspace::Event;
 use resp::Reply;
-use types::stream::{Memory, Stream};
+use types::stream::{Memory, Stream, StreamId};
 
 pub(super) const XCFGSET: Command = Command::data("XCFGSET", xcfgset)
     .group(Group::Stream)
@@ -15,19 +15,19 @@ pub(super) const XCFGSET: Command = Command::data("XCFGSET", xcfgset)
     .keys(UPDATE)
     .args(&[
         key("key"),
-        integer("seconds").token("IDMP-DURATION").optional().samples(&["1", "100"]),
-        integer("names").token("IDMP-MAXSIZE").optional().samples(&["1", "100"]),
+        integer("duration").token("IDMP-DURATION").optional().samples(&["1", "100"]),
+        integer("maxsize").token("IDMP-MAXSIZE").optional().samples(&["1", "100"]),
     ])
     .summary("Sets how long and how much a stream remembers of its idempotent producers.")
     .complexity("O(1)");
 
 pub(super) const XIDMPRECORD: Command = Command::data("XIDMPRECORD", xidmprecord)
     .group(Group::Stream)
-    .since("8.8.0")
+    .since("8.6.2")
     .arity(5)
     .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST))
     .keys(UPDATE)
-    .args(&[key("key"), string("producer"), string("name"), string("id").samples(IDS)])
+    .args(&[key("key"), string("pid"), string("iid"), string("stream-id").samples(IDS)])
     .summary("Notes what a producer called an entry. The journal uses it.")
     .complexity("O(log N)");
 
@@ -78,6 +78,11 @@ fn xcfgset(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::Same)
 }
 
+/// Since when the name of an entry is remembered: a journal tells of it later.
+pub(super) fn recorded_ms(is_told: bool, id: StreamId, now_ms: u64) -> u64 {
+    if is_told { id.ms.min(now_ms) } else { now_ms }
+}
+
 fn xidmprecord(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let (pid, iid) = (args.bytes()?, args.bytes()?);
@@ -101,7 +106,7 @@ fn xidmprecord(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
         Some(known) if known == id => reply.ok(),
         Some(_) => return Err(CommandError::IdmpRecordOther),
         None => {
-            let at_ms = if is_told { id.ms.min(now_ms) } else { now_ms };
+            let at_ms = recorded_ms(is_told, id, now_ms);
             guard.edit(Event::SILENT, |stream| stream.record((pid, iid), id, at_ms, now_ms));
             reply.ok();
         }

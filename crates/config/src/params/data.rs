@@ -4,7 +4,7 @@ use crate::param::{INT, LONG, Param, Source, UINT, Unit, choice, flag, int, text
 use crate::value;
 
 const SANITIZE: &[(&str, u32)] = &[("no", 0), ("yes", 1), ("clients", 2)];
-const NO_ARRAY: &str = "there is no array type";
+const NO_ARRAY: &str = "chunks of arrays are cut by their bytes";
 const NO_TEMPLATE: &str = "hashes do not share field names";
 
 pub(super) const PARAMS: &[Param] = &[

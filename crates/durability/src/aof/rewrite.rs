@@ -215,6 +215,7 @@ impl Plain<'_> {
                 self.many(&[b"ZADD", key], texts, 2)?;
             }
             Loaded::Any(Any::Hash(hash)) => self.hash(key, hash.view())?,
+            Loaded::Any(Any::Array(array)) => self.array(key, array.view())?,
             Loaded::Any(any @ Any::Stream(_)) => {
                 // Its groups, and what they know, have no commands of their own.
                 let payload = Saved::Any(any).payload_for(self.dialect);
@@ -230,6 +231,15 @@ impl Plain<'_> {
         self.many(&[b"HSET", key], fields, 2)?;
         let times = hash.iter().filter_map(|field| Some((text(field.name), field.expiry?)));
         self.times([b"HPEXPIREAT", key, b"FIELDS"], times)
+    }
+
+    fn array(&mut self, key: &[u8], array: types::array::ArrayView<'_>) -> io::Result<()> {
+        let elements = array.iter();
+        let words = elements.flat_map(|(index, one)| [index.to_string().into_bytes(), text(one)]);
+        self.many(&[b"ARMSET", key], words, 2)?;
+        let Some(cursor) = array.cursor() else { return Ok(()) };
+        // The next index, of which there is one even behind the last.
+        self.command(&[b"ARSEEK", key, cursor.saturating_add(1).to_string().as_bytes()])
     }
 
     fn set(&mut self, key: &[u8], set: types::set::SetView<'_>) -> io::Result<()> {

@@ -35,6 +35,7 @@ const KINDS: &[&str] = &[
     "hash-listpack-md",
     "stream-v4",
     "stream-v5",
+    "array",
 ];
 
 /// Numbers of what was read.

@@ -6,10 +6,14 @@
 //!     └ newlines                     └ Transmitted: it wanted the snapshot alone
 //! ```
 //!
+//! What has to be whole before the first byte of it goes out is gathered in a file, by a [thread](Gathering):
+//! not in memory, and a disk that is slow holds up nobody else.
+//!
 //! The bytes of the stream are the journal's own, from the cut on. A peer that finds the end of the
 //! snapshot by its mark is sent nothing behind it before it has acknowledged: what it reads in one go
 //! may hold both.
 
+mod spool;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +23,8 @@ use engine::{Engine, Lent, hex40};
 use journal::{Patience, ReadOutcome, Reader};
 use keyspace::SnapshotOptions;
 use resp::{Chunk, Out};
+use spool::{Gathering, Spool};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -44,17 +50,20 @@ pub enum Over {
     OutputLimit,
     /// It was silent for too long (`repl-timeout`).
     Timeout,
-    /// The snapshot is larger than what is kept in memory for a peer without `capa eof`.
-    SnapshotTooLarge,
+    /// The snapshot for a peer without `capa eof` could not be kept on the disk, or read from there.
+    NotKept(io::ErrorKind),
     /// The snapshot was taken back: the server needs the place of the one that there can be.
     TakenBack,
     /// There can be no snapshot in the form that is asked for, as this says.
     Unfit(&'static str),
 }
 
+pub use spool::{Place, Work};
+
 /// One connection's feed.
 pub struct Feed {
     engine: Arc<Engine>,
+    place: Place,
     card: Arc<Card>,
     kind: Sync,
     stage: Stage,
@@ -69,8 +78,8 @@ pub struct Feed {
 
 enum Stage {
     Waiting,
-    Gathering { whole: Whole, bytes: Vec<u8> },
-    Sending { bytes: Arc<Vec<u8>>, at: usize },
+    Gathering(Gathering),
+    Sending { spool: Spool, at: u64 },
     Streaming { whole: Whole, mark: String },
     AwaitingAck,
     Online,
@@ -100,8 +109,15 @@ impl Whole {
 }
 
 impl Feed {
-    /// A feed for the client of `card`, which counts as a replica until this is dropped.
-    pub fn new(engine: Arc<Engine>, card: Arc<Card>, kind: Sync, now_ms: i64) -> Self {
+    /// A feed for the client of `card`, which counts as a replica until this is dropped. A snapshot that
+    /// has to be kept is, in `place`.
+    pub fn new(
+        engine: Arc<Engine>,
+        place: Place,
+        card: Arc<Card>,
+        kind: Sync,
+        now_ms: i64,
+    ) -> Self {
         card.set(ClientFlags::REPLICA, true);
         engine.history.arrived();
         engine.history.full.fetch_add(1, Ordering::Relaxed);
@@ -112,6 +128,7 @@ impl Feed {
         card.replica().acked_ms.store(0, Ordering::Relaxed);
         Self {
             engine,
+            place,
             card,
             kind,
             stage: Stage::Waiting,
@@ -137,37 +154,35 @@ impl Feed {
         }
         match &mut self.stage {
             Stage::Waiting => {
-                match self.begin(rng, out) {
+                match self.begin(rng, waker, out) {
                     Ok(true) => return Step::More,
                     Ok(false) => {}
-                    Err(why) => return Step::Over(Over::Unfit(why)),
+                    Err(over) => return Step::Over(over),
                 }
                 self.say_newline(out);
                 Step::Wait
             }
-            Stage::Gathering { whole, bytes } => {
-                let Some(more) = whole.read(bytes, bytes_max) else {
-                    return Step::Over(Over::TakenBack);
-                };
-                let hard = self.engine.settings().output.replica.hard_bytes;
-                if hard > 0 && bytes.len() as u64 > hard {
-                    return Step::Over(Over::SnapshotTooLarge);
-                }
-                if more {
+            Stage::Gathering(gathering) => match gathering.take() {
+                None => {
                     self.say_newline(out);
-                    return Step::More;
+                    Step::Wait
                 }
-                let bytes = Arc::new(std::mem::take(bytes));
-                out.push(format!("${}\r\n", bytes.len()).as_bytes());
-                self.stage = Stage::Sending { bytes, at: 0 };
-                self.card.replica().set_state(ReplicaState::SendBulk);
-                Step::More
-            }
-            Stage::Sending { bytes, at } => {
-                let part = Chunk::new(Arc::clone(bytes)).part(*at, bytes_max);
-                *at += part.len();
-                out.push_chunk(part);
-                if *at == bytes.len() {
+                Some(Err(over)) => Step::Over(over),
+                Some(Ok(spool)) => {
+                    out.push(format!("${}\r\n", spool.len_bytes()).as_bytes());
+                    self.stage = Stage::Sending { spool, at: 0 };
+                    self.card.replica().set_state(ReplicaState::SendBulk);
+                    Step::More
+                }
+            },
+            Stage::Sending { spool, at } => {
+                let bytes = match spool.read(*at, bytes_max) {
+                    Ok(bytes) => bytes,
+                    Err(error) => return Step::Over(Over::NotKept(error.kind())),
+                };
+                *at += bytes.len() as u64;
+                push(out, bytes);
+                if *at == spool.len_bytes() {
                     self.go_online();
                 }
                 Step::More
@@ -211,7 +226,7 @@ impl Feed {
     }
 
     /// Cuts, if no other snapshot is under way, and says what will come.
-    fn begin(&mut self, rng: &mut Rng, out: &mut Out) -> Result<bool, &'static str> {
+    fn begin(&mut self, rng: &mut Rng, waker: &Waker, out: &mut Out) -> Result<bool, Over> {
         let engine = &self.engine;
         let settings = engine.settings();
         let replica = self.card.replica();
@@ -239,7 +254,8 @@ impl Feed {
             cut = Some(at.lsn);
         });
         let (Ok(mut snapshot), Some(lsn)) = (begun, cut) else { return Ok(false) };
-        let head = Head::new(engine, &mut snapshot, functions, Purpose::Data(lsn))?;
+        let head = Head::new(engine, &mut snapshot, functions, Purpose::Data(lsn));
+        let head = head.map_err(Over::Unfit)?;
         self.reader = reader;
         if self.kind != Sync::Plain {
             let id = engine.history.id();
@@ -254,7 +270,7 @@ impl Feed {
             replica.set_state(ReplicaState::SendBulk);
             Stage::Streaming { whole, mark }
         } else {
-            Stage::Gathering { whole, bytes: Vec::new() }
+            Stage::Gathering(Gathering::begin(&self.place, whole, waker.clone())?)
         };
         Ok(true)
     }
@@ -314,7 +330,7 @@ impl Feed {
         }
         let heard_ms = match self.stage {
             // Newlines are sent, and nothing is asked for.
-            Stage::Waiting | Stage::Gathering { .. } => return None,
+            Stage::Waiting | Stage::Gathering(_) => return None,
             // SYNC is not acknowledged.
             Stage::Online | Stage::Transmitted if self.kind == Sync::Plain => return None,
             Stage::Online => self.card.replica().acked_ms.load(Ordering::Relaxed),

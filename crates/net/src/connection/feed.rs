@@ -3,9 +3,12 @@
 
 use super::{Connection, Exit, JOB_PENDING_MAX, wall_ms};
 use command::{Card, Sync};
-use durability::replica_feed::{Feed, Step};
+use disk::RealDisk;
+use durability::replica_feed::{Feed, Place, Step, Work};
 use resp::Out;
-use runtime::log_notice as notice;
+use runtime::process::limits;
+use runtime::{log_notice as notice, log_warning as warning};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
@@ -18,7 +21,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         engine.leave(&mut self.session);
         let card = Arc::clone(&self.session.card);
         notice!("Replica {} asks for synchronization", name(&card));
-        self.feed = Some(Feed::new(engine, card, kind, wall_ms()));
+        let place = Place { disk: Arc::new(RealDisk), spawn: Arc::new(spawn) };
+        self.feed = Some(Feed::new(engine, place, card, kind, wall_ms()));
     }
 
     /// Sends what the log has for a replica, as far as the peer takes it.
@@ -47,6 +51,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.write_pending(cx).map_err(Exit::Io)
     }
+}
+
+/// Writes a snapshot on a thread of its own, which steps back behind the clients'.
+fn spawn(work: Work) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
+        if let Err(error) = limits::step_back() {
+            warning!("A snapshot is written at the clients' priority: {error}");
+        }
+        work();
+    });
+    thread.map(drop)
 }
 
 /// How a replica is named in the log.

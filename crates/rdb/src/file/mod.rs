@@ -132,7 +132,7 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
             op::EOF => {
                 return end(reader, version).map(|checked| Next::End { checked });
             }
-            of if of <= value::STREAM_LISTPACKS_5 || of == value::SET_EXPIRING => {
+            of if of <= value::ARRAY || of == value::SET_EXPIRING => {
                 return Ok(Next::Key { of, meta });
             }
             _ => return Err(Error::Corrupt("unknown opcode")),

@@ -277,6 +277,7 @@ impl Reply {
             Value::Simple(text) => self.simple(text),
             Value::Error(text) => self.error(text),
             Value::Integer(value) => self.integer(*value),
+            Value::Unsigned(value) => self.count(*value as usize),
             Value::Bulk(bytes) => self.bulk(bytes),
             Value::Null => self.null(),
             Value::NullArray => self.null_array(),

@@ -23,6 +23,10 @@ fn print_at(value: &Value, indent: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(b"(integer) ");
             stdx::num::write_i64(out, *value);
         }
+        Value::Unsigned(value) => {
+            out.extend_from_slice(b"(integer) ");
+            stdx::num::write_u64(out, *value);
+        }
         Value::Double(text) => {
             out.extend_from_slice(b"(double) ");
             out.extend_from_slice(text);

@@ -27,6 +27,8 @@ pub enum Value {
     /// A simple or a bulk error.
     Error(Vec<u8>),
     Integer(i64),
+    /// An integer beyond those, as arrays have them.
+    Unsigned(u64),
     Bulk(Vec<u8>),
     /// `_` or `$-1`.
     Null,
@@ -140,7 +142,10 @@ impl<'a> Cursor<'a> {
         Ok(Some(match marker {
             b'+' => Value::Simple(line.to_vec()),
             b'-' => Value::Error(line.to_vec()),
-            b':' => Value::Integer(stdx::num::parse_i64(line).ok_or(ReplyError::Malformed)?),
+            b':' => match stdx::num::parse_i64(line) {
+                Some(number) => Value::Integer(number),
+                None => Value::Unsigned(stdx::num::parse_u64(line).ok_or(ReplyError::Malformed)?),
+            },
             b',' => {
                 parse_double(line).ok_or(ReplyError::Malformed)?;
                 Value::Double(line.to_vec())

@@ -31,6 +31,7 @@ fn each_type() {
     assert_eq!(parse(b"-ERR x\r\n"), Error(b"ERR x".to_vec()));
     assert_eq!(parse(b"!5\r\nERR\r\n\r\n"), Error(b"ERR\r\n".to_vec()));
     assert_eq!(parse(b":-12\r\n"), Integer(-12));
+    assert_eq!(parse(b":9223372036854775808\r\n"), Unsigned(1 << 63));
     assert_eq!(parse(b"$3\r\na\r\n\r\n"), Bulk(b"a\r\n".to_vec()));
     assert_eq!(parse(b"$-1\r\n"), Null);
     assert_eq!(parse(b"_\r\n"), Null);

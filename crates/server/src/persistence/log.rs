@@ -226,6 +226,10 @@ impl Log {
         self.changed.wait_while(&mut rewriting, |rewriting| rewriting.running.is_some());
     }
 
+    pub(super) fn is_rewriting(&self) -> bool {
+        self.rewriting.lock().running.is_some()
+    }
+
     /// Ends the rewrite under way, within milliseconds. `false`: there is none.
     pub(super) fn cancel_running(&self) -> bool {
         let rewriting = self.rewriting.lock();

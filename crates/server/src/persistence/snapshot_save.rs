@@ -313,6 +313,7 @@ pub(crate) fn save(server: &Server, card: &Arc<Card>) -> Result<Box<dyn Job>, Co
     spawn(server, move |server| {
         server.persistence.log.wait_until_idle();
         let saved = cut_soon(server, &cancelled)
+            .map_err(|error| in_the_way(server, error))
             .inspect_err(|_| give_up(server))
             .and_then(|begun| run(server, begun).map_err(|_| CommandError::SaveFailed));
         outcome.get_or_init(|| saved);
@@ -372,12 +373,12 @@ pub(crate) fn bgsave(server: &Server, how: Bgsave) -> Result<&'static str, Comma
             unless_overdue(server)?;
             match start(server, None) {
                 Ok(()) => Ok("Background saving started"),
-                Err(NotBegun::Refused(CommandError::SnapshotInProgress))
-                    if how == Bgsave::Scheduled =>
-                {
-                    Ok(schedule(server))
-                }
-                Err(NotBegun::Refused(error)) => Err(error),
+                Err(NotBegun::Refused(error)) => match in_the_way(server, error) {
+                    CommandError::SnapshotInProgress if how == Bgsave::Scheduled => {
+                        Ok(schedule(server))
+                    }
+                    error => Err(error),
+                },
                 Err(NotBegun::Stalled) => Ok(schedule(server)),
             }
         }
@@ -395,6 +396,17 @@ pub(crate) fn bgsave(server: &Server, how: Bgsave) -> Result<&'static str, Comma
             }
             Err(CommandError::NoSaveToCancel)
         }
+    }
+}
+
+/// What a client is told whose snapshot another one is in the way of: a replica's is a save, as with the
+/// servers that fork for it.
+fn in_the_way(server: &Server, error: CommandError) -> CommandError {
+    match error {
+        CommandError::SnapshotInProgress if !server.persistence.log.is_rewriting() => {
+            CommandError::SaveInProgress
+        }
+        error => error,
     }
 }
 

@@ -79,6 +79,19 @@ impl Extended {
         sum.is_finite().then_some(Self(sum))
     }
 
+    /// The sum, rounded to nearest even; `None` where it is NaN.
+    pub fn sum(self, other: Self) -> Option<Self> {
+        let sum = self.0.add_r(other.0, Round::NearestTiesToEven).value;
+        (!sum.is_nan()).then_some(Self(sum))
+    }
+
+    /// Without what is behind the point; `None`: no `i64`.
+    pub fn truncated(self) -> Option<i64> {
+        let whole = self.0.to_i128_r(64, Round::TowardZero, &mut false);
+        let fits = !whole.status.contains(rustc_apfloat::Status::INVALID_OP);
+        fits.then_some(whole.value as i64)
+    }
+
     /// The difference, rounded to nearest even; `None` where it is NaN or infinite.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.checked_add(-other)
@@ -115,6 +128,54 @@ impl Extended {
                 out.push(b'-');
             }
             write_scaled(out, scaled);
+        }
+    }
+
+    /// Appends the number with up to 17 digits in all, as `%.17Lg` of C does: with an exponent below
+    /// -4 and from 17 on.
+    pub fn write_general(self, out: &mut Vec<u8>) {
+        const DIGITS: usize = 17;
+        if !self.0.is_finite() || self.0.is_zero() {
+            out.extend_from_slice(if self.0.is_negative() { b"-" } else { b"" });
+            out.extend_from_slice(if self.0.is_zero() { b"0" } else { b"inf" });
+            return;
+        }
+        // More digits than are wanted, as the library is not exact in the last one.
+        let text = format!("{:width$.precision$}", self.0, width = 0, precision = 2 * DIGITS);
+        let (digits, exponent) = text.split_once('E').unwrap_or((&text, "0"));
+        let negative = digits.starts_with('-');
+        let digits = digits.trim_start_matches('-');
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let all = [whole, part].concat().into_bytes();
+        let leading = all.iter().take_while(|digit| **digit == b'0').count();
+        let mut exponent = exponent.parse().unwrap_or(0) + whole.len() as i32 - 1 - leading as i32;
+        let (mut significant, carries) = rounded(&all[leading..], DIGITS);
+        exponent += i32::from(carries);
+        significant
+            .truncate(significant.iter().rposition(|digit| *digit != b'0').map_or(0, |at| at + 1));
+        if negative {
+            out.push(b'-');
+        }
+        let point = |out: &mut Vec<u8>, at: usize| {
+            let (whole, part) = significant.split_at(at.min(significant.len()));
+            out.extend_from_slice(whole);
+            out.resize(out.len() + (at - whole.len()), b'0');
+            if !part.is_empty() {
+                out.push(b'.');
+                out.extend_from_slice(part);
+            }
+        };
+        match exponent {
+            0..17 => point(out, exponent as usize + 1),
+            -4..0 => {
+                out.extend_from_slice(b"0.");
+                out.resize(out.len() + (-exponent - 1) as usize, b'0');
+                out.extend_from_slice(&significant);
+            }
+            _ => {
+                point(out, 1);
+                out.extend_from_slice(format!("e{exponent:+03}").as_bytes());
+            }
         }
     }
 
@@ -207,4 +268,22 @@ fn write_shifted(out: &mut Vec<u8>, mantissa: u64, shift: u32) {
             rest /= 10;
         }
     }
+}
+
+/// The first `count` digits, rounded by what follows them; whether they have one more before the
+/// point than they had.
+fn rounded(digits: &[u8], count: usize) -> (Vec<u8>, bool) {
+    let mut kept = digits[..digits.len().min(count)].to_vec();
+    if digits.get(count).is_none_or(|next| *next < b'5') {
+        return (kept, false);
+    }
+    for digit in kept.iter_mut().rev() {
+        if *digit < b'9' {
+            *digit += 1;
+            return (kept, false);
+        }
+        *digit = b'0';
+    }
+    kept.insert(0, b'1');
+    (kept, true)
 }

@@ -176,3 +176,38 @@ fn whole_numbers_of_products() {
         assert_eq!(Extended::parse(number.as_bytes()).unwrap().times_up(1000), up, "{number}");
     }
 }
+
+/// As C prints them with `%.17Lg`.
+#[test]
+fn numbers_are_printed_in_general_form() {
+    let cases = [
+        ("0", "0"),
+        ("1", "1"),
+        ("-1.5", "-1.5"),
+        ("100", "100"),
+        ("0.1", "0.1"),
+        ("12345678901234567", "12345678901234567"),
+        ("100000000000000000", "1e+17"),
+        ("123456789012345678", "1.2345678901234568e+17"),
+        ("0.0001", "0.0001"),
+        ("0.00001", "1e-05"),
+        ("-1.25e-100", "-1.25e-100"),
+        ("1e4000", "1e+4000"),
+        ("inf", "inf"),
+        ("-inf", "-inf"),
+    ];
+    for (text, expected) in cases {
+        let mut out = Vec::new();
+        Extended::parse(text.as_bytes()).unwrap().write_general(&mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out, expected, "{text}");
+    }
+    let two =
+        [(2.9, Some(2)), (-2.9, Some(-2)), (1e19, None), (-1e19, None), (f64::INFINITY, None)];
+    for (number, whole) in two {
+        assert_eq!(Extended::from_f64(number).unwrap().truncated(), whole);
+    }
+    let infinite = Extended::parse(b"inf").unwrap();
+    assert_eq!(infinite.sum(Extended::parse(b"-inf").unwrap()), None);
+    assert_eq!(infinite.sum(Extended::ZERO), Some(infinite));
+}

@@ -88,6 +88,13 @@ struct Meant {
 
 const MEANT: &[Meant] = &[
     Meant {
+        peer: Some(Peer::Redis),
+        row: "*",
+        ours: "(error) ERR unknown command",
+        theirs: "(error) ERR unknown command",
+        reason: "Redis 8.6 does not speak of arguments where there are none",
+    },
+    Meant {
         peer: None,
         row: "xgroup|create",
         ours: "(error) ERR unknown subcommand or wrong number of arguments",
@@ -263,18 +270,18 @@ const MEANT: &[Meant] = &[
         reason: "Valkey refuses a TYPE that does not exist; Redis finds nothing",
     },
     Meant {
-        peer: Some(Peer::Valkey),
+        peer: None,
         row: "object|encoding",
         ours: "\"embstr\"",
         theirs: "\"raw\"",
-        reason: "Valkey counts the key into the 64 bytes of an embedded string",
+        reason: "Valkey, and Redis 8.2, count the key into the 64 bytes of an embedded string",
     },
     Meant {
-        peer: Some(Peer::Valkey),
+        peer: None,
         row: "data",
         ours: "\"embstr\"",
         theirs: "\"raw\"",
-        reason: "Valkey counts the key into the 64 bytes of an embedded string",
+        reason: "Valkey, and Redis 8.2, count the key into the 64 bytes of an embedded string",
     },
     Meant {
         peer: Some(Peer::Valkey),
@@ -298,14 +305,14 @@ const MEANT: &[Meant] = &[
         reason: "Valkey 9 reads the time before it looks for the key",
     },
     Meant {
-        peer: Some(Peer::Valkey),
+        peer: None,
         row: "object|encoding",
         ours: "\"raw\"",
         theirs: "\"embstr\"",
         reason: "Valkey 9 embeds longer strings under short keys",
     },
     Meant {
-        peer: Some(Peer::Valkey),
+        peer: None,
         row: "data",
         ours: "\"raw\"",
         theirs: "\"embstr\"",
@@ -317,8 +324,14 @@ pub(crate) fn rule(row: &str) -> Rule {
     RULES.iter().find(|(name, _)| *name == row).map_or(Rule::Exact, |(_, rule)| *rule)
 }
 
+/// The rows with FIELDS, which Redis reads by one parser since 8.4, and words otherwise.
+const FIELD_ROWS: &[&str] = &["hexpire", "hpexpire", "hexpireat", "hpexpireat", "hgetex", "hsetex"];
+
 /// Why a difference is meant, if it is.
 pub(crate) fn meant(peer: Peer, row: &str, ours: &Value, theirs: &Value) -> Option<&'static str> {
+    if peer == Peer::Redis && FIELD_ROWS.contains(&row) && ours.is_error() && theirs.is_error() {
+        return Some("what is wrong with FIELDS is said as Redis 8.0 says it");
+    }
     if let (Value::Error(ours), Value::Error(theirs)) = (ours, theirs)
         && let Some(end) = ours.iter().position(|byte| *byte == 0)
         && theirs.starts_with(&ours[..end])

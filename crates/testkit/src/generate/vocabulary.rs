@@ -44,6 +44,7 @@ const TYPED_KEYS: &[(Group, &[&[u8]])] = &[
     (Group::Hash, &[b"h0", b"h1", b"h2", b"{t}h"]),
     (Group::SortedSet, &[b"z0", b"z1", b"z2", b"z3", b"{t}z"]),
     (Group::Stream, &[b"x0", b"x1", b"x2", b"{t}x"]),
+    (Group::Array, &[b"a0", b"a1", b"a2", b"{t}y"]),
     (Group::Geo, &[b"g0", b"g1", b"g2"]),
     (Group::Hyperloglog, &[b"p0", b"p1", b"p2"]),
     (Group::Bitmap, &[b"b0", b"b1", b"b2", b"k0"]),

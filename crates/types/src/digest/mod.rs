@@ -31,6 +31,7 @@ pub enum Kind {
     Hash = 4,
     Module = 5,
     Stream = 6,
+    Array = 7,
 }
 
 impl Digest {

@@ -2,7 +2,7 @@
 //! writes to the value meanwhile copies that any more.
 
 use crate::collection::Any;
-use crate::{hash, list, set, stream, zset};
+use crate::{array, hash, list, set, stream, zset};
 use rdb::Writer;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ enum Form {
     Hash(hash::persist::Saving),
     ZSet(zset::persist::Saving),
     Stream(Box<stream::persist::Saving>),
+    Array(array::persist::Saving),
 }
 
 /// A longer text is written as it is: compressing it would take as much memory, and a second of time.
@@ -38,6 +39,7 @@ impl Saving {
             Any::Set(set) => Form::Set(set::persist::Saving::new(set)?),
             Any::Hash(hash) => Form::Hash(hash::persist::Saving::new(hash)?),
             Any::ZSet(zset) => Form::ZSet(zset::persist::Saving::new(zset)?),
+            Any::Array(array) => Form::Array(array::persist::Saving::new(array)?),
             Any::Stream(stream) => Form::Stream(Box::new(stream::persist::Saving::new(stream))),
         }))
     }
@@ -61,6 +63,7 @@ impl Saving {
             Form::Hash(hash) => hash.step(out, end),
             Form::ZSet(zset) => zset.step(out, end),
             Form::Stream(stream) => stream.step(out, end),
+            Form::Array(array) => array.step(out, end),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Values of every type and shape written and read back; forms that only others wrote; broken ones.
 
 use super::{Loaded, Saved, Saving, load, load_payload};
+use crate::array::Array;
 use crate::collection::{Any, Collection};
 use crate::digest::Digest;
 use crate::hash::{Hash, Ttl};
@@ -354,4 +355,69 @@ fn what_is_refused() {
     assert!(matches!(refuse(value::MODULE_PRE_GA, b"\x00"), Error::Unsupported(_)));
     assert!(matches!(refuse(99, b"\x00"), Error::Unsupported(_)));
     assert!(matches!(refuse(value::LIST_QUICKLIST_2, b"\x01\x03\x01a"), Error::Corrupt(_)));
+}
+
+fn array(elements: &[(u64, Vec<u8>)], cursor: Option<u64>) -> Any {
+    let mut array = Array::default();
+    for (index, text) in elements {
+        array.set(*index, text);
+    }
+    array.set_cursor(cursor);
+    Any::Array(array)
+}
+
+#[test]
+fn arrays_of_either_shape_come_back() {
+    let one = |text: &[u8]| array(&[(7, text.to_vec())], None);
+    for text in [&b""[..], b"0", b"-12", b"007", b"1234567", b"3.5", b"eight888", &[b'x'; 3000]] {
+        there_and_back(&one(text), &small());
+    }
+    let ends = [(0, b"a".to_vec()), (u64::MAX - 1, i64::MIN.to_string().into_bytes())];
+    for cursor in [None, Some(0), Some(77), Some(u64::MAX - 1)] {
+        there_and_back(&array(&ends, cursor), &small());
+        let many: Vec<_> = (0..3000).map(|at| (at * at, at.to_string().into_bytes())).collect();
+        there_and_back(&array(&many, cursor), &small());
+    }
+}
+
+/// The bytes that Redis 8.8 writes, by its layout, and broken ones.
+#[test]
+fn arrays_of_redis_are_read_and_broken_ones_refused() {
+    let int = [5_i64.to_le_bytes().as_slice(), &[0]].concat();
+    let read = |head: &[u8], body: &[u8]| {
+        let bytes = [head, body].concat();
+        let loaded = load(value::ARRAY, 14, &mut Reader::new(&bytes), &small());
+        loaded.map(|loaded| match loaded {
+            Loaded::Any(any) => any,
+            Loaded::Text(_) => panic!("no array"),
+        })
+    };
+    let float = |number: f64| [&[3, 2][..], &number.to_le_bytes()].concat();
+    let same = |head: &[u8], body: &[u8], expected: Any| {
+        assert_eq!(digest(&read(head, body).unwrap()), digest(&expected));
+    };
+    same(&[1, 0], &[&[3, 1][..], &int[..8]].concat(), array(&[(3, b"5".to_vec())], None));
+    for (number, text) in [(1.5, "1.5"), (-2.0, "-2.0"), (1e300, "1e+300")] {
+        same(&[1, 1, 9], &float(number), array(&[(3, text.into())], Some(9)));
+    }
+    same(
+        &[2, 0],
+        b"\x00\x03\x01a\x01\x00\x01b",
+        array(&[(0, b"a".to_vec()), (1, b"b".to_vec())], None),
+    );
+    for (head, body) in [
+        // Another flag, order, kind; nothing; too little.
+        (&[1, 2][..], &b"\x00\x03\x01a"[..]),
+        (&[2, 0], b"\x01\x03\x01a\x01\x03\x01b"),
+        (&[2, 0], b"\x01\x03\x01a\x00\x03\x01b"),
+        (&[1, 0], b"\x00\x04\x01a"),
+        (&[1, 0], b"\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x03\x01a"),
+        (&[1, 0], &float(f64::NAN)),
+        (&[0, 0], b""),
+        (&[1, 0], b""),
+        (&[2, 0], b"\x00\x03\x01a"),
+        (&[0x80, 0xFF, 0xFF, 0xFF, 0xFF, 0], b"\x00\x03\x01a"),
+    ] {
+        assert!(read(head, body).is_err(), "{head:?} {body:?}");
+    }
 }

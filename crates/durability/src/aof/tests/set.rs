@@ -545,6 +545,10 @@ fn a_base_holds_every_type_whole() {
         ZADD zset 1.5 a -2 b
         HSET hash a 1 b 2 c 3
         HPEXPIREAT hash 4102444800000 FIELDS 2 a c
+        ARSET array 5 a 7 1.5
+        ARINSERT array first
+        ARINSERT drained last
+        ARSEEK drained 18446744073709551615
         XADD stream IDMP p i * f v
         XADD stream MAXLEN 1 * f w
         XGROUP CREATE stream group 0
@@ -562,6 +566,10 @@ fn a_base_holds_every_type_whole() {
         ZRANGE zset 0 -1 WITHSCORES
         HMGET hash a b c
         HPEXPIRETIME hash FIELDS 3 a b c
+        ARSCAN array 0 18446744073709551614
+        ARNEXT array
+        ARNEXT drained
+        ARLEN drained
         XINFO STREAM stream FULL";
     for rdb in [true, false] {
         let disk = MemDisk::new();
