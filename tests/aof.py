@@ -84,6 +84,8 @@ def restart(rng, fsync, base):
                 wire.call("BGREWRITEAOF")
                 fill(wire, rng, 50)
                 wait_for_rewrite(wire)
+                with open(os.path.join(server.dir, "appendonlydir", "appendonly.aof.manifest")) as manifest:
+                    assert " type h" not in manifest.read(), "the rewrite is over, and old files are listed"
                 fill(wire, rng, 50)
             before = digest(server.port)
             server.stop()

@@ -204,9 +204,7 @@ impl Log {
         let policy = self.policy.lock().take();
         if let (Some(writer), Some(policy)) = (slot, policy) {
             writer.set_policy(policy);
-            if let Err(error) = writer.collect() {
-                log_warning!("Removing files that the AOF does not need: {error}");
-            }
+            collect(writer);
         }
     }
 
@@ -520,6 +518,13 @@ fn spawn_rewrite(server: &Server, begun: Begun) {
     }
 }
 
+/// Removes what the new base has replaced. What cannot be removed now is tried again later.
+fn collect(writer: &mut Writer) {
+    if let Err(error) = writer.collect() {
+        log_warning!("Removing files that the AOF does not need: {error}");
+    }
+}
+
 /// Writes the base, and puts it in place.
 fn finish_rewrite(server: &Server, mut begun: Begun) {
     apply_policy(server, &server.config.lock());
@@ -538,10 +543,13 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
             .map_err(|fault| Unwritten::Io(std::io::Error::other(fault.0))),
         (Err(error), _) => Err(error),
     };
-    if adopted.is_err()
-        && let Some(writer) = guard.as_mut()
-    {
-        writer.abandon();
+    if let Some(writer) = guard.as_mut() {
+        if adopted.is_ok() {
+            // Before it is said that the rewrite is over: who hears that may look at the files.
+            collect(writer);
+        } else {
+            writer.abandon();
+        }
     }
     drop(guard);
     match adopted {
