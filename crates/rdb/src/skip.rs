@@ -15,7 +15,8 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
         | value::HASH_ZIPLIST
         | value::HASH_LISTPACK
         | value::ZSET_LISTPACK
-        | value::SET_LISTPACK => reader.skip_string(),
+        | value::SET_LISTPACK
+        | value::HASH_LISTPACK_EX_PRE_GA => reader.skip_string(),
         value::LIST | value::SET | value::LIST_QUICKLIST => {
             each(reader, |reader| reader.skip_string())
         }
@@ -56,7 +57,6 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
                 reader.skip(8)
             })
         }
-        value::HASH_LISTPACK_EX_PRE_GA => reader.skip_string(),
         value::HASH_LISTPACK_EX => {
             reader.skip(8)?;
             reader.skip_string()
