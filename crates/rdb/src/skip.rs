@@ -42,19 +42,13 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
             reader.skip(8)?;
             each(reader, timed)
         }
-        value::SET_EXPIRING => {
-            reader.skip(8)?;
-            each(reader, |reader| {
-                reader.length()?;
-                reader.skip_string()
-            })
-        }
-        value::ZSET_EXPIRING => {
+        value::SET_EXPIRING | value::ZSET_EXPIRING => {
+            let score = if of == value::ZSET_EXPIRING { 8 } else { 0 };
             reader.skip(8)?;
             each(reader, |reader| {
                 reader.length()?;
                 reader.skip_string()?;
-                reader.skip(8)
+                reader.skip(score)
             })
         }
         value::HASH_LISTPACK_EX => {
