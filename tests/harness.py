@@ -73,6 +73,7 @@ class Server:
             try:
                 return self.start(limit_s)
             except AssertionError:
+                self.stop()
                 if not attempt or "ddress already in use" not in self.log():
                     raise
                 os.remove(self.log_path)
