@@ -67,3 +67,23 @@ fn any_order_of_paths_makes_the_tree_that_it_says() {
         node.check_replay().expect("the journal makes the same");
     }
 }
+
+/// The only field goes and another comes: the key stays meanwhile, and so does its time.
+#[test]
+fn what_replaces_all_keeps_the_time_of_the_key() {
+    let mut node = Node::new(Options::default());
+    let mut me = node.session();
+    for (line, expect) in [
+        ("KEYDB.NHSET h.a x", ":0"),
+        ("PEXPIREAT h 9999999999999", ":1"),
+        ("KEYDB.NHSET h.a y", ":1"),
+        ("KEYDB.NHSET h.a.b z", ":0"),
+        ("KEYDB.NHSET h.a y z", ":1"),
+        ("KEYDB.NHSET h.a x", ":1"),
+        ("PEXPIRETIME h", ":9999999999999"),
+    ] {
+        let answer = text(node.send_bytes(&mut me, format!("{line}\r\n").as_bytes()));
+        assert_eq!(answer, format!("{expect}\r\n"), "{line}");
+        node.check_replay().expect("the journal makes the same");
+    }
+}

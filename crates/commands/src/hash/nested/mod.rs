@@ -176,27 +176,30 @@ fn set_field(
     let limits = &cx.settings.limits;
     let mut hash = cx.db.write_or_new::<Hash>(key)?;
     hash.purge_elements([path, &*with(path, b".")]);
-    let change = Change::of(hash.view(), path);
+    let mut change = Change::of(hash.view(), path);
+    change.gone.retain(|gone| *gone != name);
+    // What comes is there before what it replaces goes, here and in the log: a hash that is empty in between would be
+    // deleted on replay, and its time with it.
     let changed = |hash: &mut Hash| {
-        change.gone.iter().for_each(|name| {
-            hash.remove(name);
-        });
         for level in &change.levels {
             hash.set(level, b"", Ttl::Clear, limits);
         }
         hash.set(&name, &value, Ttl::Clear, limits);
+        change.gone.iter().for_each(|name| {
+            hash.remove(name);
+        });
     };
     hash.edit_told(changed, |(), tell| tell(HSET_EVENT));
     hash.name_elements(HSET_EVENT, [&*name]);
+    let mut words: Vec<&[u8]> = vec![b"HSET", key.bytes()];
+    change.levels.iter().for_each(|level| words.extend([level.as_slice(), b""]));
+    words.extend([name.as_slice(), &value]);
+    cx.rewrite(&words);
     if !change.gone.is_empty() {
         let gone = change.gone.iter().map(Vec::as_slice);
         let words: Vec<&[u8]> = [b"HDEL".as_slice(), key.bytes()].into_iter().chain(gone).collect();
         cx.rewrite(&words);
     }
-    let mut words: Vec<&[u8]> = vec![b"HSET", key.bytes()];
-    change.levels.iter().for_each(|level| words.extend([level.as_slice(), b""]));
-    words.extend([name.as_slice(), &value]);
-    cx.rewrite(&words);
     Ok(change.replaces)
 }
 
