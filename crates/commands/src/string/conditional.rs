@@ -146,7 +146,12 @@ fn delifeq(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(delete_if(cx, &key, holds, reply))
 }
 
-fn delete_if(cx: &mut Cx<'_>, key: &KeyRef<'_>, holds: bool, reply: &mut Reply) -> Effect {
+pub(super) fn delete_if(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    holds: bool,
+    reply: &mut Reply,
+) -> Effect {
     let deleted = holds && cx.db.delete(key, DEL_EVENT);
     reply.integer(i64::from(deleted));
     if !deleted {
