@@ -362,14 +362,15 @@ fn a_string_comes_back_with_its_tag() {
     for tag in [1, 63, 64, 1 << 32, i64::MAX] {
         for saved in [Saved::Int(-7), Saved::Text(b"-7")] {
             let bytes = saved.payload_tagged(tag);
-            let payload = rdb::payload::open(&bytes, rdb::payload::Checks::ALL).unwrap();
+            let payload = payload::open(&bytes, payload::Checks::ALL).unwrap();
             let Loaded::Tagged(text, back) = load_payload(payload, &small()).unwrap() else {
                 panic!("no tag")
             };
             assert_eq!((text.as_slice(), back), (b"-7".as_slice(), tag));
             // What is passed over is what is read.
-            let mut reader = Reader::new(&payload.body[1..]);
-            rdb::skip::value(value::STRING_TAGGED, payload.version, &mut reader).unwrap();
+            let file = [&[0], &payload.body[1..]].concat();
+            let mut reader = Reader::new(&file);
+            rdb::file::skip_key(value::STRING_TAGGED, payload.version, &mut reader).unwrap();
             assert!(reader.rest().is_empty());
         }
     }
