@@ -2,7 +2,8 @@
 //!
 //! The bytes are choices: shapes, protocols, requests (a part of them mutated, a part called by a
 //! script that declares few of its keys), pauses. What holds:
-//! nothing panics; each request has one well-formed reply; a failed request changes nothing; one
+//! nothing panics; each request has one well-formed reply; a failed request changes nothing, but that
+//! it may delete what has expired; one
 //! shard and many agree; and a replay of the journal gives the same data.
 
 use crate::generate::{Choices, Generator, Request, Spans, Vocabulary};
@@ -112,7 +113,7 @@ impl Side {
         if session.close_after_reply {
             *session = self.node.session_of(self.protocol);
         }
-        let before = (requests.len() == 1).then(|| self.node.snapshot());
+        let before = (requests.len() == 1).then(|| self.node.visible());
         let bytes = self.node.send_bytes(session, &input);
         let (mut replies, mut at) = (Vec::new(), 0);
         while at < bytes.len() {
@@ -133,7 +134,7 @@ impl Side {
         }
         assert!(replies.len() <= requests.len(), "{} replies to {}", replies.len(), show(requests));
         if let (Some(before), [Value::Error(text)]) = (before, &replies[..]) {
-            let difference = before.difference(&self.node.snapshot(), true);
+            let difference = before.difference(&self.node.visible(), true);
             let text = String::from_utf8_lossy(text);
             assert!(difference.is_empty(), "{}: {text}, yet\n{difference}", show(requests));
         }
