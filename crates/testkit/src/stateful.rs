@@ -166,12 +166,14 @@ fn compare(table: &command::CommandTable, requests: &[Request], ours: &[Value], 
     }
 }
 
-/// The elements of a list in an order that does not depend on the node.
+/// The elements of a list or a map in an order that does not depend on the node.
 fn sorted(reply: &Value) -> Vec<String> {
-    let (Value::Array(elements) | Value::Set(elements)) = reply else {
-        return vec![format!("{reply:?}")];
+    let text = |element: &Value| format!("{element:?}");
+    let mut elements: Vec<_> = match reply {
+        Value::Array(elements) | Value::Set(elements) => elements.iter().map(text).collect(),
+        Value::Map(pairs) => pairs.iter().map(|(key, value)| text(key) + &text(value)).collect(),
+        other => vec![text(other)],
     };
-    let mut elements: Vec<_> = elements.iter().map(|element| format!("{element:?}")).collect();
     elements.sort_unstable();
     elements
 }
