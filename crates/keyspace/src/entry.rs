@@ -251,6 +251,7 @@ impl Entry {
         tag: i64,
     ) -> Self {
         let value = value.placed();
+        debug_assert!(tag == 0 || value.kind() >> TYPE_SHIFT == Type::String as u8);
         let shape = Shape::of(key.len(), value.len(), expiry.is_some(), tag != 0);
         let layout = shape.layout();
         // SAFETY: the layout has at least the header's 8 bytes.
@@ -576,6 +577,7 @@ impl Entry {
         tag: i64,
     ) {
         let value = value.placed();
+        debug_assert!(tag == 0 || value.kind() >> TYPE_SHIFT == Type::String as u8);
         let shape = self.shape();
         let fits = Shape::of(shape.key_len, value.len(), expiry.is_some(), tag != 0);
         let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
