@@ -427,7 +427,7 @@ impl Entry {
         unsafe { self.0.as_ptr().add(self.shape().tag_at()).cast::<i64>().read_unaligned() }
     }
 
-    /// The tag for the value that takes the place of this one as a change of it; 0: none.
+    /// The tag for a value that is a change of this one; 0: none.
     #[inline]
     pub(crate) fn tag_after(&self) -> i64 {
         match self.tag() {
@@ -564,31 +564,18 @@ impl Entry {
     /// Puts in another value (and expiry), in the same block if it fits exactly; a tag goes.
     #[inline]
     pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {
-        self.replace(value, expiry, clock, 0);
-    }
-
-    /// The same with a tag, which only strings have; 0 is none.
-    #[inline]
-    pub(crate) fn replace(
-        &mut self,
-        value: NewValue<'_>,
-        expiry: Option<i64>,
-        clock: u32,
-        tag: i64,
-    ) {
         let value = value.placed();
-        debug_assert!(tag == 0 || value.kind() >> TYPE_SHIFT == Type::String as u8);
         let shape = self.shape();
-        let fits = Shape::of(shape.key_len, value.len(), expiry.is_some(), tag != 0);
+        let fits = Shape::of(shape.key_len, value.len(), expiry.is_some(), false);
         let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
         if !same || fits.size() != shape.size() {
-            *self = Self::tagged(self.key(), value, expiry, clock, tag);
+            *self = Self::new(self.key(), value, expiry, clock);
             return;
         }
         self.drop_payload(shape);
         let header = self.header() & (0xFFFF << 48);
         let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
-        let vlen = value.len() as u16 | if tag != 0 { TAGGED } else { 0 };
+        let vlen = value.len() as u16;
         self.set_header(
             header | u64::from(flags) | u64::from(clock & 0xFF_FFFF) << 8 | u64::from(vlen) << 32,
         );
@@ -600,7 +587,6 @@ impl Entry {
             }
             self.write_value(fits, value);
         }
-        self.write_tag(fits, tag);
     }
 
     /// The same value under another expiry; access clock and raw mark stay.

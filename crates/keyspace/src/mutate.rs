@@ -205,7 +205,10 @@ impl Db<'_> {
                 if expired { fresh } else { clock.touched(entry.clock(), now_ms, || random) };
             let old_type = entry.type_of();
             let tag = if expired { 0 } else { tag(entry) };
-            entry.replace(value, expiry, clock, tag);
+            entry.set_value(value, expiry, clock);
+            if tag != 0 {
+                entry.set_tag(tag);
+            }
             types = Some((old_type, entry.type_of()));
         });
         if let Some(value) = value.take() {
@@ -255,7 +258,10 @@ impl Db<'_> {
         let mut entry = database.change(key.hash()).get_mut(at);
         let (expiry, bits, tag) = (entry.expiry(), entry.clock(), entry.tag_after());
         // An integer takes the place of an integer, so the account of bytes stays.
-        entry.replace(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random), tag);
+        entry.set_value(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random));
+        if tag != 0 {
+            entry.set_tag(tag);
+        }
         drop(entry);
         self.record.note(shard, index, key.bytes(), event);
         Some(Ok(new))
@@ -324,11 +330,11 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let Some(change) = change.take() else { return };
+            let tag = entry.tag_after();
             if let Some(bytes) = entry.shared_mut() {
                 change(bytes);
                 len = bytes.len();
                 entry.set_clock(clock.touched(entry.clock(), now_ms, || random));
-                entry.set_tag(entry.tag_after());
             } else {
                 let mut bytes = Vec::new();
                 match entry.value() {
@@ -339,9 +345,9 @@ impl Db<'_> {
                 change(&mut bytes);
                 len = bytes.len();
                 let clock = clock.touched(entry.clock(), now_ms, || random);
-                let (expiry, tag) = (entry.expiry(), entry.tag_after());
-                entry.replace(NewValue::of_vec(&mut bytes), expiry, clock, tag);
+                entry.set_value(NewValue::of_vec(&mut bytes), entry.expiry(), clock);
             }
+            entry.set_tag(tag);
             entry.set_raw();
         });
         if let (None, Some(change)) = (found, change.take()) {
@@ -371,11 +377,12 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         shard.alter(index, key.hash(), key.bytes(), |entry| {
             let bits = clock.touched(entry.clock(), now_ms, || random);
+            let (tag, next) = (entry.tag(), entry.tag_after());
             if let Value::Int(number) = entry.value() {
                 let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
                 stdx::num::write_i64(&mut text, number);
                 changed = change(&mut text);
-                entry.replace(NewValue::Bytes(&text), entry.expiry(), bits, entry.tag());
+                entry.set_value(NewValue::Bytes(&text), entry.expiry(), bits);
             } else if let Some(bytes) = entry.inline_mut() {
                 changed = change(bytes);
             } else if let Some(bytes) = entry.shared_mut() {
@@ -383,9 +390,7 @@ impl Db<'_> {
             } else {
                 return;
             }
-            if changed && event.class != EventClass::Silent {
-                entry.set_tag(entry.tag_after());
-            }
+            entry.set_tag(if changed && event.class != EventClass::Silent { next } else { tag });
             entry.set_raw();
             entry.set_clock(bits);
         });

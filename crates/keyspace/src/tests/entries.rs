@@ -128,7 +128,9 @@ fn change(rng: &mut Rng, model: &mut Model, mut entry: Entry) -> Entry {
             model.value = Kept::random(rng);
             model.raw = false;
             model.tag = TAGS[rng.index(TAGS.len())];
-            entry.replace(model.value.as_new(rng), model.expiry, model.clock, model.tag);
+            entry.set_value(model.value.as_new(rng), model.expiry, model.clock);
+            assert_eq!(entry.tag(), 0);
+            entry.set_tag(model.tag);
         }
         9 => {
             model.tag = TAGS[rng.index(TAGS.len())];
