@@ -39,10 +39,12 @@ pub const PACKED_INLINE_MAX: usize = 1 << 10;
 
 const HEADER: usize = 8;
 const WIDE: u16 = u16::MAX;
-/// In `vlen`, which needs 14 bits: longer values lie elsewhere.
-const TAGGED: u16 = 1 << 15;
+/// `vlen` needs 14 bits: longer values lie elsewhere.
 const LEN: u16 = (1 << 14) - 1;
-const _: () = assert!(SHARED_MIN - 1 <= LEN as usize && PACKED_INLINE_MAX <= LEN as usize);
+const _: () = assert!(SHARED_MIN - 1 <= LEN as usize);
+const _: () = assert!(PACKED_INLINE_MAX < SHARED_MIN);
+/// A bit of `vlen`: a tag stands behind the payload.
+const TAGGED: u16 = 1 << 15;
 
 const KIND: u8 = 0b11;
 const INLINE: u8 = 0;
