@@ -391,7 +391,9 @@ impl Writer {
         let target = self.target.as_ref()?;
         let unsynced = target.synced < target.size;
         if unsynced && self.policy.fsync == Fsync::EverySecond {
-            return Some(self.synced_at.saturating_add(EVERY_MICROS).saturating_sub(now.micros));
+            // Held up, it looks again in a second.
+            let since = if self.policy.holds_sync { now.micros } else { self.synced_at };
+            return Some(since.saturating_add(EVERY_MICROS).saturating_sub(now.micros));
         }
         let open = target.seal.unsealed_bytes() > 0 || !unsynced && !target.confirmed;
         let open = self.policy.checksums && open;

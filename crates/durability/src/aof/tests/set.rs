@@ -374,6 +374,22 @@ fn a_changed_bit_in_a_complete_file_loses_nothing() {
     }
 }
 
+/// A sync that is held up (`no-appendfsync-on-rewrite`) is waited for, not asked for again and again.
+#[test]
+fn who_may_not_sync_rests() {
+    let disk = MemDisk::new();
+    let policy = Policy { fsync: Fsync::EverySecond, holds_sync: true, ..POLICY };
+    let mut rig = Rig::start(&disk, policy).unwrap();
+    work(&mut rig, 1);
+    rig.settle();
+    rig.micros += 3_000_000;
+    let now = rig.now();
+    assert_eq!(rig.writer().step(now), Next::Later(Some(1_000_000)));
+    rig.writer().set_policy(Policy { holds_sync: false, ..policy });
+    rig.settle();
+    assert!(rig.acknowledged());
+}
+
 /// Without the manifest, a start with empty data would write over what is there.
 #[test]
 fn files_without_a_manifest_are_refused() {
