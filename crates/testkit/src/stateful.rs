@@ -119,8 +119,9 @@ impl Side {
         while at < bytes.len() {
             match resp::parse_reply(&bytes[at..]) {
                 Ok(Some((value, size))) => {
-                    // What comes unasked, to a client that tracks keys.
-                    if !matches!(value, Value::Push(_)) {
+                    // What comes unasked, to a client that tracks keys, or before the reply to a
+                    // script that was debugged.
+                    if !matches!(value, Value::Push(_)) && !ends_debugging(&value) {
                         replies.push(value);
                     }
                     at += size;
@@ -140,6 +141,12 @@ impl Side {
         }
         replies
     }
+}
+
+/// Whether this is the last that the debugger of scripts says.
+fn ends_debugging(reply: &Value) -> bool {
+    let Value::Array(lines) = reply else { return false };
+    matches!(lines.last(), Some(Value::Simple(line)) if line == b"<endsession>")
 }
 
 /// Holds the replies of both sides against each other, where they may not differ.
