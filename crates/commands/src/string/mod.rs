@@ -20,6 +20,7 @@ mod ranges;
 mod set;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use command::{Command, KeyFlags, KeySpec};
 use keyspace::{Event, Str};
@@ -28,6 +29,9 @@ use resp::Reply;
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     ranges::APPEND,
+    conditional::CAD,
+    conditional::CAS,
+    throttle::CL_THROTTLE,
     counters::DECR,
     counters::DECRBY,
     conditional::DELEX,
@@ -47,6 +51,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     multi::MSET,
     multi::MSETEX,
     multi::MSETNX,
+    ranges::PREPEND,
     set::PSETEX,
     set::SET,
     set::SETEX,

@@ -172,17 +172,6 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    /// The change of the expiry that the options ask for.
-    fn expiry(&self, now_ms: i64, command: &str) -> Result<ExpiryChange, CommandError> {
-        Ok(match self.expiration {
-            None | Some(Expiration::Persist) => ExpiryChange::Clear,
-            Some(Expiration::Keep) => ExpiryChange::Keep,
-            Some(Expiration::At(unit, text)) => {
-                ExpiryChange::At(unit.deadline(text, now_ms, command)?)
-            }
-        })
-    }
-
     /// How the journal is told: as sent if there is no condition and nothing relative in it.
     fn log(&self) -> Log {
         let absolute = matches!(
@@ -199,7 +188,7 @@ impl<'a> Options<'a> {
 
 /// How a SET is told to the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Log {
+pub(super) enum Log {
     AsSent,
     Rewritten,
 }
@@ -215,7 +204,7 @@ fn set(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         return Ok(Effect::Same);
     }
     let options = Options::parse(args)?;
-    let expiry = options.expiry(cx.now_ms, "set")?;
+    let expiry = Expiration::change(options.expiration, cx.now_ms, "set")?;
     let holds = holds(cx, &key, &options, reply)?;
     if !options.get {
         if holds { reply.ok() } else { reply.null() }
@@ -260,7 +249,7 @@ pub(super) fn deletes(cx: &Cx<'_>, expiry: ExpiryChange) -> bool {
 }
 
 /// Sets the value with its expiry, and logs the SET, or the UNLINK if the time has passed.
-fn store(
+pub(super) fn store(
     cx: &mut Cx<'_>,
     key: &KeyRef<'_>,
     value: &[u8],
