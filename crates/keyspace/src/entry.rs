@@ -16,6 +16,7 @@
 //! ```text
 //!  flags, bit 0-1: inline, integer, shared, boxed   2: has an expiry
 //!         bit 3: string edited in place, or the form of a packed block   4-7: the type
+//!  vlen,  bit 0-13: length of the payload   14: pinned against eviction
 //! ```
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -35,6 +36,12 @@ pub const PACKED_INLINE_MAX: usize = 1 << 10;
 
 const HEADER: usize = 8;
 const WIDE: u16 = u16::MAX;
+
+/// `vlen` needs 14 bits: longer values lie elsewhere.
+const LEN: u16 = (1 << 14) - 1;
+const _: () = assert!(SHARED_MIN - 1 <= LEN as usize && PACKED_INLINE_MAX <= LEN as usize);
+/// The key is never evicted. A bit of `vlen`, seen in the whole header.
+const PINNED: u64 = 1 << (32 + 14);
 
 const KIND: u8 = 0b11;
 const INLINE: u8 = 0;
@@ -312,7 +319,7 @@ impl Entry {
         } else {
             usize::from(klen)
         };
-        Shape::of(key_len, usize::from((header >> 32) as u16), expires)
+        Shape::of(key_len, usize::from((header >> 32) as u16 & LEN), expires)
     }
 
     #[inline]
@@ -453,6 +460,23 @@ impl Entry {
         self.set_header(header | u64::from(RAW));
     }
 
+    /// Whether the key is never evicted.
+    #[inline]
+    pub fn is_pinned(&self) -> bool {
+        self.header() & PINNED != 0
+    }
+
+    pub fn set_pinned(&mut self, pinned: bool) {
+        let header = self.header() & !PINNED;
+        self.set_header(header | if pinned { PINNED } else { 0 });
+    }
+
+    /// The entry, pinned if the one whose place it takes is.
+    fn pinned_as(mut self, before: &Self) -> Self {
+        self.set_header(self.header() | before.header() & PINNED);
+        self
+    }
+
     /// Bytes of the block and of what it owns, as the allocator rounds them up.
     #[inline]
     pub fn bytes(&self) -> usize {
@@ -494,7 +518,7 @@ impl Entry {
         }
     }
 
-    /// Puts in another value (and expiry), in the same block if it fits exactly.
+    /// Puts in another value (and expiry), in the same block if it fits exactly. A pin stays.
     #[inline]
     pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {
         let value = value.placed();
@@ -502,11 +526,11 @@ impl Entry {
         let fits = Shape::of(shape.key_len, value.len(), expiry.is_some());
         let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
         if !same || fits.size() != shape.size() {
-            *self = Self::new(self.key(), value, expiry, clock);
+            *self = Self::new(self.key(), value, expiry, clock).pinned_as(self);
             return;
         }
         self.drop_payload(shape);
-        let header = self.header() & (0xFFFF << 48);
+        let header = self.header() & (0xFFFF << 48 | PINNED);
         let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
         let vlen = value.len() as u16;
         self.set_header(
@@ -566,7 +590,7 @@ impl Entry {
             Value::Packed(packed) => NewValue::Packed(packed),
             Value::Boxed(any) => NewValue::Boxed(Box::new(any.clone())),
         };
-        let mut entry = Self::new(key, value, expiry, self.clock());
+        let mut entry = Self::new(key, value, expiry, self.clock()).pinned_as(self);
         if self.is_raw() {
             entry.set_raw();
         }

@@ -178,7 +178,11 @@ impl<'a> Loader<'a> {
             let loaded = types::persist::load(of, self.version, reader, limits)?;
             NewValue::of_loaded(loaded, &mut self.keep)
         };
-        Ok(Entry::new(&self.key, value, meta.expiry, bits))
+        let mut entry = Entry::new(&self.key, value, meta.expiry, bits);
+        if meta.pinned {
+            entry.set_pinned(true);
+        }
+        Ok(entry)
     }
 
     /// Puts in place what is staged. At the end of what was to be read, and whenever no lock is held.

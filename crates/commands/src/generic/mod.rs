@@ -12,6 +12,7 @@ mod expire;
 mod members;
 mod object;
 mod scan;
+mod stick;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -49,6 +50,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     copy::RENAMENX,
     scan::RM,
     scan::SCAN,
+    stick::STICK,
     database::SWAPDB,
     delete::TOUCH,
     expire::TTL,

@@ -1,3 +1,5 @@
+//! The pure parts of the family: times, bounds of sums, rate limits.
+
 use super::expiration::{Expiration, Unit};
 use super::increx::{Floats, Integers, Sum};
 use super::throttle::{Decision, Limit};

@@ -27,6 +27,7 @@ struct Model {
     expiry: Option<i64>,
     clock: u32,
     raw: bool,
+    pinned: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +66,7 @@ impl Model {
         assert_eq!(entry.expiry(), self.expiry);
         assert_eq!(entry.clock(), self.clock);
         assert_eq!(entry.is_raw(), self.raw);
+        assert_eq!(entry.is_pinned(), self.pinned);
         match (entry.value(), &self.value) {
             (Value::Int(number), Kept::Int(wanted)) => assert_eq!(number, *wanted),
             (Value::Inline(bytes), Kept::Bytes(wanted)) => {
@@ -97,6 +99,7 @@ fn does_what_a_plain_struct_does() {
                 expiry: EXPIRIES[rng.index(EXPIRIES.len())],
                 clock: rng.u64() as u32 & 0xFF_FFFF,
                 raw: false,
+                pinned: false,
             };
             let value = model.value.as_new(&mut rng);
             let mut entry = Entry::new(&model.key, value, model.expiry, model.clock);
@@ -110,7 +113,7 @@ fn does_what_a_plain_struct_does() {
 }
 
 fn change(rng: &mut Rng, model: &mut Model, mut entry: Entry) -> Entry {
-    match rng.below(8) {
+    match rng.below(9) {
         0 | 1 => {
             model.value = Kept::random(rng);
             model.expiry = EXPIRIES[rng.index(EXPIRIES.len())];
@@ -141,6 +144,10 @@ fn change(rng: &mut Rng, model: &mut Model, mut entry: Entry) -> Entry {
             drop(entry);
             entry = copy;
         }
+        7 => {
+            model.pinned = rng.below(2) == 0;
+            entry.set_pinned(model.pinned);
+        }
         _ => {
             let more = text(rng, 100);
             if let Some(bytes) = entry.shared_mut() {
@@ -163,7 +170,8 @@ fn every_key_length_with_every_value_length() {
             for expiry in EXPIRIES {
                 let entry = Entry::new(&key, NewValue::Bytes(&bytes), expiry, 5);
                 let value = Kept::Bytes(bytes.clone());
-                Model { key: key.clone(), value, expiry, clock: 5, raw: false }.check(&entry);
+                let (key, pinned) = (key.clone(), false);
+                Model { key, value, expiry, clock: 5, raw: false, pinned }.check(&entry);
                 assert_eq!(entry.is_shared(), value_len >= SHARED_MIN);
             }
         }
