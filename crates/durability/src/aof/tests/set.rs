@@ -319,6 +319,77 @@ fn only_what_a_crash_leaves_is_cut() {
     }
 }
 
+/// Once a file is complete - a rewrite went on to the next one, the server has ended, or nobody wrote for a
+/// while - a changed bit in it is no torn end, wherever it is: it is refused, or it changes no data.
+#[test]
+fn a_changed_bit_in_a_complete_file_loses_nothing() {
+    type Complete = fn(&mut Rig);
+    let ways: [Complete; 3] = [
+        |rig| {
+            rig.writer().prepare().unwrap();
+            let tail = rig.node.engine.journal.tail();
+            rig.writer().cut(tail);
+            rig.settle();
+        },
+        |rig| {
+            let now = rig.now();
+            rig.writer().flush(now).unwrap();
+        },
+        |rig| {
+            rig.micros += 20_000_000;
+            rig.settle();
+        },
+    ];
+    let policies = [Fsync::Always, Fsync::EverySecond].map(|fsync| Policy { fsync, ..POLICY });
+    for (complete, policy) in ways.iter().flat_map(|way| policies.map(|policy| (way, policy))) {
+        let disk = MemDisk::new();
+        let mut rig = Rig::start(&disk, policy).unwrap();
+        let name = rig.writer().manifest().incrementals[0].name.clone();
+        let path = files(&disk).path(&name);
+        for at in [1, 2, 3, 4] {
+            work(&mut rig, at);
+            rig.settle();
+        }
+        complete(&mut rig);
+        let (whole, good) = (rig.node.snapshot(), contents(&disk, &path));
+        let disk = disk.kill();
+        // Most of what seals the last write; both steps go through all bits of a byte.
+        let last = good.len().saturating_sub(130) * 8;
+        let bits = (0..last).step_by(31).chain((last..good.len() * 8).step_by(7));
+        for (at, bit) in bits.map(|at| (at / 8, at % 8)) {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << bit;
+            put(&disk, &path, &flipped);
+            let Ok(rig) = Rig::start(&disk.kill(), POLICY) else { continue };
+            let kept = same(&rig.node.snapshot(), &whole);
+            assert!(kept, "byte {at} of {}", flipped.escape_ascii());
+        }
+        put(&disk, &path, &good);
+        // What is complete already is not said to be again.
+        let mut again = Rig::start(&disk, policy).unwrap();
+        let now = again.now();
+        again.writer().flush(now).unwrap();
+        assert!(same(&again.node.snapshot(), &whole));
+        assert_eq!(contents(&disk, &path), good);
+    }
+}
+
+/// A sync that is held up (`no-appendfsync-on-rewrite`) is waited for, not asked for again and again.
+#[test]
+fn who_may_not_sync_rests() {
+    let disk = MemDisk::new();
+    let policy = Policy { fsync: Fsync::EverySecond, holds_sync: true, ..POLICY };
+    let mut rig = Rig::start(&disk, policy).unwrap();
+    work(&mut rig, 1);
+    rig.settle();
+    rig.micros += 3_000_000;
+    let now = rig.now();
+    assert_eq!(rig.writer().step(now), Next::Later(Some(1_000_000)));
+    rig.writer().set_policy(Policy { holds_sync: false, ..policy });
+    rig.settle();
+    assert!(rig.acknowledged());
+}
+
 /// Without the manifest, a start with empty data would write over what is there.
 #[test]
 fn files_without_a_manifest_are_refused() {
