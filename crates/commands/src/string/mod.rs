@@ -57,6 +57,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     set::SETEX,
     set::SETNX,
     ranges::SETRANGE,
+    lcs::STRALGO,
     ranges::STRLEN,
     ranges::SUBSTR,
 ];
