@@ -14,7 +14,7 @@ use std::sync::Arc;
 const KEYS_SLICE: usize = 4096;
 
 /// Keys that one RM looks at, at most: it does so under all locks.
-const RM_LOOKS_MAX: usize = 1024;
+const RM_LOOKS_MAX: usize = 512;
 /// And at least, which is about a bucket.
 const RM_SLICE_MIN: usize = 8;
 

@@ -145,7 +145,8 @@ fn stralgo(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (mut options, mut texts) = (Options::default(), None);
     while args.left() > 0 {
         let of_keys = args.left() > 2 && args.token("KEYS");
-        if !of_keys && !(args.left() > 2 && args.token("STRINGS")) {
+        let of_words = !of_keys && args.left() > 2 && args.token("STRINGS");
+        if !of_keys && !of_words {
             options.take(args)?;
             continue;
         }
