@@ -19,7 +19,8 @@
 //! whole. [`Seal::wanted`] knows when that is not enough.
 //!
 //! A file that is complete, for good or for a while, ends in a line that seals nothing and tells that all
-//! before it is durable: without it, a changed bit in what was written last would pass for a torn end.
+//! before it is durable: without it, a changed bit in what was written last, or in the line that seals
+//! that, would pass for a torn end.
 
 use journal::Lsn;
 use rdb::crc64;

@@ -48,7 +48,7 @@ pub struct Damage {
 pub(crate) struct Ending {
     /// For who appends behind the last valid byte.
     pub seal: Seal,
-    /// It ends in a line that says that all before it is durable.
+    /// It ends in a line that seals nothing and says that all before it is durable.
     pub confirmed: bool,
     /// The position of the journal there, if a seal tells.
     pub lsn: Option<Lsn>,
@@ -75,7 +75,7 @@ pub struct Scanner<'a> {
     /// The same as of the last `#CK` line, and where in the file that ended.
     last: (Seal, u64),
     check: Option<Check>,
-    /// That line said that all before it was durable.
+    /// That line sealed nothing and said that all before it was durable.
     confirmed: bool,
     /// Bytes of other annotations since.
     annotations: u64,
@@ -254,7 +254,7 @@ impl<'a> Scanner<'a> {
         if !self.seal.verify(&check) {
             return Step::Unsealed;
         }
-        self.confirmed = check.synced == self.offset(self.at);
+        self.confirmed = check.length == 0 && check.synced == self.offset(self.at);
         self.went(len);
         (self.sealed, self.summed) = (self.at, self.at);
         self.last = (self.seal, self.offset(self.at));

@@ -148,7 +148,7 @@ struct Target {
     size: u64,
     synced: u64,
     seal: Seal,
-    /// Nothing came since a line that said that all before it was durable.
+    /// Nothing came since a line that sealed nothing and said that all before it was durable.
     confirmed: bool,
 }
 
@@ -160,13 +160,14 @@ impl Target {
     /// Appends a `#CK` line.
     fn append_line(&mut self, lsn: Lsn) -> Result<(), Failure> {
         let (mut line, mut seal) = (Vec::new(), self.seal);
+        let seals_nothing = seal.unsealed_bytes() == 0;
         seal.write(lsn, self.synced, &mut line);
         if let Err(error) = disk::append_all(&*self.file, &line) {
             let cut = self.file.set_size(self.size);
             return Err(Failure { error, full: true, cut: cut.is_ok() });
         }
         self.seal = seal;
-        self.confirmed = self.synced == self.size;
+        self.confirmed = seals_nothing && self.synced == self.size;
         self.size = self.size.saturating_add(line.len() as u64);
         Ok(())
     }
