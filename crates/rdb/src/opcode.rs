@@ -49,6 +49,9 @@ pub mod value {
     /// is above the one before, the first above 0, as lengths.
     pub const SORTED_INT: u8 = 194;
 
+    /// A string with a tag, likewise our own: the tag as a length, which is not 0, and the string.
+    pub const STRING_TAGGED: u8 = 196;
+
     /// Of Valkey from version 80 on, where it has the number of another type of Redis.
     pub const HASH_2: u8 = 22;
 

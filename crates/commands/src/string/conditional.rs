@@ -200,7 +200,7 @@ fn cas(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if holds != Some(true) {
         return Ok(Effect::None);
     }
-    Ok(store(cx, &key, value, expiry, Log::Rewritten))
+    Ok(store(cx, &key, value, expiry, 0, Log::Rewritten))
 }
 
 fn cad(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
@@ -212,7 +212,12 @@ fn cad(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(delete_if(cx, &key, holds, reply))
 }
 
-fn delete_if(cx: &mut Cx<'_>, key: &KeyRef<'_>, holds: bool, reply: &mut Reply) -> Effect {
+pub(super) fn delete_if(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    holds: bool,
+    reply: &mut Reply,
+) -> Effect {
     let deleted = holds && cx.db.delete(key, DEL_EVENT);
     reply.integer(i64::from(deleted));
     if !deleted {

@@ -4,7 +4,7 @@
 //!
 //! The journal is told outcomes. A relative time is logged as PXAT, a condition is left out, a sum
 //! of floats is logged as the SET of its result, and a deletion as DEL; so replaying needs neither
-//! clock nor luck.
+//! clock nor luck. A tag follows from what was there, so that it is not told.
 //!
 //! A time that lies in the past when it is set deletes the key at once, whatever the command: SET,
 //! MSETEX and their kin as an expiry (event `expired`), GETEX and INCREX as a deletion (`del`).
@@ -18,6 +18,7 @@ mod lcs;
 mod multi;
 mod ranges;
 mod set;
+mod tag;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -36,12 +37,15 @@ pub(crate) const COMMANDS: &[Command] = &[
     counters::DECRBY,
     conditional::DELEX,
     conditional::DELIFEQ,
+    tag::DELIFGREATER,
     conditional::DIGEST,
     get::GET,
     get::GETDEL,
     get::GETEX,
+    tag::GETIFNOTMATCH,
     ranges::GETRANGE,
     set::GETSET,
+    tag::GETWITHETAG,
     counters::INCR,
     counters::INCRBY,
     counters::INCRBYFLOAT,
@@ -55,8 +59,11 @@ pub(crate) const COMMANDS: &[Command] = &[
     set::PSETEX,
     set::SET,
     set::SETEX,
+    tag::SETIFGREATER,
+    tag::SETIFMATCH,
     set::SETNX,
     ranges::SETRANGE,
+    tag::SETWITHETAG,
     lcs::STRALGO,
     ranges::STRLEN,
     ranges::SUBSTR,

@@ -204,6 +204,9 @@ impl Plain<'_> {
     fn entry(&mut self, key: &[u8], value: &Loaded, meta: Meta) -> io::Result<()> {
         match value {
             Loaded::Text(text) => self.command(&[b"SET", key, text])?,
+            Loaded::Tagged(text, tag) => {
+                self.command(&[b"SETIFGREATER", key, text, tag.to_string().as_bytes()])?;
+            }
             Loaded::Any(Any::List(list)) => {
                 let texts = list.view().iter().map(text);
                 self.many(&[b"RPUSH", key], texts, 1)?;
