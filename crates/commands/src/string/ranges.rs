@@ -101,6 +101,10 @@ fn prepend(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     };
     types::string::grown_len(len, head.len(), cx.settings.bulk_bytes_max)
         .ok_or(CommandError::StringTooLong)?;
+    if head.is_empty() {
+        reply.integer(len as i64);
+        return Ok(Effect::None);
+    }
     let mut whole = Vec::new();
     let active = cx.log.active;
     let len = cx.db.edit(&key, EVENT, |bytes| {
