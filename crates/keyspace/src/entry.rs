@@ -16,7 +16,8 @@
 //! ```text
 //!  flags, bit 0-1: inline, integer, shared, boxed   2: has an expiry
 //!         bit 3: string edited in place, or the form of a packed block   4-7: the type
-//!  vlen, bit 0-13: length of the payload   15: TAGGED, a string that has a tag
+//!  vlen, bit 0-13: length of the payload   14: pinned against eviction
+//!         15: TAGGED, a string that has a tag
 //! ```
 //!
 //! The tag is the version of a string for those who ask for one (SETWITHETAG). It stands behind
@@ -45,6 +46,9 @@ const _: () = assert!(SHARED_MIN - 1 <= LEN as usize);
 const _: () = assert!(PACKED_INLINE_MAX < SHARED_MIN);
 /// A bit of `vlen`: a tag stands behind the payload.
 const TAGGED: u16 = 1 << 15;
+
+/// The key is never evicted. A bit of `vlen`, seen in the whole header.
+const PINNED: u64 = 1 << (32 + 14);
 
 const KIND: u8 = 0b11;
 const INLINE: u8 = 0;
@@ -522,6 +526,23 @@ impl Entry {
         self.set_header(header | u64::from(RAW));
     }
 
+    /// Whether the key is never evicted.
+    #[inline]
+    pub fn is_pinned(&self) -> bool {
+        self.header() & PINNED != 0
+    }
+
+    pub fn set_pinned(&mut self, pinned: bool) {
+        let header = self.header() & !PINNED;
+        self.set_header(header | if pinned { PINNED } else { 0 });
+    }
+
+    /// The entry, pinned if the one whose place it takes is.
+    fn pinned_as(mut self, before: &Self) -> Self {
+        self.set_header(self.header() | before.header() & PINNED);
+        self
+    }
+
     /// Bytes of the block and of what it owns, as the allocator rounds them up.
     #[inline]
     pub fn bytes(&self) -> usize {
@@ -563,7 +584,8 @@ impl Entry {
         }
     }
 
-    /// Puts in another value (and expiry), in the same block if it fits exactly; a tag goes.
+    /// Puts in another value (and expiry), in the same block if it fits exactly; a tag goes, a pin
+    /// stays.
     #[inline]
     pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {
         let value = value.placed();
@@ -571,11 +593,11 @@ impl Entry {
         let fits = Shape::of(shape.key_len, value.len(), expiry.is_some(), false);
         let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
         if !same || fits.size() != shape.size() {
-            *self = Self::new(self.key(), value, expiry, clock);
+            *self = Self::new(self.key(), value, expiry, clock).pinned_as(self);
             return;
         }
         self.drop_payload(shape);
-        let header = self.header() & (0xFFFF << 48);
+        let header = self.header() & (0xFFFF << 48 | PINNED);
         let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
         let vlen = value.len() as u16;
         self.set_header(
@@ -637,7 +659,7 @@ impl Entry {
             Value::Packed(packed) => NewValue::Packed(packed),
             Value::Boxed(any) => NewValue::Boxed(Box::new(any.clone())),
         };
-        let mut entry = Self::tagged(key, value, expiry, self.clock(), tag);
+        let mut entry = Self::tagged(key, value, expiry, self.clock(), tag).pinned_as(self);
         if self.is_raw() {
             entry.set_raw();
         }

@@ -179,7 +179,11 @@ impl<'a> Loader<'a> {
             let tag = loaded.tag();
             (NewValue::of_loaded(loaded, &mut self.keep), tag)
         };
-        Ok(Entry::tagged(&self.key, value, meta.expiry, bits, tag))
+        let mut entry = Entry::tagged(&self.key, value, meta.expiry, bits, tag);
+        if meta.pinned {
+            entry.set_pinned(true);
+        }
+        Ok(entry)
     }
 
     /// Puts in place what is staged. At the end of what was to be read, and whenever no lock is held.

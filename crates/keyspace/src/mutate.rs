@@ -204,6 +204,9 @@ impl Db<'_> {
             let clock =
                 if expired { fresh } else { clock.touched(entry.clock(), now_ms, || random) };
             let old_type = entry.type_of();
+            if expired {
+                entry.set_pinned(false);
+            }
             let tag = if expired { 0 } else { tag(entry) };
             entry.set_value(value, expiry, clock);
             if tag != 0 {
@@ -425,6 +428,19 @@ impl Db<'_> {
             self.record.note(locked(&mut self.held, key), index, key.bytes(), event);
         }
         found
+    }
+
+    /// Lets a key be evicted no more; `false` if it is not there, or was pinned before.
+    pub fn pin(&mut self, key: &KeyRef<'_>) -> bool {
+        self.purge(key);
+        if self.peek(key).is_none_or(|entry| entry.is_pinned()) {
+            return false;
+        }
+        let index = self.index;
+        let shard = locked(&mut self.held, key);
+        shard.alter(index, key.hash(), key.bytes(), |entry| entry.set_pinned(true));
+        self.record.note(shard, index, key.bytes(), Event::SILENT);
+        true
     }
 
     /// Gives the value of `source` the name `target`, whose old value goes. The caller knows that

@@ -92,7 +92,7 @@ pub(crate) fn save_key(
     access: Option<AccessClock>,
     now_ms: i64,
 ) {
-    let mut meta = Meta { expiry: entry.expiry(), ..Meta::default() };
+    let mut meta = Meta { expiry: entry.expiry(), pinned: entry.is_pinned(), ..Meta::default() };
     match access {
         None => {}
         Some(AccessClock::Lru | AccessClock::Lrm) => {

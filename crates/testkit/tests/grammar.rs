@@ -27,6 +27,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("zunionstore", "ERR syntax error", "there are as many weights as keys"),
     ("increx", "ERR syntax error", "PERSIST and ENX exclude each other"),
     ("memory|usage", "ERR syntax error", "a negative SAMPLES is one in all servers"),
+    ("rm", "ERR unknown type name", "types are words of their own"),
+    ("rm", "ERR syntax error", "a COUNT below 1 is one in all servers"),
     ("scan", "ERR unknown type name", "types are words of their own"),
     ("scan", "ERR syntax error", "a COUNT below 1 is one in all servers"),
 ];

@@ -21,6 +21,7 @@ mod set;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use command::{Command, KeyFlags, KeySpec};
 use keyspace::{Event, Str};
@@ -29,6 +30,9 @@ use resp::Reply;
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     ranges::APPEND,
+    conditional::CAD,
+    conditional::CAS,
+    throttle::CL_THROTTLE,
     counters::DECR,
     counters::DECRBY,
     conditional::DELEX,
@@ -51,6 +55,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     multi::MSET,
     multi::MSETEX,
     multi::MSETNX,
+    ranges::PREPEND,
     set::PSETEX,
     set::SET,
     set::SETEX,
@@ -59,6 +64,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     set::SETNX,
     ranges::SETRANGE,
     tag::SETWITHETAG,
+    lcs::STRALGO,
     ranges::STRLEN,
     ranges::SUBSTR,
 ];

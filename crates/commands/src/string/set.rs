@@ -182,17 +182,6 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    /// The change of the expiry that the options ask for.
-    fn expiry(&self, now_ms: i64, command: &str) -> Result<ExpiryChange, CommandError> {
-        Ok(match self.expiration {
-            None | Some(Expiration::Persist) => ExpiryChange::Clear,
-            Some(Expiration::Keep) => ExpiryChange::Keep,
-            Some(Expiration::At(unit, text)) => {
-                ExpiryChange::At(unit.deadline(text, now_ms, command)?)
-            }
-        })
-    }
-
     /// How the journal is told: as sent if there is no condition and nothing relative in it.
     fn log(&self) -> Log {
         let absolute = matches!(
@@ -225,7 +214,7 @@ fn set(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         return Ok(Effect::Same);
     }
     let options = Options::parse(args)?;
-    let expiry = options.expiry(cx.now_ms, "set")?;
+    let expiry = Expiration::change(options.expiration, cx.now_ms, "set")?;
     let holds = holds(cx, &key, &options, reply)?;
     let tag = if options.tagged { next_tag(cx.db.tag(&key)) } else { 0 };
     if !options.get {

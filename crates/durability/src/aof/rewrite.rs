@@ -227,6 +227,9 @@ impl Plain<'_> {
                 self.command(&[b"RESTORE", key, b"0", &payload])?;
             }
         }
+        if meta.pinned {
+            self.command(&[b"STICK", key])?;
+        }
         let Some(at) = meta.expiry else { return Ok(()) };
         self.command(&[b"PEXPIREAT", key, at.to_string().as_bytes()])
     }

@@ -29,6 +29,7 @@ struct Model {
     expiry: Option<i64>,
     clock: u32,
     raw: bool,
+    pinned: bool,
     tag: i64,
 }
 
@@ -68,6 +69,7 @@ impl Model {
         assert_eq!(entry.expiry(), self.expiry);
         assert_eq!(entry.clock(), self.clock);
         assert_eq!(entry.is_raw(), self.raw);
+        assert_eq!(entry.is_pinned(), self.pinned);
         assert_eq!(entry.tag(), self.tag);
         match (entry.value(), &self.value) {
             (Value::Int(number), Kept::Int(wanted)) => assert_eq!(number, *wanted),
@@ -101,6 +103,7 @@ fn does_what_a_plain_struct_does() {
                 expiry: EXPIRIES[rng.index(EXPIRIES.len())],
                 clock: rng.u64() as u32 & 0xFF_FFFF,
                 raw: false,
+                pinned: false,
                 tag: TAGS[rng.index(TAGS.len())],
             };
             let value = model.value.as_new(&mut rng);
@@ -115,7 +118,7 @@ fn does_what_a_plain_struct_does() {
 }
 
 fn change(rng: &mut Rng, model: &mut Model, mut entry: Entry) -> Entry {
-    match rng.below(10) {
+    match rng.below(11) {
         0 | 1 => {
             model.value = Kept::random(rng);
             model.expiry = EXPIRIES[rng.index(EXPIRIES.len())];
@@ -159,6 +162,10 @@ fn change(rng: &mut Rng, model: &mut Model, mut entry: Entry) -> Entry {
             drop(entry);
             entry = copy;
         }
+        7 => {
+            model.pinned = rng.below(2) == 0;
+            entry.set_pinned(model.pinned);
+        }
         _ => {
             let more = text(rng, 100);
             if let Some(bytes) = entry.shared_mut() {
@@ -181,8 +188,15 @@ fn every_key_length_with_every_value_length() {
             for expiry in EXPIRIES {
                 let mut entry = Entry::new(&key, NewValue::Bytes(&bytes), expiry, 5);
                 let value = Kept::Bytes(bytes.clone());
-                let mut model =
-                    Model { key: key.clone(), value, expiry, clock: 5, raw: false, tag: 0 };
+                let mut model = Model {
+                    key: key.clone(),
+                    value,
+                    expiry,
+                    clock: 5,
+                    raw: false,
+                    pinned: false,
+                    tag: 0,
+                };
                 model.check(&entry);
                 assert_eq!(entry.is_shared(), value_len >= SHARED_MIN);
                 let plain = entry.bytes();
