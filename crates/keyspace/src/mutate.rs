@@ -444,9 +444,8 @@ impl Db<'_> {
     }
 
     /// Gives the value of `source` the name `target`, whose old value goes. The caller knows that
-    /// `source` lives. Its tag stays behind; a string that is to be `tagged` gets the one behind
-    /// that of the old value.
-    pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>, tagged: bool) {
+    /// `source` lives. Its tag stays behind: under the other name it may have stood for another value.
+    pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>) {
         let index = self.index;
         self.purge(target);
         let Some(entry) =
@@ -456,11 +455,9 @@ impl Db<'_> {
         };
         let old =
             locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record);
-        let tagged = tagged && entry.type_of() == Type::String;
-        let tag = if tagged { next_tag(old.as_ref().map_or(0, Entry::tag)) } else { 0 };
         let retyped = old.map(|old| self.record.replaced(old, entry.type_of()));
         let mut entry = entry.with_key(target.bytes());
-        entry.set_tag(tag);
+        entry.set_tag(0);
         locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
         self.record.created(index, target.bytes());
         self.record.note(

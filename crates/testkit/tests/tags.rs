@@ -48,7 +48,7 @@ fn line(rng: &mut Rng) -> String {
         20 => format!("BITFIELD {key} SET u8 8 {tag}"),
         21 => format!("EXPIRE {key} 100"),
         22 => format!("PERSIST {key}"),
-        23 => format!("RENAME {key} {other} WITHETAG"),
+        23 => format!("RENAME {key} {other}"),
         24 => format!("COPY {key} {other} REPLACE"),
         25 => format!("GETEX {key} PX 50"),
         26 => format!("SETRANGE {key} 20000 {number}"),
