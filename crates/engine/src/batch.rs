@@ -19,7 +19,7 @@ use command::{
 };
 use journal::{Lsn, Room, Writer};
 use keyspace::{
-    AccessClock, Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards,
+    AccessClock, Db, DueJob, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards,
 };
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
@@ -243,6 +243,8 @@ impl Engine {
             machine: &mut worker.machine,
             news: None,
             ended_overdue: 0,
+            job: worker.job.as_ref(),
+            job_ran: &mut worker.job_ran,
             gated: self.reply_gate.level() == Level::Fsync,
             lsn: Lsn(0),
         };
@@ -399,6 +401,10 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) news: Option<Vec<News>>,
     /// Scripts that ran for too long and have ended, while what they held is still held.
     pub(crate) ended_overdue: u32,
+    /// The job whose script the request is.
+    pub(crate) job: Option<&'f DueJob>,
+    /// It has run, whatever came of it, and its next run is another.
+    pub(crate) job_ran: &'f mut bool,
     /// Whether replies wait for what they depend on to be safe.
     gated: bool,
     /// The last change that a reply of the batch may show.

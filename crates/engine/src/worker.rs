@@ -3,7 +3,7 @@
 use crate::{Engine, WorkerStats};
 use command::{Changed, Machine, Rewrites, Settings};
 use journal::Writer;
-use keyspace::{Evictor, KeyRef, Record};
+use keyspace::{DueJob, Evictor, KeyRef, Record};
 use lock::Participant;
 use std::sync::Arc;
 use stdx::rng::Rng;
@@ -21,6 +21,10 @@ pub struct Worker {
     pub(crate) machine: Machine,
     /// It serves while a script runs on its thread.
     pub(crate) meanwhile: bool,
+    /// What it serves is the script of a job.
+    pub(crate) job: Option<DueJob>,
+    /// That job has run.
+    pub(crate) job_ran: bool,
     pub(crate) settings: Arc<Settings>,
     pub(crate) settings_generation: u64,
     scratch: Scratch<'static>,
@@ -51,6 +55,8 @@ impl Worker {
             broadcast: Changed::new(),
             machine: Machine::default(),
             meanwhile: false,
+            job: None,
+            job_ran: false,
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),

@@ -135,7 +135,8 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
             of @ (..=value::ARRAY
             | value::SET_EXPIRING
             | value::ZSET_EXPIRING
-            | value::SORTED_INT) => {
+            | value::SORTED_INT
+            | value::JOB) => {
                 return Ok(Next::Key { of, meta });
             }
             _ => return Err(Error::Corrupt("unknown opcode")),
