@@ -88,8 +88,13 @@ impl Shard {
 }
 
 impl Keyspace {
+    /// Whether a job is due. Without a lock.
+    pub fn job_is_due(&self, now_ms: i64) -> bool {
+        self.shards().ids().any(|id| self.next_job_ms(id) <= now_ms)
+    }
+
     /// The jobs that are due at `now_ms`, of each shard the first by time. Those of a shard that a script
-    /// holds are left for later. Without a lock if there are none.
+    /// holds are left for later.
     pub fn due_jobs(&self, now_ms: i64) -> Vec<DueJob> {
         /// Of one shard at a time.
         const JOBS_MAX: usize = 64;

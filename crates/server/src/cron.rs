@@ -1,9 +1,10 @@
 //! What happens by the clock: active expiry, samples for INFO, idle clients, memory that waits in
 //! the epochs.
 
+use crate::jobs::Jobs;
 use crate::node::Server;
 use crate::replication::Keeper;
-use command::{Card, ClientFlags, Node, Session};
+use command::{ClientFlags, Node};
 use config::{ParamId, id};
 use engine::{Evicting, Now, Worker};
 use keyspace::Position;
@@ -46,16 +47,6 @@ pub(crate) async fn end_waits(server: Arc<Server>) {
     }
 }
 
-/// The clocks as they are.
-fn now() -> Now {
-    Now {
-        wall_ms: clock::now().0,
-        ticks: clock::ticks,
-        wall: || clock::now().0,
-        stale_ticks: clock::ticks_per_milli(),
-    }
-}
-
 /// State of the cron.
 pub(crate) struct Cron {
     server: Arc<Server>,
@@ -64,8 +55,7 @@ pub(crate) struct Cron {
     ticks: u64,
     last: Totals,
     keeper: Keeper,
-    /// The client that jobs are of.
-    jobs: Session,
+    jobs: Jobs,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -88,16 +78,14 @@ struct Expiry {
 
 impl Cron {
     pub(crate) fn new(server: Arc<Server>, worker: Worker) -> Self {
-        let card = Card::new(0, String::new(), String::new(), -1, 0);
-        let jobs = Session::new(Arc::new(card), true);
         Self {
             server,
             worker,
-            jobs,
             expiry: Expiry::default(),
             ticks: 0,
             last: Totals::default(),
             keeper: Keeper::default(),
+            jobs: Jobs::default(),
         }
     }
 
@@ -115,7 +103,7 @@ impl Cron {
             self.expire(hz);
             self.sample_memory();
             self.evict().await;
-            self.run_jobs().await;
+            self.jobs.tick(&self.server);
             if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
                 self.sample_rates();
             }
@@ -151,15 +139,6 @@ impl Cron {
         }
     }
 
-    /// Runs the jobs that are due; other clients of this thread are served between them.
-    async fn run_jobs(&mut self) {
-        let engine = Arc::clone(&self.server.engine);
-        for due in engine.due_jobs(clock::now().0) {
-            engine.run_job(&mut self.worker, &mut self.jobs, due, now());
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// Brings memory below its limit when no client asks for some, in slices of the length that a
     /// command would wait.
     async fn evict(&mut self) {
@@ -168,7 +147,13 @@ impl Cron {
         let settings = engine.settings();
         let start = clock::monotonic().0;
         while settings.maxmemory > 0 && clock::monotonic().0 - start < MICROS_MAX {
-            if engine.evict(&mut self.worker.hand(now()), &settings) != Evicting::Going {
+            let now = Now {
+                wall_ms: clock::now().0,
+                ticks: clock::ticks,
+                wall: || clock::now().0,
+                stale_ticks: clock::ticks_per_milli(),
+            };
+            if engine.evict(&mut self.worker.hand(now), &settings) != Evicting::Going {
                 break;
             }
             tokio::task::yield_now().await;

@@ -1,7 +1,7 @@
 //! KEYDB.CRON: scripts that the server runs by itself. Here is how a job comes to be, and how its next
 //! run becomes another one; the engine runs it (`engine::script`).
 
-use command::grammar::{integer, key, key_of, one_of, string, unix_time, word};
+use command::grammar::{block, integer, key, key_of, one_of, string, unix_time, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{Event, ExpiryChange, KeyRef, NewValue};
 use resp::Reply;
@@ -19,9 +19,15 @@ pub(super) const KEYDB_CRON: Command = Command::data("KEYDB.CRON", cron)
         unix_time("start").optional().samples(&["0", "1700000000000"]),
         integer("interval").samples(&["1", "1000", "86400000"]),
         string("script").samples(&["return redis.call('incr', KEYS[1])", "return ARGV"]),
-        integer("numkeys").samples(&["0", "1"]),
-        key_of("key", 1).optional().many(),
-        string("arg").optional().many(),
+        block(
+            "words",
+            &[
+                integer("numkeys").samples(&["0", "1"]),
+                key_of("key", 1).optional().many(),
+                string("arg").optional().many(),
+            ],
+        )
+        .optional(),
     ])
     .summary("Has the server run a script at a time, or again and again.")
     .complexity("O(log(N)) with N jobs, and that of the script whenever it runs");

@@ -444,6 +444,10 @@ impl Run<'_, '_> {
             self.reply.truncate(mark);
             return Outcome::TakenBack;
         }
+        if broken == Some(Broken::Stalled) {
+            // It has done nothing yet. A job stays due.
+            self.job = None;
+        }
         let succeeded = self.answer(ended, broken, mark);
         Outcome::Ran { succeeded, stays: !back }
     }
