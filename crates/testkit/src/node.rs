@@ -187,6 +187,11 @@ impl Node {
         self.snapshot_at(self.now_ms())
     }
 
+    /// What a client can see now.
+    pub fn visible(&self) -> Snapshot {
+        Snapshot::take_visible(&self.engine.space, self.now_ms())
+    }
+
     /// What of the data lives at another moment.
     pub fn snapshot_at(&self, now_ms: i64) -> Snapshot {
         Snapshot::take(&self.engine.space, now_ms)

@@ -4,9 +4,12 @@
 use keyspace::{Keyspace, Position, ScanFilter, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use types::Any;
 use types::digest::Digest;
+use types::hash::Hash;
+use types::set::Set;
 use types::stream::{Producers, Stream, StreamId};
+use types::zset::ZSet;
+use types::{Any, Collection, Type, View as _};
 
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,36 @@ pub struct Entry {
     pub encoding: &'static str,
 }
 
+impl Entry {
+    fn of(entry: &keyspace::Entry) -> Self {
+        Self {
+            value: value_of(entry),
+            digest: digest_of(entry),
+            expiry_ms: entry.expiry(),
+            encoding: entry.encoding(),
+        }
+    }
+
+    /// The collection as it is once what has expired is deleted; `None` if that leaves nothing.
+    fn without_expired<T: Collection>(entry: &keyspace::Entry, now_ms: i64) -> Option<Self> {
+        let mut value = match entry.value() {
+            Value::Packed(packed) => T::from_packed(packed.form, packed.bytes.to_vec()),
+            Value::Boxed(any) => T::of(any).expect("of this type").clone(),
+            other => panic!("{other:?} is no collection"),
+        };
+        value.expire(now_ms, usize::MAX, &mut |_| {});
+        let mut digest = Digest::ZERO;
+        digest.mix(entry.key());
+        value.view().fold(&mut digest);
+        (!value.view().is_empty()).then(|| Self {
+            value: digest.hex().to_vec(),
+            digest,
+            expiry_ms: entry.expiry(),
+            encoding: value.view().encoding(),
+        })
+    }
+}
+
 /// All live keys, by database and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -32,6 +65,32 @@ impl Snapshot {
     /// What lives at `now_ms`. Nobody may write meanwhile. Also holds the keyspace's counts
     /// against what is there.
     pub fn take(space: &Keyspace, now_ms: i64) -> Self {
+        Self::take_each(space, |entry| (!entry.expired(now_ms)).then(|| Entry::of(entry)))
+    }
+
+    /// What a client can see at `now_ms`: elements that have expired by then are not there, and neither is
+    /// a key that has nothing else. Any command may delete them, one that fails, too.
+    pub fn take_visible(space: &Keyspace, now_ms: i64) -> Self {
+        Self::take_each(space, |entry| {
+            if entry.expired(now_ms) {
+                return None;
+            }
+            if entry.earliest_element().is_none_or(|at| at > now_ms) {
+                return Some(Entry::of(entry));
+            }
+            match entry.type_of() {
+                Type::Hash => Entry::without_expired::<Hash>(entry, now_ms),
+                Type::Set => Entry::without_expired::<Set>(entry, now_ms),
+                Type::ZSet => Entry::without_expired::<ZSet>(entry, now_ms),
+                of => panic!("elements of a {} do not expire", of.name()),
+            }
+        })
+    }
+
+    fn take_each(
+        space: &Keyspace,
+        mut copy: impl FnMut(&keyspace::Entry) -> Option<Entry>,
+    ) -> Self {
         let mut snapshot = Self::default();
         for db in 0..space.databases() {
             let (mut keys, mut expires) = (0, 0);
@@ -40,13 +99,7 @@ impl Snapshot {
                 space.scan(db, Position::default(), usize::MAX, &ScanFilter::default(), |entry| {
                     keys += 1;
                     expires += u64::from(entry.expiry().is_some());
-                    if !entry.expired(now_ms) {
-                        let copy = Entry {
-                            value: value_of(entry),
-                            digest: digest_of(entry),
-                            expiry_ms: entry.expiry(),
-                            encoding: entry.encoding(),
-                        };
+                    if let Some(copy) = copy(entry) {
                         let before = snapshot.keys.insert((db, entry.key().to_vec()), copy);
                         assert!(before.is_none(), "a key of database {db} is there twice");
                     }

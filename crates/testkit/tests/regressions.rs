@@ -139,3 +139,28 @@ fn writes_without_enough_replicas() {
     node.engine.condition.set_few_replicas(false);
     assert_eq!(node.send_bytes(&mut session, b"SET k v\r\n"), b"+OK\r\n");
 }
+
+/// A failed command may delete what has expired, and nothing else; the journal is told (seed 7000484 of
+/// the example `stateful`).
+#[test]
+fn a_failed_union_deletes_what_has_expired() {
+    let mut node = Node::new(Options::default());
+    let mut session = node.session();
+    let mut send = |node: &mut Node, line: &str| {
+        let words: Vec<_> = line.split(' ').map(str::as_bytes).collect();
+        node.send(&mut session, &words)
+    };
+    for line in ["SADD all a b", "SADD some c d", "RPUSH list e"] {
+        assert!(matches!(send(&mut node, line), Some(Value::Integer(_))));
+    }
+    send(&mut node, "SPEXPIRE all 10 MEMBERS 2 a b");
+    send(&mut node, "SPEXPIRE some 10 MEMBERS 1 c");
+    node.advance_ms(11);
+    let before = node.visible();
+    assert_eq!(before.keys.len(), 2, "with all its members a set has expired");
+    let reply = send(&mut node, "SUNIONSTORE target all some list");
+    assert!(matches!(reply, Some(Value::Error(text)) if text.starts_with(b"WRONGTYPE")));
+    assert_eq!(before.difference(&node.visible(), true), "");
+    assert_eq!(before.difference(&node.snapshot(), true), "", "deleted, not hidden");
+    node.check_replay().unwrap();
+}

@@ -17,6 +17,10 @@
 //! Not every write ends in a seal: a power failure leaves each sector of 512 bytes as it was or as it was
 //! to be, so what lies within two of them shows by its first byte and its last line end whether it is
 //! whole. [`Seal::wanted`] knows when that is not enough.
+//!
+//! A file that is complete, for good or for a while, ends in a line that seals nothing and tells that all
+//! before it is durable: without it, a changed bit in what was written last, or in the line that seals
+//! that, would pass for a torn end.
 
 use journal::Lsn;
 use rdb::crc64;

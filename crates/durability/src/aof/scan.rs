@@ -48,6 +48,8 @@ pub struct Damage {
 pub(crate) struct Ending {
     /// For who appends behind the last valid byte.
     pub seal: Seal,
+    /// It ends in a line that seals nothing and says that all before it is durable.
+    pub confirmed: bool,
     /// The position of the journal there, if a seal tells.
     pub lsn: Option<Lsn>,
     pub valid_bytes: u64,
@@ -73,6 +75,8 @@ pub struct Scanner<'a> {
     /// The same as of the last `#CK` line, and where in the file that ended.
     last: (Seal, u64),
     check: Option<Check>,
+    /// That line sealed nothing and said that all before it was durable.
+    confirmed: bool,
     /// Bytes of other annotations since.
     annotations: u64,
     ended: bool,
@@ -106,6 +110,7 @@ impl<'a> Scanner<'a> {
             seal: Seal::default(),
             last: (Seal::default(), offset),
             check: None,
+            confirmed: false,
             annotations: 0,
             ended: false,
             settled: false,
@@ -150,7 +155,8 @@ impl<'a> Scanner<'a> {
         let behind = valid_bytes.saturating_sub(self.last.1).saturating_sub(self.annotations);
         let behind = if is_at_seal { 0 } else { behind };
         let lsn = self.check.and_then(|check| check.lsn.0.checked_add(behind)).map(Lsn);
-        Ending { seal, lsn, valid_bytes, damage: self.damage }
+        let confirmed = valid_bytes == 0 || is_at_seal && self.confirmed;
+        Ending { seal, confirmed, lsn, valid_bytes, damage: self.damage }
     }
 
     fn offset(&self, at: usize) -> u64 {
@@ -248,6 +254,7 @@ impl<'a> Scanner<'a> {
         if !self.seal.verify(&check) {
             return Step::Unsealed;
         }
+        self.confirmed = check.length == 0 && check.synced == self.offset(self.at);
         self.went(len);
         (self.sealed, self.summed) = (self.at, self.at);
         self.last = (self.seal, self.offset(self.at));

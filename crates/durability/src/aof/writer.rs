@@ -148,11 +148,28 @@ struct Target {
     size: u64,
     synced: u64,
     seal: Seal,
+    /// Nothing came since a line that sealed nothing and said that all before it was durable.
+    confirmed: bool,
 }
 
 impl Target {
     fn new(file: Box<dyn DiskFile>, name: Vec<u8>, listed: bool) -> Self {
-        Self { file, name, listed, size: 0, synced: 0, seal: Seal::default() }
+        Self { file, name, listed, size: 0, synced: 0, seal: Seal::default(), confirmed: true }
+    }
+
+    /// Appends a `#CK` line.
+    fn append_line(&mut self, lsn: Lsn) -> Result<(), Failure> {
+        let (mut line, mut seal) = (Vec::new(), self.seal);
+        let seals_nothing = seal.unsealed_bytes() == 0;
+        seal.write(lsn, self.synced, &mut line);
+        if let Err(error) = disk::append_all(&*self.file, &line) {
+            let cut = self.file.set_size(self.size);
+            return Err(Failure { error, full: true, cut: cut.is_ok() });
+        }
+        self.seal = seal;
+        self.confirmed = seals_nothing && self.synced == self.size;
+        self.size = self.size.saturating_add(line.len() as u64);
+        Ok(())
     }
 }
 
@@ -253,7 +270,7 @@ impl Writer {
         };
         if let Some(ending) = ending {
             (target.size, target.synced) = (ending.valid_bytes, ending.valid_bytes);
-            target.seal = ending.seal;
+            (target.seal, target.confirmed) = (ending.seal, ending.confirmed);
         }
         // What was loaded may be in the page cache alone, and is relied on from now on.
         target.file.sync_data()?;
@@ -375,10 +392,13 @@ impl Writer {
         let target = self.target.as_ref()?;
         let unsynced = target.synced < target.size;
         if unsynced && self.policy.fsync == Fsync::EverySecond {
-            return Some(self.synced_at.saturating_add(EVERY_MICROS).saturating_sub(now.micros));
+            // Held up, it looks again in a second.
+            let since = if self.policy.holds_sync { now.micros } else { self.synced_at };
+            return Some(since.saturating_add(EVERY_MICROS).saturating_sub(now.micros));
         }
-        let unsealed = self.policy.checksums && target.seal.unsealed_bytes() > 0;
-        unsealed.then(|| self.written_at.saturating_add(SILENCE_MICROS).saturating_sub(now.micros))
+        let open = target.seal.unsealed_bytes() > 0 || !unsynced && !target.confirmed;
+        let open = self.policy.checksums && open;
+        open.then(|| self.written_at.saturating_add(SILENCE_MICROS).saturating_sub(now.micros))
     }
 
     /// Fills the buffer, if it is empty. Returns whether there is something to write.
@@ -429,6 +449,7 @@ impl Writer {
                 return Err(Failure { error, full: true, cut: cut.is_ok() });
             }
             target.size = target.size.saturating_add(self.buf.len() as u64);
+            target.confirmed = false;
         }
         self.buf.clear();
         self.recovered();
@@ -476,26 +497,45 @@ impl Writer {
         Ok(())
     }
 
-    /// Bytes that nothing followed for a while get their checksum.
+    /// Bytes that nothing followed for a while get their checksum, and, once they are durable, a line that
+    /// says so.
     fn seal_if_silent(&mut self, now: Moment) -> Result<(), Failure> {
         let silent = now.micros.saturating_sub(self.written_at) >= SILENCE_MICROS;
-        if silent { self.seal() } else { Ok(()) }
-    }
-
-    fn seal(&mut self) -> Result<(), Failure> {
-        let Some(target) = &mut self.target else { return Ok(()) };
-        let wanted = self.policy.checksums && self.is_whole && self.buf.is_empty();
-        if !wanted || target.seal.unsealed_bytes() == 0 {
+        if !silent {
             return Ok(());
         }
-        let (mut line, mut seal) = (Vec::new(), target.seal);
-        seal.write(self.written, target.synced, &mut line);
-        if let Err(error) = disk::append_all(&*target.file, &line) {
-            let cut = target.file.set_size(target.size);
-            return Err(Failure { error, full: true, cut: cut.is_ok() });
+        self.seal()?;
+        if self.policy.fsync == Fsync::Always {
+            self.sync_if_due(now)?;
         }
-        target.seal = seal;
-        target.size = target.size.saturating_add(line.len() as u64);
+        self.confirm()
+    }
+
+    /// The file is complete for now.
+    fn close(&mut self) -> Result<(), Failure> {
+        self.seal()?;
+        self.sync()?;
+        self.confirm()?;
+        self.sync()
+    }
+
+    /// Seals what has no seal yet.
+    fn seal(&mut self) -> Result<(), Failure> {
+        let unsealed = |target: &Target| target.seal.unsealed_bytes() > 0;
+        self.append_line_if(unsealed)
+    }
+
+    /// Says that all is durable, if it is. From then on no crash explains damage before.
+    fn confirm(&mut self) -> Result<(), Failure> {
+        self.append_line_if(|target| target.synced == target.size && !target.confirmed)
+    }
+
+    fn append_line_if(&mut self, wanted: impl Fn(&Target) -> bool) -> Result<(), Failure> {
+        let allowed = self.policy.checksums && self.is_whole && self.buf.is_empty();
+        let Some(target) = self.target.as_mut().filter(|target| allowed && wanted(target)) else {
+            return Ok(());
+        };
+        target.append_line(self.written)?;
         self.recovered();
         self.publish();
         Ok(())
@@ -517,8 +557,7 @@ impl Writer {
             self.write(now)?;
             self.switch_at_cut()?;
         }
-        self.seal()?;
-        self.sync()
+        self.close()
     }
 
     /// Notes a failure, and what it means.
@@ -616,9 +655,8 @@ impl Writer {
         if !is_there {
             return Ok(());
         }
-        self.seal()?;
         // What follows must not be durable before it.
-        self.sync()?;
+        self.close()?;
         let next = self.prepared.take().map(|prepared| prepared.target);
         if let Some(old) = std::mem::replace(&mut self.target, next) {
             self.older_bytes = self.older_bytes.saturating_add(old.size);

@@ -11,6 +11,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use testkit::generate::Choices;
 use testkit::stateful;
@@ -20,10 +21,16 @@ fn main() {
     let (seconds, first) = (args.next().unwrap_or(10), args.next().unwrap_or(0));
     let (start, mut seed) = (Instant::now(), first);
     let (mut requests, mut errors, mut reached) = (0, 0, BTreeSet::new());
+    // A panic names its seed, also where it ends the process.
+    static SEED: AtomicU64 = AtomicU64::new(0);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        println!("seed {}", SEED.load(Ordering::Relaxed));
+        hook(panic);
+    }));
     while start.elapsed() < Duration::from_secs(seconds) {
-        // A panic names its seed.
-        let outcome = std::panic::catch_unwind(|| stateful::run(&mut Choices::seeded(seed)));
-        let Ok(outcome) = outcome else { panic!("seed {seed}") };
+        SEED.store(seed, Ordering::Relaxed);
+        let outcome = stateful::run(&mut Choices::seeded(seed));
         requests += outcome.requests;
         errors += outcome.errors;
         reached.extend(outcome.reached);

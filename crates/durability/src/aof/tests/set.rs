@@ -319,6 +319,87 @@ fn only_what_a_crash_leaves_is_cut() {
     }
 }
 
+/// Once a file is complete - a rewrite went on to the next one, the server has ended, or nobody wrote for a
+/// while - a changed bit in it is no torn end, wherever it is: it is refused, or it changes no data.
+#[test]
+fn a_changed_bit_in_a_complete_file_loses_nothing() {
+    let switch = |rig: &mut Rig| {
+        rig.writer().prepare().unwrap();
+        let tail = rig.node.engine.journal.tail();
+        rig.writer().cut(tail);
+        rig.settle();
+    };
+    let close = |rig: &mut Rig| {
+        let now = rig.now();
+        rig.writer().flush(now).unwrap();
+    };
+    let be_silent = |rig: &mut Rig| {
+        rig.micros += 20_000_000;
+        rig.settle();
+        // The sync of what seals the last write.
+        rig.micros += 2_000_000;
+        rig.settle();
+    };
+    type Complete = fn(&mut Rig);
+    let ways: [(Complete, Fsync); 4] = [
+        (switch, Fsync::EverySecond),
+        (close, Fsync::EverySecond),
+        (be_silent, Fsync::EverySecond),
+        (be_silent, Fsync::Always),
+    ];
+    for (complete, fsync) in ways {
+        let policy = Policy { fsync, ..POLICY };
+        let disk = MemDisk::new();
+        let mut rig = Rig::start(&disk, policy).unwrap();
+        let name = rig.writer().manifest().incrementals[0].name.clone();
+        let path = files(&disk).path(&name);
+        // Sealed at once. Each digit of the sizes behind leads to one before if it is changed.
+        rig.send(&[b"SET", b"long", &[b'v'; 4600]]);
+        for at in [1, 2, 3, 4] {
+            work(&mut rig, at);
+            rig.settle();
+        }
+        complete(&mut rig);
+        let (whole, good) = (rig.node.snapshot(), contents(&disk, &path));
+        let disk = disk.kill();
+        // All of the last line, most of the one before; the steps go through all bits of a byte.
+        let (line, end) = ((good.len() - 48) * 8, good.len() * 8);
+        let lines = line.saturating_sub(80 * 8);
+        let bits = (0..lines).step_by(401).chain((lines..line).step_by(13)).chain(line..end);
+        for (at, bit) in bits.map(|at| (at / 8, at % 8)) {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << bit;
+            put(&disk, &path, &flipped);
+            let Ok(rig) = Rig::start(&disk.kill(), POLICY) else { continue };
+            let kept = same(&rig.node.snapshot(), &whole);
+            assert!(kept, "byte {at} of {}", flipped.escape_ascii());
+        }
+        put(&disk, &path, &good);
+        // What is complete already is not said to be again.
+        let mut again = Rig::start(&disk, policy).unwrap();
+        let now = again.now();
+        again.writer().flush(now).unwrap();
+        assert!(same(&again.node.snapshot(), &whole));
+        assert_eq!(contents(&disk, &path), good);
+    }
+}
+
+/// A sync that is held up (`no-appendfsync-on-rewrite`) is waited for, not asked for again and again.
+#[test]
+fn who_may_not_sync_rests() {
+    let disk = MemDisk::new();
+    let policy = Policy { fsync: Fsync::EverySecond, holds_sync: true, ..POLICY };
+    let mut rig = Rig::start(&disk, policy).unwrap();
+    work(&mut rig, 1);
+    rig.settle();
+    rig.micros += 3_000_000;
+    let now = rig.now();
+    assert_eq!(rig.writer().step(now), Next::Later(Some(1_000_000)));
+    rig.writer().set_policy(Policy { holds_sync: false, ..policy });
+    rig.settle();
+    assert!(rig.acknowledged());
+}
+
 /// Without the manifest, a start with empty data would write over what is there.
 #[test]
 fn files_without_a_manifest_are_refused() {
