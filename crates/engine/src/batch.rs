@@ -9,6 +9,7 @@ use crate::command_log::Cost;
 use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
+use crate::script::JobRun;
 use crate::union::{Union, writes};
 use crate::worker::Scratch;
 use crate::{Engine, Level, Worker, WorkerStats};
@@ -19,7 +20,7 @@ use command::{
 };
 use journal::{Lsn, Room, Writer};
 use keyspace::{
-    AccessClock, Db, DueJob, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards,
+    AccessClock, Db, Evictor, HeldShards, KeyRef, Record, Shard, Stalled, missing_shards,
 };
 use lock::{Participant, ShardId};
 use resp::{Reply, Requests};
@@ -244,13 +245,11 @@ impl Engine {
             news: None,
             ended_overdue: 0,
             job: worker.job.as_ref(),
-            job_ran: &mut worker.job_ran,
             gated: self.reply_gate.level() == Level::Fsync,
             lsn: Lsn(0),
         };
         run.log.active = run.room.active();
-        let generation = worker.settings_generation;
-        let (mut done, mut stop) = (0, None);
+        let (generation, mut done, mut stop) = (worker.settings_generation, 0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
             let ran = if meanwhile {
@@ -402,9 +401,7 @@ pub(crate) struct Run<'f, 'a> {
     /// Scripts that ran for too long and have ended, while what they held is still held.
     pub(crate) ended_overdue: u32,
     /// The job whose script the request is.
-    pub(crate) job: Option<&'f DueJob>,
-    /// It has run, whatever came of it, and its next run is another.
-    pub(crate) job_ran: &'f mut bool,
+    pub(crate) job: Option<&'f JobRun>,
     /// Whether replies wait for what they depend on to be safe.
     gated: bool,
     /// The last change that a reply of the batch may show.

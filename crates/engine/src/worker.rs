@@ -1,9 +1,10 @@
 //! What one worker thread owns: its place in the epochs and the journal, its scratch, its numbers.
 
+use crate::script::JobRun;
 use crate::{Engine, WorkerStats};
 use command::{Changed, Machine, Rewrites, Settings};
 use journal::Writer;
-use keyspace::{DueJob, Evictor, KeyRef, Record};
+use keyspace::{Evictor, KeyRef, Record};
 use lock::Participant;
 use std::sync::Arc;
 use stdx::rng::Rng;
@@ -22,9 +23,7 @@ pub struct Worker {
     /// It serves while a script runs on its thread.
     pub(crate) meanwhile: bool,
     /// What it serves is the script of a job.
-    pub(crate) job: Option<DueJob>,
-    /// That job has run.
-    pub(crate) job_ran: bool,
+    pub(crate) job: Option<JobRun>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) settings_generation: u64,
     scratch: Scratch<'static>,
@@ -56,7 +55,6 @@ impl Worker {
             machine: Machine::default(),
             meanwhile: false,
             job: None,
-            job_ran: false,
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),

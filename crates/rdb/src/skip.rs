@@ -66,12 +66,7 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
         | value::STREAM_LISTPACKS_5 => stream(of, reader),
         value::ARRAY => array(reader),
         value::SORTED_INT => each(reader, |reader| reader.length().map(drop)),
-        value::JOB => {
-            reader.length()?;
-            reader.skip(16)?;
-            reader.length()?;
-            each(reader, |reader| reader.skip_string())
-        }
+        value::JOB => job(reader),
         value::MODULE_PRE_GA => {
             Err(Error::Unsupported("a value of a module of Redis before 4.0".into()))
         }
@@ -144,6 +139,14 @@ fn array(reader: &mut Reader<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn job(reader: &mut Reader<'_>) -> Result<(), Error> {
+    reader.length()?;
+    // Two times.
+    reader.skip(16)?;
+    reader.length()?;
+    each(reader, |reader| reader.skip_string())
 }
 
 fn group(of: u8, reader: &mut Reader<'_>) -> Result<(), Error> {

@@ -17,8 +17,16 @@ use keyspace::{DueJob, KeyRef, Stalled};
 use lock::{Participant, ShardId};
 use resp::{Protocol, Reply};
 use script::LogLevel;
+use std::cell::Cell;
 use types::Collection as _;
 use types::job::Job;
+
+/// A job whose script a worker serves.
+pub(crate) struct JobRun {
+    due: DueJob,
+    /// It has run, whatever came of it, and its next run is another.
+    ran: Cell<bool>,
+}
 
 /// The command that makes a job's next run another one.
 const COMMAND: &[u8] = b"KEYDB.CRON";
@@ -57,19 +65,18 @@ impl Engine {
         plan.bytes = words.iter().map(|word| word.len()).sum::<usize>() + due.key.len();
         scratch.plans.push(plan);
         let mut reply = Reply::new(Protocol::Resp2);
-        worker.job = Some(due.clone());
-        worker.job_ran = false;
+        worker.job = Some(JobRun { due: due.clone(), ran: Cell::new(false) });
         self.run(worker, session, &mut scratch, Ready::default(), now, &mut reply);
-        worker.job = None;
+        let ran = worker.job.take().is_some_and(|job| job.ran.get());
         worker.give_scratch(scratch);
         let reply = reply.out.to_vec();
-        if let (true, Some((b'-', error))) = (worker.job_ran, reply.split_first()) {
+        if let (true, Some((b'-', error))) = (ran, reply.split_first()) {
             let error = String::from_utf8_lossy(error.trim_ascii_end());
             let (key, db) = (due.key.escape_ascii(), due.db);
             let text = format!("The job {key} of database {db} failed: {error}");
             self.node().script_log(LogLevel::Warning, &text);
         }
-        worker.job_ran
+        ran
     }
 }
 
@@ -77,7 +84,7 @@ impl Run<'_, '_> {
     /// Bytes that the end of a job may add to its record.
     pub(super) fn job_bytes(&self) -> u64 {
         const WORDS_BYTES: u64 = 256;
-        self.job.map_or(0, |due| WORDS_BYTES + due.key.len() as u64)
+        self.job.map_or(0, |job| WORDS_BYTES + job.due.key.len() as u64)
     }
 
     /// Whether the job whose script is about to run, if it is one, is still what it was, and may run. Its
@@ -87,7 +94,7 @@ impl Run<'_, '_> {
         union: &mut Union<'_>,
         now_ms: i64,
     ) -> Result<bool, Stalled> {
-        let Some(due) = self.job else { return Ok(true) };
+        let Some(JobRun { due, .. }) = self.job else { return Ok(true) };
         let engine = self.engine;
         // A pause that began meanwhile has closed the gate, and counts on nothing going on.
         let wall_ms = (self.now.wall)().max(self.now.wall_ms);
@@ -107,7 +114,7 @@ impl Run<'_, '_> {
 
     /// Whether the job is what it was when it was found due.
     fn job_stands(&mut self, union: &mut Union<'_>, key: &KeyRef<'_>, now_ms: i64) -> bool {
-        let Some(due) = self.job else { return false };
+        let Some(JobRun { due, .. }) = self.job else { return false };
         let mut locked = union.locked();
         let mut db = locked.db(self.record, due.db, now_ms);
         let job = db.peek_as::<Job>(key);
@@ -116,8 +123,8 @@ impl Run<'_, '_> {
 
     /// The script of a job has run: its next run is another one, unless the script has seen to that.
     pub(super) fn end_job(&mut self, union: &mut Union<'_>, now_ms: i64) {
-        let Some(due) = self.job else { return };
-        *self.job_ran = true;
+        let Some(JobRun { due, ran }) = self.job else { return };
+        ran.set(true);
         if !self.job_stands(union, &self.engine.space.key(&due.key, 0), now_ms) {
             return;
         }

@@ -18,6 +18,8 @@
 mod debug;
 mod job;
 
+pub(crate) use job::JobRun;
+
 use crate::Engine;
 use crate::batch::{Locked, Memory, Ran, Run};
 use crate::command_log::Cost;
