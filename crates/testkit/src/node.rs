@@ -448,12 +448,18 @@ impl Hand {
 
     /// Runs the jobs that are due, as the server does by the clock. Returns how many ran.
     pub fn run_jobs(&mut self) -> usize {
+        let due = self.engine.due_jobs(self.host.now_ms());
+        self.run_due(&due)
+    }
+
+    /// Runs these jobs, as far as they are due yet. Returns how many ran.
+    pub fn run_due(&mut self, due: &[DueJob]) -> usize {
         let mut session = self.session();
         let now = now(self.host.now_ms());
-        let due = self.engine.due_jobs(now.wall_ms);
-        let run =
-            |due: &DueJob| self.engine.run_job(&mut self.worker, &mut session, due.clone(), now);
-        let ran = due.iter().map(run).filter(|ran| *ran).count();
+        let run = |due: &&DueJob| {
+            self.engine.run_job(&mut self.worker, &mut session, (*due).clone(), now)
+        };
+        let ran = due.iter().filter(run).count();
         self.host.clients.remove(session.card.id);
         ran
     }

@@ -361,3 +361,67 @@ fn many_jobs_run_in_the_order_of_their_times() {
     assert_eq!(server.call("LINDEX list -1"), Value::Bulk(b"200".to_vec()));
     server.check();
 }
+
+#[test]
+fn may_use_all_that_it_may_as_a_client() {
+    both(|mut server| {
+        // What others wait for is served under the same locks.
+        let mut waiting = server.node.session();
+        let mut hand = server.node.hand(7);
+        assert_eq!(hand.start(&mut waiting, &[b"BLPOP", b"list", b"0"]), None);
+        server.job("job single 100", "redis.call('rpush', KEYS[1], ARGV[1])", "1 list x");
+        // What is watched has changed, the job's key too.
+        server.call("WATCH job");
+        assert_eq!(server.pass(1, 100), 1);
+        assert!(hand.resume(&mut waiting).is_some());
+        server.call("MULTI");
+        server.job_queued();
+        assert_eq!(server.call("EXEC"), Value::NullArray);
+        assert_eq!(server.number("EXISTS list other"), 0);
+        server.check();
+    });
+}
+
+#[test]
+fn tells_of_its_runs() {
+    let mut server = Server::new(1);
+    let mut listener = server.node.session_of(3);
+    server.call("CONFIG SET notify-keyspace-events KEg$");
+    server.node.send_all(&mut listener, &[b"PSUBSCRIBE", b"__keyevent@0__:*"]);
+    server.job("job repeat 100", COUNT, "1 count");
+    server.job("once single 100", "return 1", "");
+    server.pass(1, 100);
+    let mail = format!("{:?}", server.node.mail(&mut listener));
+    for event in ["keydb.cron", "incrby", "CRON Executed"] {
+        let channel = format!("{:?}", Value::Bulk(format!("__keyevent@0__:{event}").into_bytes()));
+        assert!(mail.contains(&channel), "{event}: {mail}");
+    }
+}
+
+#[test]
+fn who_is_first_runs_a_job_and_no_other() {
+    const JOBS: usize = 300;
+    for script in [COUNT, "redis.call('incr', 'all') return redis.call('incr', KEYS[1])"] {
+        let mut server = Server::new(16);
+        for at in 0..JOBS {
+            let kind = if at % 2 == 0 { "single" } else { "repeat" };
+            server.job(&format!("job{at} {kind} 100"), script, &format!("1 count{at}"));
+        }
+        server.node.advance_ms(100);
+        let due = server.node.engine.due_jobs(server.node.now_ms());
+        assert_eq!(due.len(), JOBS);
+        let mut hands: Vec<_> = (1..4).map(|seed| server.node.hand(seed)).collect();
+        let ran: usize = std::thread::scope(|scope| {
+            let runs: Vec<_> =
+                hands.iter_mut().map(|hand| scope.spawn(|| hand.run_due(&due))).collect();
+            runs.into_iter().map(|run| run.join().expect("no panic")).sum()
+        });
+        assert_eq!(ran, JOBS);
+        server.node.drain();
+        for at in 0..JOBS {
+            assert_eq!(server.text(&format!("count{at}")), "1");
+        }
+        assert_eq!(server.node.run_jobs(), 0);
+        server.check();
+    }
+}

@@ -13,7 +13,7 @@ use crate::ledger::Composed;
 use crate::union::{Extended, Union};
 use crate::{Engine, Worker};
 use command::{Ready, Resolved, Session};
-use keyspace::{DueJob, KeyRef, Stalled};
+use keyspace::{DueJob, Stalled};
 use lock::{Participant, ShardId};
 use resp::{Protocol, Reply};
 use script::LogLevel;
@@ -28,17 +28,28 @@ pub(crate) struct JobRun {
     ran: Cell<bool>,
 }
 
+/// The command that runs a script.
+const EVAL: &str = "eval";
 /// The command that makes a job's next run another one.
-const COMMAND: &[u8] = b"KEYDB.CRON";
+const CRON: &str = "keydb.cron";
 
 impl Engine {
-    /// The jobs that are due, unless nobody may write: at once if there are none.
+    /// The jobs that are due, unless nobody may write, or run scripts.
     pub fn due_jobs(&self, now_ms: i64) -> Vec<DueJob> {
         let settings = self.settings();
         if self.condition.denies_writes() || settings.import_mode || self.pause.active(now_ms) {
             return Vec::new();
         }
+        if [EVAL, CRON].iter().any(|command| self.name_of(command).is_empty()) {
+            return Vec::new();
+        }
         self.space.due_jobs(now_ms)
+    }
+
+    /// What a command is called after `rename-command`; nothing if it may not be called.
+    fn name_of(&self, command: &str) -> &'static [u8] {
+        let entry = self.table.entries().find(|(_, entry)| entry.full_name == command);
+        entry.map_or(b"", |(_, entry)| entry.row.name.as_bytes())
     }
 
     /// Runs a job that was due just now, if it still is. A script that fails is told to the log, and
@@ -54,7 +65,7 @@ impl Engine {
         session.db = due.db;
         let view = due.job.view();
         let number = view.keys().to_string().into_bytes();
-        let mut words: Vec<&[u8]> = vec![b"EVAL"];
+        let mut words: Vec<&[u8]> = vec![self.name_of(EVAL)];
         words.extend(view.words());
         words.insert(2, &number);
         let mut scratch = worker.take_scratch();
@@ -101,7 +112,7 @@ impl Run<'_, '_> {
         if engine.condition.denies_writes() || engine.pause.active(wall_ms) {
             return Ok(false);
         }
-        let words: [&[u8]; 2] = [b"DEL", &due.key];
+        let words: [&[u8]; 5] = [engine.name_of(CRON), &due.key, b"NEXT", b"0", b"0"];
         let mut keys = Vec::new();
         let plan = engine.resolve(&words, 0, &mut keys, &mut None);
         while union.extend(&plan, &keys, engine.space.shards().ids()) != Extended::Done {
@@ -109,15 +120,15 @@ impl Run<'_, '_> {
                 return Err(Stalled);
             }
         }
-        Ok(self.job_stands(union, &keys[0], now_ms))
+        Ok(self.job_stands(union, now_ms))
     }
 
     /// Whether the job is what it was when it was found due.
-    fn job_stands(&mut self, union: &mut Union<'_>, key: &KeyRef<'_>, now_ms: i64) -> bool {
+    fn job_stands(&mut self, union: &mut Union<'_>, now_ms: i64) -> bool {
         let Some(JobRun { due, .. }) = self.job else { return false };
         let mut locked = union.locked();
-        let mut db = locked.db(self.record, due.db, now_ms);
-        let job = db.peek_as::<Job>(key);
+        let db = locked.db(self.record, due.db, now_ms);
+        let job = db.seen::<Job>(&self.engine.space.key(&due.key, 0));
         job.is_ok_and(|job| job.is_some_and(|job| job == due.job.view()))
     }
 
@@ -125,13 +136,13 @@ impl Run<'_, '_> {
     pub(super) fn end_job(&mut self, union: &mut Union<'_>, now_ms: i64) {
         let Some(JobRun { due, ran }) = self.job else { return };
         ran.set(true);
-        if !self.job_stands(union, &self.engine.space.key(&due.key, 0), now_ms) {
+        if !self.job_stands(union, now_ms) {
             return;
         }
         let schedule = due.job.view().schedule();
         let number = |at: i64| at.to_string().into_bytes();
         let (was, next) = (number(schedule.due_ms), number(schedule.next_ms(now_ms)));
-        let words: [&[u8]; 5] = [COMMAND, &due.key, b"NEXT", &was, &next];
+        let words: [&[u8]; 5] = [self.engine.name_of(CRON), &due.key, b"NEXT", &was, &next];
         let mut keys = Vec::new();
         let mut plan = self.engine.resolve(&words, 0, &mut keys, &mut None);
         plan.bytes = words.iter().map(|word| word.len()).sum();
