@@ -23,6 +23,7 @@ const READS: &[&str] = &[
     "MEMORY USAGE k",
     "DEBUG OBJECT k",
     "STRLEN k",
+    "GETWITHETAG k",
     "GETRANGE k 0 10",
     "LLEN k",
     "LRANGE k 0 20",

@@ -217,6 +217,8 @@ errors! {
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
     MonitorDenied = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     SsubscribeDenied = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
+    InvalidEtag = "ETAG must be a numerical value greater than or equal to 0";
+    EtagWithGet = "ERR WITHETAG option not allowed with GET inside of SET";
     SortedIntMin = "ERR the min isn't integer";
     SortedIntMax = "ERR the max isn't integer";
     ArrayIndex = "ERR invalid array index";

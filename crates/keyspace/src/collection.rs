@@ -282,7 +282,7 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
                 let whole = Weight::of(&entry);
                 let bytes = whole.bytes - is.bytes + was.bytes;
                 move_inline::<T>(&mut entry);
-                let old = Weight { bytes, expires: whole.expires, ..was };
+                let old = Weight { bytes, elements_expire: was.elements_expire, ..whole };
                 (result, empty, old, Weight::of(&entry))
             } else {
                 (result, empty, was, is)

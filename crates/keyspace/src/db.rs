@@ -262,6 +262,21 @@ impl<'a> Db<'a> {
         self.get(key).map(|entry| Str::of(value_of(entry))).transpose()
     }
 
+    /// The string at `key` with its tag, which is 0 if it has none. Counts and touches.
+    pub fn string_and_tag(
+        &mut self,
+        key: &KeyRef<'_>,
+    ) -> Result<Option<(Str<'_>, i64)>, WrongType> {
+        let Some(entry) = self.get(key) else { return Ok(None) };
+        let tag = entry.tag();
+        Ok(Some((Str::of(value_of(entry))?, tag)))
+    }
+
+    /// The tag of what is at `key`, 0 if it has none, without counting or touching.
+    pub fn tag(&mut self, key: &KeyRef<'_>) -> i64 {
+        self.peek(key).map_or(0, |entry| entry.tag())
+    }
+
     /// The string of a write command, which asks before it changes: expired is absent.
     pub fn string_for_write(&mut self, key: &KeyRef<'_>) -> Result<Option<Str<'_>>, WrongType> {
         self.purge(key);

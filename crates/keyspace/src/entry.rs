@@ -1,22 +1,27 @@
 //! One key with its value in one block of memory, behind a thin pointer.
 //!
 //! ```text
-//!  byte  0      1..4    4..6    6..8    8..16          +8              klen     vlen
-//!       ┌──────┬───────┬───────┬───────┬──────────────┬───────────────┬────────┬──────────┐
-//!       │flags │ clock │ vlen  │ klen  │ expiry (ms)  │ wide klen     │ key    │ payload  │
-//!       └──────┴───────┴───────┴───────┴──────────────┴───────────────┴────────┴──────────┘
-//!                                        if EXPIRES     if klen = 0xFFFF
+//!  byte  0      1..4    4..6    6..8    8..16          +8              klen     vlen       +8
+//!       ┌──────┬───────┬───────┬───────┬──────────────┬───────────────┬────────┬──────────┬───────┐
+//!       │flags │ clock │ vlen  │ klen  │ expiry (ms)  │ wide klen     │ key    │ payload  │ tag   │
+//!       └──────┴───────┴───────┴───────┴──────────────┴───────────────┴────────┴──────────┴───────┘
+//!                                        if EXPIRES     if klen = 0xFFFF                  if TAGGED
 //! ```
 //!
 //! The payload is the bytes of a short string, eight bytes of an integer, a pointer to a shared
 //! long string (16 KiB and more), so that a reply can carry it away in O(1), the packed block of a
 //! small collection, or a pointer to a larger one.
-//! A 16-byte key with a 16-byte value takes 40 bytes, 48 with an expiry.
+//! A 16-byte key with a 16-byte value takes 40 bytes, 8 more with an expiry, 8 more with a tag.
 //!
 //! ```text
 //!  flags, bit 0-1: inline, integer, shared, boxed   2: has an expiry
 //!         bit 3: string edited in place, or the form of a packed block   4-7: the type
+//!  vlen, bit 0-13: length of the payload   14: pinned against eviction
+//!         15: TAGGED, a string that has a tag
 //! ```
+//!
+//! The tag is the version of a string for those who ask for one (SETWITHETAG). It stands behind
+//! everything that a look-up or a read goes by.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -35,6 +40,15 @@ pub const PACKED_INLINE_MAX: usize = 1 << 10;
 
 const HEADER: usize = 8;
 const WIDE: u16 = u16::MAX;
+/// `vlen` needs 14 bits: longer values lie elsewhere.
+const LEN: u16 = (1 << 14) - 1;
+const _: () = assert!(SHARED_MIN - 1 <= LEN as usize);
+const _: () = assert!(PACKED_INLINE_MAX < SHARED_MIN);
+/// A bit of `vlen`: a tag stands behind the payload.
+const TAGGED: u16 = 1 << 15;
+
+/// The key is never evicted. A bit of `vlen`, seen in the whole header.
+const PINNED: u64 = 1 << (32 + 14);
 
 const KIND: u8 = 0b11;
 const INLINE: u8 = 0;
@@ -200,23 +214,28 @@ struct Shape {
     key_at: usize,
     key_len: usize,
     value_len: usize,
+    tagged: bool,
 }
 
 impl Shape {
-    fn of(key_len: usize, value_len: usize, expires: bool) -> Self {
+    fn of(key_len: usize, value_len: usize, expires: bool, tagged: bool) -> Self {
         let wide = key_len >= WIDE as usize;
         let key_at = HEADER + if expires { 8 } else { 0 } + if wide { 8 } else { 0 };
-        Self { key_at, key_len, value_len }
+        Self { key_at, key_len, value_len, tagged }
     }
 
     fn value_at(self) -> usize {
         self.key_at + self.key_len
     }
 
+    fn tag_at(self) -> usize {
+        self.value_at() + self.value_len
+    }
+
     /// The size asked of the allocator: one of its classes, so that entries of nearly equal length
     /// can be overwritten in place.
     fn size(self) -> usize {
-        size_class(self.value_at() + self.value_len)
+        size_class(self.tag_at() + if self.tagged { 8 } else { 0 })
     }
 
     fn layout(self) -> Layout {
@@ -227,8 +246,20 @@ impl Shape {
 impl Entry {
     /// A new block. `clock` is the 24-bit access clock.
     pub fn new(key: &[u8], value: NewValue<'_>, expiry: Option<i64>, clock: u32) -> Self {
+        Self::tagged(key, value, expiry, clock, 0)
+    }
+
+    /// The same with a tag, which only strings have; 0 is none.
+    pub(crate) fn tagged(
+        key: &[u8],
+        value: NewValue<'_>,
+        expiry: Option<i64>,
+        clock: u32,
+        tag: i64,
+    ) -> Self {
         let value = value.placed();
-        let shape = Shape::of(key.len(), value.len(), expiry.is_some());
+        debug_assert!(tag == 0 || value.kind() >> TYPE_SHIFT == Type::String as u8);
+        let shape = Shape::of(key.len(), value.len(), expiry.is_some(), tag != 0);
         let layout = shape.layout();
         // SAFETY: the layout has at least the header's 8 bytes.
         let block = unsafe { alloc(layout) };
@@ -236,7 +267,7 @@ impl Entry {
         let wide = key.len() >= WIDE as usize;
         let klen = if wide { WIDE } else { key.len() as u16 };
         let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
-        let vlen = value.len() as u16;
+        let vlen = value.len() as u16 | if tag != 0 { TAGGED } else { 0 };
         let header = u64::from(flags)
             | u64::from(clock & 0xFF_FFFF) << 8
             | u64::from(vlen) << 32
@@ -257,7 +288,16 @@ impl Entry {
             ptr::copy_nonoverlapping(key.as_ptr(), base.add(shape.key_at), key.len());
             entry.write_value(shape, value);
         }
+        entry.write_tag(shape, tag);
         entry
+    }
+
+    /// Writes the tag, if `shape`, which is that of the block, has a place for it.
+    fn write_tag(&self, shape: Shape, tag: i64) {
+        if shape.tagged {
+            // SAFETY: the eight bytes behind the payload lie within the block by `shape`.
+            unsafe { self.0.as_ptr().add(shape.tag_at()).cast::<i64>().write_unaligned(tag) };
+        }
     }
 
     /// SAFETY: `shape` is that of the block with room for `value`, and the payload bytes are not
@@ -313,7 +353,8 @@ impl Entry {
         } else {
             usize::from(klen)
         };
-        Shape::of(key_len, usize::from((header >> 32) as u16), expires)
+        let vlen = (header >> 32) as u16;
+        Shape::of(key_len, usize::from(vlen & LEN), expires, vlen & TAGGED != 0)
     }
 
     #[inline]
@@ -383,6 +424,35 @@ impl Entry {
         Some(unsafe { self.0.as_ptr().add(HEADER).cast::<i64>().read() })
     }
 
+    /// The tag of a string; 0: it has none.
+    #[inline]
+    pub fn tag(&self) -> i64 {
+        if (self.header() >> 32) as u16 & TAGGED == 0 {
+            return 0;
+        }
+        // SAFETY: the mark says that an i64 stands behind the payload, unaligned.
+        unsafe { self.0.as_ptr().add(self.shape().tag_at()).cast::<i64>().read_unaligned() }
+    }
+
+    /// The tag for a value that is a change of this one; 0: none.
+    #[inline]
+    pub(crate) fn tag_after(&self) -> i64 {
+        match self.tag() {
+            0 => 0,
+            tag => next_tag(tag),
+        }
+    }
+
+    /// Gives a string a tag, or with 0 takes it away; all else stays.
+    pub(crate) fn set_tag(&mut self, tag: i64) {
+        let shape = self.shape();
+        if shape.tagged == (tag != 0) {
+            self.write_tag(shape, tag);
+        } else {
+            *self = self.moved(self.key(), self.expiry(), tag);
+        }
+    }
+
     /// Whether the key is logically gone at `now_ms`.
     #[inline]
     pub fn expired(&self, now_ms: i64) -> bool {
@@ -432,6 +502,9 @@ impl Entry {
             Value::Packed(packed) => packed.fold(digest),
             Value::Boxed(any) => any.fold(digest),
         }
+        if self.tag() != 0 {
+            digest.mix(&self.tag().to_be_bytes());
+        }
     }
 
     /// Whether the value is a long string in a block of its own.
@@ -452,6 +525,23 @@ impl Entry {
     pub fn set_raw(&mut self) {
         let header = self.header();
         self.set_header(header | u64::from(RAW));
+    }
+
+    /// Whether the key is never evicted.
+    #[inline]
+    pub fn is_pinned(&self) -> bool {
+        self.header() & PINNED != 0
+    }
+
+    pub fn set_pinned(&mut self, pinned: bool) {
+        let header = self.header() & !PINNED;
+        self.set_header(header | if pinned { PINNED } else { 0 });
+    }
+
+    /// The entry, pinned if the one whose place it takes is.
+    fn pinned_as(mut self, before: &Self) -> Self {
+        self.set_header(self.header() | before.header() & PINNED);
+        self
     }
 
     /// Bytes of the block and of what it owns, as the allocator rounds them up.
@@ -495,19 +585,20 @@ impl Entry {
         }
     }
 
-    /// Puts in another value (and expiry), in the same block if it fits exactly.
+    /// Puts in another value (and expiry), in the same block if it fits exactly; a tag goes, a pin
+    /// stays.
     #[inline]
     pub fn set_value(&mut self, value: NewValue<'_>, expiry: Option<i64>, clock: u32) {
         let value = value.placed();
         let shape = self.shape();
-        let fits = Shape::of(shape.key_len, value.len(), expiry.is_some());
+        let fits = Shape::of(shape.key_len, value.len(), expiry.is_some(), false);
         let same = (self.flags() & EXPIRES != 0) == expiry.is_some();
         if !same || fits.size() != shape.size() {
-            *self = Self::new(self.key(), value, expiry, clock);
+            *self = Self::new(self.key(), value, expiry, clock).pinned_as(self);
             return;
         }
         self.drop_payload(shape);
-        let header = self.header() & (0xFFFF << 48);
+        let header = self.header() & (0xFFFF << 48 | PINNED);
         let flags = value.kind() | if expiry.is_some() { EXPIRES } else { 0 };
         let vlen = value.len() as u16;
         self.set_header(
@@ -531,18 +622,20 @@ impl Entry {
             (Some(ms), Some(_)) => unsafe {
                 self.0.as_ptr().add(HEADER).cast::<i64>().write(ms);
             },
-            (Some(_), None) | (None, Some(_)) => *self = self.moved(self.key(), expiry),
+            (Some(_), None) | (None, Some(_)) => {
+                *self = self.moved(self.key(), expiry, self.tag());
+            }
         }
     }
 
-    /// The same value and expiry under another key.
+    /// The same value, expiry and tag under another key.
     pub fn with_key(self, key: &[u8]) -> Self {
-        self.moved(key, self.expiry())
+        self.moved(key, self.expiry(), self.tag())
     }
 
     /// A second entry with the same value: what is large is shared, not copied.
     pub fn copied(&self, key: &[u8]) -> Self {
-        self.moved(key, self.expiry())
+        self.moved(key, self.expiry(), self.tag())
     }
 
     /// The same entry once more: what is large is shared, not copied.
@@ -559,7 +652,7 @@ impl Entry {
         Self(block)
     }
 
-    fn moved(&self, key: &[u8], expiry: Option<i64>) -> Self {
+    fn moved(&self, key: &[u8], expiry: Option<i64>, tag: i64) -> Self {
         let value = match self.value() {
             Value::Int(number) => NewValue::Int(number),
             Value::Inline(bytes) => NewValue::Bytes(bytes),
@@ -567,7 +660,7 @@ impl Entry {
             Value::Packed(packed) => NewValue::Packed(packed),
             Value::Boxed(any) => NewValue::Boxed(Box::new(any.clone())),
         };
-        let mut entry = Self::new(key, value, expiry, self.clock());
+        let mut entry = Self::tagged(key, value, expiry, self.clock(), tag).pinned_as(self);
         if self.is_raw() {
             entry.set_raw();
         }
@@ -622,6 +715,11 @@ impl Entry {
             drop(unsafe { Arc::from_raw(self.shared_raw(shape)) });
         }
     }
+}
+
+/// The tag behind `tag`: one more, and 1 behind the last.
+pub fn next_tag(tag: i64) -> i64 {
+    tag.checked_add(1).unwrap_or(1)
 }
 
 /// The size that the allocator gives for a request of `bytes`: multiples of 8 up to 64, then four

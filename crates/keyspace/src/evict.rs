@@ -4,6 +4,7 @@
 //! [`POOL_MAX`] good ones of earlier rounds and takes the best. A candidate that was used since it
 //! was found is dropped, so that the pool's age does no harm. One shard is locked at a time.
 
+use crate::shard::Count;
 use crate::{AccessClock, Entry, Event, Keyspace, Record, Stalled};
 use lock::ShardId;
 use std::sync::atomic::Ordering;
@@ -43,10 +44,19 @@ impl EvictionPolicy {
         Some(Self { rank, volatile_only: whose == "volatile" })
     }
 
+    /// How many keys of a part may go.
+    fn candidates(self, count: &Count) -> u64 {
+        let (keys, pinned) = match self.volatile_only {
+            true => (&count.expires, &count.pinned_expires),
+            false => (&count.keys, &count.pinned),
+        };
+        keys.load(Ordering::Relaxed).saturating_sub(pinned.load(Ordering::Relaxed))
+    }
+
     /// How much the entry is a candidate, 0 for the least; `None`: it may not go.
     fn score(self, entry: &Entry, clock: AccessClock, now_ms: i64) -> Option<u64> {
         let expiry = entry.expiry();
-        if self.volatile_only && expiry.is_none() {
+        if self.volatile_only && expiry.is_none() || entry.is_pinned() {
             return None;
         }
         Some(match self.rank {
@@ -131,10 +141,10 @@ impl Evictor {
         let count = space.count_of(id, db);
         let samples = if search.policy.rank == Rank::Random { 1 } else { search.samples.max(1) };
         let mut visits = samples as u64;
-        if search.policy.volatile_only {
-            let keys = count.keys.load(Ordering::Relaxed);
-            let volatile = count.expires.load(Ordering::Relaxed).max(1);
-            visits = visits.saturating_mul((keys / volatile).max(1)).min(VISITS_MAX);
+        let keys = count.keys.load(Ordering::Relaxed);
+        let scarcity = keys / search.policy.candidates(count).max(1);
+        if scarcity > 1 {
+            visits = visits.saturating_mul(scarcity).min(VISITS_MAX);
         }
         let Ok(shard) = space.soon_one(id) else { return };
         let Some(database) = shard.database(db) else { return };
@@ -188,10 +198,7 @@ impl Evictor {
             let mut total = 0;
             for id in space.shards().ids() {
                 for db in 0..space.databases() {
-                    let count = space.count_of(id, db);
-                    let keys =
-                        if search.policy.volatile_only { &count.expires } else { &count.keys };
-                    let keys = keys.load(Ordering::Relaxed);
+                    let keys = search.policy.candidates(space.count_of(id, db));
                     if keys > 0 {
                         total += keys;
                         self.parts.push((id, db, total));

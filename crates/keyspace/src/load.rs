@@ -172,13 +172,18 @@ impl<'a> Loader<'a> {
         let LoadOptions { limits, clock, now_ms, .. } = self.options;
         let bits = clock.restored(meta.idle_seconds, meta.frequency, now_ms);
         let bits = bits.unwrap_or_else(|| clock.fresh(now_ms));
-        let value = if of == value::STRING {
-            NewValue::detect(reader.string()?)
+        let (value, tag) = if of == value::STRING {
+            (NewValue::detect(reader.string()?), 0)
         } else {
             let loaded = types::persist::load(of, self.version, reader, limits)?;
-            NewValue::of_loaded(loaded, &mut self.keep)
+            let tag = loaded.tag();
+            (NewValue::of_loaded(loaded, &mut self.keep), tag)
         };
-        Ok(Entry::new(&self.key, value, meta.expiry, bits))
+        let mut entry = Entry::tagged(&self.key, value, meta.expiry, bits, tag);
+        if meta.pinned {
+            entry.set_pinned(true);
+        }
+        Ok(entry)
     }
 
     /// Puts in place what is staged. At the end of what was to be read, and whenever no lock is held.

@@ -4,9 +4,11 @@
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
 use crate::db::{Held, locked, not_held};
+use crate::entry::next_tag;
 use crate::shard::Weight;
-use crate::{Db, Entry, Event, Garbage, KeyRef, NewValue, Record, Shard, Stale, Value};
+use crate::{Db, Entry, Event, EventClass, Garbage, KeyRef, NewValue, Record, Shard, Stale, Value};
 use lock::ShardId;
+use types::Type;
 
 /// What a write does to a key's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +146,7 @@ impl Db<'_> {
         }
     }
 
-    /// Sets the whole value, whatever was there before.
+    /// Sets the whole value, whatever was there before. A tag goes with it.
     #[inline]
     pub fn put(
         &mut self,
@@ -152,6 +154,37 @@ impl Db<'_> {
         value: NewValue<'_>,
         expiry: ExpiryChange,
         event: Event,
+    ) {
+        self.put_with(key, value, expiry, event, |_| 0);
+    }
+
+    /// As [`Db::put`], of a string that was computed from the one before: its tag counts up. Says
+    /// whether it has one.
+    pub fn put_changed(
+        &mut self,
+        key: &KeyRef<'_>,
+        value: NewValue<'_>,
+        expiry: ExpiryChange,
+        event: Event,
+    ) -> bool {
+        let mut tagged = false;
+        self.put_with(key, value, expiry, event, |old| {
+            let tag = old.tag_after();
+            tagged = tag != 0;
+            tag
+        });
+        tagged
+    }
+
+    /// `tag` says from the live entry before which tag the string has.
+    #[inline]
+    fn put_with(
+        &mut self,
+        key: &KeyRef<'_>,
+        value: NewValue<'_>,
+        expiry: ExpiryChange,
+        event: Event,
+        tag: impl FnOnce(&Entry) -> i64,
     ) {
         let (index, now_ms, clock, random) = (self.index, self.now_ms, self.clock, self.random);
         let (fresh, horizon_ms) = (clock.fresh(now_ms), self.horizon_ms);
@@ -174,7 +207,14 @@ impl Db<'_> {
             let clock =
                 if expired { fresh } else { clock.touched(entry.clock(), now_ms, || random) };
             let old_type = entry.type_of();
+            if expired {
+                entry.set_pinned(false);
+            }
+            let tag = if expired { 0 } else { tag(entry) };
             entry.set_value(value, expiry, clock);
+            if tag != 0 {
+                entry.set_tag(tag);
+            }
             types = Some((old_type, entry.type_of()));
         });
         if let Some(value) = value.take() {
@@ -222,9 +262,12 @@ impl Db<'_> {
             Err(error) => return Some(Err(error)),
         };
         let mut entry = database.change(key.hash()).get_mut(at);
-        let (expiry, bits) = (entry.expiry(), entry.clock());
+        let (expiry, bits, tag) = (entry.expiry(), entry.clock(), entry.tag_after());
         // An integer takes the place of an integer, so the account of bytes stays.
         entry.set_value(NewValue::Int(new), expiry, clock.touched(bits, now_ms, || random));
+        if tag != 0 {
+            entry.set_tag(tag);
+        }
         drop(entry);
         self.record.note(shard, index, key.bytes(), event);
         Some(Ok(new))
@@ -243,9 +286,21 @@ impl Db<'_> {
 
     /// Adds bytes at the end, making the key if it is not there; returns the new length.
     pub fn append(&mut self, key: &KeyRef<'_>, tail: &[u8], event: Event) -> usize {
-        self.edit(key, event, |bytes| {
+        // No bytes make no other version.
+        let tag = if tail.is_empty() { self.tag(key) } else { 0 };
+        let len = self.edit(key, event, |bytes| {
             bytes.extend_from_slice(tail);
-        })
+        });
+        if tag != 0 {
+            self.set_tag(key, tag);
+        }
+        len
+    }
+
+    /// Gives the string that a command has just put at `key` a tag; 0: none.
+    pub fn set_tag(&mut self, key: &KeyRef<'_>, tag: i64) {
+        let index = self.index;
+        self.shard(key).alter(index, key.hash(), key.bytes(), |entry| entry.set_tag(tag));
     }
 
     /// Writes `bytes` at `offset`, with zeros before it as needed; returns the new length.
@@ -266,7 +321,7 @@ impl Db<'_> {
     }
 
     /// Edits the bytes of a string, made empty first if the key is not there; keeps the expiry.
-    /// Long strings are edited where they stand. Returns the length after.
+    /// Long strings are edited where they stand. A tag counts up. Returns the length after.
     pub fn edit(
         &mut self,
         key: &KeyRef<'_>,
@@ -281,6 +336,7 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         let found = shard.alter(index, key.hash(), key.bytes(), |entry| {
             let Some(change) = change.take() else { return };
+            let tag = entry.tag_after();
             if let Some(bytes) = entry.shared_mut() {
                 change(bytes);
                 len = bytes.len();
@@ -297,6 +353,7 @@ impl Db<'_> {
                 let clock = clock.touched(entry.clock(), now_ms, || random);
                 entry.set_value(NewValue::of_vec(&mut bytes), entry.expiry(), clock);
             }
+            entry.set_tag(tag);
             entry.set_raw();
         });
         if let (None, Some(change)) = (found, change.take()) {
@@ -313,7 +370,8 @@ impl Db<'_> {
     }
 
     /// Edits the bytes of a live string where they stand; their number stays. An integer becomes
-    /// text. `change` says whether it changed any: only then is `event` told. Returns what it said.
+    /// text. `change` says whether it changed any: only then is `event` told, and a tag counts up if
+    /// it is one that is told to all. Returns what it said.
     pub fn patch(
         &mut self,
         key: &KeyRef<'_>,
@@ -325,6 +383,7 @@ impl Db<'_> {
         let shard = locked(&mut self.held, key);
         shard.alter(index, key.hash(), key.bytes(), |entry| {
             let bits = clock.touched(entry.clock(), now_ms, || random);
+            let (tag, next) = (entry.tag(), entry.tag_after());
             if let Value::Int(number) = entry.value() {
                 let mut text = Vec::with_capacity(stdx::num::I64_TEXT_MAX);
                 stdx::num::write_i64(&mut text, number);
@@ -337,6 +396,7 @@ impl Db<'_> {
             } else {
                 return;
             }
+            entry.set_tag(if changed && event.class != EventClass::Silent { next } else { tag });
             entry.set_raw();
             entry.set_clock(bits);
         });
@@ -373,9 +433,23 @@ impl Db<'_> {
         found
     }
 
+    /// Lets a key be evicted no more; `false` if it is not there, or was pinned before.
+    pub fn pin(&mut self, key: &KeyRef<'_>) -> bool {
+        self.purge(key);
+        if self.peek(key).is_none_or(|entry| entry.is_pinned()) {
+            return false;
+        }
+        let index = self.index;
+        let shard = locked(&mut self.held, key);
+        shard.alter(index, key.hash(), key.bytes(), |entry| entry.set_pinned(true));
+        self.record.note(shard, index, key.bytes(), Event::SILENT);
+        true
+    }
+
     /// Gives the value of `source` the name `target`, whose old value goes. The caller knows that
-    /// `source` lives.
-    pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>) {
+    /// `source` lives. Its tag stays behind; a string that is to be `tagged` gets the one behind
+    /// that of the old value.
+    pub fn rename(&mut self, source: &KeyRef<'_>, target: &KeyRef<'_>, tagged: bool) {
         let index = self.index;
         self.purge(target);
         let Some(entry) =
@@ -385,8 +459,11 @@ impl Db<'_> {
         };
         let old =
             locked(&mut self.held, target).take(index, target.hash(), target.bytes(), self.record);
+        let tagged = tagged && entry.type_of() == Type::String;
+        let tag = if tagged { next_tag(old.as_ref().map_or(0, Entry::tag)) } else { 0 };
         let retyped = old.map(|old| self.record.replaced(old, entry.type_of()));
-        let entry = entry.with_key(target.bytes());
+        let mut entry = entry.with_key(target.bytes());
+        entry.set_tag(tag);
         locked(&mut self.held, target).add(index, target.hash(), entry, self.record);
         self.record.created(index, target.bytes());
         self.record.note(

@@ -40,7 +40,7 @@ impl<'a> NewValue<'a> {
     pub fn of_loaded(loaded: Loaded, keep: &'a mut Vec<u8>) -> Self {
         match loaded {
             Loaded::Any(any) => Self::of_any(any, keep),
-            Loaded::Text(text) => {
+            Loaded::Text(text) | Loaded::Tagged(text, _) => {
                 *keep = text;
                 match Self::detect_int(keep) {
                     Some(number) => Self::Int(number),
@@ -66,9 +66,12 @@ impl Db<'_> {
         clock: Option<u32>,
         event: Event,
     ) {
-        let mut keep = Vec::new();
+        let (mut keep, tag) = (Vec::new(), loaded.tag());
         let value = NewValue::of_loaded(loaded, &mut keep);
         self.put(key, value, expiry.map_or(ExpiryChange::Clear, ExpiryChange::At), event);
+        if tag != 0 {
+            self.set_tag(key, tag);
+        }
         if let Some(bits) = clock {
             self.set_clock(key, bits);
         }
@@ -82,14 +85,14 @@ pub fn save_entry(out: &mut Writer<'_>, entry: &Entry, access: Option<AccessCloc
     entry.value().saved().save(out);
 }
 
-/// Writes what stands before the value.
+/// Writes what stands before the value, a tag included.
 pub(crate) fn save_key(
     out: &mut Writer<'_>,
     entry: &Entry,
     access: Option<AccessClock>,
     now_ms: i64,
 ) {
-    let mut meta = Meta { expiry: entry.expiry(), ..Meta::default() };
+    let mut meta = Meta { expiry: entry.expiry(), pinned: entry.is_pinned(), ..Meta::default() };
     match access {
         None => {}
         Some(AccessClock::Lru | AccessClock::Lrm) => {
@@ -100,8 +103,13 @@ pub(crate) fn save_key(
             meta.frequency = u8::try_from(clock.frequency(entry.clock(), now_ms)).ok();
         }
     }
-    let kind = entry.value().saved().kind(out.dialect());
+    let value = entry.value();
+    let kind = value.saved().kind(out.dialect());
+    let kind = if entry.tag() != 0 { types::persist::tagged(out.dialect()) } else { kind };
     file::write_key(out, kind, entry.key(), meta);
+    if kind == rdb::opcode::value::STRING_TAGGED {
+        out.length(entry.tag() as u64);
+    }
 }
 
 /// Writes a whole file under all locks. `aux` are names and values for its head.

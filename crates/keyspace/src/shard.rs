@@ -72,6 +72,7 @@ impl Database {
 pub(crate) struct Weight {
     pub expires: bool,
     pub elements_expire: bool,
+    pub pinned: bool,
     pub bytes: usize,
 }
 
@@ -81,6 +82,7 @@ impl Weight {
         Self {
             expires: entry.expiry().is_some(),
             elements_expire: entry.earliest_element().is_some(),
+            pinned: entry.is_pinned(),
             bytes: entry.bytes(),
         }
     }
@@ -90,7 +92,7 @@ impl Weight {
     #[inline]
     pub(crate) fn within<T: Collection>(value: &T) -> Self {
         let elements_expire = value.view().earliest_expiry().is_some();
-        Self { expires: false, elements_expire, bytes: value.heap_bytes() }
+        Self { expires: false, elements_expire, pinned: false, bytes: value.heap_bytes() }
     }
 }
 
@@ -101,6 +103,9 @@ pub(crate) struct Count {
     pub expires: AtomicU64,
     /// Keys of which elements expire.
     pub subexpiry: AtomicU64,
+    /// Keys that are never evicted, and those among them that expire.
+    pub pinned: AtomicU64,
+    pub pinned_expires: AtomicU64,
     pub bytes: AtomicU64,
     /// Of the table: segments and directory.
     pub table_bytes: AtomicU64,
@@ -109,11 +114,13 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    fn numbers(&self) -> [&AtomicU64; 7] {
+    fn numbers(&self) -> [&AtomicU64; 9] {
         [
             &self.keys,
             &self.expires,
             &self.subexpiry,
+            &self.pinned,
+            &self.pinned_expires,
             &self.bytes,
             &self.table_bytes,
             &self.ttl_sum_ms,
@@ -314,6 +321,10 @@ impl Shard {
         let subexpiry = change(|weight| weight.elements_expire);
         if subexpiry != 0 {
             adjust(&count.subexpiry, subexpiry);
+        }
+        if old.is_some_and(|old| old.pinned) || new.is_some_and(|new| new.pinned) {
+            adjust(&count.pinned, change(|weight| weight.pinned));
+            adjust(&count.pinned_expires, change(|weight| weight.pinned && weight.expires));
         }
         let bytes = new.map_or(0, |n| n.bytes) as i64 - old.map_or(0, |o| o.bytes) as i64;
         if bytes != 0 {

@@ -53,6 +53,9 @@ pub mod value {
     /// script, its keys, its arguments.
     pub const JOB: u8 = 195;
 
+    /// A string with a tag, likewise our own: the tag as a length, which is not 0, and the string.
+    pub const STRING_TAGGED: u8 = 196;
+
     /// Of Valkey from version 80 on, where it has the number of another type of Redis.
     pub const HASH_2: u8 = 22;
 

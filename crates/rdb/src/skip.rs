@@ -65,6 +65,10 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
         | value::STREAM_LISTPACKS_4
         | value::STREAM_LISTPACKS_5 => stream(of, reader),
         value::ARRAY => array(reader),
+        value::STRING_TAGGED => {
+            reader.length()?;
+            reader.skip_string()
+        }
         value::SORTED_INT => each(reader, |reader| reader.length().map(drop)),
         value::JOB => job(reader),
         value::MODULE_PRE_GA => {

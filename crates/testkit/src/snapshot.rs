@@ -177,6 +177,14 @@ fn digest_of(entry: &keyspace::Entry) -> Digest {
 }
 
 fn value_of(entry: &keyspace::Entry) -> Vec<u8> {
+    let mut value = untagged_value_of(entry);
+    if entry.tag() != 0 {
+        value.extend_from_slice(format!(" tag {}", entry.tag()).as_bytes());
+    }
+    value
+}
+
+fn untagged_value_of(entry: &keyspace::Entry) -> Vec<u8> {
     match entry.value() {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Inline(bytes) => bytes.to_vec(),

@@ -121,6 +121,7 @@ fn write(node: &mut Node, session: &mut Session, rng: &mut Rng, keys: u64) {
         29 => format!("XADD stream * f {number}"),
         30 => format!("SETRANGE long {} {number}", number % 40_000),
         31 => format!("PEXPIRE k{key} {}", number % 100),
+        39 => format!("SETWITHETAG k{key} {number}"),
         32 => format!("MSET k{key} a k{other} b"),
         33 => format!("SELECT {}", number % 3),
         34 if number.is_multiple_of(20) => format!("SWAPDB {} {}", key % 3, other % 3),

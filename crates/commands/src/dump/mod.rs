@@ -68,9 +68,9 @@ const fn restore_row(name: &'static str, since: &'static str) -> Command {
         ])
 }
 
-/// A value carried away from the lock.
+/// A value carried away from the lock, a text with its tag.
 enum Carried {
-    Text(Arc<Vec<u8>>),
+    Text(Arc<Vec<u8>>, i64),
     Any(Any),
     /// A small one.
     Payload(Vec<u8>),
@@ -80,17 +80,17 @@ impl Carried {
     fn of(entry: &Entry) -> Self {
         let value = entry.value();
         match &value {
-            Value::Shared(text) => Self::Text(Arc::clone(text)),
+            Value::Shared(text) => Self::Text(Arc::clone(text), entry.tag()),
             Value::Boxed(any) if any.heap_bytes() >= SHARED_MIN => Self::Any((*any).clone()),
             Value::Int(_) | Value::Inline(_) | Value::Packed(_) | Value::Boxed(_) => {
-                Self::Payload(value.saved().payload())
+                Self::Payload(value.saved().payload_tagged(entry.tag()))
             }
         }
     }
 
     fn payload(&self) -> Vec<u8> {
         match self {
-            Self::Text(text) => Saved::Text(text).payload(),
+            Self::Text(text, tag) => Saved::Text(text).payload_tagged(*tag),
             Self::Any(any) => Saved::Any(any).payload(),
             Self::Payload(payload) => payload.clone(),
         }
@@ -210,7 +210,8 @@ fn log(
         words[2] = at.as_bytes();
         words.push(b"ABSTTL");
     }
-    let own = cx.db.peek(key).filter(|_| !sound).map(|entry| entry.value().saved().payload());
+    let payload = |entry: &Entry| entry.value().saved().payload_tagged(entry.tag());
+    let own = cx.db.peek(key).filter(|_| !sound).map(|entry| payload(&entry));
     if let Some(own) = &own {
         words[3] = own;
     }

@@ -1,7 +1,7 @@
 //! Keys under other names and in other databases.
 
 use super::database;
-use command::grammar::{integer, key, key_of, word};
+use command::grammar::{Argument, integer, key, key_of, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use resp::Reply;
 
@@ -36,29 +36,32 @@ pub(super) const MOVE: Command = Command::data("MOVE", r#move)
 pub(super) const RENAME: Command = Command::data("RENAME", rename)
     .group(Group::Generic)
     .since("1.0.0")
-    .arity(3)
+    .arity(-3)
     .flags(Flags::WRITE.or(Flags::KEYSPACE))
     .keys(&[
         KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE)),
         KeySpec::at(2, KeyFlags::OW.or(KeyFlags::UPDATE)),
     ])
-    .args(&[key_of("key", 0), key_of("newkey", 1)])
+    .args(RENAME_ARGS)
     .summary("Gives a key another name, whatever had it.")
     .complexity("O(1)");
 
 pub(super) const RENAMENX: Command = Command::data("RENAMENX", renamenx)
     .group(Group::Generic)
     .since("1.0.0")
-    .arity(3)
+    .arity(-3)
     .flags(Flags::WRITE.or(Flags::FAST).or(Flags::KEYSPACE))
     .keys(&[
         KeySpec::at(1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE)),
         KeySpec::at(2, KeyFlags::OW.or(KeyFlags::INSERT)),
     ])
-    .args(&[key_of("key", 0), key_of("newkey", 1)])
+    .args(RENAME_ARGS)
     .summary("Gives a key another name that is free.")
     .complexity("O(1)")
     .history(&[("3.2.0", "Equal names are no error.")]);
+
+const RENAME_ARGS: &[Argument] =
+    &[key_of("key", 0), key_of("newkey", 1), word("withetag", "WITHETAG").optional()];
 
 fn copy(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (source, target) = (args.key()?, args.key()?);
@@ -96,13 +99,20 @@ fn r#move(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     Ok(Effect::Same)
 }
 
+/// Whether a string is to have a tag under its new name. No other word may follow the names.
+fn with_etag(args: &mut Args<'_>, command: &str) -> Result<bool, CommandError> {
+    let tagged = args.token("WITHETAG");
+    if args.left() == 0 { Ok(tagged) } else { Err(CommandError::arity(command)) }
+}
+
 fn rename(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (source, target) = (args.key()?, args.key()?);
+    let tagged = with_etag(args, "rename")?;
     if cx.db.peek(&source).is_none() {
         return Err(CommandError::NoSuchKey);
     }
     if source.bytes() != target.bytes() {
-        cx.db.rename(&source, &target);
+        cx.db.rename(&source, &target, tagged);
     }
     reply.ok();
     Ok(Effect::Same)
@@ -110,13 +120,14 @@ fn rename(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 
 fn renamenx(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (source, target) = (args.key()?, args.key()?);
+    let tagged = with_etag(args, "renamenx")?;
     if cx.db.peek(&source).is_none() {
         return Err(CommandError::NoSuchKey);
     }
     // Equal names: the target exists.
     let free = cx.db.peek(&target).is_none();
     if free {
-        cx.db.rename(&source, &target);
+        cx.db.rename(&source, &target, tagged);
     }
     reply.integer(i64::from(free));
     Ok(Effect::Same)

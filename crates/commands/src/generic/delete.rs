@@ -31,6 +31,18 @@ pub(super) const UNLINK: Command = Command::data("UNLINK", del)
     .complexity("O(1) for each key; large values are freed in the background")
     .tips(SUMMED);
 
+/// KeyDB's: the name under which it deletes keys that have expired; to a client another DEL.
+pub(super) const EXPDEL: Command = Command::data("EXPDEL", expdel)
+    .group(Group::Generic)
+    .since("8.12.0")
+    .arity(-2)
+    .flags(Flags::WRITE.or(Flags::KEYSPACE))
+    .keys(&[KeySpec::from(1, 1, KeyFlags::RM.or(KeyFlags::DELETE))])
+    .args(&[key("key").many()])
+    .summary("Deletes keys.")
+    .complexity("O(N), N keys to delete; large values are freed in the background")
+    .tips(SUMMED);
+
 pub(super) const EXISTS: Command = Command::data("EXISTS", exists)
     .group(Group::Generic)
     .since("1.0.0")
@@ -82,6 +94,14 @@ fn del(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     }
     reply.count(deleted);
     Ok(Effect::Same)
+}
+
+fn expdel(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    del(cx, args, reply)?;
+    let mut words: Vec<&[u8]> = vec![b"DEL"];
+    words.extend(args.keys().iter().map(|key| key.bytes()));
+    cx.rewrite(&words);
+    Ok(Effect::Rewrite)
 }
 
 fn exists(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {

@@ -12,6 +12,7 @@ mod expire;
 mod members;
 mod object;
 mod scan;
+mod stick;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -24,6 +25,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     database::DBSIZE,
     delete::DEL,
     delete::EXISTS,
+    delete::EXPDEL,
     expire::EXPIRE,
     expire::EXPIREAT,
     members::EXPIREMEMBER,
@@ -46,7 +48,9 @@ pub(crate) const COMMANDS: &[Command] = &[
     scan::RANDOMKEY,
     copy::RENAME,
     copy::RENAMENX,
+    scan::RM,
     scan::SCAN,
+    stick::STICK,
     database::SWAPDB,
     delete::TOUCH,
     expire::TTL,

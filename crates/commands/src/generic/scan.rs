@@ -4,14 +4,26 @@
 use command::grammar::{integer, pattern, string};
 use command::scan::{SCAN_COUNT_MAX, Words};
 use command::{
-    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Outcome, Overdue,
+    Args, Command, CommandError, Cx, Effect, Flags, Group, Job, JobStep, Locks, Outcome, Overdue,
 };
-use keyspace::{Keyspace, Position, ScanFilter, Stalled};
+use keyspace::{Event, Keyspace, Position, ScanFilter, Stalled};
 use resp::Reply;
 use std::sync::Arc;
 
 /// Keys that one slice of KEYS looks at.
 const KEYS_SLICE: usize = 4096;
+
+/// Keys that one RM looks at, at most: it does so under all locks.
+const RM_LOOKS_MAX: usize = 512;
+/// And at least, which is about a bucket.
+const RM_SLICE_MIN: usize = 8;
+
+/// What RM HELP answers.
+const RM_HELP: &[&str] = &[
+    "RM cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    "    Delete keys as SCAN would answer them, about <count> in a call.",
+    "    Answer the next cursor, 0 at the end, and how many were deleted.",
+];
 
 pub(super) const SCAN: Command = Command::walk("SCAN", scan)
     .group(Group::Generic)
@@ -27,6 +39,23 @@ pub(super) const SCAN: Command = Command::walk("SCAN", scan)
     .summary("Answers some keys of the database, and where to go on.")
     .complexity("O(COUNT) for a call; O(N) for a whole walk over N keys")
     .history(&[("6.0.0", "Option TYPE.")])
+    .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]);
+
+/// Dragonfly's.
+pub(super) const RM: Command = Command::data("RM", rm)
+    .group(Group::Generic)
+    .since("8.12.0")
+    .arity(-2)
+    .flags(Flags::WRITE.or(Flags::KEYSPACE).or(Flags::DANGEROUS))
+    .locks(Locks::All)
+    .args(&[
+        integer("cursor").samples(&["0"]),
+        pattern("pattern").token("MATCH").optional(),
+        integer("count").token("COUNT").optional().samples(&["1", "10", "1000"]),
+        string("type").token("TYPE").optional().samples(&["string"]),
+    ])
+    .summary("Deletes some keys of the database, and answers where to go on.")
+    .complexity("O(COUNT) for a call; O(N) for a whole walk over N keys")
     .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]);
 
 pub(super) const KEYS: Command = Command::walk("KEYS", keys)
@@ -53,28 +82,41 @@ fn filter_of(pattern: &[u8]) -> Option<Vec<u8>> {
     (pattern != b"*").then(|| pattern.to_vec())
 }
 
-fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
-    let cursor = args.cursor()?;
-    let mut filter = ScanFilter::default();
-    let mut count = 10;
-    while args.left() > 0 {
-        if args.token("COUNT") && args.left() > 0 {
-            count = usize::try_from(args.integer()?)
-                .ok()
-                .filter(|count| *count > 0)
-                .ok_or(CommandError::Syntax)?;
-        } else if args.token("MATCH") && args.left() > 0 {
-            filter.pattern = filter_of(args.bytes()?);
-        } else if args.token("TYPE") && args.left() > 0 {
-            let name = args.bytes()?;
-            let Some(kind) = types::Type::of_name(name) else {
-                return Err(CommandError::err_bytes(&[b"unknown type name '", name, b"'"]));
-            };
-            filter.kind = Some(kind.name().into());
-        } else {
-            return Err(CommandError::Syntax);
+/// What SCAN and RM are asked for.
+struct Options {
+    cursor: u64,
+    filter: ScanFilter,
+    count: usize,
+}
+
+impl Options {
+    fn parse(args: &mut Args<'_>) -> Result<Self, CommandError> {
+        let cursor = args.cursor()?;
+        let (mut filter, mut count) = (ScanFilter::default(), 10);
+        while args.left() > 0 {
+            if args.token("COUNT") && args.left() > 0 {
+                count = usize::try_from(args.integer()?)
+                    .ok()
+                    .filter(|count| *count > 0)
+                    .ok_or(CommandError::Syntax)?;
+            } else if args.token("MATCH") && args.left() > 0 {
+                filter.pattern = filter_of(args.bytes()?);
+            } else if args.token("TYPE") && args.left() > 0 {
+                let name = args.bytes()?;
+                let Some(kind) = types::Type::of_name(name) else {
+                    return Err(CommandError::err_bytes(&[b"unknown type name '", name, b"'"]));
+                };
+                filter.kind = Some(kind.name().into());
+            } else {
+                return Err(CommandError::Syntax);
+            }
         }
+        Ok(Self { cursor, filter, count })
     }
+}
+
+fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let Options { cursor, filter, count } = Options::parse(args)?;
     let mut names = Words::default();
     let count = count.min(SCAN_COUNT_MAX);
     let (db, horizon_ms) = (cx.db.index(), cx.db.horizon_ms());
@@ -90,6 +132,52 @@ fn scan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     cx.db.record_mut().met.append(&mut met);
     names.reply_from(next.map_or(0, |position| position.0), reply);
     Ok(Effect::None)
+}
+
+/// Deletes what it finds under the locks under which it finds it, so that the number that it answers is
+/// that of the keys that it deleted. Since it does not know them before, it takes all locks, and
+/// looks at few keys.
+fn rm(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    if args.left() == 1 && args.token("HELP") {
+        reply.array(RM_HELP.len());
+        RM_HELP.iter().for_each(|line| reply.simple(*line));
+        return Ok(Effect::None);
+    }
+    let Options { cursor, filter, count } = Options::parse(args)?;
+    let (mut at, mut looked) = (Some(Position(cursor)), 0);
+    let (mut found, mut gone): (Vec<Vec<u8>>, Vec<Vec<u8>>) = Default::default();
+    let (db, horizon_ms) = (cx.db.index(), cx.db.horizon_ms());
+    let mut met = Vec::new();
+    while let Some(from) = at
+        && looked < RM_LOOKS_MAX
+        && gone.len() < count
+    {
+        let slice = (count - gone.len()).clamp(RM_SLICE_MIN, RM_LOOKS_MAX);
+        let next = cx.db.scan(cx.space, from, slice, &filter, |entry| {
+            if entry.expired(horizon_ms) {
+                met.push((db, entry.key().to_vec()));
+            } else {
+                found.push(entry.key().to_vec());
+            }
+        });
+        // All shards are held, so nothing is in the way.
+        let Ok(next) = next else { break };
+        looked += slice;
+        at = next;
+        // A slice may begin with the bucket that the one before ended with.
+        found.retain(|name| cx.db.delete(&cx.space.key(name, 0), Event::generic("del")));
+        gone.append(&mut found);
+    }
+    cx.db.record_mut().met.append(&mut met);
+    reply.array(2);
+    reply.bulk_integer(at.map_or(0, |position| position.0 as i64));
+    reply.count(gone.len());
+    if gone.is_empty() {
+        return Ok(Effect::None);
+    }
+    let deleted = gone.iter().map(Vec::as_slice);
+    cx.rewrite(&std::iter::once(b"DEL".as_slice()).chain(deleted).collect::<Vec<_>>());
+    Ok(Effect::Rewrite)
 }
 
 /// KEYS under way.

@@ -1,6 +1,7 @@
 //! Compare and act: the conditions IFEQ, IFNE, IFDEQ, IFDNE, and the commands that stand on them.
 
-use super::set::DIGESTS;
+use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
+use super::set::{DIGESTS, Log, store};
 use super::{DEL_EVENT, READ};
 use command::grammar::{key, one_of, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
@@ -43,6 +44,33 @@ pub(super) const DELEX: Command = Command::data("DELEX", delex)
 pub(super) const DELIFEQ: Command = Command::data("DELIFEQ", delifeq)
     .group(Group::String)
     .since("9.0.0")
+    .arity(3)
+    .flags(Flags::WRITE.or(Flags::FAST))
+    .keys(&[KeySpec::at(1, KeyFlags::RM.or(KeyFlags::DELETE))])
+    .args(&[key("key"), string("value")])
+    .summary("Deletes a key if its value is the one given.")
+    .complexity("O(1)");
+
+/// Kvrocks's.
+pub(super) const CAS: Command = Command::data("CAS", cas)
+    .group(Group::String)
+    .since("8.12.0")
+    .arity(-4)
+    .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST))
+    .keys(&[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::UPDATE))])
+    .args(&[
+        key("key"),
+        string("old-value"),
+        string("new-value"),
+        one_of("expiration", &[EX, PX, EXAT, PXAT]).optional(),
+    ])
+    .summary("Stores a string if the key holds the one given.")
+    .complexity("O(1)");
+
+/// Kvrocks's.
+pub(super) const CAD: Command = Command::data("CAD", cad)
+    .group(Group::String)
+    .since("8.12.0")
     .arity(3)
     .flags(Flags::WRITE.or(Flags::FAST))
     .keys(&[KeySpec::at(1, KeyFlags::RM.or(KeyFlags::DELETE))])
@@ -141,12 +169,55 @@ fn delex(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
 fn delifeq(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let expected = args.bytes()?;
-    let holds =
-        cx.db.string_peek(&key)?.is_some_and(|value| value.text(&mut Vec::new()) == expected);
+    let holds = equals(cx, &key, expected)?.unwrap_or(false);
     Ok(delete_if(cx, &key, holds, reply))
 }
 
-fn delete_if(cx: &mut Cx<'_>, key: &KeyRef<'_>, holds: bool, reply: &mut Reply) -> Effect {
+/// Whether the string at `key` is `expected`; `None` if there is none.
+fn equals(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    expected: &[u8],
+) -> Result<Option<bool>, CommandError> {
+    let value = cx.db.string_peek(key)?;
+    Ok(value.map(|value| value.text(&mut Vec::new()) == expected))
+}
+
+/// What CAS and CAD answer for a missing key.
+const NO_KEY: i64 = -1;
+
+fn cas(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let key = args.key()?;
+    let (expected, value) = (args.bytes()?, args.bytes()?);
+    let mut expiration = None;
+    while let Some(word) = args.next() {
+        let unit = Unit::of(word).ok_or(CommandError::Syntax)?;
+        expiration = Expiration::then(expiration, Expiration::At(unit, args.bytes()?))?;
+    }
+    let expiry = Expiration::change(expiration, cx.now_ms, "cas")?;
+    let holds = equals(cx, &key, expected)?;
+    reply.integer(holds.map_or(NO_KEY, i64::from));
+    if holds != Some(true) {
+        return Ok(Effect::None);
+    }
+    Ok(store(cx, &key, value, expiry, 0, Log::Rewritten))
+}
+
+fn cad(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    let key = args.key()?;
+    let Some(holds) = equals(cx, &key, args.bytes()?)? else {
+        reply.integer(NO_KEY);
+        return Ok(Effect::None);
+    };
+    Ok(delete_if(cx, &key, holds, reply))
+}
+
+pub(super) fn delete_if(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    holds: bool,
+    reply: &mut Reply,
+) -> Effect {
     let deleted = holds && cx.db.delete(key, DEL_EVENT);
     reply.integer(i64::from(deleted));
     if !deleted {

@@ -92,7 +92,7 @@ fn add(cx: &mut Cx<'_>, key: &KeyRef<'_>, increment: i64, reply: &mut Reply) -> 
         Some(new) => new?,
         None => {
             let new = step(integer_of(cx.db.string_peek(key)?.as_ref())?)?;
-            cx.db.put(key, NewValue::Int(new), ExpiryChange::Keep, INCRBY_EVENT);
+            cx.db.put_changed(key, NewValue::Int(new), ExpiryChange::Keep, INCRBY_EVENT);
             new
         }
     };
@@ -131,8 +131,8 @@ fn incrbyfloat(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outco
     let new = old.checked_add(increment).ok_or(CommandError::IncrementNotFinite)?;
     let mut text = Vec::new();
     new.write(&mut text);
-    cx.db.put(&key, NewValue::bytes(&text), ExpiryChange::Keep, INCRBYFLOAT_EVENT);
+    let value = NewValue::bytes(&text);
+    let tagged = cx.db.put_changed(&key, value, ExpiryChange::Keep, INCRBYFLOAT_EVENT);
     reply.bulk(&text);
-    cx.rewrite(&[b"SET", key.bytes(), &text, b"KEEPTTL"]);
-    Ok(Effect::Rewrite)
+    Ok(super::set::tell(cx, &key, &text, ExpiryChange::Keep, tagged))
 }

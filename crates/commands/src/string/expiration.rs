@@ -3,6 +3,7 @@
 
 use command::CommandError;
 use command::grammar::{Argument, integer, unix_time};
+use keyspace::ExpiryChange;
 
 /// How the number behind an expiration option counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,20 @@ impl<'a> Expiration<'a> {
             _ => false,
         };
         if fits { Ok(Some(next)) } else { Err(CommandError::Syntax) }
+    }
+
+    /// The change that a command makes which was given this option, or none, and writes a whole value.
+    /// `command` is named in the error.
+    pub(super) fn change(
+        given: Option<Self>,
+        now_ms: i64,
+        command: &str,
+    ) -> Result<ExpiryChange, CommandError> {
+        Ok(match given {
+            None | Some(Self::Persist) => ExpiryChange::Clear,
+            Some(Self::Keep) => ExpiryChange::Keep,
+            Some(Self::At(unit, text)) => ExpiryChange::At(unit.deadline(text, now_ms, command)?),
+        })
     }
 }
 

@@ -309,20 +309,13 @@ impl Store<'_> {
             let deleted = cx.delete_passed(key);
             return if deleted { Effect::Rewrite } else { Effect::None };
         }
-        cx.db.put(key, self.value, expiry, self.event);
+        let tagged = cx.db.put_changed(key, self.value, expiry, self.event);
         match expiry {
-            ExpiryChange::Keep => cx.rewrite(&[b"SET", key.bytes(), self.text, b"KEEPTTL"]),
-            ExpiryChange::Clear => {
-                if had_expiry {
-                    cx.db.note(key, Event::generic("persist"));
-                }
-                cx.rewrite(&[b"SET", key.bytes(), self.text]);
-            }
-            ExpiryChange::At(at) => {
-                cx.db.note(key, EXPIRE_EVENT);
-                cx.rewrite_number(&[b"SET", key.bytes(), self.text, b"PXAT"], at);
-            }
+            ExpiryChange::Keep => {}
+            ExpiryChange::Clear if had_expiry => cx.db.note(key, Event::generic("persist")),
+            ExpiryChange::Clear => {}
+            ExpiryChange::At(_) => cx.db.note(key, EXPIRE_EVENT),
         }
-        Effect::Rewrite
+        super::set::tell(cx, key, self.text, expiry, tagged)
     }
 }

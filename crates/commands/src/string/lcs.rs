@@ -1,6 +1,6 @@
-//! LCS: the longest common subsequence of two strings.
+//! LCS: the longest common subsequence of two strings. STRALGO: the same by its former name.
 
-use command::grammar::{integer, key, word};
+use command::grammar::{block, integer, key, key_of, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::KeyRef;
 use resp::Reply;
@@ -23,6 +23,35 @@ pub(super) const LCS: Command = Command::data("LCS", lcs)
     .summary("Finds the longest common subsequence of two strings.")
     .complexity("O(N*M), N and M the lengths of the strings");
 
+/// What LCS was until Redis 7, and still is in KeyDB: the strings are words of the request, or keys.
+pub(super) const STRALGO: Command = Command::data("STRALGO", stralgo)
+    .group(Group::String)
+    .since("6.0.0")
+    .arity(-2)
+    .flags(Flags::READONLY)
+    .keys(&[
+        KeySpec::custom(first_key, KeyFlags::RO.or(KeyFlags::ACCESS)),
+        KeySpec::custom(second_key, KeyFlags::RO.or(KeyFlags::ACCESS)),
+    ])
+    .args(&[
+        word("lcs", "LCS"),
+        one_of(
+            "source",
+            &[
+                block("keys", &[key("key1"), key_of("key2", 1)]).token("KEYS"),
+                block("strings", &[string("string1"), string("string2")]).token("STRINGS"),
+            ],
+        )
+        .optional(),
+        word("len", "LEN").optional(),
+        word("idx", "IDX").optional(),
+        integer("min-match-len").token("MINMATCHLEN").optional(),
+        word("withmatchlen", "WITHMATCHLEN").optional(),
+    ])
+    .summary("Finds the longest common subsequence of two strings.")
+    .complexity("O(N*M), N and M the lengths of the strings")
+    .deprecated("7.0.0", "`LCS`");
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
     len: bool,
@@ -35,23 +64,30 @@ impl Options {
     fn parse(args: &mut Args<'_>) -> Result<Self, CommandError> {
         let mut options = Self::default();
         while args.left() > 0 {
-            if args.token("IDX") {
-                options.idx = true;
-            } else if args.token("LEN") {
-                options.len = true;
-            } else if args.token("WITHMATCHLEN") {
-                options.with_match_len = true;
-            } else if args.token("MINMATCHLEN") && args.left() > 0 {
-                // A negative minimum is none.
-                options.match_len_min = usize::try_from(args.integer()?).unwrap_or(0);
-            } else {
-                return Err(CommandError::Syntax);
-            }
+            options.take(args)?;
         }
-        if options.len && options.idx {
-            return Err(CommandError::LcsLenAndIdx);
+        options.checked()
+    }
+
+    /// Takes the option that comes next.
+    fn take(&mut self, args: &mut Args<'_>) -> Result<(), CommandError> {
+        if args.token("IDX") {
+            self.idx = true;
+        } else if args.token("LEN") {
+            self.len = true;
+        } else if args.token("WITHMATCHLEN") {
+            self.with_match_len = true;
+        } else if args.token("MINMATCHLEN") && args.left() > 0 {
+            // A negative minimum is none.
+            self.match_len_min = usize::try_from(args.integer()?).unwrap_or(0);
+        } else {
+            return Err(CommandError::Syntax);
         }
-        Ok(options)
+        Ok(())
+    }
+
+    fn checked(self) -> Result<Self, CommandError> {
+        if self.len && self.idx { Err(CommandError::LcsLenAndIdx) } else { Ok(self) }
     }
 }
 
@@ -66,11 +102,15 @@ fn lcs(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let (first, second) = (args.key()?, args.key()?);
     let (a, b) = (text(cx, &first)?, text(cx, &second)?);
     let options = Options::parse(args)?;
+    answer(cx, [&a, &b], options, reply)
+}
+
+fn answer(cx: &Cx<'_>, [a, b]: [&[u8]; 2], options: Options, reply: &mut Reply) -> Outcome {
     let limit = cx.settings.bulk_bytes_max;
     let refused = |error: LcsError| CommandError::err(format_args!("{error}"));
     if options.idx {
         let found =
-            types::string::lcs_matches(&a, &b, options.match_len_min, limit).map_err(refused)?;
+            types::string::lcs_matches(a, b, options.match_len_min, limit).map_err(refused)?;
         reply.map(2);
         reply.bulk(b"matches");
         reply.array(found.matches.len());
@@ -80,11 +120,52 @@ fn lcs(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         reply.bulk(b"len");
         reply.integer(found.len as i64);
     } else if options.len {
-        reply.integer(types::string::lcs_len(&a, &b, limit).map_err(refused)? as i64);
+        reply.integer(types::string::lcs_len(a, b, limit).map_err(refused)? as i64);
     } else {
-        reply.bulk(&types::string::lcs(&a, &b, limit).map_err(refused)?);
+        reply.bulk(&types::string::lcs(a, b, limit).map_err(refused)?);
     }
     Ok(Effect::None)
+}
+
+/// Where the first key of a STRALGO stands: behind the word KEYS, unless STRINGS comes before it.
+fn first_key(args: &[&[u8]]) -> Option<usize> {
+    let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    let at = args.iter().position(|word| is(word, "KEYS") || is(word, "STRINGS"))?;
+    (is(args[at], "KEYS") && at + 2 < args.len()).then_some(at + 1)
+}
+
+fn second_key(args: &[&[u8]]) -> Option<usize> {
+    first_key(args).map(|at| at + 1)
+}
+
+fn stralgo(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    if !args.token("LCS") {
+        return Err(CommandError::Syntax);
+    }
+    let (mut options, mut texts) = (Options::default(), None);
+    while args.left() > 0 {
+        let of_keys = args.left() > 2 && args.token("KEYS");
+        let of_words = !of_keys && args.left() > 2 && args.token("STRINGS");
+        if !of_keys && !of_words {
+            options.take(args)?;
+            continue;
+        }
+        if texts.is_some() {
+            return Err(CommandError::err(format_args!("Either use STRINGS or KEYS")));
+        }
+        texts = Some(if of_keys {
+            let (first, second) = (args.key()?, args.key()?);
+            (text(cx, &first)?, text(cx, &second)?)
+        } else {
+            (args.bytes()?.to_vec(), args.bytes()?.to_vec())
+        });
+    }
+    let (a, b) = texts.ok_or_else(|| {
+        CommandError::err(format_args!(
+            "Please specify two strings: STRINGS or KEYS options are mandatory"
+        ))
+    })?;
+    answer(cx, [&a, &b], options.checked()?, reply)
 }
 
 /// One run: its place in the first string, in the second, and its length if asked for.

@@ -4,7 +4,7 @@
 //!
 //! The journal is told outcomes. A relative time is logged as PXAT, a condition is left out, a sum
 //! of floats is logged as the SET of its result, and a deletion as DEL; so replaying needs neither
-//! clock nor luck.
+//! clock nor luck. A tag follows from what was there, so that it is not told.
 //!
 //! A time that lies in the past when it is set deletes the key at once, whatever the command: SET,
 //! MSETEX and their kin as an expiry (event `expired`), GETEX and INCREX as a deletion (`del`).
@@ -18,8 +18,10 @@ mod lcs;
 mod multi;
 mod ranges;
 mod set;
+mod tag;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use command::{Command, KeyFlags, KeySpec};
 use keyspace::{Event, Str};
@@ -28,16 +30,22 @@ use resp::Reply;
 /// The rows of the family.
 pub(crate) const COMMANDS: &[Command] = &[
     ranges::APPEND,
+    conditional::CAD,
+    conditional::CAS,
+    throttle::CL_THROTTLE,
     counters::DECR,
     counters::DECRBY,
     conditional::DELEX,
     conditional::DELIFEQ,
+    tag::DELIFGREATER,
     conditional::DIGEST,
     get::GET,
     get::GETDEL,
     get::GETEX,
+    tag::GETIFNOTMATCH,
     ranges::GETRANGE,
     set::GETSET,
+    tag::GETWITHETAG,
     counters::INCR,
     counters::INCRBY,
     counters::INCRBYFLOAT,
@@ -47,11 +55,16 @@ pub(crate) const COMMANDS: &[Command] = &[
     multi::MSET,
     multi::MSETEX,
     multi::MSETNX,
+    ranges::PREPEND,
     set::PSETEX,
     set::SET,
     set::SETEX,
+    tag::SETIFGREATER,
+    tag::SETIFMATCH,
     set::SETNX,
     ranges::SETRANGE,
+    tag::SETWITHETAG,
+    lcs::STRALGO,
     ranges::STRLEN,
     ranges::SUBSTR,
 ];

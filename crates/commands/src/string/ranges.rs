@@ -17,6 +17,17 @@ pub(super) const APPEND: Command = Command::data("APPEND", append)
     .summary("Adds bytes at the end of a string; a missing key counts as empty.")
     .complexity("O(1) on average, if what is appended is short");
 
+/// Dragonfly's.
+pub(super) const PREPEND: Command = Command::data("PREPEND", prepend)
+    .group(Group::String)
+    .since("8.12.0")
+    .arity(3)
+    .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST))
+    .keys(&[KeySpec::at(1, KeyFlags::RW.or(KeyFlags::INSERT))])
+    .args(&[key("key"), string("value")])
+    .summary("Adds bytes at the beginning of a string; a missing key counts as empty.")
+    .complexity("O(N), N the length of the string afterwards");
+
 pub(super) const GETRANGE: Command = Command::data("GETRANGE", getrange)
     .group(Group::String)
     .since("2.4.0")
@@ -73,6 +84,38 @@ fn append(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let len = cx.db.append(&key, tail, EVENT);
     reply.integer(len as i64);
     Ok(Effect::Same)
+}
+
+/// The journal is told the string as it is then: by SETRANGE, which every server knows and which
+/// leaves the expiry, or by the SET of a new one.
+fn prepend(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
+    const EVENT: Event = Event::string("append");
+    let key = args.key()?;
+    let head = args.bytes()?;
+    let Some(len) = cx.db.string_peek(&key)?.map(|value| value.len()) else {
+        let value = cx.value(head);
+        cx.db.put(&key, value, ExpiryChange::Clear, EVENT);
+        reply.integer(head.len() as i64);
+        cx.rewrite(&[b"SET", key.bytes(), head]);
+        return Ok(Effect::Rewrite);
+    };
+    types::string::grown_len(len, head.len(), cx.settings.bulk_bytes_max)
+        .ok_or(CommandError::StringTooLong)?;
+    if head.is_empty() {
+        reply.integer(len as i64);
+        return Ok(Effect::None);
+    }
+    let mut whole = Vec::new();
+    let active = cx.log.active;
+    let len = cx.db.edit(&key, EVENT, |bytes| {
+        bytes.splice(..0, head.iter().copied());
+        if active {
+            whole.clone_from(bytes);
+        }
+    });
+    reply.integer(len as i64);
+    cx.rewrite(&[b"SETRANGE", key.bytes(), b"0", &whole]);
+    Ok(Effect::Rewrite)
 }
 
 fn getrange(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {

@@ -5,7 +5,7 @@ use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
 use super::{EXPIRE_EVENT, MODIFY, SET_EVENT, reply_str};
 use command::grammar::{integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{ExpiryChange, KeyRef};
+use keyspace::{ExpiryChange, KeyRef, next_tag};
 use resp::Reply;
 
 pub(super) const SET: Command = Command::data("SET", set)
@@ -44,6 +44,7 @@ pub(super) const SET: Command = Command::data("SET", set)
             ],
         )
         .optional(),
+        word("withetag", "WITHETAG").optional(),
     ])
     .summary("Stores a string under a key, whatever the key held before.")
     .complexity("O(1)")
@@ -102,7 +103,7 @@ pub(super) const GETSET: Command = Command::data("GETSET", getset)
     .complexity("O(1)")
     .deprecated("6.2.0", "`SET` with the `!GET` argument");
 
-/// The key flags of one SET: nothing is read without GET or a comparison.
+/// The key flags of one SET: nothing is read without GET, a comparison or the tag.
 fn refine_set(args: &[&[u8]]) -> KeyFlags {
     let is_any = |word: &[u8], names: &[&[u8]]| names.iter().any(|n| word.eq_ignore_ascii_case(n));
     let mut flags = KeyFlags::OW.or(KeyFlags::UPDATE);
@@ -114,6 +115,8 @@ fn refine_set(args: &[&[u8]]) -> KeyFlags {
         } else if is_any(word, &[b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"]) {
             flags = KeyFlags::RW.or(KeyFlags::UPDATE);
             at += 1;
+        } else if is_any(word, &[b"WITHETAG"]) {
+            flags = KeyFlags::RW.or(KeyFlags::UPDATE);
         } else if Unit::of(word).is_some() {
             at += 1;
         }
@@ -146,11 +149,13 @@ struct Options<'a> {
     condition: Condition<'a>,
     get: bool,
     expiration: Option<Expiration<'a>>,
+    tagged: bool,
 }
 
 impl<'a> Options<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, CommandError> {
-        let mut options = Self { condition: Condition::Always, get: false, expiration: None };
+        let (condition, get, expiration) = (Condition::Always, false, None);
+        let mut options = Self { condition, get, expiration, tagged: false };
         while let Some(word) = args.next() {
             if word.eq_ignore_ascii_case(b"GET") {
                 options.get = true;
@@ -165,22 +170,16 @@ impl<'a> Options<'a> {
                 options.expiration = Expiration::then(options.expiration, at)?;
             } else if let Some(comparison) = Comparison::parse(word, args)? {
                 options.condition = options.condition.then(Condition::Value(comparison))?;
+            } else if word.eq_ignore_ascii_case(b"WITHETAG") {
+                options.tagged = true;
             } else {
                 return Err(CommandError::Syntax);
             }
         }
+        if options.tagged && options.get {
+            return Err(CommandError::EtagWithGet);
+        }
         Ok(options)
-    }
-
-    /// The change of the expiry that the options ask for.
-    fn expiry(&self, now_ms: i64, command: &str) -> Result<ExpiryChange, CommandError> {
-        Ok(match self.expiration {
-            None | Some(Expiration::Persist) => ExpiryChange::Clear,
-            Some(Expiration::Keep) => ExpiryChange::Keep,
-            Some(Expiration::At(unit, text)) => {
-                ExpiryChange::At(unit.deadline(text, now_ms, command)?)
-            }
-        })
     }
 
     /// How the journal is told: as sent if there is no condition and nothing relative in it.
@@ -199,7 +198,7 @@ impl<'a> Options<'a> {
 
 /// How a SET is told to the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Log {
+pub(super) enum Log {
     AsSent,
     Rewritten,
 }
@@ -215,15 +214,20 @@ fn set(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         return Ok(Effect::Same);
     }
     let options = Options::parse(args)?;
-    let expiry = options.expiry(cx.now_ms, "set")?;
+    let expiry = Expiration::change(options.expiration, cx.now_ms, "set")?;
     let holds = holds(cx, &key, &options, reply)?;
+    let tag = if options.tagged { next_tag(cx.db.tag(&key)) } else { 0 };
     if !options.get {
-        if holds { reply.ok() } else { reply.null() }
+        match holds {
+            true if options.tagged => reply.integer(tag),
+            true => reply.ok(),
+            false => reply.null(),
+        }
     }
     if !holds {
         return Ok(Effect::None);
     }
-    Ok(store(cx, &key, value, expiry, options.log()))
+    Ok(store(cx, &key, value, expiry, tag, options.log()))
 }
 
 /// Looks at the old value: answers it for GET, and says whether the condition holds.
@@ -259,12 +263,14 @@ pub(super) fn deletes(cx: &Cx<'_>, expiry: ExpiryChange) -> bool {
     matches!(expiry, ExpiryChange::At(at) if cx.has_passed(at))
 }
 
-/// Sets the value with its expiry, and logs the SET, or the UNLINK if the time has passed.
-fn store(
+/// Sets the value with its expiry and its tag, 0 for none, and logs the SET, or the UNLINK if the
+/// time has passed.
+pub(super) fn store(
     cx: &mut Cx<'_>,
     key: &KeyRef<'_>,
     value: &[u8],
     expiry: ExpiryChange,
+    tag: i64,
     log: Log,
 ) -> Effect {
     if deletes(cx, expiry) {
@@ -273,18 +279,40 @@ fn store(
     }
     let stored = cx.value(value);
     cx.db.put(key, stored, expiry, SET_EVENT);
+    if tag != 0 {
+        cx.db.set_tag(key, tag);
+    }
     if matches!(expiry, ExpiryChange::At(_)) {
         cx.db.note(key, EXPIRE_EVENT);
     }
-    if log == Log::AsSent {
-        return Effect::Same;
+    match log {
+        Log::AsSent => Effect::Same,
+        Log::Rewritten => tell(cx, key, value, expiry, tag != 0),
+    }
+}
+
+/// Logs the SET that has this outcome; `tagged`: the tag counts up.
+pub(super) fn tell(
+    cx: &mut Cx<'_>,
+    key: &KeyRef<'_>,
+    value: &[u8],
+    expiry: ExpiryChange,
+    tagged: bool,
+) -> Effect {
+    let mut words: Vec<&[u8]> = vec![b"SET", key.bytes(), value];
+    if tagged {
+        words.push(b"WITHETAG");
     }
     match expiry {
         ExpiryChange::At(at) => {
-            cx.rewrite_number(&[b"SET", key.bytes(), value, b"PXAT"], at);
+            words.push(b"PXAT");
+            cx.rewrite_number(&words, at);
         }
-        ExpiryChange::Keep => cx.rewrite(&[b"SET", key.bytes(), value, b"KEEPTTL"]),
-        ExpiryChange::Clear => cx.rewrite(&[b"SET", key.bytes(), value]),
+        ExpiryChange::Keep => {
+            words.push(b"KEEPTTL");
+            cx.rewrite(&words);
+        }
+        ExpiryChange::Clear => cx.rewrite(&words),
     }
     Effect::Rewrite
 }
@@ -321,7 +349,7 @@ fn set_for(
     let deadline = unit.deadline(args.bytes()?, cx.now_ms, command)?;
     let value = args.bytes()?;
     reply.ok();
-    Ok(store(cx, &key, value, ExpiryChange::At(deadline), Log::Rewritten))
+    Ok(store(cx, &key, value, ExpiryChange::At(deadline), 0, Log::Rewritten))
 }
 
 fn getset(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
@@ -331,5 +359,5 @@ fn getset(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         Some(old) => reply_str(reply, &old),
         None => reply.null(),
     }
-    Ok(store(cx, &key, value, ExpiryChange::Clear, Log::Rewritten))
+    Ok(store(cx, &key, value, ExpiryChange::Clear, 0, Log::Rewritten))
 }

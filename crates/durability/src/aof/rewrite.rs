@@ -204,6 +204,9 @@ impl Plain<'_> {
     fn entry(&mut self, key: &[u8], value: &Loaded, meta: Meta) -> io::Result<()> {
         match value {
             Loaded::Text(text) => self.command(&[b"SET", key, text])?,
+            Loaded::Tagged(text, tag) => {
+                self.command(&[b"SETIFGREATER", key, text, tag.to_string().as_bytes()])?;
+            }
             Loaded::Any(Any::List(list)) => {
                 let texts = list.view().iter().map(text);
                 self.many(&[b"RPUSH", key], texts, 1)?;
@@ -231,6 +234,9 @@ impl Plain<'_> {
                 let payload = Saved::Any(any).payload_for(self.dialect);
                 self.command(&[b"RESTORE", key, b"0", &payload])?;
             }
+        }
+        if meta.pinned {
+            self.command(&[b"STICK", key])?;
         }
         let Some(at) = meta.expiry else { return Ok(()) };
         self.command(&[b"PEXPIREAT", key, at.to_string().as_bytes()])

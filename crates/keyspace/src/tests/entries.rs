@@ -8,6 +8,8 @@ const KEY_LENS: [usize; 9] = [0, 1, 7, 8, 254, 65_534, 65_535, 65_536, 100_000];
 const EXPIRIES: [Option<i64>; 6] =
     [None, Some(0), Some(1), Some(1_700_000_000_000), Some(i64::MIN), Some(i64::MAX)];
 
+const TAGS: [i64; 5] = [0, 0, 1, 2, i64::MAX];
+
 fn value_lens() -> [usize; 12] {
     let limit = SHARED_MIN;
     [0, 1, 7, 8, 9, 16, 44, 45, limit - 1, limit, limit + 1, 70_000]
@@ -27,6 +29,8 @@ struct Model {
     expiry: Option<i64>,
     clock: u32,
     raw: bool,
+    pinned: bool,
+    tag: i64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +69,8 @@ impl Model {
         assert_eq!(entry.expiry(), self.expiry);
         assert_eq!(entry.clock(), self.clock);
         assert_eq!(entry.is_raw(), self.raw);
+        assert_eq!(entry.is_pinned(), self.pinned);
+        assert_eq!(entry.tag(), self.tag);
         match (entry.value(), &self.value) {
             (Value::Int(number), Kept::Int(wanted)) => assert_eq!(number, *wanted),
             (Value::Inline(bytes), Kept::Bytes(wanted)) => {
@@ -97,9 +103,11 @@ fn does_what_a_plain_struct_does() {
                 expiry: EXPIRIES[rng.index(EXPIRIES.len())],
                 clock: rng.u64() as u32 & 0xFF_FFFF,
                 raw: false,
+                pinned: false,
+                tag: TAGS[rng.index(TAGS.len())],
             };
             let value = model.value.as_new(&mut rng);
-            let mut entry = Entry::new(&model.key, value, model.expiry, model.clock);
+            let mut entry = Entry::tagged(&model.key, value, model.expiry, model.clock, model.tag);
             model.check(&entry);
             for _ in 0..20 {
                 entry = change(&mut rng, &mut model, entry);
@@ -110,13 +118,26 @@ fn does_what_a_plain_struct_does() {
 }
 
 fn change(rng: &mut Rng, model: &mut Model, mut entry: Entry) -> Entry {
-    match rng.below(8) {
+    match rng.below(11) {
         0 | 1 => {
             model.value = Kept::random(rng);
             model.expiry = EXPIRIES[rng.index(EXPIRIES.len())];
             model.clock = rng.u64() as u32 & 0xFF_FFFF;
             model.raw = false;
+            model.tag = 0;
             entry.set_value(model.value.as_new(rng), model.expiry, model.clock);
+        }
+        8 => {
+            model.value = Kept::random(rng);
+            model.raw = false;
+            model.tag = TAGS[rng.index(TAGS.len())];
+            entry.set_value(model.value.as_new(rng), model.expiry, model.clock);
+            assert_eq!(entry.tag(), 0);
+            entry.set_tag(model.tag);
+        }
+        9 => {
+            model.tag = TAGS[rng.index(TAGS.len())];
+            entry.set_tag(model.tag);
         }
         2 => {
             model.expiry = EXPIRIES[rng.index(EXPIRIES.len())];
@@ -137,9 +158,13 @@ fn change(rng: &mut Rng, model: &mut Model, mut entry: Entry) -> Entry {
             entry = entry.with_key(&model.key);
         }
         6 => {
-            let copy = entry.copied(&model.key);
+            let copy = if rng.below(2) == 0 { entry.copied(&model.key) } else { entry.twin() };
             drop(entry);
             entry = copy;
+        }
+        7 => {
+            model.pinned = rng.below(2) == 0;
+            entry.set_pinned(model.pinned);
         }
         _ => {
             let more = text(rng, 100);
@@ -161,10 +186,26 @@ fn every_key_length_with_every_value_length() {
         for value_len in value_lens() {
             let bytes = text(&mut rng, value_len);
             for expiry in EXPIRIES {
-                let entry = Entry::new(&key, NewValue::Bytes(&bytes), expiry, 5);
+                let mut entry = Entry::new(&key, NewValue::Bytes(&bytes), expiry, 5);
                 let value = Kept::Bytes(bytes.clone());
-                Model { key: key.clone(), value, expiry, clock: 5, raw: false }.check(&entry);
+                let mut model = Model {
+                    key: key.clone(),
+                    value,
+                    expiry,
+                    clock: 5,
+                    raw: false,
+                    pinned: false,
+                    tag: 0,
+                };
+                model.check(&entry);
                 assert_eq!(entry.is_shared(), value_len >= SHARED_MIN);
+                let plain = entry.bytes();
+                for tag in [1, i64::MAX, 0] {
+                    model.tag = tag;
+                    entry.set_tag(tag);
+                    model.check(&entry);
+                }
+                assert_eq!(entry.bytes(), plain);
             }
         }
     }
@@ -175,6 +216,8 @@ fn a_small_entry_takes_what_the_head_of_the_module_says() {
     let value = [b'v'; 16];
     assert_eq!(Entry::new(&[b'k'; 16], NewValue::Bytes(&value), None, 0).bytes(), 40);
     assert_eq!(Entry::new(&[b'k'; 16], NewValue::Bytes(&value), Some(1), 0).bytes(), 48);
+    let tagged = |expiry| Entry::tagged(&[b'k'; 16], NewValue::Bytes(&value), expiry, 0, 1);
+    assert_eq!((tagged(None).bytes(), tagged(Some(1)).bytes()), (48, 56));
     assert_eq!(Entry::new(b"", NewValue::Bytes(b""), None, 0).bytes(), 8);
     // As the allocator rounds them.
     for (value_len, bytes) in
@@ -239,4 +282,23 @@ fn numbers_are_recognized_in_their_one_spelling() {
     for text in ["", "-", "-0", "00", "+1", " 1", "1 ", "9223372036854775808", "1e3"] {
         assert!(matches!(NewValue::detect(text.as_bytes()), NewValue::Bytes(_)), "{text}");
     }
+}
+
+#[test]
+fn a_tag_counts_up_with_changes_and_is_part_of_the_digest() {
+    let fold = |entry: &Entry| {
+        let mut digest = types::digest::Digest::ZERO;
+        entry.fold(&mut digest);
+        digest
+    };
+    let mut entry = Entry::new(b"key", NewValue::Bytes(b"value"), None, 0);
+    let plain = fold(&entry);
+    assert_eq!((entry.tag(), entry.tag_after()), (0, 0));
+    entry.set_tag(1);
+    assert_ne!(fold(&entry), plain);
+    assert_eq!(entry.tag_after(), 2);
+    entry.set_tag(i64::MAX);
+    assert_eq!(entry.tag_after(), 1);
+    entry.set_tag(0);
+    assert_eq!(fold(&entry), plain);
 }

@@ -92,6 +92,68 @@ fn rare_volatile_keys_are_found_and_others_stay() {
     assert_eq!(left, KEYS - 4);
 }
 
+/// Pins the keys that `chosen` says.
+fn pin(space: &Keyspace, chosen: impl Fn(u64) -> bool) {
+    let mut record = Record::default();
+    for idx in (0..KEYS).filter(|idx| chosen(*idx)) {
+        let text = idx.to_string();
+        let key = space.key(text.as_bytes(), 0);
+        let mut held = space.shards().one(key.shard());
+        let mut db = Db::under_one(&mut held, &mut record, (idx % 3) as u32, 0);
+        assert!(db.pin(&key), "{idx}");
+        assert!(!db.pin(&key), "{idx} twice");
+        // It changes shape, and stays.
+        db.append(&key, b"and more than fits", Event::string("append"));
+        let expiry = db.expiry(&key).expect("it is there");
+        assert!(db.set_expiry(&key, None, Event::generic("persist")));
+        assert!(db.set_expiry(&key, expiry, Event::generic("expire")));
+    }
+}
+
+#[test]
+fn pinned_keys_stay() {
+    for name in ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"] {
+        let space = keyspace(8);
+        fill(&space, AccessClock::Lru, |idx| idx % 2 == 0);
+        let rare = |idx: u64| idx % 400 == 2;
+        pin(&space, |idx| !rare(idx));
+        evict(&space, AccessClock::Lru, name, KEYS / 400);
+        let policy = EvictionPolicy::from_name(name).expect("a policy");
+        let search = Search { policy, samples: 5, clock: AccessClock::Lru, now_ms: 0 };
+        assert!(Evictor::default().next(&space, &search, &mut Rng::new(2)).is_none(), "{name}");
+        let left: u64 = (0..space.databases()).map(|db| space.size(db).keys).sum();
+        assert_eq!(left, KEYS - KEYS / 400, "{name}");
+    }
+}
+
+#[test]
+fn a_pin_goes_with_its_key() {
+    let space = keyspace(1);
+    let key = space.key(b"k", 0);
+    let mut record = Record::default();
+    let mut held = space.shards().one(key.shard());
+    let mut at = |now_ms, act: &dyn Fn(&mut Db<'_>)| {
+        act(&mut Db::under_one(&mut held, &mut record, 0, now_ms));
+    };
+    let put = |db: &mut Db<'_>, expiry| {
+        db.put(&key, NewValue::Int(1), expiry, Event::string("set"));
+    };
+    at(0, &|db| {
+        assert!(!db.pin(&key), "no key");
+        put(db, ExpiryChange::Clear);
+        assert!(db.pin(&key));
+        put(db, ExpiryChange::At(10));
+        assert!(!db.pin(&key), "it was written to, and stays pinned");
+    });
+    at(10, &|db| {
+        put(db, ExpiryChange::Clear);
+        assert!(db.pin(&key), "it had expired: another key");
+        assert!(db.delete(&key, Event::DEL));
+        put(db, ExpiryChange::Clear);
+        assert!(db.pin(&key), "another key");
+    });
+}
+
 #[test]
 fn what_was_used_meanwhile_stays() {
     let space = keyspace(1);

@@ -124,7 +124,7 @@ impl Pair {
                 let kept = self.model.remove(&at).expect("it lives");
                 self.model.insert((db, other.clone()), kept);
                 let (from, to) = (self.space.key(&key, 0), self.space.key(&other, 0));
-                self.run(db, &[&key, &other], |db| db.rename(&from, &to));
+                self.run(db, &[&key, &other], |db| db.rename(&from, &to, false));
                 self.changes(expired + 2, expired);
             }
             8 if self.lives(db, &key) => {

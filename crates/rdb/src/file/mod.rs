@@ -5,6 +5,8 @@
 //!   VALKEY080
 //! ```
 //!
+//! Before a key that is pinned against eviction stands an AUX of our own, which other servers pass over.
+//!
 //! The reader of a file calls [`next`] and, when a key follows, reads its name and value itself, or
 //! passes over them ([`skip_key`]).
 
@@ -16,6 +18,9 @@ use crate::{Error, Reader, Writer, module, skip};
 pub struct Header {
     pub version: u16,
 }
+
+/// The name of the AUX field that says that the key behind it is pinned.
+const PINNED: &[u8] = b"almagre-pinned";
 
 const REDIS: &[u8; 5] = b"REDIS";
 const VALKEY: &[u8; 6] = b"VALKEY";
@@ -70,6 +75,8 @@ pub struct Meta {
     pub idle_seconds: Option<u64>,
     /// The counter of LFU.
     pub frequency: Option<u8>,
+    /// Never evicted.
+    pub pinned: bool,
 }
 
 /// What comes next in a file.
@@ -110,7 +117,11 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
             op::IDLE => meta.idle_seconds = Some(reader.length()?),
             op::FREQ => meta.frequency = Some(reader.u8()?),
             op::AUX => {
-                return Ok(Next::Aux { name: reader.string_vec()?, value: reader.string_vec()? });
+                let (name, value) = (reader.string_vec()?, reader.string_vec()?);
+                if name != PINNED {
+                    return Ok(Next::Aux { name, value });
+                }
+                meta.pinned = true;
             }
             op::SELECTDB => return Ok(Next::Database(reader.length()?)),
             op::RESIZEDB => {
@@ -136,7 +147,8 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
             | value::SET_EXPIRING
             | value::ZSET_EXPIRING
             | value::SORTED_INT
-            | value::JOB) => {
+            | value::JOB
+            | value::STRING_TAGGED) => {
                 return Ok(Next::Key { of, meta });
             }
             _ => return Err(Error::Corrupt("unknown opcode")),
@@ -177,6 +189,9 @@ fn end(reader: &mut Reader<'_>, version: u16) -> Result<bool, Error> {
 
 /// Writes what stands before a key's value: its type, its name, and what is in `meta`.
 pub fn write_key(writer: &mut Writer<'_>, of: u8, key: &[u8], meta: Meta) {
+    if meta.pinned {
+        write_aux(writer, PINNED, b"1");
+    }
     if let Some(at) = meta.expiry {
         writer.u8(op::EXPIRETIME_MS);
         writer.millis(at);

@@ -4,7 +4,8 @@ use crate::opcode::value;
 use crate::{Error, Reader, Writer};
 use proptest::prelude::*;
 
-const META: Meta = Meta { expiry: Some(1_700_000_000_000), idle_seconds: None, frequency: Some(7) };
+const META: Meta =
+    Meta { expiry: Some(1_700_000_000_000), idle_seconds: None, frequency: Some(7), pinned: true };
 
 fn file() -> Vec<u8> {
     let mut writer = Writer::new();

@@ -64,23 +64,52 @@ impl Saved<'_> {
         self.payload_for(Dialect::Common)
     }
 
-    /// The same in the form that these readers know.
+    /// The same of a string with this tag; 0: it has none.
+    pub fn payload_tagged(self, tag: i64) -> Vec<u8> {
+        if tag == 0 {
+            return self.payload();
+        }
+        let mut out = Writer::new();
+        out.u8(value::STRING_TAGGED);
+        out.length(tag as u64);
+        self.sealed(value::STRING_TAGGED, out)
+    }
+
+    /// The payload in the form that these readers know.
     pub fn payload_for(self, dialect: Dialect) -> Vec<u8> {
         let kind = self.kind(dialect);
         let mut out = Writer::new();
         out.set_dialect(dialect);
         out.u8(kind);
+        self.sealed(kind, out)
+    }
+
+    fn sealed(self, kind: u8, mut out: Writer<'_>) -> Vec<u8> {
         self.save(&mut out);
         rdb::payload::seal(&mut out, kind);
         out.into_bytes()
     }
 }
 
+/// The type that stands before a string with a tag: servers of others get it without.
+pub fn tagged(dialect: Dialect) -> u8 {
+    if dialect == Dialect::Common { value::STRING_TAGGED } else { value::STRING }
+}
+
 /// A value that was read.
 #[derive(Clone, Debug)]
 pub enum Loaded {
     Text(Vec<u8>),
+    /// A string with its tag, which is above 0.
+    Tagged(Vec<u8>, i64),
     Any(Any),
+}
+
+impl Loaded {
+    /// The tag of a string; 0: it has none.
+    pub fn tag(&self) -> i64 {
+        if let Self::Tagged(_, tag) = self { *tag } else { 0 }
+    }
 }
 
 /// Reads a value of type `kind`, as a file of `version` has it.
@@ -92,6 +121,11 @@ pub fn load(
 ) -> Result<Loaded, Error> {
     let any = match kind {
         value::STRING => return Ok(Loaded::Text(reader.string_vec()?)),
+        value::STRING_TAGGED => {
+            let tag = i64::try_from(reader.length()?).ok().filter(|tag| *tag != 0);
+            let tag = tag.ok_or(Error::Corrupt("the tag of a string"))?;
+            return Ok(Loaded::Tagged(reader.string_vec()?, tag));
+        }
         value::LIST | value::LIST_ZIPLIST | value::LIST_QUICKLIST | value::LIST_QUICKLIST_2 => {
             Any::List(list::persist::load(kind, reader, limits)?)
         }

@@ -108,7 +108,7 @@ fn read(kind: u8, version: u16, body: &[u8]) -> Result<Any, Error> {
     assert!(reader.rest().is_empty());
     match loaded {
         Loaded::Any(any) => Ok(any),
-        Loaded::Text(_) => panic!("a string"),
+        Loaded::Text(_) | Loaded::Tagged(..) => panic!("a string"),
     }
 }
 
@@ -357,6 +357,30 @@ fn what_is_refused() {
     assert!(matches!(refuse(value::LIST_QUICKLIST_2, b"\x01\x03\x01a"), Error::Corrupt(_)));
 }
 
+#[test]
+fn a_string_comes_back_with_its_tag() {
+    for tag in [1, 63, 64, 1 << 32, i64::MAX] {
+        for saved in [Saved::Int(-7), Saved::Text(b"-7")] {
+            let bytes = saved.payload_tagged(tag);
+            let payload = payload::open(&bytes, payload::Checks::ALL).unwrap();
+            let Loaded::Tagged(text, back) = load_payload(payload, &small()).unwrap() else {
+                panic!("no tag")
+            };
+            assert_eq!((text.as_slice(), back), (b"-7".as_slice(), tag));
+            // What is passed over is what is read.
+            let file = [&[0], &payload.body[1..]].concat();
+            let mut reader = Reader::new(&file);
+            rdb::file::skip_key(value::STRING_TAGGED, payload.version, &mut reader).unwrap();
+            assert!(reader.rest().is_empty());
+        }
+    }
+    assert_eq!(Saved::Text(b"a").payload_tagged(0), Saved::Text(b"a").payload());
+    let read = |body: &[u8]| load(value::STRING_TAGGED, 14, &mut Reader::new(body), &small());
+    assert!(matches!(read(b"\x00\x01a"), Err(Error::Corrupt(_))));
+    assert!(matches!(read(b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a"), Err(Error::Corrupt(_))));
+    assert!(matches!(read(b"\x01\x02a"), Err(Error::Truncated)));
+}
+
 fn array(elements: &[(u64, Vec<u8>)], cursor: Option<u64>) -> Any {
     let mut array = Array::default();
     for (index, text) in elements {
@@ -389,7 +413,7 @@ fn arrays_of_redis_are_read_and_broken_ones_refused() {
         let loaded = load(value::ARRAY, 14, &mut Reader::new(&bytes), &small());
         loaded.map(|loaded| match loaded {
             Loaded::Any(any) => any,
-            Loaded::Text(_) => panic!("no array"),
+            Loaded::Text(_) | Loaded::Tagged(..) => panic!("no array"),
         })
     };
     let float = |number: f64| [&[3, 2][..], &number.to_le_bytes()].concat();

@@ -15,7 +15,7 @@ fn loaded(payload: &[u8]) -> Result<Any, rdb::Error> {
     let payload = rdb::payload::open(payload, rdb::payload::Checks::ALL).expect("a payload");
     match load_payload(payload, &Limits::default())? {
         Loaded::Any(any) => Ok(any),
-        Loaded::Text(_) => panic!("a text"),
+        Loaded::Text(_) | Loaded::Tagged(..) => panic!("a text"),
     }
 }
 

@@ -617,6 +617,7 @@ fn a_full_disk_recovers() {
 fn a_base_holds_every_type_whole() {
     const MAKE: &str = "
         SET text v PXAT 4102444800000
+        SETIFGREATER tagged v 9 PXAT 4102444800000
         RPUSH list a 1 b
         SADD ints 1 2 3
         SADD words a 1
@@ -645,6 +646,8 @@ fn a_base_holds_every_type_whole() {
     const ASK: &str = "
         GET text
         PEXPIRETIME text
+        GETWITHETAG tagged
+        PEXPIRETIME tagged
         LRANGE list 0 -1
         SMEMBERS ints
         SISMEMBER words a
