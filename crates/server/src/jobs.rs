@@ -53,6 +53,7 @@ fn run(server: &Server, mut worker: Worker) {
     let card = Card::new(0, String::new(), String::new(), -1, clock::now().0);
     let mut session = Session::new(Arc::new(card), true);
     loop {
+        worker.forget_scripts(&server.engine);
         for due in server.engine.due_jobs(clock::now().0) {
             let now = Now {
                 wall_ms: clock::now().0,
