@@ -31,7 +31,7 @@ fn line(rng: &mut Rng) -> String {
     let (key, other) = (KEYS[rng.index(KEYS.len())], KEYS[rng.index(KEYS.len())]);
     let (number, tag) = (rng.below(300), rng.below(12));
     let expiry = ["", " EX 100", " PX 30", " PXAT 1"][rng.index(4)];
-    match rng.below(30) {
+    match rng.below(34) {
         0..=3 => format!("SETWITHETAG {key} {number}{expiry}"),
         4..=6 => format!("SETIFMATCH {key} {number} {tag}{expiry}"),
         7..=8 => format!("SETIFGREATER {key} {number}x {tag}{expiry}"),
@@ -53,6 +53,9 @@ fn line(rng: &mut Rng) -> String {
         25 => format!("GETEX {key} PX 50"),
         26 => format!("SETRANGE {key} 20000 {number}"),
         27 => format!("DEL {key}"),
+        30..=31 => format!("PREPEND {key} {number}"),
+        32 => format!("CAS {key} {tag} {number}{expiry}"),
+        33 => format!("STICK {key}"),
         28 => format!("SET {key} {number} IFEQ 7 WITHETAG"),
         _ => format!("BITOP NOT {key} {other}"),
     }
