@@ -419,6 +419,54 @@ def debugged_where_it_cannot_be():
             assert other.call("EVAL", "return 1", 0) == 1
 
 
+# ------------------------------------------------------------------ jobs
+
+def job_runs_for_too_long():
+    """A job's script that does not end is one like any other: others are told, SCRIPT KILL ends it, and the log has it."""
+    with serve("--hz", "100") as server, Wire(server.port, timeout=SOON_S) as wire:
+        wire.call("KEYDB.CRON", "job", "repeat", 0, 3_600_000, FOREVER, 1, "k")
+        assert wait_until(lambda: is_busy(answer(wire, "GET", "k"))), "the job is not overdue"
+        assert served(server), "no write is served beside it"
+        with Wire(server.port, timeout=SOON_S) as other:
+            assert answer(other, "SCRIPT", "KILL") == b"OK"
+        assert wait_until(lambda: answer(wire, "PING") == b"PONG"), "the server stays busy"
+        assert wait_until(lambda: "The job job of database 0 failed: ERR Error running script" in server.log()
+                          or "Script killed by user" in server.log()), server.log()[-500:]
+        # That was its run.
+        time.sleep(0.3)
+        assert wire.call("SET", "k", 1) == b"OK" and wire.call("EXISTS", "job") == 1
+
+
+def jobs_and_crashes():
+    """Jobs that run once run once, whenever the server is killed; one that repeats is told with what it did."""
+    many, step_ms, kills = 400, 5, 4
+    count = "redis.call('incr', KEYS[1]) redis.call('rpush', KEYS[2], ARGV[1])"
+    with serve("--appendonly", "yes", "--appendfsync", "always", "--hz", "100") as server:
+        with Wire(server.port) as wire:
+            begin_ms = int(time.time() * 1000) + 200
+            for at in range(many):
+                wire.call("KEYDB.CRON", f"job:{at}", "single", begin_ms, 1 + at * step_ms, count, 2, f"c:{at}", "all", at)
+            wire.call("KEYDB.CRON", "again", "repeat", begin_ms, 1, count, 2, "runs", "told", "x")
+        runs = 0
+        for kill in range(kills):
+            time.sleep(0.2 + many * step_ms / 1000 / kills)
+            with Wire(server.port) as wire:
+                runs = max(runs, int(wire.call("GET", "runs")))
+            server.process.kill()
+            server.process.wait()
+            server.start()
+            with Wire(server.port) as wire:
+                wire.send(pack("MULTI") + pack("GET", "runs") + pack("LLEN", "told") + pack("EXEC"))
+                *_, (now, told) = (wire.reply() for _ in range(4))
+                assert runs <= int(now) == told, (runs, now, told)
+        with Wire(server.port) as wire:
+            assert wait_until(lambda: wire.call("LLEN", "all") >= many), wire.call("LLEN", "all")
+            time.sleep(0.2)
+            assert wire.call("MGET", *(f"c:{at}" for at in range(many))) == [b"1"] * many
+            assert sorted(map(int, wire.call("LRANGE", "all", 0, -1))) == list(range(many))
+            assert wire.call("EXISTS", *(f"job:{at}" for at in range(many))) == 0
+
+
 PARTS = {
     "save-points": save_points,
     "rewrites": rewrites,
@@ -435,6 +483,8 @@ PARTS = {
     "debugged-while-data-change": debugged_while_data_change,
     "debugged-to-its-end": debugged_to_its_end,
     "debugged-where-it-cannot-be": debugged_where_it_cannot_be,
+    "job-runs-for-too-long": job_runs_for_too_long,
+    "jobs-and-crashes": jobs_and_crashes,
 }
 
 

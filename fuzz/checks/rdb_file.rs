@@ -13,8 +13,8 @@ use rdb::file::Versions;
 use rdb::{Dialect, Error, Reader, Source, Writer};
 use std::collections::BTreeMap;
 use stdx::hash::Seed;
-use types::Limits;
 use types::digest::Digest;
+use types::{Limits, Type};
 
 const DATABASES: u32 = 16;
 
@@ -98,8 +98,18 @@ pub(crate) fn check(data: &[u8]) {
     let expected = content(&keys);
     assert_eq!(content(&parts), expected);
     let elements_expire = (0..DATABASES).any(|db| keys.size(db).subexpiry > 0);
+    let has = |of: Type| {
+        let (mut found, kind) = (false, Some(of.name().as_bytes().to_vec()));
+        let filter = ScanFilter { kind, ..ScanFilter::default() };
+        for db in 0..DATABASES {
+            keys.scan(db, Position::default(), usize::MAX, &filter, |_| found = true);
+        }
+        found
+    };
+    // These become what other servers have.
+    let only_ours = has(Type::SortedInt) || has(Type::Job);
     for dialect in [Dialect::Common, Dialect::Redis70, Dialect::Valkey9] {
-        if elements_expire && dialect != Dialect::Common {
+        if (elements_expire || only_ours) && dialect != Dialect::Common {
             // One cannot carry them, the other only those of hashes.
             continue;
         }

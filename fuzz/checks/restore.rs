@@ -102,6 +102,8 @@ const WRITES: &[&str] = &[
     "XTRIM k MAXLEN 2",
     "SIADD k 0 5 18446744073709551615",
     "SIREM k 0 1 2",
+    "KEYDB.CRON k NEXT 2000 3000",
+    "KEYDB.CRON k repeat 1 1000 return 1 k",
     "ARSET k 1 one two",
     "ARMSET k 18446744073709551614 end 0 start",
     "ARINSERT k value",

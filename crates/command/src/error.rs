@@ -312,6 +312,9 @@ errors! {
     Unkillable = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
     NoScript = "NOSCRIPT No matching script. Please use EVAL.";
     ScriptKeysTooMany = "ERR Number of keys can't be greater than number of args";
+    JobInterval = "ERR interval must be positive";
+    JobKeys = "ERR Missing arguments or numkeys is too big";
+    JobTime = "ERR missing expire time";
     ScriptKeysNegative = "ERR Number of keys can't be negative";
     FunctionKeys = "ERR Bad number of keys provided";
     FunctionNotFound = "ERR Function not found";

@@ -9,6 +9,7 @@ use crate::command_log::Cost;
 use crate::evict::{Evicting, Hand};
 use crate::ledger::{Composed, Ledger};
 use crate::resolve::{LockPlan, Plan};
+use crate::script::JobRun;
 use crate::union::{Union, writes};
 use crate::worker::Scratch;
 use crate::{Engine, Level, Worker, WorkerStats};
@@ -243,12 +244,12 @@ impl Engine {
             machine: &mut worker.machine,
             news: None,
             ended_overdue: 0,
+            job: worker.job.as_ref(),
             gated: self.reply_gate.level() == Level::Fsync,
             lsn: Lsn(0),
         };
         run.log.active = run.room.active();
-        let generation = worker.settings_generation;
-        let (mut done, mut stop) = (0, None);
+        let (generation, mut done, mut stop) = (worker.settings_generation, 0, None);
         while done < plans.len() && stop.is_none() {
             let stretch = &plans[done..];
             let ran = if meanwhile {
@@ -399,6 +400,8 @@ pub(crate) struct Run<'f, 'a> {
     pub(crate) news: Option<Vec<News>>,
     /// Scripts that ran for too long and have ended, while what they held is still held.
     pub(crate) ended_overdue: u32,
+    /// The job whose script the request is.
+    pub(crate) job: Option<&'f JobRun>,
     /// Whether replies wait for what they depend on to be safe.
     gated: bool,
     /// The last change that a reply of the batch may show.

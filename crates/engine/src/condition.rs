@@ -54,6 +54,11 @@ impl Condition {
         self.set(FEW_REPLICAS, on);
     }
 
+    /// Whether something keeps everybody from writing.
+    pub fn denies_writes(&self) -> bool {
+        self.bits.load(Ordering::Acquire) != 0
+    }
+
     /// What a client is told whose writes are not safe on disk in time.
     pub fn unconfirmed(&self) -> CommandError {
         let failed = self.bits.load(Ordering::Acquire) & LOG_FAILED != 0;

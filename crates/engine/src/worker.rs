@@ -1,5 +1,6 @@
 //! What one worker thread owns: its place in the epochs and the journal, its scratch, its numbers.
 
+use crate::script::JobRun;
 use crate::{Engine, WorkerStats};
 use command::{Changed, Machine, Rewrites, Settings};
 use journal::Writer;
@@ -21,6 +22,8 @@ pub struct Worker {
     pub(crate) machine: Machine,
     /// It serves while a script runs on its thread.
     pub(crate) meanwhile: bool,
+    /// What it serves is the script of a job.
+    pub(crate) job: Option<JobRun>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) settings_generation: u64,
     scratch: Scratch<'static>,
@@ -51,6 +54,7 @@ impl Worker {
             broadcast: Changed::new(),
             machine: Machine::default(),
             meanwhile: false,
+            job: None,
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             scratch: Scratch::default(),

@@ -38,7 +38,7 @@ fn told_as(of: Type) -> (&'static [u8], Event) {
         Type::Hash => (b"HDEL", Event::hash("hexpired")),
         Type::Set => (b"SREM", Event::set("sexpired")),
         Type::ZSet => (b"ZREM", Event::zset("zexpired")),
-        Type::String | Type::List | Type::Stream | Type::Array | Type::SortedInt => {
+        Type::String | Type::List | Type::Stream | Type::Array | Type::SortedInt | Type::Job => {
             unreachable!("elements of this type do not expire")
         }
     }
@@ -151,7 +151,12 @@ impl Shard {
                 let expire = |set: &mut ZSet| set.expire(now_ms, budget, gone);
                 edit_in_place::<ZSet, _>(&mut entry, block, expire).1
             }
-            Type::String | Type::List | Type::Stream | Type::Array | Type::SortedInt => {
+            Type::String
+            | Type::List
+            | Type::Stream
+            | Type::Array
+            | Type::SortedInt
+            | Type::Job => {
                 return (0, false);
             }
         };

@@ -191,6 +191,7 @@ impl<'a> NewValue<'a> {
             Any::Stream(value) => Self::of_collection(value, keep),
             Any::Array(value) => Self::of_collection(value, keep),
             Any::SortedInt(value) => Self::of_collection(value, keep),
+            Any::Job(value) => Self::of_collection(value, keep),
         }
     }
 }

@@ -23,6 +23,7 @@ mod event;
 mod evict;
 mod expire;
 mod interest;
+mod jobs;
 mod key;
 mod load;
 mod mutate;
@@ -47,6 +48,7 @@ pub use entry::{Entry, NewValue, PACKED_INLINE_MAX, SHARED_MIN, Shared, Value, n
 pub use event::{Event, EventClass};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::{Gone, Swept};
+pub use jobs::DueJob;
 pub use key::KeyRef;
 pub use mutate::ExpiryChange;
 pub use rdb::Dialect;

@@ -35,6 +35,7 @@ impl Shard {
     /// Puts `entry` where no entry with its key is.
     pub(crate) fn add(&mut self, index: u32, hash: u64, entry: Entry, record: &mut Record) {
         self.account(index, None, Some(Weight::of(&entry)));
+        self.job_moves(index, entry.key(), None, entry.job_due());
         let table = self.database_mut(index).change(hash);
         table.insert(hash, entry);
         if table.has_retired() {
@@ -85,6 +86,7 @@ impl Shard {
         let table_bytes = table.memory_bytes();
         self.account_table(index, table_bytes);
         self.account(index, Some(Weight::of(&entry)), None);
+        self.job_moves(index, key, entry.job_due(), None);
         Some(entry)
     }
 
@@ -100,10 +102,11 @@ impl Shard {
         let database = self.databases.get_mut(index as usize)?;
         let at = database.table().find(hash, key)?;
         let mut entry = database.change(hash).get_mut(at);
-        let old = Weight::of(&entry);
+        let (old, was_due) = (Weight::of(&entry), entry.job_due());
         change(&mut entry);
-        let new = Weight::of(&entry);
+        let (new, due) = (Weight::of(&entry), entry.job_due());
         drop(entry);
+        self.job_moves(index, key, was_due, due);
         if old != new {
             self.account(index, Some(old), Some(new));
         }

@@ -1,6 +1,7 @@
 //! One shard: the tables of all databases for the keys whose hash begins with the shard's number.
 
 use crate::interest::{Interest, InterestCounts};
+use crate::jobs::{Jobs, NEVER};
 use crate::snapshot::Part;
 use crate::{Entry, Garbage, KeyRef, Value};
 use lock::ShardId;
@@ -132,6 +133,8 @@ impl Count {
 pub(crate) struct Counts {
     databases: Box<[Count]>,
     views: [Arc<View>; VIEWS],
+    /// When the next of its jobs is due.
+    pub(crate) next_job_ms: AtomicI64,
 }
 
 /// Databases from this index on are not prefetched.
@@ -142,6 +145,7 @@ impl Counts {
         Self {
             databases: (0..databases).map(|_| Count::default()).collect(),
             views: std::array::from_fn(|_| Arc::new(View::new(shard_bits))),
+            next_job_ms: AtomicI64::new(NEVER),
         }
     }
 
@@ -193,6 +197,8 @@ pub struct Shard {
     pub(crate) databases: Vec<Database>,
     /// Who waits for changes of keys.
     pub(crate) interest: Interest,
+    /// When jobs run next.
+    pub(crate) jobs: Jobs,
     pub(crate) counts: Arc<Counts>,
     account: Arc<Account>,
     /// Bytes that came (or went) and the account does not know of yet.
@@ -210,8 +216,18 @@ impl Shard {
         account: Arc<Account>,
         interest: Arc<InterestCounts>,
     ) -> Self {
-        let (databases, interest) = (Vec::new(), Interest::new(seed, interest));
-        Self { id, bits, seed, databases, interest, counts, account, untold_bytes: 0, lsn: 0 }
+        Self {
+            id,
+            bits,
+            seed,
+            databases: Vec::new(),
+            interest: Interest::new(seed, interest),
+            jobs: Jobs::default(),
+            counts,
+            account,
+            untold_bytes: 0,
+            lsn: 0,
+        }
     }
 
     #[inline]
@@ -336,6 +352,7 @@ impl Shard {
             number.store(0, Ordering::Relaxed);
         }
         self.grew(-(bytes as i64));
+        self.jobs_emptied(index as u32);
         let database = &mut self.databases[index];
         let table = Box::new(std::mem::replace(&mut database.table, table));
         match database.part.take() {
@@ -357,6 +374,7 @@ impl Shard {
             self.databases[index].table.detach();
         }
         self.databases.swap(first as usize, second as usize);
+        self.jobs_swapped(first, second);
         let (a, b) = (self.counts.get(first), self.counts.get(second));
         for (a, b) in a.numbers().into_iter().zip(b.numbers()) {
             let old = a.load(Ordering::Relaxed);

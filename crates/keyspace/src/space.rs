@@ -143,6 +143,12 @@ impl Keyspace {
         self.counts[shard.index()].get(db)
     }
 
+    /// When the next of the shard's jobs is due.
+    #[inline]
+    pub(crate) fn next_job_ms(&self, shard: ShardId) -> i64 {
+        self.counts[shard.index()].next_job_ms.load(Ordering::Relaxed)
+    }
+
     /// The least hash that belongs to the shard.
     pub(crate) fn begin_of(&self, shard: ShardId) -> u64 {
         let bits = self.shards.count().trailing_zeros();

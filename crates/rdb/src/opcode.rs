@@ -48,6 +48,10 @@ pub mod value {
     /// A sorted set of integers, likewise our own: how many there are, and in ascending order how far each
     /// is above the one before, the first above 0, as lengths.
     pub const SORTED_INT: u8 = 194;
+    /// A job, likewise our own: 1 if it runs once, else 0, as a length; when it runs next and its interval,
+    /// eight bytes each; as lengths, how many keys it has and how many words it is; these words: the
+    /// script, its keys, its arguments.
+    pub const JOB: u8 = 195;
 
     /// A string with a tag, likewise our own: the tag as a length, which is not 0, and the string.
     pub const STRING_TAGGED: u8 = 196;

@@ -70,6 +70,7 @@ pub(crate) fn value(of: u8, version: u16, reader: &mut Reader<'_>) -> Result<(),
             reader.skip_string()
         }
         value::SORTED_INT => each(reader, |reader| reader.length().map(drop)),
+        value::JOB => job(reader),
         value::MODULE_PRE_GA => {
             Err(Error::Unsupported("a value of a module of Redis before 4.0".into()))
         }
@@ -142,6 +143,14 @@ fn array(reader: &mut Reader<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn job(reader: &mut Reader<'_>) -> Result<(), Error> {
+    reader.length()?;
+    // Two times.
+    reader.skip(16)?;
+    reader.length()?;
+    each(reader, |reader| reader.skip_string())
 }
 
 fn group(of: u8, reader: &mut Reader<'_>) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What happens by the clock: active expiry, samples for INFO, idle clients, memory that waits in
 //! the epochs.
 
+use crate::jobs::Jobs;
 use crate::node::Server;
 use crate::replication::Keeper;
 use command::{ClientFlags, Node};
@@ -54,6 +55,7 @@ pub(crate) struct Cron {
     ticks: u64,
     last: Totals,
     keeper: Keeper,
+    jobs: Jobs,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -83,6 +85,7 @@ impl Cron {
             ticks: 0,
             last: Totals::default(),
             keeper: Keeper::default(),
+            jobs: Jobs::default(),
         }
     }
 
@@ -100,6 +103,7 @@ impl Cron {
             self.expire(hz);
             self.sample_memory();
             self.evict().await;
+            self.jobs.tick(&self.server);
             if self.ticks.is_multiple_of(hz.div_ceil(10).max(1)) {
                 self.sample_rates();
             }

@@ -13,6 +13,7 @@ mod crash_report;
 mod cron;
 mod disposal;
 mod info;
+mod jobs;
 mod migrate;
 mod node;
 mod persistence;

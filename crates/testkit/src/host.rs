@@ -30,6 +30,8 @@ pub(crate) struct Host {
     /// Milliseconds since 1970.
     pub now_ms: AtomicI64,
     pub started_ms: i64,
+    /// What scripts and jobs have told the log.
+    pub told: Mutex<Vec<String>>,
 }
 
 impl Host {
@@ -41,6 +43,7 @@ impl Host {
             command_log: CommandLog::default(),
             now_ms: AtomicI64::new(now_ms),
             started_ms: now_ms,
+            told: Mutex::default(),
         }
     }
 
@@ -273,7 +276,9 @@ impl Node for Host {
         (0, Vec::new())
     }
 
-    fn script_log(&self, _: script::LogLevel, _: &str) {}
+    fn script_log(&self, _: script::LogLevel, line: &str) {
+        self.told.lock().push(line.to_owned());
+    }
 
     fn log(&self, _: &str) {}
 

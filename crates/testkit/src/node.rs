@@ -6,7 +6,7 @@ use crate::host::{self, Host};
 use command::{Card, ClientFlags, Ending, JobStep, Session, Waiting};
 use engine::{End, Engine, Now, Worker};
 use journal::{Journal, Lsn, Patience, ReadOutcome, Reader};
-use keyspace::{Keyspace, Position, ScanFilter, persist};
+use keyspace::{DueJob, Keyspace, Position, ScanFilter, persist};
 use resp::{Limits, Progress, Reply, Requests, Stop, Value};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -157,6 +157,18 @@ impl Node {
         let reply = self.hand.send_bytes(session, input);
         self.drain();
         reply
+    }
+
+    /// Runs the jobs that are due; see [`Hand::run_jobs`].
+    pub fn run_jobs(&mut self) -> usize {
+        let ran = self.hand.run_jobs();
+        self.drain();
+        ran
+    }
+
+    /// What scripts and jobs have told the log.
+    pub fn told(&self) -> Vec<String> {
+        self.hand.host.told.lock().clone()
     }
 
     /// Takes what the journal has.
@@ -432,6 +444,24 @@ impl Hand {
                 engine.sweep(worker, (shard, db, None), BUCKETS, || host.now_ms());
             }
         }
+    }
+
+    /// Runs the jobs that are due, as the server does by the clock. Returns how many ran.
+    pub fn run_jobs(&mut self) -> usize {
+        let due = self.engine.due_jobs(self.host.now_ms());
+        self.run_due(&due)
+    }
+
+    /// Runs these jobs, as far as they are due yet. Returns how many ran.
+    pub fn run_due(&mut self, due: &[DueJob]) -> usize {
+        let mut session = self.session();
+        let now = now(self.host.now_ms());
+        let run = |due: &&DueJob| {
+            self.engine.run_job(&mut self.worker, &mut session, (*due).clone(), now)
+        };
+        let ran = due.iter().filter(run).count();
+        self.host.clients.remove(session.card.id);
+        ran
     }
 
     /// Nobody else is there who could serve the client: its time goes by.

@@ -26,6 +26,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("zunion", "ERR syntax error", "there are as many weights as keys"),
     ("zunionstore", "ERR syntax error", "there are as many weights as keys"),
     ("increx", "ERR syntax error", "PERSIST and ENX exclude each other"),
+    ("keydb.cron", "ERR syntax error", "a script that is a number is taken for the interval"),
     ("memory|usage", "ERR syntax error", "a negative SAMPLES is one in all servers"),
     ("rm", "ERR unknown type name", "types are words of their own"),
     ("rm", "ERR syntax error", "a COUNT below 1 is one in all servers"),

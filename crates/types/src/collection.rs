@@ -10,6 +10,7 @@
 use crate::array::Array;
 use crate::digest::Digest;
 use crate::hash::Hash;
+use crate::job::Job;
 use crate::list::List;
 use crate::set::Set;
 use crate::sortedint::SortedInt;
@@ -28,6 +29,7 @@ pub enum Type {
     Stream = 5,
     Array = 6,
     SortedInt = 7,
+    Job = 8,
 }
 
 impl Type {
@@ -42,6 +44,8 @@ impl Type {
             Self::Stream => "stream",
             Self::Array => "array",
             Self::SortedInt => "sortedint",
+            // As KeyDB calls what it has no name for.
+            Self::Job => "unknown",
         }
     }
 
@@ -63,6 +67,7 @@ impl Type {
             5 => Self::Stream,
             6 => Self::Array,
             7 => Self::SortedInt,
+            8 => Self::Job,
             _ => return None,
         })
     }
@@ -153,6 +158,7 @@ pub enum Any {
     Stream(Stream),
     Array(Array),
     SortedInt(SortedInt),
+    Job(Job),
 }
 
 /// Calls `$body` with the collection in `$any`, whatever its type.
@@ -166,6 +172,7 @@ macro_rules! with_any {
             Any::Stream($value) => $body,
             Any::Array($value) => $body,
             Any::SortedInt($value) => $body,
+            Any::Job($value) => $body,
         }
     };
 }
@@ -264,6 +271,10 @@ macro_rules! with_packed {
                     <$crate::sortedint::SortedInt as $crate::Collection>::view_packed(form, bytes);
                 $body
             }
+            $crate::collection::Type::Job => {
+                let $view = <$crate::job::Job as $crate::Collection>::view_packed(form, bytes);
+                $body
+            }
         }
     }};
 }
@@ -303,6 +314,7 @@ impl Packed<'_> {
             Type::Stream => Any::Stream(Stream::from_packed(self.form, bytes)),
             Type::Array => Any::Array(Array::from_packed(self.form, bytes)),
             Type::SortedInt => Any::SortedInt(SortedInt::from_packed(self.form, bytes)),
+            Type::Job => Any::Job(Job::from_packed(self.form, bytes)),
         })
     }
 }

@@ -13,6 +13,7 @@ pub mod geo;
 pub mod hash;
 pub mod hll;
 pub mod intset;
+pub mod job;
 pub mod lean;
 mod limits;
 pub mod list;

@@ -4,6 +4,7 @@
 
 mod eval;
 mod function;
+mod job;
 mod load;
 mod script;
 
@@ -18,6 +19,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     eval::FCALL,
     eval::FCALL_RO,
     function::FUNCTION,
+    job::KEYDB_CRON,
     script::SCRIPT,
 ];
 

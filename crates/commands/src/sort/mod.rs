@@ -276,7 +276,9 @@ fn in_own_order(any: &Any, range: Range<usize>, descending: bool) -> Vec<Element
             elements
         }
         Any::Set(set) => set.view().iter().skip(range.start).take(range.len()).collect(),
-        Any::Hash(_) | Any::Stream(_) | Any::Array(_) | Any::SortedInt(_) => Vec::new(),
+        Any::Hash(_) | Any::Stream(_) | Any::Array(_) | Any::SortedInt(_) | Any::Job(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -221,6 +221,14 @@ impl Plain<'_> {
                 all.visit(0..usize::MAX, false, |id| texts.push(id.to_string().into_bytes()));
                 self.many(&[b"SIADD", key], texts.into_iter(), 1)?;
             }
+            Loaded::Any(Any::Job(job)) => {
+                let (job, [kind, start, interval]) = (job.view(), job.view().schedule().words());
+                let number = job.keys().to_string();
+                let mut words: Vec<&[u8]> = vec![b"KEYDB.CRON", key, &kind, &start, &interval];
+                words.extend(job.words());
+                words.insert(6, number.as_bytes());
+                self.command(&words)?;
+            }
             Loaded::Any(any @ Any::Stream(_)) => {
                 // Its groups, and what they know, have no commands of their own.
                 let payload = Saved::Any(any).payload_for(self.dialect);

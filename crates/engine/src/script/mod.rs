@@ -16,6 +16,9 @@
 //! through RESOLVE and [`Engine::execute`] like any request.
 
 mod debug;
+mod job;
+
+pub(crate) use job::JobRun;
 
 use crate::Engine;
 use crate::batch::{Locked, Memory, Ran, Run};
@@ -165,11 +168,14 @@ impl Run<'_, '_> {
         if self.engine.monitors.active() {
             self.show(&request);
         }
-        let ran = match &self.take_apart(&request, known) {
+        let call = self.take_apart(&request, known);
+        let call =
+            call.and_then(|call| refused_by_flags(&call, out_of_memory).map_or(Ok(call), Err));
+        let ran = match &call {
             Err(error) => {
                 self.reply.error(error.text());
                 self.stats.error(error.code());
-                Ok(false)
+                self.pass_job_over(participant, &request, shards)
             }
             Ok(call) => self.run_script(participant, (call, &request), out_of_memory, shards),
         };
@@ -315,11 +321,6 @@ impl Run<'_, '_> {
         out_of_memory: bool,
         shards: &mut Vec<ShardId>,
     ) -> Result<bool, Stalled> {
-        if let Some(error) = refused_by_flags(call, out_of_memory) {
-            self.reply.error(error.text());
-            self.stats.error(error.code());
-            return Ok(false);
-        }
         let engine = self.engine;
         // Who monitors is told of each call once, so nothing may be taken back.
         let mut roams = call.reach().roams() || engine.monitors.active();
@@ -336,10 +337,14 @@ impl Run<'_, '_> {
                 Union::declared(engine, !call.only_reads(), request.keys, shards)?
             };
             let now_ms = engine.space.now_under_locks(self.now.wall_ms);
+            if !self.may_run_job(&mut union, now_ms)? {
+                return Ok(false);
+            }
             self.transaction = Some(Composed::new(self.session.db));
             self.record.undo = (!roams).then(|| Undo::new(&engine.space, self.record));
             match self.stage(&(call, request), &mut union, now_ms, out_of_memory) {
                 Outcome::Ran { succeeded, .. } => {
+                    self.end_job(&mut union, now_ms);
                     let lsn = self.write_record();
                     self.tell_news();
                     self.finish_queue(lsn, &mut union);
@@ -409,6 +414,10 @@ impl Run<'_, '_> {
         let (broken, overdue, logged) = (stage.broken, stage.overdue.take(), stage.logged);
         self.machine.give_back(vm);
         self.session.db = db;
+        if let Some(record) = &mut self.transaction {
+            // What it asked for by set_repl was for itself.
+            record.muted = false;
+        }
         if fieldsets.is_some() || self.session.fieldsets().is_some() {
             self.session.put_fieldsets(fieldsets);
         }
@@ -436,6 +445,10 @@ impl Run<'_, '_> {
         if unfinished {
             self.reply.truncate(mark);
             return Outcome::TakenBack;
+        }
+        if broken == Some(Broken::Stalled) {
+            // It has done nothing yet. A job stays due.
+            self.job = None;
         }
         let succeeded = self.answer(ended, broken, mark);
         Outcome::Ran { succeeded, stays: !back }
@@ -645,7 +658,7 @@ impl Stage<'_, '_, '_, '_> {
         /// Enlarged by so much at least.
         const STEP_BYTES: u64 = 64 << 10;
         let run = &mut *self.run;
-        let composed = run.transaction.as_ref().map_or(0, Composed::len);
+        let composed = run.transaction.as_ref().map_or(0, Composed::len) + run.job_bytes();
         let needed = run.engine.journal_bytes(std::slice::from_ref(plan)).saturating_add(composed);
         let left = run.room.left_bytes();
         if !run.room.active() || needed <= left {

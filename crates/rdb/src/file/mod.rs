@@ -147,6 +147,7 @@ pub fn next(reader: &mut Reader<'_>, version: u16) -> Result<Next, Error> {
             | value::SET_EXPIRING
             | value::ZSET_EXPIRING
             | value::SORTED_INT
+            | value::JOB
             | value::STRING_TAGGED) => {
                 return Ok(Next::Key { of, meta });
             }

@@ -33,6 +33,7 @@ pub enum Kind {
     Stream = 6,
     Array = 7,
     SortedInt = 8,
+    Job = 9,
 }
 
 impl Digest {

@@ -9,7 +9,7 @@
 use crate::collection::{Any, Collection as _, Packed, View, with_any, with_packed};
 use crate::limits::Limits;
 use crate::listpack::Element;
-use crate::{array, hash, list, set, sortedint, stream, zset};
+use crate::{array, hash, job, list, set, sortedint, stream, zset};
 use rdb::opcode::{VALKEY_MIN, value};
 use rdb::{Dialect, Error, Item, Reader, Writer, module};
 
@@ -155,6 +155,7 @@ pub fn load(
         | value::STREAM_LISTPACKS_5 => Any::Stream(stream::persist::load(kind, reader, limits)?),
         value::ARRAY => Any::Array(array::persist::load(reader)?),
         value::SORTED_INT => Any::SortedInt(sortedint::persist::load(reader)?),
+        value::JOB => Any::Job(job::persist::load(reader)?),
         value::MODULE_2 => return Err(module::unsupported(reader.length()?)),
         value::MODULE_PRE_GA => {
             return Err(Error::Unsupported("a value of a module of Redis before 4.0".into()));

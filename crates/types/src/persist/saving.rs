@@ -42,6 +42,7 @@ impl Saving {
             Any::ZSet(zset) => Form::ZSet(zset::persist::Saving::new(zset)?),
             Any::Array(array) => Form::Array(array::persist::Saving::new(array)?),
             Any::SortedInt(set) => Form::SortedInt(sortedint::persist::Saving::new(set)?),
+            Any::Job(_) => return None,
             Any::Stream(stream) => Form::Stream(Box::new(stream::persist::Saving::new(stream))),
         }))
     }

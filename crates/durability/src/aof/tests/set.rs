@@ -635,6 +635,9 @@ fn a_base_holds_every_type_whole() {
         ARINSERT drained last
         ARSEEK drained 18446744073709551615
         SIADD ids 0 7 18446744073709551615
+        KEYDB.CRON once single 4102444800000 1000 return 0
+        KEYDB.CRON job repeat 4102444800000 1000 return 1 k a
+        PEXPIREAT job 4102444900000
         XADD stream IDMP p i * f v
         XADD stream MAXLEN 1 * f w
         XGROUP CREATE stream group 0
@@ -661,6 +664,8 @@ fn a_base_holds_every_type_whole() {
         ARNEXT drained
         ARLEN drained
         SIRANGE ids 0 0
+        DEBUG DIGEST-VALUE once job
+        PEXPIRETIME job
         XINFO STREAM stream FULL";
     for rdb in [true, false] {
         let disk = MemDisk::new();
