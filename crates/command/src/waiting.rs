@@ -207,6 +207,11 @@ impl Waiter for Waiting {
             Wanted::Type(_) | Wanted::Acks(_) => false,
         }
     }
+
+    /// What has arrived elsewhere is to be what is deleted here, groups and all.
+    fn hears_all(&self) -> bool {
+        matches!(&self.wait.wanted, Wanted::Transfer(transfer) if transfer.moves)
+    }
 }
 
 impl Waiting {

@@ -10,7 +10,7 @@
 use crate::Engine;
 use command::{Changed, Cx, Resolved, Settings};
 use config::events;
-use keyspace::{Change, Db, Event, Record};
+use keyspace::{Change, Db, Event, Extent, Record};
 
 /// Something that happened to a key.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ impl Engine {
         broadcast: &mut Changed,
     ) {
         let Happened { key, event, by, .. } = happened;
-        if self.tracking.active() && event.is_change() {
+        if self.tracking.active() && event.is_change() && event.extent == Extent::Value {
             let (_, shard) = self.space.place(key);
             self.tracking.changed((shard.index(), key), by, &settings.output);
             if self.tracking.prefixes() > 0 {

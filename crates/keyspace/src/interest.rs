@@ -3,9 +3,9 @@
 //! Every change passes [`Record::note`](crate::Record), which asks here. While nobody is
 //! interested in any key of the shard, that is a comparison with zero.
 
-use crate::Event;
 use crate::waiters::Queue;
 use crate::watchers::Watching;
+use crate::{Event, Extent};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stdx::hash::{Map, Seed};
@@ -79,15 +79,17 @@ impl Interest {
         self.keys == 0
     }
 
-    /// The key changed. Returns whether somebody waits for it.
+    /// The key changed. Returns whether somebody waits for it whom the event is for.
     #[inline(never)]
     pub(crate) fn changed(&mut self, db: u32, key: &[u8], event: Event) -> bool {
         let Some(map) = self.databases.get_mut(db as usize) else { return false };
         let Some(interested) = map.get_mut(key) else { return false };
-        interested.edit(&self.counts, |interested| {
-            interested.watchers.retain_mut(|watching| watching.survives(event));
-        });
-        let waited = !interested.waiters.is_empty();
+        if event.extent == Extent::Value {
+            interested.edit(&self.counts, |interested| {
+                interested.watchers.retain_mut(|watching| watching.survives(event));
+            });
+        }
+        let waited = interested.waiters.hear(event);
         if interested.is_empty() {
             map.remove(key);
             self.keys -= 1;

@@ -45,7 +45,7 @@ pub use collection::{Verdict, WriteGuard};
 pub use db::{Db, HeldShards, Str};
 pub use elements::ExpiredElements;
 pub use entry::{Entry, NewValue, PACKED_INLINE_MAX, SHARED_MIN, Shared, Value, next_tag};
-pub use event::{Event, EventClass};
+pub use event::{Event, EventClass, Extent};
 pub use evict::{Candidate, EvictionPolicy, Evictor, Rank, Search};
 pub use expire::{Gone, Swept};
 pub use jobs::DueJob;

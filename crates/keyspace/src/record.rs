@@ -126,9 +126,7 @@ impl Record {
     #[inline]
     pub(crate) fn note(&mut self, shard: &mut Shard, db: u32, key: &[u8], event: Event) {
         self.changes += 1;
-        // What is silent leaves the value as it was, for all who look at it.
-        let told = !shard.interest.is_empty() && event != Event::SILENT;
-        if told && shard.interest.changed(db, key, event) {
+        if !shard.interest.is_empty() && shard.interest.changed(db, key, event) {
             note_ready(&mut self.ready, db, key, shard.id);
         }
         if let Some(bits) = self.modified {

@@ -8,10 +8,12 @@
 //! A client that waits for several keys stands in several queues, of several shards, with one
 //! [`Waiter`]: who serves it asks the waiter itself whether it still waits. **Outside of all locks
 //! no waiter has a key that it could be served from**: whatever brings a key to life is a change,
-//! every change comes by here, and who made it serves before it lets go of the shard.
+//! every change comes by here, and who made it serves before it lets go of the shard. What an
+//! [`Event`] says to leave the value as it was is none, but for those that hear of all: XGROUP SETID
+//! lets nobody go on who waits already, as in Redis.
 
 use crate::db::{Held, locked, not_held};
-use crate::{Db, HeldShards, KeyRef, Keyspace, Record, Shard};
+use crate::{Db, Event, Extent, HeldShards, KeyRef, Keyspace, Record, Shard};
 use lock::ShardId;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -26,6 +28,9 @@ pub trait Waiter: Any + Send + Sync {
 
     /// Whether it wants to know when the key goes, too.
     fn heeds_absence(&self) -> bool;
+
+    /// Whether it wants to know of changes that leave the value as it was, too.
+    fn hears_all(&self) -> bool;
 }
 
 /// A key and its shard, remembered.
@@ -56,6 +61,8 @@ pub(crate) struct Queue {
     reaching: usize,
     /// How many of them heed absence.
     heeding: usize,
+    /// How many of them hear of everything.
+    hearing: usize,
 }
 
 impl Queue {
@@ -71,9 +78,16 @@ impl Queue {
         self.heeding > 0
     }
 
+    /// Whether an event is for one of them. If it is, all are looked at: they find what they wait
+    /// for, or wait on.
+    pub(crate) fn hear(&self, event: Event) -> bool {
+        self.hearing > 0 || event.extent != Extent::Aside && !self.is_empty()
+    }
+
     fn push(&mut self, waiter: Arc<dyn Waiter>) {
         self.reaching += usize::from(!waiter.beyond().is_empty());
         self.heeding += usize::from(waiter.heeds_absence());
+        self.hearing += usize::from(waiter.hears_all());
         self.waiters.push_back(waiter);
     }
 
@@ -81,6 +95,7 @@ impl Queue {
         let Some(waiter) = self.waiters.remove(at) else { return };
         self.reaching -= usize::from(!waiter.beyond().is_empty());
         self.heeding -= usize::from(waiter.heeds_absence());
+        self.hearing -= usize::from(waiter.hears_all());
     }
 }
 

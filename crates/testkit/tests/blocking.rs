@@ -264,6 +264,12 @@ fn groups_hear_of_what_happens_to_their_streams() {
         assert_eq!([a.served(), b.served()], ["s 1-1 f v", ""]);
         me.call("XGROUP CREATE s other $");
         assert_eq!(b.served(), "");
+        // What is there again comes with what is next.
+        me.call("XGROUP SETID s g 0");
+        assert_eq!(b.served(), "");
+        me.call("XADD s 1-2 f w");
+        assert_eq!(b.served(), "s 1-1 f v 1-2 f w");
+        b.wait("XREADGROUP GROUP g b BLOCK 0 STREAMS s >");
         me.call("XGROUP DESTROY s g");
         assert!(b.served().starts_with("NOGROUP"));
         for (line, error) in [

@@ -98,6 +98,36 @@ fn every_way_to_change_a_key_is_told_once() {
 }
 
 #[test]
+fn what_leaves_the_value_as_it_was_is_told_to_nobody() {
+    let mut all = Tracked::new("");
+    all.other("RPUSH l a b");
+    all.other("XADD s 1-1 f v");
+    all.other("XADD s 1-2 f v");
+    assert_eq!(all.me("XLEN s"), ["2"]);
+    assert_eq!(all.me("LLEN l"), ["2"]);
+    for line in [
+        "XGROUP CREATE s g 0",
+        "XGROUP CREATECONSUMER s g a",
+        "XREADGROUP GROUP g b STREAMS s >",
+        "XREADGROUP GROUP g c STREAMS s 0",
+        "XCLAIM s g d 0 1-1",
+        "XAUTOCLAIM s g e 0 0",
+        "XACK s g 1-1",
+        "XGROUP SETID s g 0",
+        "XGROUP DELCONSUMER s g e",
+        "XGROUP DESTROY s g",
+        "XSETID s 1-3",
+        "LTRIM l 0 -1",
+    ] {
+        assert!(all.other(line).is_empty(), "{line}");
+    }
+    assert_eq!(all.other("LTRIM l 1 -1"), [">invalidate [l]"]);
+    assert_eq!(all.other("XDEL s 1-1"), [">invalidate [s]"]);
+    assert_eq!(all.me("XLEN new"), ["0"]);
+    assert_eq!(all.other("XGROUP CREATE new g 0 MKSTREAM"), [">invalidate [new]"]);
+}
+
+#[test]
 fn absence_is_cached_too_and_names_count_in_all_databases() {
     let mut all = Tracked::new("");
     assert_eq!(all.me("MGET none other"), ["[Null Null]"]);

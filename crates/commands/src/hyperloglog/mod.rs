@@ -54,7 +54,7 @@ const PFMERGE: Command = Command::data("PFMERGE", pfmerge)
 
 const PFADD_EVENT: Event = Event::string("pfadd");
 /// No notification tells of it, but who watches the string is to know that it is another one.
-const COUNTED: Event = Event { class: EventClass::Silent, name: "pfcount" };
+const COUNTED: Event = Event::of(EventClass::Silent, "pfcount");
 
 /// What a write finds at a key.
 enum Found {

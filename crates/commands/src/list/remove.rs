@@ -3,7 +3,7 @@
 use super::{DELETE, limits, negatable, range_of};
 use command::grammar::{integer, key, string};
 use command::{Args, Command, Cx, Effect, Flags, Group, Outcome};
-use keyspace::Event;
+use keyspace::{Event, Extent};
 use resp::Reply;
 use types::View as _;
 use types::list::{End, List};
@@ -54,9 +54,12 @@ fn ltrim(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let limits = limits(cx);
     if let Some(mut list) = cx.db.write::<List>(&key)? {
         let range = range_of(start, stop, list.view().len());
-        // It is told even if nothing goes.
         let trim = |list: &mut List| list.trim(range, limits);
-        list.edit_told(trim, |_, tell| tell(Event::list("ltrim")));
+        // Subscribers are told even if nothing goes.
+        list.edit_told(trim, |removed, tell| {
+            let extent = if *removed > 0 { Extent::Value } else { Extent::Aside };
+            tell(Event::list("ltrim").within(extent));
+        });
     }
     reply.ok();
     Ok(Effect::Same)

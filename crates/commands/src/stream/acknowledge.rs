@@ -5,7 +5,7 @@ use super::delete::{DONE, ID_BLOCK, Ids, MISSING, REFERENCED, parse_ids, take_id
 use super::{IDS, UPDATE, XDEL_EVENT, no_group};
 use command::grammar::{integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
-use keyspace::{Event, EventClass};
+use keyspace::{Event, EventClass, Extent};
 use resp::Reply;
 use types::stream::{DELIVERIES_MAX, Pending, Removal, Stream, StreamId};
 
@@ -134,7 +134,7 @@ impl Count {
 }
 
 /// No notification tells of it, but who waits to take entries over is to know.
-const GIVEN_BACK: Event = Event { class: EventClass::Silent, name: "xnack" };
+const GIVEN_BACK: Event = Event::of(EventClass::Silent, "xnack").within(Extent::Waiters);
 
 fn xnack(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;

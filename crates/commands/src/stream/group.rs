@@ -1,12 +1,12 @@
 //! Making and changing groups and IDs: XGROUP, XSETID.
 
-use super::{CREATECONSUMER_EVENT, IDS, no_group_in, parse_id};
+use super::{CREATECONSUMER_EVENT, IDS, aside, no_group_in, parse_id};
 use command::grammar::{Argument, integer, key, one_of, string, word};
 use command::{
     Args, Command, CommandError, Cx, Effect, Flags, Group as Section, KeyFlags, KeySpec, Outcome,
     help,
 };
-use keyspace::{Event, KeyRef, WriteGuard};
+use keyspace::{Event, Extent, KeyRef, WriteGuard};
 use resp::Reply;
 use types::stream::{Group, Stream, StreamId};
 
@@ -206,7 +206,9 @@ fn create(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         return Err(CommandError::BusyGroup);
     }
     let group = Group::new(name, id, options.entries_read);
-    guard.edit(Event::stream("xgroup-create"), |stream| {
+    // With the key, the value comes to be.
+    let event = if exists { aside("xgroup-create") } else { Event::stream("xgroup-create") };
+    guard.edit(event, |stream| {
         if !exists {
             *stream = Stream::new(memory);
         }
@@ -222,7 +224,7 @@ fn set_id(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let options = Options::parse(args, false)?;
     let mut guard = group_at(cx, &key, name)?;
     let id = id_or_last(id, guard.view().log().last_id(), true)?;
-    guard.edit(Event::stream("xgroup-setid"), |stream| {
+    guard.edit(aside("xgroup-setid"), |stream| {
         stream.with_group(name, |_, group| {
             group.last_id = id;
             group.entries_read = options.entries_read;
@@ -236,7 +238,9 @@ fn destroy(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     let key = args.key()?;
     let name = args.bytes()?;
     let mut guard = stream_at(cx, &key)?;
-    let gone = guard.edit(Event::stream("xgroup-destroy"), |stream| stream.remove_group(name));
+    // Who waits in the group is to hear that it is gone.
+    let event = Event::stream("xgroup-destroy").within(Extent::Waiters);
+    let gone = guard.edit(event, |stream| stream.remove_group(name));
     reply.integer(i64::from(gone));
     Ok(Effect::Same)
 }
@@ -258,7 +262,7 @@ fn delete_consumer(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> O
     let key = args.key()?;
     let (name, consumer) = (args.bytes()?, args.bytes()?);
     let mut guard = group_at(cx, &key, name)?;
-    let pending = guard.edit(Event::stream("xgroup-delconsumer"), |stream| {
+    let pending = guard.edit(aside("xgroup-delconsumer"), |stream| {
         stream.with_group(name, |_, group| group.remove_consumer(consumer)).flatten()
     });
     reply.count(pending.unwrap_or(0));
@@ -295,7 +299,7 @@ fn xsetid(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
     if added.is_some_and(|added| added < log.len() as u64) {
         return Err(CommandError::XsetidBelowLen);
     }
-    guard.edit(Event::stream("xsetid"), |stream| stream.set_ids(id, added, max_deleted));
+    guard.edit(aside("xsetid"), |stream| stream.set_ids(id, added, max_deleted));
     reply.ok();
     Ok(Effect::Same)
 }

@@ -6,7 +6,8 @@
 //! where an entry is forgotten, as XGROUP CREATECONSUMER and XGROUP SETID for the rest. So
 //! replaying needs no clock and delivers nothing anew.
 //!
-//! Deliveries and acknowledgements are told to nobody ([`Event::SILENT`]).
+//! Deliveries and acknowledgements are told to nobody ([`Event::SILENT`]), what is done to groups
+//! only to subscribers: for who watches a stream or keeps it, it is its entries.
 
 mod acknowledge;
 mod add;
@@ -23,7 +24,7 @@ mod tests;
 
 use crate::element::reply_element;
 use command::{Command, CommandError, KeyFlags, KeySpec, Rewrites};
-use keyspace::Event;
+use keyspace::{Event, Extent};
 use resp::Reply;
 use types::stream::{Entry, Group, IdText, Pending, StreamId};
 
@@ -54,7 +55,13 @@ pub(crate) const COMMANDS: &[Command] = &[
 const XADD_EVENT: Event = Event::stream("xadd");
 const XDEL_EVENT: Event = Event::stream("xdel");
 const XTRIM_EVENT: Event = Event::stream("xtrim");
-const CREATECONSUMER_EVENT: Event = Event::stream("xgroup-createconsumer");
+// What is done to groups leaves the entries as they are.
+const CREATECONSUMER_EVENT: Event = aside("xgroup-createconsumer");
+
+/// An event of a change that the entries are not part of.
+const fn aside(name: &'static str) -> Event {
+    Event::stream(name).within(Extent::Aside)
+}
 
 /// One key whose entries are read.
 const READ: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RO.or(KeyFlags::ACCESS))];
