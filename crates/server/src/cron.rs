@@ -289,9 +289,7 @@ impl Cron {
             }
         }
         let samples = &self.server.samples;
-        if let Some(per_mille) = (expired * 1000).checked_div(volatile) {
-            samples.stale_per_mille.store(per_mille, Ordering::Relaxed);
-        }
+        samples.stale.observe(expired, volatile);
         samples.expire_micros.fetch_add(clock::monotonic().0 - start, Ordering::Relaxed);
     }
 

@@ -372,7 +372,7 @@ fn stats(server: &Server, out: &mut String) {
     let samples = &server.samples;
     let kilobytes = |bytes: u64| bytes as f64 / 1024.0;
     let (exceeded, exceeded_now) = server.engine.pressure.exceeded_ms(clock::now().0);
-    let stale = samples.stale_per_mille.load(Relaxed) as f64 / 10.0;
+    let stale = samples.stale.get() * 100.0;
     head(out, "Stats");
     fields! { out,
         "total_connections_received" = samples.connections.load(Relaxed);

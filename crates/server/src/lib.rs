@@ -19,6 +19,7 @@ mod node;
 mod persistence;
 mod promises;
 mod replication;
+mod samples;
 mod settings;
 mod start;
 

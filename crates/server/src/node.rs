@@ -3,6 +3,7 @@
 use crate::disposal::Disposed;
 use crate::migrate::Migrations;
 use crate::persistence::{self, CannotStop, Persistence};
+use crate::samples::Samples;
 use crate::settings::settings;
 use command::{Bgsave, Card, Clients, CommandError, CommandLog, Job, Node, Others, PauseMode};
 use command::{ReloadRequest, Settings, ShutdownRequest, Transfer};
@@ -18,59 +19,11 @@ use runtime::process::{signal, title};
 use runtime::{clock, log_debug, log_notice, log_verbose, log_warning, sysinfo};
 use socket2::Socket;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
-
-/// Numbers that the cron samples, for INFO.
-#[derive(Debug, Default)]
-pub(crate) struct Samples {
-    pub memory_peak: AtomicU64,
-    pub ops_per_second: AtomicU64,
-    pub input_bytes_per_second: AtomicU64,
-    pub output_bytes_per_second: AtomicU64,
-    /// Turns of all workers.
-    pub cycles_per_second: AtomicU64,
-    /// Mean length of one.
-    pub cycle_micros: AtomicU64,
-    /// Thousandths of a percent of keys with an expiry that were found expired.
-    pub stale_per_mille: AtomicU64,
-    pub expire_micros: AtomicU64,
-    pub expire_time_capped: AtomicU64,
-    pub rejected_connections: AtomicU64,
-    pub connections: AtomicU64,
-    /// Of one client.
-    pub input_buffer: Peak,
-    pub output_buffer: Peak,
-}
-
-/// The largest of what was seen in the last seconds.
-#[derive(Debug, Default)]
-pub(crate) struct Peak([AtomicU64; Self::SECONDS]);
-
-impl Peak {
-    /// As in Redis.
-    const SECONDS: usize = 8;
-
-    /// Forgets what was seen when the slot of the second after `second` was last in use.
-    pub(crate) fn begin(&self, second: u64) {
-        self.slot(second + 1).store(0, Ordering::Relaxed);
-    }
-
-    pub(crate) fn raise(&self, second: u64, value: u64) {
-        self.slot(second).fetch_max(value, Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.iter().map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0)
-    }
-
-    fn slot(&self, second: u64) -> &AtomicU64 {
-        &self.0[(second % Self::SECONDS as u64) as usize]
-    }
-}
 
 /// The server.
 pub struct Server {
@@ -197,6 +150,7 @@ impl Node for Server {
         self.samples.connections.store(0, Ordering::Relaxed);
         self.samples.expire_micros.store(0, Ordering::Relaxed);
         self.samples.expire_time_capped.store(0, Ordering::Relaxed);
+        self.samples.stale.reset();
         self.reset_ms.store(clock::now().0, Ordering::Relaxed);
     }
 

@@ -3,8 +3,9 @@
 use crate::crash_report::{self, SECTIONS};
 use crate::cron::Cron;
 use crate::migrate::Migrations;
-use crate::node::{Samples, Server};
+use crate::node::Server;
 use crate::persistence::{self, CannotStop, Persistence};
+use crate::samples::Samples;
 use crate::{accept, apply, disposal, promises};
 use command::{Clients, CommandTable, Node};
 use config::{Config, ConfigError, Files, Invocation, Startup, id};
