@@ -46,7 +46,12 @@ fn zscan(cx: &mut Cx<'_>, args: &mut Args<'_>, reply: &mut Reply) -> Outcome {
         words.push(member);
         if !scan.names_only {
             text.clear();
-            num::write_f64(&mut text, score);
+            // In a listpack Redis keeps text, and answers that; a double it prints in a way of its own.
+            if set.is_packed() {
+                num::write_f64(&mut text, score);
+            } else {
+                num::write_f64_general(&mut text, score);
+            }
             words.push(&text);
         }
     }

@@ -270,11 +270,19 @@ fn write_shifted(out: &mut Vec<u8>, mantissa: u64, shift: u32) {
     }
 }
 
-/// The first `count` digits, rounded by what follows them; whether they have one more before the
-/// point than they had.
+/// The first `count` digits, rounded by what follows them, half to even; whether they have one more
+/// before the point than they had.
 fn rounded(digits: &[u8], count: usize) -> (Vec<u8>, bool) {
-    let mut kept = digits[..digits.len().min(count)].to_vec();
-    if digits.get(count).is_none_or(|next| *next < b'5') {
+    let (kept, rest) = digits.split_at(digits.len().min(count));
+    let mut kept = kept.to_vec();
+    let up = match rest {
+        [] | [..b'5', ..] => false,
+        [b'5', after @ ..] if after.iter().all(|digit| *digit == b'0') => {
+            kept.last().is_some_and(|last| last % 2 == 1)
+        }
+        _ => true,
+    };
+    if !up {
         return (kept, false);
     }
     for digit in kept.iter_mut().rev() {

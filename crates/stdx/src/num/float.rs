@@ -200,6 +200,41 @@ fn emit(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
     }
 }
 
+/// Appends `value` with up to 17 digits in all, as `%.17g` of C does: with an exponent below -4 and
+/// from 17 on. So Redis prints scores in ZSCAN.
+pub fn write_f64_general(out: &mut Vec<u8>, value: f64) {
+    const DIGITS: i32 = 17;
+    if !value.is_finite() || value == 0.0 {
+        return write_f64_digits(out, value);
+    }
+    // One digit before the point and all others behind it.
+    let text = format!("{value:.16e}");
+    let Some((digits, exponent)) = text.split_once('e') else { return };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_digit).collect();
+    let len = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |at| at + 1);
+    let plain = (-4..DIGITS).contains(&exponent);
+    // Where the point is, counted in digits.
+    let point = if plain { exponent + 1 } else { 1 };
+    if let Ok(whole @ 1..) = usize::try_from(point) {
+        out.extend_from_slice(&digits[..whole]);
+        if whole < len {
+            out.push(b'.');
+            out.extend_from_slice(&digits[whole..len]);
+        }
+    } else {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + point.unsigned_abs() as usize, b'0');
+        out.extend_from_slice(&digits[..len]);
+    }
+    if !plain {
+        out.extend_from_slice(format!("e{exponent:+03}").as_bytes());
+    }
+}
+
 /// Appends `value` with `places` digits after the point (1 to 17), the way Redis prints distances:
 /// the product with 10^places is rounded to an integer, half to even, and the point put in. Values
 /// whose product leaves the range of `i64` are clamped to it.

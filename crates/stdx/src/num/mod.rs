@@ -16,5 +16,6 @@ mod int;
 mod tests;
 
 pub(crate) use float::{Form, form, hex_text};
-pub use float::{parse_f64, parse_f64_saturating, write_f64, write_f64_digits, write_f64_fixed};
+pub use float::{parse_f64, parse_f64_saturating};
+pub use float::{write_f64, write_f64_digits, write_f64_fixed, write_f64_general};
 pub use int::{I64_TEXT_MAX, decimal, decimal_len, parse_i64, parse_u64, write_i64, write_u64};

@@ -214,3 +214,50 @@ fn fixed_places() {
     assert_eq!(text(f64::INFINITY, 4), "922337203685477.5807");
     assert_eq!(text(f64::NAN, 4), "0.0000");
 }
+
+#[test]
+fn general_form() {
+    let text = |value| {
+        let mut out = Vec::new();
+        write_f64_general(&mut out, value);
+        String::from_utf8(out).unwrap()
+    };
+    for (value, expected) in [
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (f64::INFINITY, "inf"),
+        (f64::NEG_INFINITY, "-inf"),
+        (5.0, "5"),
+        (-1.5, "-1.5"),
+        (0.1, "0.10000000000000001"),
+        (3.14, "3.1400000000000001"),
+        (0.0001, "0.0001"),
+        (1e-5, "1.0000000000000001e-05"),
+        (3e-7, "2.9999999999999999e-07"),
+        (-1.5e-9, "-1.5e-09"),
+        (10560.812057868656, "10560.812057868656"),
+        (123456.789e3, "123456789"),
+        (1e16, "10000000000000000"),
+        (12345678901234567.0, "12345678901234568"),
+        (99999999999999999.0, "1e+17"),
+        (123456789012345680.0, "1.2345678901234568e+17"),
+        (4611686018427387904.0, "4.6116860184273879e+18"),
+        (1e21, "1e+21"),
+        (1e-320, "9.9998886718268301e-321"),
+        (5e-324, "4.9406564584124654e-324"),
+        (f64::MAX, "1.7976931348623157e+308"),
+    ] {
+        assert_eq!(text(value), expected);
+    }
+    // The other way to the same text.
+    let mut rng = Rng::new(7);
+    for _ in 0..100_000 {
+        let value = f64::from_bits(rng.u64());
+        if value.is_finite() {
+            let mut other = Vec::new();
+            crate::extended::Extended::from_f64(value).unwrap().write_general(&mut other);
+            assert_eq!(text(value).as_bytes(), other);
+            assert_eq!(parse_f64(&other), Some(value));
+        }
+    }
+}

@@ -478,6 +478,11 @@ impl View for ZSetView<'_> {
 }
 
 impl<'a> ZSetView<'a> {
+    /// Whether it is one block, a listpack to Redis.
+    pub fn is_packed(self) -> bool {
+        matches!(self.shape, ViewShape::Packed(_))
+    }
+
     /// A set of its own, without what is hidden: O(1) if it is large and nothing is.
     pub fn to_owned(self) -> ZSet {
         let shape = match self.shape {
