@@ -232,9 +232,10 @@ impl Counter {
     }
 
     /// How many of the entries ever added a group that has read up to `last_id` has not read, those
-    /// among them that were trimmed away since.
+    /// among them that were trimmed away since. Of an empty stream there is nothing to read, as in
+    /// Redis 8.
     pub fn lag(&self, last_id: StreamId, entries_read: Option<u64>) -> Option<i64> {
-        if self.added == 0 {
+        if self.added == 0 || self.len == 0 {
             return Some(0);
         }
         let read = entries_read.filter(|_| !self.has_gap_from(last_id));
