@@ -196,7 +196,7 @@ errors! {
     SaveInProgress = "ERR Background save already in progress";
     NoSaveToCancel = "ERR Background saving is currently not in progress or scheduled";
     SnapshotInProgress = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
-    SaveFailed = "ERR";
+    SaveFailed = "ERR Error trying to save the data set, check server logs.";
     NoShutdown = "ERR No shutdown in progress.";
     ShutdownFailed = "ERR Errors trying to SHUTDOWN. Check logs.";
     SnapshotFailed = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";

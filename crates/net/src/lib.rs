@@ -16,5 +16,8 @@ mod pool;
 mod scratch;
 
 pub use here::serve_others;
-pub use listen::{Endpoint, Listeners, bind_all, tune};
+pub use listen::{Endpoint, Listeners, Unbound, bind_all, tune};
 pub use pool::{Admission, Incoming, Pool, Transport};
+
+#[cfg(test)]
+mod tests;

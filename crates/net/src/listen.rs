@@ -1,10 +1,10 @@
 //! Listening sockets: TCP on any number of addresses, and a Unix socket.
 
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
-use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::time::Duration;
+use std::{fmt, io};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +22,23 @@ pub struct Listeners {
     pub unix: Vec<Socket>,
 }
 
+/// Why an endpoint could not be opened, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unbound {
+    Tcp(String),
+    Unix(String),
+}
+
+impl fmt::Display for Unbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Tcp(text) | Self::Unix(text)) = self;
+        f.write_str(text)
+    }
+}
+
 /// Opens all endpoints. An address marked with `-` may be missing on the machine; any other
 /// failure is an error that names the endpoint.
-pub fn bind_all(endpoints: &[Endpoint], backlog: i32) -> Result<Listeners, String> {
+pub fn bind_all(endpoints: &[Endpoint], backlog: i32) -> Result<Listeners, Unbound> {
     let mut listeners = Listeners::default();
     for endpoint in endpoints {
         match endpoint {
@@ -33,23 +47,25 @@ pub fn bind_all(endpoints: &[Endpoint], backlog: i32) -> Result<Listeners, Strin
                     Some(host) => (true, host),
                     None => (false, bind.as_str()),
                 };
-                for address in addresses(host, *port)
-                    .map_err(|error| format!("Could not resolve bind address {host}: {error}"))?
-                {
+                let addresses = addresses(host, *port).map_err(|error| {
+                    Unbound::Tcp(format!("Could not resolve bind address {host}: {error}"))
+                })?;
+                for address in addresses {
                     match listen_tcp(address, backlog) {
                         Ok(socket) => listeners.tcp.push(socket),
                         Err(error) if optional && tolerable(&error) => {}
                         Err(error) => {
-                            return Err(format!(
+                            return Err(Unbound::Tcp(format!(
                                 "Could not create server TCP listening socket {host}:{port}: {error}"
-                            ));
+                            )));
                         }
                     }
                 }
             }
             Endpoint::Unix { path, mode, group } => {
-                let socket = listen_unix(path, *mode, *group, backlog)
-                    .map_err(|error| format!("Opening Unix socket {path}: {error}"))?;
+                let socket = listen_unix(path, *mode, *group, backlog).map_err(|error| {
+                    Unbound::Unix(format!("Failed opening Unix socket: {path}: {error}"))
+                })?;
                 listeners.unix.push(socket);
             }
         }

@@ -4,7 +4,7 @@
 
 use crate::node::Server;
 use config::{Config, Value, id};
-use net::Endpoint;
+use net::{Endpoint, Unbound};
 use runtime::process::limits::{self, OomMode};
 use runtime::process::{banner, crash, title};
 use runtime::{log, log_warning, sysinfo};
@@ -250,12 +250,16 @@ pub(crate) fn listen(config: &Config) -> Result<net::Listeners, String> {
         let group = group_id(&config.text(id("unixsocketgroup")))?;
         endpoints.push(Endpoint::Unix { path, mode, group });
     }
-    let listeners =
-        net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(|error| {
-            log_warning!("Warning: {error}");
-            banner::listen_failed(config.uint(id("port")) as u16, "tcp");
-            "Configuring the listeners failed, exiting.".to_owned()
-        })?;
+    let listeners = net::bind_all(&endpoints, config.int(id("tcp-backlog")) as i32).map_err(
+        |error| match error {
+            Unbound::Tcp(error) => {
+                log_warning!("Warning: {error}");
+                banner::listen_failed(config.uint(id("port")) as u16, "tcp");
+                "Configuring the listeners failed, exiting.".to_owned()
+            }
+            Unbound::Unix(error) => error,
+        },
+    )?;
     if listeners.tcp.is_empty() && listeners.unix.is_empty() {
         return Err("Configured to not listen anywhere, exiting.".into());
     }

@@ -148,7 +148,8 @@ fn serve(startup: &Startup) -> ExitCode {
     }
     apply::set_allocator_threads(&config);
     let shown = startup.file.as_ref().map(|file| file.display().to_string());
-    banner::starting(BUILD, shown.as_deref());
+    let input = startup.standard_input.then_some("standard input");
+    banner::starting(BUILD, &Vec::from_iter(shown.as_deref().into_iter().chain(input)));
     remarks.iter().for_each(|remark| log_notice!("{remark}"));
     match start(config, startup, supervisor) {
         Ok(code) => code,

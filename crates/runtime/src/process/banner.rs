@@ -44,8 +44,8 @@ pub enum Logo {
     OnTerminal,
 }
 
-/// The first lines. `config_file` is `None` when the server runs on defaults and arguments alone.
-pub fn starting(build: Build<'_>, config_file: Option<&str>) {
+/// The first lines. `sources` are what is read beside defaults and arguments, named in order.
+pub fn starting(build: Build<'_>, sources: &[&str]) {
     log::notice!("oO0OoO0OoO0Oo {NAME} is starting oO0OoO0OoO0Oo");
     log::notice!(
         "{NAME} version={}, bits={}, commit={}, modified={}, pid={}, just started",
@@ -55,9 +55,10 @@ pub fn starting(build: Build<'_>, config_file: Option<&str>) {
         u8::from(build.is_modified),
         std::process::id()
     );
-    match config_file {
-        Some(path) => log::notice!("Configuration loaded from {path}"),
-        None => log::notice!("Configuration loaded: no file, defaults and arguments only"),
+    if sources.is_empty() {
+        log::notice!("Configuration loaded: no file, defaults and arguments only");
+    } else {
+        log::notice!("Configuration loaded from {}", sources.join(" and "));
     }
 }
 

@@ -155,7 +155,10 @@ fn a_supervisor_that_is_not_there() {
 fn scripts_find_their_lines() {
     let log = log::capture();
     let build = banner::Build { version: "0.1.0", commit: "00000000", is_modified: false };
-    banner::starting(build, None);
+    log.expect("Configuration loaded: no file, defaults and arguments only");
+    banner::starting(build, &[]);
+    log.expect("Configuration loaded from /etc/a.conf and standard input");
+    banner::starting(build, &["/etc/a.conf", "standard input"]);
     banner::running(banner::Mode::Standalone, 7300, banner::Logo::Always, build);
     banner::initialized();
     banner::ready("tcp");
