@@ -204,7 +204,7 @@ impl Log {
         let policy = self.policy.lock().take();
         if let (Some(writer), Some(policy)) = (slot, policy) {
             writer.set_policy(policy);
-            collect(writer);
+            collect(writer, false);
         }
     }
 
@@ -518,10 +518,17 @@ fn spawn_rewrite(server: &Server, begun: Begun) {
     }
 }
 
-/// Removes what the new base has replaced. What cannot be removed now is tried again later.
-fn collect(writer: &mut Writer) {
-    if let Err(error) = writer.collect() {
-        log_warning!("Removing files that the AOF does not need: {error}");
+/// Removes what the new base has replaced, and what was left of others. `idle`: no rewrite is under way.
+/// What cannot be removed now is tried again later.
+pub(super) fn collect(writer: &mut Writer, idle: bool) {
+    match writer.collect(idle) {
+        Ok(orphans) => {
+            for name in orphans {
+                let name = String::from_utf8_lossy(&name);
+                log_notice!("Removed {name}, which an AOF rewrite has left that was broken off");
+            }
+        }
+        Err(error) => log_warning!("Removing files that the AOF does not need: {error}"),
     }
 }
 
@@ -546,7 +553,7 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     if let Some(writer) = guard.as_mut() {
         if adopted.is_ok() {
             // Before it is said that the rewrite is over: who hears that may look at the files.
-            collect(writer);
+            collect(writer, false);
         } else {
             writer.abandon();
         }
