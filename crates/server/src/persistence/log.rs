@@ -395,6 +395,9 @@ struct Begun {
     form: Form,
     snapshot: Snapshot,
     incremental: bool,
+    /// A writer writes what comes after the cut. If there is one now and was none, or the other way
+    /// round, the base is not its.
+    follows: bool,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -484,9 +487,9 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         (rewriting.wanted, rewriting.blocked) = (false, false);
         rewriting.count += 1;
     }
+    let (incremental, follows) = (wanted.incremental, guard.is_some());
     drop(guard);
-    let incremental = wanted.incremental;
-    Ok(Some(Begun { files, part, form, snapshot, incremental, cancelled }))
+    Ok(Some(Begun { files, part, form, snapshot, incremental, follows, cancelled }))
 }
 
 fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
@@ -539,7 +542,7 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     drop(begun.snapshot);
     let log = &server.persistence.log;
     let mut guard = log.writer();
-    let cancelled = begun.cancelled.load(Ordering::Acquire);
+    let cancelled = begun.cancelled.load(Ordering::Acquire) || begun.follows != guard.is_some();
     let mends = log.status.state() != State::Good;
     let adopted = match (outcome, guard.as_mut()) {
         (Ok(_), _) if cancelled => Err(Unwritten::Cancelled),
