@@ -519,7 +519,7 @@ def full_disk():
                 wire.call("SAVE")
                 raise AssertionError("the disk is full, and SAVE says OK")
             except WireError as error:
-                assert str(error) == "ERR", error
+                assert str(error) == "ERR Error trying to save the data set, check server logs.", error
         kill(server)
 
 

@@ -355,18 +355,26 @@ def restless():
 
 
 def gone():
-    """A key that is deleted while it moves is deleted there, too."""
+    """A key that is deleted while it moves is deleted there, too; what is done to the groups of a stream has been done there."""
     with ours() as here, ours() as there, Wire(here.port) as a, Wire(here.port) as other, Wire(there.port) as b:
         assert not a.call("EXISTS", "k")
         a.call("MSET", "k", 1, "kept", 2)
+        for stream in ("acked", "grouped"):
+            a.call("XADD", stream, "1-1", "f", "v")
+            a.call("XGROUP", "CREATE", stream, "g", 0)
+            a.call("XREADGROUP", "GROUP", "g", "c", "STREAMS", stream, ">")
         with Asleep(there):
-            a.send(pack("MIGRATE", "127.0.0.1", there.port, "", 0, 60000, "KEYS", "k", "kept"))
+            a.send(pack("MIGRATE", "127.0.0.1", there.port, "", 0, 60000, "KEYS", "k", "kept", "acked", "grouped"))
             assert wait_until(lambda: blocked(other))
             assert other.call("DEL", "k") == 1
             other.call("APPEND", "kept", "more")
+            assert other.call("XACK", "acked", "g", "1-1") == 1
+            other.call("XGROUP", "CREATE", "grouped", "new", 0)
         assert a.reply() == b"OK"
         assert a.call("DBSIZE") == 0
         assert b.call("MGET", "k", "kept") == [None, b"2more"]
+        assert b.call("XPENDING", "acked", "g")[0] == 0
+        assert len(b.call("XINFO", "GROUPS", "grouped")) == 2
 
 
 def told():
@@ -437,7 +445,7 @@ def main():
     tally.run("keys are written meanwhile", changing, ours())
     tally.run("keys are written meanwhile, on four threads", changing, ours("--io-threads", "4"), "--io-threads", "4")
     tally.run("many move the same keys to and fro", crowd)
-    tally.run("a key is deleted meanwhile", gone)
+    tally.run("keys are deleted and groups change meanwhile", gone)
     tally.run("what others hear of it", told)
     tally.run("connections are kept, and closed", links)
     if os.path.exists(OPT.peer):
