@@ -282,7 +282,7 @@ impl Machine {
             self.writer.abandon();
             return Err(error);
         }
-        self.writer.collect()?;
+        self.writer.collect(false)?;
         self.turns();
         Ok(())
     }
