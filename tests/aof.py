@@ -256,6 +256,44 @@ def switching(rng):
             wire.call("CONFIG", "SET", "appendonly", "no")
 
 
+def switched_on_in_a_rewrite():
+    """A rewrite that began before there was a writer is not the writer's: it is broken off, and another begins."""
+    with Server(OPT.server, *FLAGS, "--appendonly", "no") as server, Wire(server.port) as wire:
+        slow_rewrite(wire)
+        begun = rewrites(wire)
+        assert wire.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        wire.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+        assert wait_until(lambda: rewrites(wire) > begun)
+        wait_for_rewrite(wire)
+        wire.call("SET", "behind", "it")
+        assert wire.call("WAITAOF", 1, 0, 60000) == [1, 0]
+        assert "Write error" not in server.log()
+        before = digest(server.port)
+        kill(server)
+        server.argv += ("--appendonly", "yes")
+        server.start()
+        assert digest(server.port) == before, "the data is not what it was"
+
+
+def a_tool_beside():
+    """check-aof cuts nothing while a server appends to it."""
+    with Server(OPT.server, *FLAGS, "--appendfsync", "always", "--aof-timestamp-enabled", "yes") as server:
+        with Wire(server.port) as wire:
+            wire.call("SET", "one", "1")
+            time.sleep(1.2)
+            wire.call("SET", "two", "2")
+            manifest = os.path.join(server.dir, "appendonlydir", "appendonly.aof.manifest")
+            tool = [server.argv[0], "check-aof"]
+            for words in (["--fix"], ["--truncate-to-timestamp", str(int(time.time()) - 1)]):
+                done = subprocess.run([*tool, *words, manifest], input=b"y\n", capture_output=True)
+                assert done.returncode == 1 and b"another server" in done.stdout, done.stdout
+            assert subprocess.run([*tool, manifest], capture_output=True).returncode == 0
+        kill(server)
+        server.start()
+        with Wire(server.port) as wire:
+            assert wire.call("MGET", "one", "two") == [b"1", b"2"]
+
+
 def single_file():
     """The single file of an older server is taken over where it is loaded; CONFIG SET leaves it alone."""
     with Server(OPT.server, *FLAGS, "--appendonly", "no") as server:
@@ -579,6 +617,8 @@ def main():
     for appendonly in ("yes", "no"):
         tally.run(f"nothing to load, appendonly {appendonly}", starts_empty, appendonly)
     tally.run("CONFIG SET appendonly yes, and no, while it runs", switching, rng)
+    tally.run("CONFIG SET appendonly yes in a rewrite", switched_on_in_a_rewrite)
+    tally.run("check-aof beside a server", a_tool_beside)
     for fsync in ("always", "everysec"):
         tally.run(f"CONFIG SET appendonly yes promises nothing, appendfsync {fsync}", promises, fsync)
     tally.run("a single file that was not loaded stays", single_file)

@@ -4,11 +4,9 @@
 //! expiries, the note for those who watch or listen, and the hand-over of large garbage.
 
 use crate::db::{Held, locked, not_held};
-use crate::entry::next_tag;
 use crate::shard::Weight;
 use crate::{Db, Entry, Event, EventClass, Garbage, KeyRef, NewValue, Record, Shard, Stale, Value};
 use lock::ShardId;
-use types::Type;
 
 /// What a write does to a key's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

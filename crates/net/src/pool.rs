@@ -325,6 +325,9 @@ fn report(card: &Card, exit: &Exit) {
             "Protocol error ({text}) from client: id={id} addr={addr}. Query buffer: {}",
             user_data(begin)
         ),
+        Exit::Io(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+            warning!("Closing client id={id} addr={addr}: there is no memory for what it sends")
+        }
         Exit::Io(error) => {
             verbose!("Reading from or writing to client id={id} addr={addr}: {error}")
         }

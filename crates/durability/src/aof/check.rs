@@ -1,6 +1,7 @@
 //! `check-aof`: whether the files of a set can be loaded, and how much of the last one can. It says what the
 //! tools of Redis and Valkey say, and cuts off what they cut off.
 
+use super::files::Held;
 use super::manifest::{Manifest, RDB_SUFFIX};
 use super::scan::{Damage, Frame, Scanner, annotation_at, command};
 use crate::rdb_file::{self, FileSource};
@@ -56,6 +57,15 @@ impl Check<'_> {
     pub fn run(&mut self, path: &Path) -> io::Result<bool> {
         const MANIFEST_BYTES_MAX: usize = 16 << 20;
         self.options.timestamp = self.options.timestamp.filter(|seconds| *seconds != 0);
+        let cuts = self.options.fix || self.options.timestamp.is_some();
+        // Until the end: what a server appends to must not be cut.
+        let _held = match cuts.then(|| Held::of_file(self.disk, path)).transpose() {
+            Ok(held) => held,
+            Err(error) => {
+                writeln!(self.out, "Cannot change {}: {error}", path.display())?;
+                return Ok(false);
+            }
+        };
         let mut head = [0; 8];
         let file = match self.disk.open(path, Open::Read) {
             Ok(file) => file,

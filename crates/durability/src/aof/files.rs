@@ -1,6 +1,6 @@
 //! The directory of the set: names, the manifest's way to disk, what an older server left.
 
-use super::manifest::is_part;
+use super::manifest::{base_seq, is_part};
 use super::{Fault, Kind, Manifest, Part};
 use disk::{Disk, DiskFile, FileLock, Open, PRIVATE};
 use std::ffi::OsStr;
@@ -30,6 +30,55 @@ pub struct Files {
 pub struct Held {
     #[expect(dead_code, reason = "held for its lock")]
     lock: Option<Box<dyn FileLock>>,
+}
+
+/// Behind the prefix of a set: the file whose lock its user has.
+const LOCK_SUFFIX: &[u8] = b".lock";
+
+impl Held {
+    fn take(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+        let lock = match disk.lock(path) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let pid = disk::read(disk, path, PID_BYTES_MAX).unwrap_or_default();
+                let pid = String::from_utf8_lossy(pid.trim_ascii());
+                let who = if pid.is_empty() { String::new() } else { format!(", process {pid},") };
+                let shown = path.display();
+                return Err(io::Error::other(format!(
+                    "another server{who} uses these files ({shown} is locked)"
+                )));
+            }
+            // Some network file systems have no locks.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                return Ok(Self { lock: None });
+            }
+            Err(error) => return Err(error),
+        };
+        // For people: a full disk is no reason to do without the lock.
+        drop(disk.open(path, Open::Write).and_then(|file| {
+            let pid = format!("{}\n", std::process::id());
+            file.set_size(0)?;
+            disk::write_all_at(&*file, pid.as_bytes(), 0)
+        }));
+        Ok(Self { lock: Some(lock) })
+    }
+
+    /// Takes the sets of which `file` may be a part for this process, as far as a server ever had them.
+    ///
+    /// # Errors
+    /// Another process has one.
+    pub(crate) fn of_file(disk: &dyn Disk, file: &Path) -> io::Result<Vec<Self>> {
+        let folder = disk::folder(file);
+        let name = file.file_name().unwrap_or_default().as_bytes();
+        let mut held = Vec::new();
+        for lock in disk.list(folder)? {
+            let prefix = lock.as_bytes().strip_suffix(LOCK_SUFFIX);
+            if prefix.is_some_and(|prefix| name.starts_with(prefix)) {
+                held.push(Self::take(disk, &folder.join(&lock))?);
+            }
+        }
+        Ok(held)
+    }
 }
 
 /// What there was at the start.
@@ -87,31 +136,7 @@ impl Files {
     /// Another process has it; the error says which, if that is known.
     pub fn hold(&self) -> io::Result<Held> {
         self.make_dir()?;
-        let path = self.path(&[&self.prefix[..], b".lock"].concat());
-        let lock = match self.disk.lock(&path) {
-            Ok(lock) => lock,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let pid = disk::read(&*self.disk, &path, PID_BYTES_MAX).unwrap_or_default();
-                let pid = String::from_utf8_lossy(pid.trim_ascii());
-                let who = if pid.is_empty() { String::new() } else { format!(", process {pid},") };
-                let shown = path.display();
-                return Err(io::Error::other(format!(
-                    "another server{who} uses these files ({shown} is locked)"
-                )));
-            }
-            // Some network file systems have no locks.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                return Ok(Held { lock: None });
-            }
-            Err(error) => return Err(error),
-        };
-        // For people: a full disk is no reason to do without the lock.
-        drop(self.disk.open(&path, Open::Write).and_then(|file| {
-            let pid = format!("{}\n", std::process::id());
-            file.set_size(0)?;
-            disk::write_all_at(&*file, pid.as_bytes(), 0)
-        }));
-        Ok(Held { lock: Some(lock) })
+        Held::take(&*self.disk, &self.path(&[&self.prefix[..], LOCK_SUFFIX].concat()))
     }
 
     /// At start: reads the manifest, and takes over the single file of an older server if there is one and
@@ -262,6 +287,25 @@ impl Files {
 
     pub(crate) fn size_bytes(&self, name: &[u8]) -> io::Result<u64> {
         Ok(self.disk.metadata(&self.path(name))?.size_bytes)
+    }
+
+    /// Removes what rewrites have left behind that were broken off: bases that `manifest` does not know and
+    /// that are no newer than its own, and those that are not complete. `idle`: no rewrite is under way.
+    /// Returns the names.
+    pub(crate) fn sweep(&self, manifest: &Manifest, idle: bool) -> io::Result<Vec<Vec<u8>>> {
+        let mut swept = Vec::new();
+        let current = manifest.base.as_ref().map_or(0, |base| base.seq);
+        for name in self.disk.list(&self.sub)? {
+            let name = name.as_bytes();
+            let begun = name.strip_prefix(b".").and_then(|name| name.strip_suffix(b".tmp"));
+            let Some(seq) = base_seq(&self.prefix, begun.unwrap_or(name)) else { continue };
+            let known = manifest.base.iter().chain(&manifest.history).any(|part| part.name == name);
+            if !known && (seq <= current || begun.is_some() && idle) {
+                self.remove(name)?;
+                swept.push(name.to_vec());
+            }
+        }
+        Ok(swept)
     }
 
     /// Removes what the manifest says is history, then forgets it. What cannot be removed is tried

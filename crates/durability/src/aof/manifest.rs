@@ -12,6 +12,9 @@
 
 use std::fmt;
 
+/// Numbers beyond are nobody's; up to it there is always a next one.
+const SEQ_MAX: i64 = i64::MAX / 2;
+
 /// No line is longer, its end included, as in Redis.
 const LINE_BYTES_MAX: usize = 1024;
 
@@ -192,13 +195,24 @@ fn named(prefix: &[u8], seq: i64, suffix: &[u8]) -> Vec<u8> {
     [prefix, format!(".{seq}").as_bytes(), suffix].concat()
 }
 
+/// The digits and the suffix of a name that a server gives to a file.
+fn number_and_suffix<'a>(prefix: &[u8], name: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let rest = name.strip_prefix(prefix)?.strip_prefix(b".")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    rest.split_at_checked(digits).filter(|_| digits > 0)
+}
+
 /// Whether a server gives that name to a base or to an incremental file.
 pub(crate) fn is_part(prefix: &[u8], name: &[u8]) -> bool {
-    let rest = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(b"."));
-    let Some(rest) = rest else { return false };
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let suffix = rest.get(digits..).unwrap_or_default();
-    digits > 0 && matches!(suffix, b".base.rdb" | b".base.aof" | b".incr.aof")
+    let parts = number_and_suffix(prefix, name);
+    parts.is_some_and(|(_, suffix)| matches!(suffix, b".base.rdb" | b".base.aof" | b".incr.aof"))
+}
+
+/// The sequence number in the name that a server gives to a base.
+pub(crate) fn base_seq(prefix: &[u8], name: &[u8]) -> Option<i64> {
+    let (digits, suffix) = number_and_suffix(prefix, name)?;
+    let is_base = matches!(suffix, b".base.rdb" | b".base.aof");
+    is_base.then(|| stdx::num::parse_i64(digits)).flatten()
 }
 
 fn is_incremental(prefix: &[u8], name: &[u8]) -> bool {
@@ -230,7 +244,12 @@ fn parse_line(line: &[u8]) -> Result<Part, &'static str> {
                 }
                 name = Some(value.clone());
             }
-            b"seq" => seq = stdx::num::parse_i64(value).filter(|seq| *seq > 0),
+            b"seq" => {
+                seq = stdx::num::parse_i64(value).filter(|seq| *seq > 0);
+                if seq.is_some_and(|seq| seq > SEQ_MAX) {
+                    return Err("A sequence number is too large");
+                }
+            }
             b"type" => {
                 kind = Some(match &value[..] {
                     b"b" => Kind::Base,

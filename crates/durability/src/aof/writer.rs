@@ -738,9 +738,14 @@ impl Writer {
         }
     }
 
-    /// Removes files that the manifest does not need any more.
-    pub fn collect(&mut self) -> io::Result<()> {
-        if self.policy.keeps_history { Ok(()) } else { self.files.collect(&mut self.manifest) }
+    /// Removes files that the manifest does not need any more. `idle`: no rewrite is under way. Returns the
+    /// names of those that it never knew.
+    pub fn collect(&mut self, idle: bool) -> io::Result<Vec<Vec<u8>>> {
+        if self.policy.keeps_history {
+            return Ok(Vec::new());
+        }
+        self.files.collect(&mut self.manifest)?;
+        self.files.sweep(&self.manifest, idle)
     }
 }
 

@@ -24,10 +24,10 @@ impl<S: Socket> Connection<S> {
         if self.pending.len() < JOB_PENDING_MAX {
             match (&*SockRef::from(&self.stream)).read(&mut state.input) {
                 Ok(0) => self.closing = Some(Exit::Closed),
-                Ok(len) => {
-                    self.keep(&state.input[..len]);
-                    came = true;
-                }
+                Ok(len) => match self.keep(&state.input[..len]) {
+                    Ok(()) => came = true,
+                    Err(error) => self.closing = Some(Exit::Io(error)),
+                },
                 Err(error) if would_wait(&error) => {}
                 Err(error) => self.closing = Some(Exit::Io(error)),
             }

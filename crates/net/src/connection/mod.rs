@@ -322,7 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut buffer = ReadBuf::new(input);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         let len = buffer.filled().len();
-        self.keep(&input[..len]);
+        self.keep(&input[..len])?;
         self.publish_buffers();
         Poll::Ready(Ok(len))
     }
@@ -347,7 +347,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         card.reads.store(card.reads.load(Relaxed) + 1, Relaxed);
         let from_scratch = self.kept.is_empty();
         if !from_scratch {
-            self.keep(&input[..len]);
+            self.keep(&input[..len])?;
         }
         let mut serving = Serving {
             engine: &scratch.engine,
@@ -361,7 +361,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let outcome = serving.serve(&mut self.progress, &input[..len]);
             let used = outcome.used;
             self.adopt(outcome);
-            self.keep(&input[used..len]);
+            self.keep(&input[used..len])?;
         } else {
             let outcome = if self.kept.len() < LARGE_BYTES_MIN {
                 serving.serve(&mut self.progress, &self.kept)
@@ -376,11 +376,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Puts input behind what is kept.
-    fn keep(&mut self, input: &[u8]) {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    fn keep(&mut self, input: &[u8]) -> io::Result<()> {
         if self.kept.capacity() - self.kept.len() < input.len() {
-            self.kept.reserve_exact(input.len().max(self.progress.room(OWN_BUFFER_BYTES)));
+            let room = input.len().max(self.progress.room(OWN_BUFFER_BYTES));
+            self.kept.try_reserve_exact(room).map_err(|_| io::ErrorKind::OutOfMemory)?;
         }
         self.kept.extend_from_slice(input);
+        Ok(())
     }
 
     /// Gives back room of the buffer: all that is free if the client is silent, else what only an

@@ -183,14 +183,17 @@ impl Progress {
     }
 
     /// How much room to make for what comes next, in steps of `step` at least: what the argument
-    /// wants, or as much as has arrived if that is less, if it is not known, or if it is so little
-    /// that more arguments must follow. So a buffer at most doubles, whatever was announced, and
-    /// one that holds a single large argument ends with it.
+    /// wants, or as much as has arrived if that is much less, if it is not known, or if it is so
+    /// little that more arguments must follow. So a buffer grows to nine quarters at most, whatever
+    /// was announced, and one that holds a single large argument ends with it: a step that would
+    /// leave less than an eighth takes that along.
     pub fn room(&self, step: usize) -> usize {
         let arrived = self.0.as_ref().map_or(0, |partial| partial.arrived);
         let most = arrived.saturating_add(step);
         match self.wanted() {
-            Some(wanted) if wanted >= arrived / 8 => wanted.clamp(step, most),
+            Some(wanted) if wanted >= arrived / 8 && wanted <= most.saturating_add(most / 4) => {
+                wanted.max(step)
+            }
             _ => most,
         }
     }

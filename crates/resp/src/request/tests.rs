@@ -458,6 +458,29 @@ fn room_shrinks_to_what_is_wanted() {
     assert_eq!(connection.parsed, vec![vec![vec![1; 100_000]]]);
 }
 
+/// However a single large argument is cut into pieces, the buffer never has room for much more.
+#[test]
+fn a_large_argument_is_not_given_twice_its_room() {
+    const STEP: usize = 16 * 1024;
+    for bytes in (1 << 20..4 << 20).step_by(49_999) {
+        let head = format!("*2\r\n$3\r\nGET\r\n${bytes}\r\n");
+        let (mut requests, mut progress) = (Requests::new(), Progress::default());
+        let (mut buf, mut room) = (head.into_bytes(), 0);
+        let whole = buf.len() + bytes + 2;
+        while buf.len() < whole {
+            let parsed = requests.parse(&mut progress, &buf, &Limits::default(), 64);
+            assert_eq!((parsed.consumed, parsed.stop), (0, Stop::Partial));
+            let more = STEP.min(whole - buf.len());
+            if room < buf.len() + more {
+                room = buf.len() + more.max(progress.room(STEP));
+                assert!(room <= buf.len() * 9 / 4 + 3 * STEP, "{room} at {}", buf.len());
+                assert!(room <= whole + STEP, "{room} of {whole}");
+            }
+            buf.resize(buf.len() + more, b'x');
+        }
+    }
+}
+
 #[test]
 fn a_million_arguments() {
     const COUNT: usize = 1_000_000;

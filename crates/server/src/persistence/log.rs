@@ -204,7 +204,7 @@ impl Log {
         let policy = self.policy.lock().take();
         if let (Some(writer), Some(policy)) = (slot, policy) {
             writer.set_policy(policy);
-            collect(writer);
+            collect(writer, false);
         }
     }
 
@@ -395,6 +395,9 @@ struct Begun {
     form: Form,
     snapshot: Snapshot,
     incremental: bool,
+    /// A writer writes what comes after the cut. If there is one now and was none, or the other way
+    /// round, the base is not its.
+    follows: bool,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -484,9 +487,9 @@ fn prepare_rewrite(server: &Server) -> Result<Option<Begun>, String> {
         (rewriting.wanted, rewriting.blocked) = (false, false);
         rewriting.count += 1;
     }
+    let (incremental, follows) = (wanted.incremental, guard.is_some());
     drop(guard);
-    let incremental = wanted.incremental;
-    Ok(Some(Begun { files, part, form, snapshot, incremental, cancelled }))
+    Ok(Some(Begun { files, part, form, snapshot, incremental, follows, cancelled }))
 }
 
 fn form(server: &Server, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<Form, String> {
@@ -518,10 +521,17 @@ fn spawn_rewrite(server: &Server, begun: Begun) {
     }
 }
 
-/// Removes what the new base has replaced. What cannot be removed now is tried again later.
-fn collect(writer: &mut Writer) {
-    if let Err(error) = writer.collect() {
-        log_warning!("Removing files that the AOF does not need: {error}");
+/// Removes what the new base has replaced, and what was left of others. `idle`: no rewrite is under way.
+/// What cannot be removed now is tried again later.
+pub(super) fn collect(writer: &mut Writer, idle: bool) {
+    match writer.collect(idle) {
+        Ok(orphans) => {
+            for name in orphans {
+                let name = String::from_utf8_lossy(&name);
+                log_notice!("Removed {name}, which an AOF rewrite has left that was broken off");
+            }
+        }
+        Err(error) => log_warning!("Removing files that the AOF does not need: {error}"),
     }
 }
 
@@ -532,7 +542,7 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     drop(begun.snapshot);
     let log = &server.persistence.log;
     let mut guard = log.writer();
-    let cancelled = begun.cancelled.load(Ordering::Acquire);
+    let cancelled = begun.cancelled.load(Ordering::Acquire) || begun.follows != guard.is_some();
     let mends = log.status.state() != State::Good;
     let adopted = match (outcome, guard.as_mut()) {
         (Ok(_), _) if cancelled => Err(Unwritten::Cancelled),
@@ -546,7 +556,7 @@ fn finish_rewrite(server: &Server, mut begun: Begun) {
     if let Some(writer) = guard.as_mut() {
         if adopted.is_ok() {
             // Before it is said that the rewrite is over: who hears that may look at the files.
-            collect(writer);
+            collect(writer, false);
         } else {
             writer.abandon();
         }

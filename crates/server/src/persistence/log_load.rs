@@ -40,6 +40,7 @@ pub(super) fn load(server: &Server) -> Result<(), String> {
             let mut writer =
                 opened.map_err(|error| format!("Can't open the append-only file: {error}"))?;
             writer.hold(held);
+            log::collect(&mut writer, true);
             writer
         }
     };

@@ -42,6 +42,7 @@ fn errors_name_their_line() {
         ("filx a seq 1 type i\n", 1, "Invalid AOF manifest file format"),
         ("file a seq 0 type i\n", 1, "Invalid AOF manifest file format"),
         ("file a seq 99999999999999999999 type i\n", 1, "Invalid AOF manifest file format"),
+        ("file a seq 4611686018427387904 type b\n", 1, "A sequence number is too large"),
         ("file \"a seq 1 type i\n", 1, "Invalid AOF manifest file format"),
         ("file a seq 1 type x\n", 1, "Unknown AOF file type"),
         ("file a/b seq 1 type i\n", 1, "File can't be a path, just a filename"),

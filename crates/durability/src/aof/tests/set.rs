@@ -135,7 +135,7 @@ impl Rig {
             writer.abandon();
         } else {
             // What is left is removed another time.
-            drop(writer.collect());
+            drop(writer.collect(false));
         }
         adopted
     }
@@ -398,6 +398,34 @@ fn who_may_not_sync_rests() {
     rig.writer().set_policy(Policy { holds_sync: false, ..policy });
     rig.settle();
     assert!(rig.acknowledged());
+}
+
+/// What killed rewrites leave behind does not pile up, whichever form their bases had; a rewrite under way
+/// loses nothing, nor what is none of the set.
+#[test]
+fn orphans_are_removed() {
+    let disk = MemDisk::new();
+    let mut rig = Rig::start(&disk, POLICY).unwrap();
+    let files = files(&disk);
+    let there = || -> Vec<String> {
+        let names = disk.list(Path::new("dir")).unwrap().into_iter();
+        names.map(|name| name.into_string().unwrap()).filter(|name| name.contains("base")).collect()
+    };
+    assert_eq!(there(), ["a.aof.1.base.rdb"]);
+    let others = ["a.aof.0x1.base.rdb", "b.aof.1.base.aof", "mya.aof.1.base.aof"];
+    for name in [".a.aof.2.base.aof.tmp", "a.aof.2.base.aof"].iter().chain(&others) {
+        put(&disk, &files.path(name.as_bytes()), b"x");
+    }
+    // They may be of the rewrite under way.
+    assert!(rig.writer().collect(false).unwrap().is_empty());
+    assert_eq!(rig.writer().collect(true).unwrap(), [b".a.aof.2.base.aof.tmp"]);
+    put(&disk, &files.path(b".a.aof.2.base.aof.tmp"), b"x");
+    rig.rewrite().unwrap();
+    let mut left = others.to_vec();
+    left.push("a.aof.2.base.rdb");
+    left.sort_unstable();
+    assert_eq!(there(), left);
+    assert!(same(&recovered(&disk.kill()), &rig.node.snapshot()));
 }
 
 /// Without the manifest, a start with empty data would write over what is there.
