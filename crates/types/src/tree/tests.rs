@@ -28,7 +28,10 @@ impl Chunk for Numbers {
     }
 
     fn sum(&self) -> Parities {
-        let each = |number: &u32| Parities { odd: number % 2 > 0, even: number % 2 == 0 };
+        let each = |number: &u32| Parities {
+            odd: !number.is_multiple_of(2),
+            even: number.is_multiple_of(2),
+        };
         self.0.iter().map(each).fold(Parities::default(), Sum::join)
     }
 
@@ -63,7 +66,7 @@ impl Pick<Numbers> for Odd {
     }
 
     fn picks(&self, chunk: &Numbers, at: usize) -> bool {
-        chunk.0[at] % 2 > 0
+        !chunk.0[at].is_multiple_of(2)
     }
 }
 
@@ -135,7 +138,7 @@ fn check(tree: &Tree<Numbers>, model: &[u32]) -> usize {
         let rank = model.partition_point(|other| other <= number);
         assert_eq!(spot.start + place, rank);
     }
-    let odd: Vec<usize> = (0..model.len()).filter(|rank| model[*rank] % 2 > 0).collect();
+    let odd: Vec<usize> = (0..model.len()).filter(|rank| !model[*rank].is_multiple_of(2)).collect();
     for rank in (0..=model.len()).step_by(7) {
         let before = odd.partition_point(|at| *at < rank);
         assert_eq!(tree.count_picked(rank, &Odd), before);
