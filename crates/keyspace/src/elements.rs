@@ -102,6 +102,42 @@ impl<T: Collection> WriteGuard<'_, '_, T> {
     }
 }
 
+impl WriteGuard<'_, '_, ZSet> {
+    /// Deletes, for all to see, what has expired between an end of the set, the lower one if `least`,
+    /// and the last of the `count` members that a command is about to take there; all that has, if
+    /// that is much or nothing else will be left.
+    pub fn purge_end(&mut self, least: bool, count: usize) {
+        const FEW: usize = 256;
+        let horizon_ms = self.db.horizon_ms;
+        let view = self.view();
+        if view.earliest_expiry().is_none_or(|at| at > horizon_ms) {
+            return;
+        }
+        let len = view.at(horizon_ms).len();
+        if count >= len {
+            return self.purge_all_elements();
+        }
+        // The `count` that stay, and whoever has expired before the last of them.
+        let mut walk = view.range(0..view.len());
+        let (mut expired, mut taken) = (Vec::new(), 0);
+        while taken < count && expired.len() <= FEW {
+            let Some((member, _)) = (if least { walk.next() } else { walk.next_back() }) else {
+                break;
+            };
+            let member = member.to_vec();
+            if view.expiry(&member).flatten().is_some_and(|at| at <= horizon_ms) {
+                expired.push(member);
+            } else {
+                taken += 1;
+            }
+        }
+        if expired.len() > FEW {
+            return self.purge_all_elements();
+        }
+        self.purge_elements(expired.iter().map(Vec::as_slice));
+    }
+}
+
 impl Db<'_> {
     /// Deletes all elements of a key that have expired, for all to see, before a command takes them
     /// for its result: that may then be logged as it was sent.

@@ -89,7 +89,7 @@ pub(crate) fn pop(
     count: usize,
 ) -> Result<Popped, CommandError> {
     let Some(mut guard) = db.write::<ZSet>(key)? else { return Ok(Popped::new()) };
-    guard.purge_all_elements();
+    guard.purge_end(end == End::Least, count);
     Ok(guard.edit(end.event(), |set| match end {
         End::Least => set.pop_least(count),
         End::Greatest => set.pop_greatest(count),

@@ -4,6 +4,7 @@ use super::model::keyspace;
 use crate::{Db, Event, ExpiredElements, Gone, KeyRef, Keyspace, Record};
 use types::hash::{Hash, Ttl};
 use types::list::{End, List};
+use types::zset::ZSet;
 use types::{Limits, Type, View as _};
 
 const SET: Event = Event::hash("hset");
@@ -178,5 +179,47 @@ fn elements_that_expire_are_counted_in_values_of_any_size() {
             .unwrap();
         assert_eq!(sizes.subexpiry, u64::from(earliest.is_some()));
         assert_eq!(sizes.entry_bytes, bytes as u64);
+    }
+}
+
+#[test]
+fn a_pop_deletes_what_has_expired_before_its_last_member() {
+    let limits = Limits::default();
+    let gone = |bench: &mut Bench, least, count| {
+        bench.run(|db, key| db.write::<ZSet>(key).unwrap().unwrap().purge_end(least, count));
+        let mut names: Vec<_> = bench.record.elements.iter().flat_map(|gone| &gone.names).collect();
+        names.sort();
+        names.into_iter().map(|name| String::from_utf8(name.clone()).unwrap()).collect::<Vec<_>>()
+    };
+    for many in [0_u32, 1000] {
+        let mut bench = Bench::new();
+        let at = bench.now_ms + 1;
+        bench.run(|db, key| {
+            let mut guard = db.write_or_new::<ZSet>(key).unwrap();
+            guard.edit(Event::zset("zadd"), |set| {
+                for number in (1..=9).chain(100..100 + many) {
+                    let member = number.to_string();
+                    set.set(member.as_bytes(), f64::from(number), &limits);
+                    if [1, 2, 5, 8].contains(&number) || number >= 100 {
+                        set.set_expiry(member.as_bytes(), Some(at), &limits);
+                    }
+                }
+                1_usize
+            });
+        });
+        assert!(gone(&mut bench, true, 3).is_empty());
+        bench.now_ms += 2;
+        assert_eq!(gone(&mut bench, true, 0), Vec::<String>::new());
+        assert_eq!(gone(&mut bench, true, 2), ["1", "2"]);
+        if many == 0 {
+            assert_eq!(gone(&mut bench, false, 1), Vec::<String>::new());
+            assert_eq!(gone(&mut bench, false, 2), ["8"]);
+            // Nothing else would be left.
+            assert_eq!(gone(&mut bench, false, 5), ["5"]);
+        } else {
+            assert_eq!(gone(&mut bench, false, 1).len(), 1002);
+        }
+        let left = bench.run(|db, key| db.read::<ZSet>(key).unwrap().map(|set| set.len()));
+        assert_eq!(left, Some(5));
     }
 }

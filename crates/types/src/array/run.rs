@@ -235,6 +235,7 @@ pub(super) fn remove(edit: &mut Edit<'_, Run>, index: u64) -> bool {
 
 impl Chunk for Run {
     type Key = u64;
+    type Sum = ();
 
     #[inline]
     fn len(&self) -> usize {

@@ -179,6 +179,7 @@ impl Run {
 
 impl Chunk for Run {
     type Key = ();
+    type Sum = ();
 
     fn len(&self) -> usize {
         self.count as usize

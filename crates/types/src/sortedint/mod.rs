@@ -49,6 +49,7 @@ impl Block {
 
 impl Chunk for Block {
     type Key = i64;
+    type Sum = ();
 
     fn len(&self) -> usize {
         self.ints().len()

@@ -389,6 +389,7 @@ impl DoubleEndedIterator for NodeEntries<'_> {
 
 impl Chunk for Node {
     type Key = StreamId;
+    type Sum = ();
 
     fn len(&self) -> usize {
         self.live as usize

@@ -34,6 +34,7 @@ impl<T: Item> Run<T> {
 
 impl<T: Item> Chunk for Run<T> {
     type Key = T::Key;
+    type Sum = ();
 
     fn len(&self) -> usize {
         self.0.len()

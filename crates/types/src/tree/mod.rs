@@ -16,6 +16,8 @@
 //! - A separator stands between two neighbours: not above the least key of the right one, above the
 //!   greatest of the left. The first child of a node has none (its separator is the default).
 //! - All chunks are at one depth. No chunk in the tree is empty.
+//! - A type may let the tree keep a [`Sum`] of what is beneath each child. Elements that a [`Pick`]
+//!   tells by it are counted and found by their rank among themselves.
 //! - Reads: [`Tree::chunk_at`] and [`Tree::chunk_by`] find one chunk, [`Tree::range`] walks chunks
 //!   from rank to rank in either direction. Resuming later, on a clone, is `range(rank..)` again.
 //! - Changes: [`Tree::edit_at`] and [`Tree::edit_by`] hand one chunk to a closure. It may empty the
@@ -44,6 +46,9 @@ pub trait Chunk: Clone + Default {
     /// What chunks are found by, as a separator between two; `()` if they are found by rank alone.
     type Key: Clone + Default;
 
+    /// What the tree knows of elements beside their number; `()` if nothing.
+    type Sum: Sum;
+
     /// Number of elements.
     fn len(&self) -> usize;
 
@@ -58,6 +63,10 @@ pub trait Chunk: Clone + Default {
         0
     }
 
+    fn sum(&self) -> Self::Sum {
+        Self::Sum::default()
+    }
+
     /// Removes the elements at `range`, which is within the chunk.
     fn remove(&mut self, range: Range<usize>);
 
@@ -67,6 +76,24 @@ pub trait Chunk: Clone + Default {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Known of some elements; the default of none.
+pub trait Sum: Copy + Default + PartialEq {
+    #[must_use]
+    fn join(self, other: Self) -> Self;
+}
+
+impl Sum for () {
+    fn join(self, (): Self) {}
+}
+
+/// Some of the elements of a tree: those that a count is about.
+pub trait Pick<C: Chunk> {
+    /// Whether all elements of this sum are picked, or none; `None`: that depends.
+    fn whole(&self, sum: C::Sum) -> Option<bool>;
+
+    fn picks(&self, chunk: &C, at: usize) -> bool;
 }
 
 /// One chunk on its way through a change.
@@ -165,6 +192,17 @@ impl<C: Chunk> Tree<C> {
     /// both ends. Ranks beyond the end are left out.
     pub fn range(&self, ranks: Range<usize>) -> Chunks<'_, C> {
         Chunks::new(&self.root, ranks.start..ranks.end.min(self.len()))
+    }
+
+    /// How many of the first `rank` elements are picked. O(log n), and the chunks of which some are.
+    pub fn count_picked(&self, rank: usize, pick: &impl Pick<C>) -> usize {
+        self.root.count_picked(rank, pick)
+    }
+
+    /// The rank of the picked element that `before` picked ones precede; `None` if there are no more.
+    /// O(log n), and the chunks before of which some are.
+    pub fn rank_of_picked(&self, mut before: usize, pick: &impl Pick<C>) -> Option<usize> {
+        self.root.rank_of_picked(&mut before, pick)
     }
 
     /// Changes the chunk with the element of this rank, the last one from [`Tree::len`] on; in an

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use triomphe::Arc;
 
-use super::{Chunk, Edit, Spot};
+use super::{Chunk, Edit, Pick, Spot, Sum as _};
 
 /// Most children of a node. One more fits while a node is split: a `Vec` grows to 32.
 pub(super) const CHILDREN_MAX: usize = 31;
@@ -27,23 +27,25 @@ pub(super) struct Child<C: Chunk> {
     separator: C::Key,
     pub(super) len: usize,
     bytes: usize,
+    sum: C::Sum,
     link: Link<C>,
 }
 
 impl<C: Chunk> Child<C> {
     fn of(separator: C::Key, link: Link<C>) -> Self {
-        let mut child = Self { separator, len: 0, bytes: 0, link };
+        let mut child = Self { separator, len: 0, bytes: 0, sum: C::Sum::default(), link };
         child.count();
         child
     }
 
     /// Takes the sums from below.
     fn count(&mut self) {
-        let (len, bytes) = match &self.link {
-            Link::Chunk(chunk) => (chunk.len(), size_of::<C>() + chunk.heap_bytes()),
-            Link::Node(node) => (node.len, node.bytes() - SHARED_BYTES),
+        let (len, bytes, sum) = match &self.link {
+            Link::Chunk(chunk) => (chunk.len(), size_of::<C>() + chunk.heap_bytes(), chunk.sum()),
+            Link::Node(node) => (node.len, node.bytes() - SHARED_BYTES, node.sum),
         };
         self.len = len;
+        self.sum = sum;
         self.bytes = SHARED_BYTES + bytes + C::key_heap_bytes(&self.separator);
     }
 
@@ -77,6 +79,7 @@ pub(super) struct Node<C: Chunk> {
     /// Sums over the children.
     len: usize,
     children_bytes: usize,
+    sum: C::Sum,
 }
 
 impl<C: Chunk> Default for Node<C> {
@@ -87,7 +90,7 @@ impl<C: Chunk> Default for Node<C> {
 
 impl<C: Chunk> Node<C> {
     fn of(children: Vec<Child<C>>) -> Self {
-        let mut node = Self { children, len: 0, children_bytes: 0 };
+        let mut node = Self { children, len: 0, children_bytes: 0, sum: C::Sum::default() };
         node.count();
         node
     }
@@ -181,6 +184,49 @@ impl<C: Chunk> Node<C> {
                 _ => return (&node.children, at, left.get()),
             }
         }
+    }
+
+    /// See [`super::Tree::count_picked`].
+    pub(super) fn count_picked(&self, rank: usize, pick: &impl Pick<C>) -> usize {
+        let (mut picked, mut left) = (0, rank);
+        for child in &self.children {
+            if left == 0 {
+                break;
+            }
+            let part = child.len.min(left);
+            left -= part;
+            picked += match (pick.whole(child.sum), &child.link) {
+                (Some(true), _) => part,
+                (Some(false), _) => 0,
+                (None, Link::Chunk(chunk)) => (0..part).filter(|at| pick.picks(chunk, *at)).count(),
+                (None, Link::Node(node)) => node.count_picked(part, pick),
+            };
+        }
+        picked
+    }
+
+    /// See [`super::Tree::rank_of_picked`]; `before` gets less by those that are here, if it is not.
+    pub(super) fn rank_of_picked(&self, before: &mut usize, pick: &impl Pick<C>) -> Option<usize> {
+        let mut start = 0;
+        for child in &self.children {
+            let place = match (pick.whole(child.sum), &child.link) {
+                (Some(false), _) => None,
+                (Some(true), _) if *before < child.len => Some(*before),
+                (Some(true), _) => {
+                    *before -= child.len;
+                    None
+                }
+                (None, Link::Node(node)) => node.rank_of_picked(before, pick),
+                (None, Link::Chunk(chunk)) => (0..child.len)
+                    .filter(|at| pick.picks(chunk, *at))
+                    .find(|_| before.checked_sub(1).map(|left| *before = left).is_none()),
+            };
+            if let Some(place) = place {
+                return Some(start + place);
+            }
+            start += child.len;
+        }
+        None
     }
 
     /// Lets `change` change the chunk that `pick` leads to, and sees to sums and shape beneath this
@@ -376,20 +422,30 @@ impl<C: Chunk> Node<C> {
         let child = &mut self.children[at];
         self.len -= child.len;
         self.children_bytes -= child.bytes;
+        let sum = child.sum;
         child.count();
         self.len += child.len;
         self.children_bytes += child.bytes;
+        if child.sum != sum {
+            self.sum = self.sum_of_children();
+        }
     }
 
     /// Takes over the sums of all children.
     fn count(&mut self) {
         self.len = self.children.iter().map(|child| child.len).sum();
         self.children_bytes = self.children.iter().map(|child| child.bytes).sum();
+        self.sum = self.sum_of_children();
+    }
+
+    fn sum_of_children(&self) -> C::Sum {
+        self.children.iter().fold(C::Sum::default(), |sum, child| sum.join(child.sum))
     }
 
     fn insert(&mut self, at: usize, child: Child<C>) {
         self.len += child.len;
         self.children_bytes += child.bytes;
+        self.sum = self.sum.join(child.sum);
         self.children.insert(at, child);
     }
 
@@ -397,6 +453,7 @@ impl<C: Chunk> Node<C> {
         let child = self.children.remove(at);
         self.len -= child.len;
         self.children_bytes -= child.bytes;
+        self.sum = self.sum_of_children();
         if at == 0 && !self.children.is_empty() {
             self.children[0].separator = C::Key::default();
             self.recount(0);
@@ -428,6 +485,7 @@ impl<C: Chunk> Node<C> {
             let mut counted = child.clone();
             counted.count();
             assert_eq!((child.len, child.bytes), (counted.len, counted.bytes));
+            assert!(child.sum == counted.sum);
             assert!(child.len > 0);
             len += child.len;
             bytes += child.bytes;
@@ -437,6 +495,7 @@ impl<C: Chunk> Node<C> {
             });
         }
         assert_eq!((self.len, self.children_bytes), (len, bytes));
+        assert!(self.sum == self.sum_of_children());
         assert!(heights.windows(2).all(|pair| pair[0] == pair[1]));
         heights.first().map_or(1, |height| height + 1)
     }

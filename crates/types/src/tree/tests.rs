@@ -12,6 +12,7 @@ const FULL: usize = 4;
 
 impl Chunk for Numbers {
     type Key = u32;
+    type Sum = Parities;
 
     fn len(&self) -> usize {
         self.0.len()
@@ -26,12 +27,46 @@ impl Chunk for Numbers {
         right.0[0]
     }
 
+    fn sum(&self) -> Parities {
+        let each = |number: &u32| Parities {
+            odd: !number.is_multiple_of(2),
+            even: number.is_multiple_of(2),
+        };
+        self.0.iter().map(each).fold(Parities::default(), Sum::join)
+    }
+
     fn remove(&mut self, range: Range<usize>) {
         self.0.drain(range);
     }
 
     fn append(&mut self, right: &Self) {
         self.0.extend_from_slice(&right.0);
+    }
+}
+
+/// Whether some numbers are odd, and whether some are even.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Parities {
+    odd: bool,
+    even: bool,
+}
+
+impl Sum for Parities {
+    fn join(self, other: Self) -> Self {
+        Self { odd: self.odd | other.odd, even: self.even | other.even }
+    }
+}
+
+/// Picks odd numbers.
+struct Odd;
+
+impl Pick<Numbers> for Odd {
+    fn whole(&self, sum: Parities) -> Option<bool> {
+        (!sum.odd || !sum.even).then_some(sum.odd)
+    }
+
+    fn picks(&self, chunk: &Numbers, at: usize) -> bool {
+        !chunk.0[at].is_multiple_of(2)
     }
 }
 
@@ -103,6 +138,13 @@ fn check(tree: &Tree<Numbers>, model: &[u32]) -> usize {
         let rank = model.partition_point(|other| other <= number);
         assert_eq!(spot.start + place, rank);
     }
+    let odd: Vec<usize> = (0..model.len()).filter(|rank| !model[*rank].is_multiple_of(2)).collect();
+    for rank in (0..=model.len()).step_by(7) {
+        let before = odd.partition_point(|at| *at < rank);
+        assert_eq!(tree.count_picked(rank, &Odd), before);
+        assert_eq!(tree.rank_of_picked(before, &Odd), odd.get(before).copied());
+    }
+    assert_eq!(tree.rank_of_picked(odd.len(), &Odd), None);
     tree.root.check(true)
 }
 

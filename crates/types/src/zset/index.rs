@@ -90,6 +90,7 @@ impl Slots {
 
 impl Chunk for Slots {
     type Key = Hash;
+    type Sum = ();
 
     fn len(&self) -> usize {
         self.hashes.len()

@@ -5,9 +5,9 @@ use std::ops::Range;
 use stdx::hash::{Seed, sip13};
 
 use super::index::{Hash, Index};
-use super::leaf::{self, JOIN_BYTES_MAX, Leaf};
+use super::leaf::{self, JOIN_BYTES_MAX, Leaf, NEVER};
 use crate::listpack::Element;
-use crate::tree::{Chunks, Tree};
+use crate::tree::{Chunks, Pick, Tree};
 
 /// A scan that meets a score that many members share returns more at once, so that looking through
 /// them does not take forever: one in so many.
@@ -27,14 +27,22 @@ impl Large {
         elements: impl Iterator<Item = (&'a [u8], f64)>,
         seed: Seed,
     ) -> Self {
+        Self::of_expiring(elements.map(|(member, score)| (member, score, NEVER)), seed)
+    }
+
+    /// As [`Large::of_sorted`], with the time when each expires, or [`NEVER`].
+    pub(super) fn of_expiring<'a>(
+        elements: impl Iterator<Item = (&'a [u8], f64, i64)>,
+        seed: Seed,
+    ) -> Self {
         let mut tree = Tree::new();
         let mut leaf = Leaf::default();
         let mut hashes = Vec::with_capacity(elements.size_hint().0);
-        for (member, score) in elements {
+        for (member, score, expiry) in elements {
             hashes.push((hash_of(seed, member), score));
-            if !leaf.push(score, member) {
+            if !leaf.push(score, member, expiry) {
                 tree.push_back(std::mem::take(&mut leaf));
-                leaf.push(score, member);
+                leaf.push(score, member, expiry);
             }
         }
         tree.push_back(leaf);
@@ -44,6 +52,10 @@ impl Large {
     /// The elements in order.
     pub(super) fn into_tree(self) -> Tree<Leaf> {
         self.tree
+    }
+
+    pub(super) fn seed(&self) -> Seed {
+        self.seed
     }
 
     #[inline]
@@ -114,7 +126,39 @@ impl Large {
     }
 
     pub(super) fn iter(&self, ranks: Range<usize>) -> LargeIter<'_> {
-        LargeIter { chunks: self.tree.range(ranks), front: None, back: None }
+        self.iter_after(i64::MIN, ranks)
+    }
+
+    /// As [`Large::iter`], without what expires at or before `horizon`.
+    pub(super) fn iter_after(&self, horizon: i64, ranks: Range<usize>) -> LargeIter<'_> {
+        LargeIter { chunks: self.tree.range(ranks), horizon, front: None, back: None }
+    }
+
+    /// All elements in order, each with the time when it expires, or [`NEVER`].
+    pub(super) fn iter_expiries(&self) -> impl Iterator<Item = (&[u8], f64, i64)> {
+        self.tree.range(0..self.len()).flat_map(|(leaf, part)| {
+            part.map(|at| (leaf.member(at), leaf.score(at), leaf.expiry(at)))
+        })
+    }
+
+    /// How many of the first `rank` elements expire after `horizon`, if ever.
+    pub(super) fn count_after(&self, horizon: i64, rank: usize) -> usize {
+        self.tree.count_picked(rank, &After(horizon))
+    }
+
+    /// The rank of the element that expires after `horizon` and that `before` such elements precede;
+    /// the number of all elements, if there are no more.
+    pub(super) fn rank_after(&self, horizon: i64, before: usize) -> usize {
+        self.tree.rank_of_picked(before, &After(horizon)).unwrap_or(self.len())
+    }
+
+    /// Lets a member expire, or stay if `expiry` is [`NEVER`].
+    pub(super) fn set_expiry(&mut self, member: &[u8], expiry: i64) {
+        let Some(score) = self.score(member) else { return };
+        self.tree.edit_by(
+            |separator| separator.is_before(score, member),
+            |edit| leaf::set_expiry(edit, score, member, expiry),
+        );
     }
 
     /// Gives the member the score that `decide` finds by its score so far (`None`: no member), if it
@@ -215,6 +259,25 @@ impl Large {
     }
 }
 
+/// Picks the members that expire after a time, or never.
+struct After(i64);
+
+impl Pick<Leaf> for After {
+    fn whole(&self, span: leaf::Span) -> Option<bool> {
+        if span.first > self.0 {
+            Some(true)
+        } else if span.last <= self.0 {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    fn picks(&self, leaf: &Leaf, at: usize) -> bool {
+        leaf.expiry(at) > self.0
+    }
+}
+
 fn hash_of(seed: Seed, member: &[u8]) -> Hash {
     (sip13(seed, member) >> 32) as Hash
 }
@@ -222,6 +285,8 @@ fn hash_of(seed: Seed, member: &[u8]) -> Hash {
 /// Elements of a large set, from both ends.
 pub(super) struct LargeIter<'a> {
     chunks: Chunks<'a, Leaf>,
+    /// What expires then or before is left out.
+    horizon: i64,
     front: Option<(&'a Leaf, Range<usize>)>,
     back: Option<(&'a Leaf, Range<usize>)>,
 }
@@ -237,7 +302,7 @@ impl<'a> Iterator for LargeIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((leaf, part)) = &mut self.front
-                && let Some(at) = part.next()
+                && let Some(at) = part.find(|at| leaf.expiry(*at) > self.horizon)
             {
                 return Some(element(leaf, at));
             }
@@ -251,7 +316,7 @@ impl DoubleEndedIterator for LargeIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((leaf, part)) = &mut self.back
-                && let Some(at) = part.next_back()
+                && let Some(at) = part.rfind(|at| leaf.expiry(*at) > self.horizon)
             {
                 return Some(element(leaf, at));
             }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use stdx::prefetch::prefetch;
 
-use crate::tree::{Chunk, Edit};
+use crate::tree::{Chunk, Edit, Sum};
 
 /// A chunk is split when it has more bytes than this, by what is in it.
 ///
@@ -48,6 +48,30 @@ pub(super) struct Leaf {
     /// Where in `members` each begins; each ends where the next begins.
     starts: Vec<u16>,
     members: Vec<u8>,
+    /// When each member expires, or [`NEVER`]; empty if none does.
+    expiries: Vec<i64>,
+}
+
+/// The expiry of a member that stays.
+pub(super) const NEVER: i64 = i64::MAX;
+
+/// Between which times, both included, some members expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) first: i64,
+    pub(super) last: i64,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self { first: i64::MAX, last: i64::MIN }
+    }
+}
+
+impl Sum for Span {
+    fn join(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
 }
 
 /// Makes room for `more` elements: with some to spare, but far less than a `Vec` would take.
@@ -74,6 +98,25 @@ impl Leaf {
     pub(super) fn member(&self, at: usize) -> &[u8] {
         let end = self.starts.get(at + 1).map_or(self.members.len(), |end| usize::from(*end));
         &self.members[usize::from(self.starts[at])..end]
+    }
+
+    #[inline]
+    pub(super) fn expiry(&self, at: usize) -> i64 {
+        self.expiries.get(at).copied().unwrap_or(NEVER)
+    }
+
+    /// Makes sure that each member has a place for its expiry.
+    fn spread_expiries(&mut self) {
+        let missing = self.scores.len() - self.expiries.len();
+        make_room(&mut self.expiries, missing);
+        self.expiries.resize(self.scores.len(), NEVER);
+    }
+
+    /// Keeps no expiries if none is left.
+    fn settle_expiries(&mut self) {
+        if self.expiries.iter().all(|at| *at == NEVER) {
+            self.expiries = Vec::new();
+        }
     }
 
     /// Number of elements before the first that `is_before` refuses.
@@ -118,12 +161,16 @@ impl Leaf {
     }
 
     /// Puts an element at the end, if the chunk has room for it.
-    pub(super) fn push(&mut self, score: f64, member: &[u8]) -> bool {
+    pub(super) fn push(&mut self, score: f64, member: &[u8], expiry: i64) -> bool {
         let is_full = self.used_bytes() + MEMBER_OVERHEAD + member.len() > LEAF_BYTES_MAX;
         if is_full && !self.scores.is_empty() {
             return false;
         }
         self.insert(self.scores.len(), score, member);
+        if expiry != NEVER {
+            self.spread_expiries();
+            self.expiries[self.scores.len() - 1] = expiry;
+        }
         true
     }
 
@@ -134,6 +181,10 @@ impl Leaf {
         make_room(&mut self.starts, 1);
         make_room(&mut self.members, member.len());
         self.scores.insert(at, score);
+        if !self.expiries.is_empty() {
+            make_room(&mut self.expiries, 1);
+            self.expiries.insert(at, NEVER);
+        }
         // Only long members have a start beyond 16 bits, and they are alone.
         self.starts.insert(at, start as u16);
         // PERF: what cannot overflow is added without a check, so that it is done many at a time.
@@ -165,7 +216,10 @@ impl Leaf {
             scores: self.scores.split_off(at),
             starts: self.starts.split_off(at),
             members: self.members.split_off(cut),
+            expiries: self.expiries.split_off(at.min(self.expiries.len())),
         };
+        self.settle_expiries();
+        right.settle_expiries();
         right.starts.iter_mut().for_each(|start| *start = start.wrapping_sub(cut as u16));
         right
     }
@@ -174,6 +228,7 @@ impl Leaf {
         give_room_back(&mut self.scores);
         give_room_back(&mut self.starts);
         give_room_back(&mut self.members);
+        give_room_back(&mut self.expiries);
     }
 
     /// The first element from which on a chunk that is too large may be cut, so that both parts are
@@ -218,6 +273,7 @@ pub(super) fn insert(edit: &mut Edit<'_, Leaf>, score: f64, member: &[u8]) {
     leaf.scores.shrink_to_fit();
     leaf.starts.shrink_to_fit();
     leaf.members.shrink_to_fit();
+    leaf.expiries.shrink_to_fit();
     edit.put_after(right);
 }
 
@@ -244,8 +300,23 @@ pub(super) fn change(
     Some(false)
 }
 
+/// Lets a member of the chunk that is being changed expire, or stay.
+pub(super) fn set_expiry(edit: &mut Edit<'_, Leaf>, score: f64, member: &[u8], expiry: i64) {
+    let Ok(at) = edit.chunk().find(score, member) else { return };
+    if edit.chunk().expiry(at) == expiry {
+        return;
+    }
+    let leaf = edit.chunk_mut();
+    leaf.spread_expiries();
+    leaf.expiries[at] = expiry;
+    if expiry == NEVER {
+        leaf.settle_expiries();
+    }
+}
+
 impl Chunk for Leaf {
     type Key = Separator;
+    type Sum = Span;
 
     #[inline]
     fn len(&self) -> usize {
@@ -256,6 +327,15 @@ impl Chunk for Leaf {
         self.scores.capacity() * size_of::<f64>()
             + self.starts.capacity() * size_of::<u16>()
             + self.members.capacity()
+            + self.expiries.capacity() * size_of::<i64>()
+    }
+
+    fn sum(&self) -> Span {
+        if self.expiries.is_empty() && !self.is_empty() {
+            return Span { first: NEVER, last: NEVER };
+        }
+        let each = |at: &i64| Span { first: *at, last: *at };
+        self.expiries.iter().map(each).fold(Span::default(), Span::join)
     }
 
     fn separator(left: &Self, right: &Self) -> Separator {
@@ -280,6 +360,10 @@ impl Chunk for Leaf {
         self.members.drain(start..end);
         self.scores.drain(range.clone());
         self.starts.drain(range.clone());
+        if !self.expiries.is_empty() {
+            self.expiries.drain(range.clone());
+            self.settle_expiries();
+        }
         for later in &mut self.starts[range.start..] {
             *later = later.wrapping_sub((end - start) as u16);
         }
@@ -288,6 +372,10 @@ impl Chunk for Leaf {
 
     fn append(&mut self, right: &Self) {
         let offset = self.members.len() as u16;
+        if !self.expiries.is_empty() || !right.expiries.is_empty() {
+            self.spread_expiries();
+            self.expiries.extend((0..right.len()).map(|at| right.expiry(at)));
+        }
         self.scores.extend_from_slice(&right.scores);
         self.starts.extend(right.starts.iter().map(|start| start.wrapping_add(offset)));
         self.members.extend_from_slice(&right.members);

@@ -13,9 +13,11 @@
 //! The member is stored once, in the tree; what the index finds is looked for there. Both are
 //! persistent trees, so a clone is O(1).
 //!
-//! Members may expire; a set with such a member is large, and knows beside the two trees when they
-//! do. Nothing expires by itself here: a view hides what has expired for who looks,
-//! [`Collection::expire`] removes what is due.
+//! Members may expire; a set with such a member is large, and a table beside the two trees finds them
+//! by when they do. Chunks know it of their members too, and the tree between which times those
+//! beneath a node do: how many of the first elements have expired is counted without looking at
+//! those of which all have, or none. Nothing expires by itself here: a view hides what has expired
+//! for who looks, [`Collection::expire`] removes what is due.
 //!
 //! All ranges, by score or by member, are turned into ranges of ranks (0 is the least element), in
 //! O(log n): counting is a difference, and every walk is [`ZSetView::range`].
@@ -36,14 +38,13 @@ use stdx::num;
 
 use crate::Limits;
 use crate::collection::{Collection, Type, View, any_ways};
-use crate::dict::Dict;
 use crate::digest::{Digest, Kind};
 use crate::lean::{self, Lean};
 use crate::listpack::{Digits, Element};
 pub use bounds::{LexBound, LexRange, ScoreRange};
 use large::{Large, LargeIter};
 use packed::PackedIter;
-use timed::{Shown, ShownIter, Timed};
+use timed::{Shown, Timed};
 
 /// An owned sorted set.
 #[derive(Clone, Debug, Default)]
@@ -188,7 +189,7 @@ impl ZSet {
         let decide = |before: Option<f64>| decide(before).map(unsigned_zero);
         let (before, after) = match &mut self.shape {
             Shape::Large(large) => large.upsert(member, decide),
-            Shape::Timed(timed) => timed.large.upsert(member, decide),
+            Shape::Timed(timed) => timed.upsert(member, decide),
             Shape::Packed(pack) => packed::update(pack, member, decide),
         };
         if let (Shape::Packed(pack), None, Some(score)) = (&mut self.shape, before, after) {
@@ -260,13 +261,11 @@ impl ZSet {
         }
         self.enlarge(limits);
         self.shape = match std::mem::take(&mut self.shape) {
-            Shape::Large(large) => {
-                Shape::Timed(Box::new(Timed { large, times: Dict::new(limits.seed) }))
-            }
+            Shape::Large(large) => Shape::Timed(Box::new(Timed::new(large, limits.seed))),
             shape => shape,
         };
         if let Shape::Timed(timed) = &mut self.shape {
-            timed.times.insert(member, b"", Some(at));
+            timed.set_expiry(member, at);
         }
         true
     }
@@ -274,7 +273,7 @@ impl ZSet {
     /// Lets a member stay; whether it would have expired.
     fn clear_expiry(&mut self, member: &[u8]) -> bool {
         let Shape::Timed(timed) = &mut self.shape else { return false };
-        let expired = timed.times.remove(member);
+        let expired = timed.clear_expiry(member);
         self.forget_times();
         expired
     }
@@ -536,10 +535,7 @@ impl<'a> ZSetView<'a> {
         Elements(match self.shape {
             ViewShape::Packed(view) => Walk::Packed(PackedIter::new(view, ranks)),
             ViewShape::Large(large) => Walk::Large(large.iter(ranks)),
-            ViewShape::Timed(Shown { timed, horizon: None }) => {
-                Walk::Large(timed.large.iter(ranks))
-            }
-            ViewShape::Timed(shown) => Walk::Shown(shown.iter(ranks)),
+            ViewShape::Timed(shown) => Walk::Large(shown.iter(ranks)),
         })
     }
 
@@ -635,7 +631,6 @@ pub struct Elements<'a>(Walk<'a>);
 enum Walk<'a> {
     Packed(PackedIter<'a>),
     Large(LargeIter<'a>),
-    Shown(ShownIter<'a>),
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -646,7 +641,6 @@ impl<'a> Iterator for Elements<'a> {
         match &mut self.0 {
             Walk::Packed(iter) => iter.next(),
             Walk::Large(iter) => iter.next(),
-            Walk::Shown(iter) => iter.next(),
         }
     }
 }
@@ -657,7 +651,6 @@ impl DoubleEndedIterator for Elements<'_> {
         match &mut self.0 {
             Walk::Packed(iter) => iter.next_back(),
             Walk::Large(iter) => iter.next_back(),
-            Walk::Shown(iter) => iter.next_back(),
         }
     }
 }

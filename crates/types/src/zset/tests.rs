@@ -295,6 +295,7 @@ fn members_expire_as_those_of_the_model() {
         for _ in 0..rng.below(150) {
             change(&mut set, &mut model, rng, &limits);
             see_at(&set, &model, rng.below(100) as i64, rng);
+            check_times(&set);
         }
         let expires = model.values().any(|(_, expiry)| expiry.is_some());
         assert_eq!(matches!(set.shape, Shape::Timed(_)), expires);
@@ -321,6 +322,95 @@ fn members_expire_as_those_of_the_model() {
             set.remove(&member);
         }
         assert!(set.view().is_empty() && !matches!(set.shape, Shape::Timed(_)));
+    }
+}
+
+/// Each member expires by the tree when it does by the table.
+#[track_caller]
+fn check_times(set: &ZSet) {
+    let Shape::Timed(timed) = &set.shape else { return };
+    let expiring = timed.large.iter_expiries().filter(|(.., expiry)| *expiry != leaf::NEVER);
+    let expiries: Vec<_> = expiring.map(|(member, _, at)| (member, Some(at))).collect();
+    let known =
+        |(member, at): &(&[u8], _)| timed.times.get(member).map(|of| of.expiry) == Some(*at);
+    assert!(expiries.len() == timed.times.len() && expiries.iter().all(known));
+}
+
+/// Sets of many chunks, of which all, many or few members expire at once or in turn, a run of them or
+/// here and there: what is seen is what is left of the model, before, while and after they go.
+#[test]
+fn many_members_expire_at_once() {
+    let limits = limits(0);
+    for seed in 0..24 {
+        let rng = &mut Rng::new(seed);
+        let (mut set, mut model) = (ZSet::default(), TimedModel::new());
+        let count = 3000;
+        let (share, from) = (1 + rng.below(4), rng.below(count));
+        let (at_once, in_runs) = (rng.below(2) == 0, rng.below(2) == 0);
+        for n in 0..count {
+            let member = format!("member:{n:05}").into_bytes();
+            let score = (n / 3) as f64;
+            set.set(&member, score, &limits);
+            let expires = if in_runs { n >= from } else { rng.below(share) == 0 };
+            let at = if at_once { 50 } else { 1 + rng.below(99) as i64 };
+            if expires && n != count / 2 {
+                assert!(set.set_expiry(&member, Some(at), &limits));
+            }
+            model.insert(member, (score, expires.then_some(at).filter(|_| n != count / 2)));
+        }
+        for horizon in [0, 20, 50, 99] {
+            see_many_at(&set, &model, horizon, rng);
+        }
+        for (horizon, budget) in [(20, 100), (30, usize::MAX), (50, 700), (50, usize::MAX)] {
+            let mut gone = Vec::new();
+            set.expire(horizon, budget, &mut |name| gone.push(name.to_vec()));
+            gone.sort();
+            let due = |name: &Vec<u8>| model[name].1.is_some_and(|at| at <= horizon);
+            assert!(gone.iter().all(due) && gone.windows(2).all(|pair| pair[0] < pair[1]));
+            let all_due = model.keys().filter(|name| due(name)).count();
+            assert!(gone.len() >= budget.min(all_due));
+            model.retain(|name, _| gone.binary_search(name).is_err());
+            // Those that are due may get another score, and those that stay.
+            for _ in 0..200 {
+                let member = format!("member:{:05}", rng.below(count)).into_bytes();
+                let (score, mut added) = (rng.below(count) as f64, Added::default());
+                let rule = AddRule { only_present: true, keeps_expiry: true, ..AddRule::default() };
+                set.add(&member, score, rule, &limits, &mut added).unwrap();
+                model.entry(member).and_modify(|(old, _)| *old = score);
+            }
+            check_times(&set);
+            see_many_at(&set, &model, 60, rng);
+        }
+    }
+}
+
+/// What is asked of a large set when what expires at or before `horizon` is hidden.
+#[track_caller]
+fn see_many_at(set: &ZSet, model: &TimedModel, horizon: i64, rng: &mut Rng) {
+    let mut left: Model = model
+        .iter()
+        .filter(|(_, (_, expiry))| expiry.is_none_or(|at| at > horizon))
+        .map(|(member, (score, _))| (member.clone(), *score))
+        .collect();
+    sort(&mut left);
+    let view = View::at(set.view(), horizon);
+    assert_eq!((view.len(), view.is_empty()), (left.len(), left.is_empty()));
+    assert_eq!(owned(view.range(0..usize::MAX)), left);
+    assert_eq!(owned(view.to_owned().view().range(0..usize::MAX)), left);
+    for _ in 0..20 {
+        let start = rng.index(left.len() + 1);
+        let end = left.len().min(start + rng.index(300));
+        assert_eq!(owned(view.range(start..end)), left[start..end]);
+        let backwards: Model = left[start..end].iter().rev().cloned().collect();
+        assert_eq!(owned(view.range(start..end).rev()), backwards);
+        let (min, max) = (rng.below(1000) as f64, rng.below(1000) as f64);
+        let range = ScoreRange { min, max, min_open: rng.below(2) == 0, max_open: false };
+        let ranks = view.ranks_by_score(&range);
+        assert_eq!(ranks.len(), left.iter().filter(|(_, score)| range.contains(*score)).count());
+        assert!(left[ranks].iter().all(|(_, score)| range.contains(*score)));
+        if let Some((member, score)) = left.get(start) {
+            assert_eq!(view.rank(member), Some((start, *score)));
+        }
     }
 }
 

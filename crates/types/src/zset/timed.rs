@@ -3,21 +3,65 @@
 
 use std::ops::Range;
 
+use stdx::hash::Seed;
+
 use super::large::{Large, LargeIter};
+use super::leaf::NEVER;
 use crate::dict::Dict;
-use crate::listpack::{Digits, Element};
+use crate::listpack::Digits;
+
+/// Where more than one of so many members has expired, the set is built anew from those that stay:
+/// that costs a tenth of taking one out, for each.
+const REBUILD_SHARE: usize = 4;
 
 /// O(1) to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Timed {
     pub(super) large: Large,
-    /// The members that expire: all of them are in the set.
+    /// The members that expire: all of them are in the set, which knows their expiries too. Here
+    /// they are found by when they are due, there they are counted by rank.
     pub(super) times: Dict,
 }
 
 impl Timed {
+    /// No member expires yet.
+    pub(super) fn new(large: Large, seed: Seed) -> Self {
+        Self { large, times: Dict::new(seed) }
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         size_of::<Self>() + self.large.heap_bytes() + self.times.heap_bytes()
+    }
+
+    /// See [`Large::upsert`]. A member that expires does so with its new score.
+    pub(super) fn upsert(
+        &mut self,
+        member: &[u8],
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> (Option<f64>, Option<f64>) {
+        let (old, new) = self.large.upsert(member, decide);
+        if old.is_some()
+            && new.is_some()
+            && let Some(at) = self.times.get(member).and_then(|record| record.expiry)
+        {
+            self.large.set_expiry(member, at);
+        }
+        (old, new)
+    }
+
+    /// Lets a member that is there expire.
+    pub(super) fn set_expiry(&mut self, member: &[u8], at: i64) {
+        self.times.insert(member, b"", Some(at));
+        self.large.set_expiry(member, at);
+    }
+
+    /// Lets a member stay; whether it would have expired.
+    pub(super) fn clear_expiry(&mut self, member: &[u8]) -> bool {
+        let expired = self.times.remove(member);
+        if expired {
+            self.large.set_expiry(member, NEVER);
+        }
+        expired
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
@@ -41,11 +85,37 @@ impl Timed {
         budget: usize,
         gone: &mut dyn FnMut(&[u8]),
     ) -> usize {
+        let (len, many) = (self.large.len(), self.large.len() / REBUILD_SHARE);
+        if budget > many {
+            let due = len - self.large.count_after(horizon, len);
+            if due > many && due <= budget {
+                self.rebuild(horizon, gone);
+                return due;
+            }
+        }
         let Self { large, times } = self;
         times.expire(horizon, budget, |record| {
             gone(record.key);
             large.remove(record.key);
         })
+    }
+
+    /// Takes out all that expires at or before `horizon`.
+    fn rebuild(&mut self, horizon: i64, gone: &mut dyn FnMut(&[u8])) {
+        let seed = self.large.seed();
+        let mut times = Dict::new(seed);
+        let mut left = Vec::new();
+        for (member, score, expiry) in self.large.iter_expiries() {
+            if expiry <= horizon {
+                gone(member);
+                continue;
+            }
+            if expiry != NEVER {
+                times.insert(member, b"", Some(expiry));
+            }
+            left.push((member, score, expiry));
+        }
+        *self = Self { large: Large::of_expiring(left.into_iter(), seed), times };
     }
 }
 
@@ -72,25 +142,13 @@ impl<'a> Shown<'a> {
         self.horizon.is_some_and(|horizon| self.expiry(member).is_some_and(|at| at <= horizon))
     }
 
-    /// The ranks of what is hidden, ascending, among all members. O(m log n) for m that are hidden.
-    fn hidden(self) -> Vec<usize> {
-        let mut ranks = Vec::new();
-        if let Some(horizon) = self.horizon {
-            self.timed.times.each_due(horizon, |record| {
-                ranks.extend(self.timed.large.rank(record.key).map(|(rank, _)| rank));
-            });
-            ranks.sort_unstable();
-        }
-        ranks
-    }
-
     pub(super) fn len(self) -> usize {
         self.shown_before(self.timed.large.len())
     }
 
     /// How many are shown of the first `rank` members.
     pub(super) fn shown_before(self, rank: usize) -> usize {
-        rank - self.hidden().partition_point(|hidden| *hidden < rank)
+        self.horizon.map_or(rank, |horizon| self.timed.large.count_after(horizon, rank))
     }
 
     pub(super) fn score(self, member: &[u8]) -> Option<f64> {
@@ -107,13 +165,15 @@ impl<'a> Shown<'a> {
     }
 
     /// Those shown that have these ranks among them.
-    pub(super) fn iter(self, ranks: Range<usize>) -> ShownIter<'a> {
-        let hidden = self.hidden();
-        let among_all = |shown: usize| {
-            hidden.iter().fold(shown, |rank, hidden| rank + usize::from(*hidden <= rank))
-        };
-        let ranks = among_all(ranks.start)..among_all(ranks.end);
-        ShownIter { iter: self.timed.large.iter(ranks), shown: self }
+    pub(super) fn iter(self, ranks: Range<usize>) -> LargeIter<'a> {
+        let large = &self.timed.large;
+        let Some(horizon) = self.horizon else { return large.iter(ranks) };
+        if ranks.is_empty() {
+            return large.iter(0..0);
+        }
+        // From the first to the last: not up to the one after, which may be far.
+        let last = large.rank_after(horizon, ranks.end - 1);
+        large.iter_after(horizon, large.rank_after(horizon, ranks.start)..last + 1)
     }
 
     /// The set without what is hidden: O(1) if nothing is.
@@ -123,41 +183,5 @@ impl<'a> Shown<'a> {
             timed.expire(horizon, usize::MAX, &mut |_| {});
         }
         timed
-    }
-}
-
-/// Elements that are shown, from both ends.
-pub(super) struct ShownIter<'a> {
-    iter: LargeIter<'a>,
-    shown: Shown<'a>,
-}
-
-impl ShownIter<'_> {
-    fn hides(&self, (member, _): &(Element<'_>, f64)) -> bool {
-        self.shown.hides(member.text(&mut Digits::default()))
-    }
-}
-
-impl<'a> Iterator for ShownIter<'a> {
-    type Item = (Element<'a>, f64);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let next = self.iter.next()?;
-            if !self.hides(&next) {
-                return Some(next);
-            }
-        }
-    }
-}
-
-impl DoubleEndedIterator for ShownIter<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        loop {
-            let next = self.iter.next_back()?;
-            if !self.hides(&next) {
-                return Some(next);
-            }
-        }
     }
 }
