@@ -1,7 +1,7 @@
 //! Whether keys exist, what they hold, and their deletion.
 
 use super::KEYS_SEEN;
-use command::grammar::key;
+use command::grammar::{Argument, key};
 use command::{Args, Command, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::Event;
 use resp::Reply;
@@ -9,39 +9,32 @@ use resp::Reply;
 /// Keys spread over shards: a proxy adds up the shards' answers.
 const SUMMED: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 
-pub(super) const DEL: Command = Command::data("DEL", del)
-    .group(Group::Generic)
-    .since("1.0.0")
-    .arity(-2)
-    .flags(Flags::WRITE.or(Flags::KEYSPACE))
-    .keys(&[KeySpec::from(1, 1, KeyFlags::RM.or(KeyFlags::DELETE))])
-    .args(&[key("key").many()])
-    .summary("Deletes keys.")
-    .complexity("O(N), N keys to delete; large values are freed in the background")
-    .tips(SUMMED);
+const DELETED: &[KeySpec] = &[KeySpec::from(1, 1, KeyFlags::RM.or(KeyFlags::DELETE))];
+const KEYS: &[Argument] = &[key("key").many()];
 
-pub(super) const UNLINK: Command = Command::data("UNLINK", del)
-    .group(Group::Generic)
+/// A row that deletes keys.
+const fn deleting(name: &'static str, handler: command::Handler) -> Command {
+    Command::data(name, handler)
+        .group(Group::Generic)
+        .arity(-2)
+        .flags(Flags::WRITE.or(Flags::KEYSPACE))
+        .keys(DELETED)
+        .args(KEYS)
+        .summary("Deletes keys.")
+        .complexity("O(N), N keys to delete; large values are freed in the background")
+        .tips(SUMMED)
+}
+
+pub(super) const DEL: Command = deleting("DEL", del).since("1.0.0");
+
+pub(super) const UNLINK: Command = deleting("UNLINK", del)
     .since("4.0.0")
-    .arity(-2)
     .flags(Flags::WRITE.or(Flags::FAST).or(Flags::KEYSPACE))
-    .keys(&[KeySpec::from(1, 1, KeyFlags::RM.or(KeyFlags::DELETE))])
-    .args(&[key("key").many()])
     .summary("Deletes keys and frees their values in the background.")
-    .complexity("O(1) for each key; large values are freed in the background")
-    .tips(SUMMED);
+    .complexity("O(1) for each key; large values are freed in the background");
 
 /// KeyDB's: the name under which it deletes keys that have expired; to a client another DEL.
-pub(super) const EXPDEL: Command = Command::data("EXPDEL", expdel)
-    .group(Group::Generic)
-    .since("8.12.0")
-    .arity(-2)
-    .flags(Flags::WRITE.or(Flags::KEYSPACE))
-    .keys(&[KeySpec::from(1, 1, KeyFlags::RM.or(KeyFlags::DELETE))])
-    .args(&[key("key").many()])
-    .summary("Deletes keys.")
-    .complexity("O(N), N keys to delete; large values are freed in the background")
-    .tips(SUMMED);
+pub(super) const EXPDEL: Command = deleting("EXPDEL", expdel).since("8.12.0");
 
 pub(super) const EXISTS: Command = Command::data("EXISTS", exists)
     .group(Group::Generic)

@@ -3,7 +3,7 @@
 use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
 use super::set::{DIGESTS, Log, store};
 use super::{DEL_EVENT, READ};
-use command::grammar::{key, one_of, string};
+use command::grammar::{Argument, key, one_of, string};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{KeyRef, Str};
 use resp::Reply;
@@ -41,15 +41,22 @@ pub(super) const DELEX: Command = Command::data("DELEX", delex)
     .summary("Deletes a key if its value or digest is, or is not, the one given.")
     .complexity("O(1) with IFEQ or IFNE; O(N) with IFDEQ or IFDNE, N the length of the string");
 
-pub(super) const DELIFEQ: Command = Command::data("DELIFEQ", delifeq)
-    .group(Group::String)
-    .since("9.0.0")
-    .arity(3)
-    .flags(Flags::WRITE.or(Flags::FAST))
-    .keys(&[KeySpec::at(1, KeyFlags::RM.or(KeyFlags::DELETE))])
-    .args(&[key("key"), string("value")])
-    .summary("Deletes a key if its value is the one given.")
-    .complexity("O(1)");
+const DELETED: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RM.or(KeyFlags::DELETE))];
+const KEY_AND_VALUE: &[Argument] = &[key("key"), string("value")];
+
+/// A row that deletes a key if it holds a string.
+const fn deleting(name: &'static str, handler: command::Handler) -> Command {
+    Command::data(name, handler)
+        .group(Group::String)
+        .arity(3)
+        .flags(Flags::WRITE.or(Flags::FAST))
+        .keys(DELETED)
+        .args(KEY_AND_VALUE)
+        .summary("Deletes a key if its value is the one given.")
+        .complexity("O(1)")
+}
+
+pub(super) const DELIFEQ: Command = deleting("DELIFEQ", delifeq).since("9.0.0");
 
 /// Kvrocks's.
 pub(super) const CAS: Command = Command::data("CAS", cas)
@@ -68,15 +75,7 @@ pub(super) const CAS: Command = Command::data("CAS", cas)
     .complexity("O(1)");
 
 /// Kvrocks's.
-pub(super) const CAD: Command = Command::data("CAD", cad)
-    .group(Group::String)
-    .since("8.12.0")
-    .arity(3)
-    .flags(Flags::WRITE.or(Flags::FAST))
-    .keys(&[KeySpec::at(1, KeyFlags::RM.or(KeyFlags::DELETE))])
-    .args(&[key("key"), string("value")])
-    .summary("Deletes a key if its value is the one given.")
-    .complexity("O(1)");
+pub(super) const CAD: Command = deleting("CAD", cad).since("8.12.0");
 
 /// A condition on the value that a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

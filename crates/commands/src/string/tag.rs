@@ -7,7 +7,7 @@
 use super::conditional::delete_if;
 use super::expiration::{EX, EXAT, Expiration, PX, PXAT, Unit};
 use super::set::{Log, deletes, store};
-use super::{EXPIRE_EVENT, MODIFY, READ, SET_EVENT, reply_str};
+use super::{MODIFY, READ, reply_str};
 use command::grammar::{Argument, integer, key, one_of, string, word};
 use command::{Args, Command, CommandError, Cx, Effect, Flags, Group, KeyFlags, KeySpec, Outcome};
 use keyspace::{ExpiryChange, next_tag};
@@ -44,25 +44,23 @@ pub(super) const GETWITHETAG: Command = Command::data("GETWITHETAG", getwithetag
     .summary("Answers a string with its tag.")
     .complexity("O(1)");
 
-pub(super) const SETIFGREATER: Command = Command::data("SETIFGREATER", setifgreater)
-    .group(Group::String)
-    .since("8.12.0")
-    .arity(-4)
-    .flags(Flags::WRITE.or(Flags::DENYOOM))
-    .keys(MODIFY)
-    .args(CONDITIONAL)
-    .summary("Stores a string with a tag if that is greater than the tag of what is there.")
-    .complexity("O(1)");
+/// A row that stores a string if the tag of what is there allows it.
+const fn conditional(name: &'static str, handler: command::Handler) -> Command {
+    Command::data(name, handler)
+        .group(Group::String)
+        .since("8.12.0")
+        .arity(-4)
+        .flags(Flags::WRITE.or(Flags::DENYOOM))
+        .keys(MODIFY)
+        .args(CONDITIONAL)
+        .complexity("O(1)")
+}
 
-pub(super) const SETIFMATCH: Command = Command::data("SETIFMATCH", setifmatch)
-    .group(Group::String)
-    .since("8.12.0")
-    .arity(-4)
-    .flags(Flags::WRITE.or(Flags::DENYOOM))
-    .keys(MODIFY)
-    .args(CONDITIONAL)
-    .summary("Stores a string if what is there has the tag given, and counts that up.")
-    .complexity("O(1)");
+pub(super) const SETIFGREATER: Command = conditional("SETIFGREATER", setifgreater)
+    .summary("Stores a string with a tag if that is greater than the tag of what is there.");
+
+pub(super) const SETIFMATCH: Command = conditional("SETIFMATCH", setifmatch)
+    .summary("Stores a string if what is there has the tag given, and counts that up.");
 
 pub(super) const SETWITHETAG: Command = Command::data("SETWITHETAG", setwithetag)
     .group(Group::String)
@@ -214,17 +212,11 @@ fn set_if(
     };
     reply.integer(tag);
     reply.null();
-    if deletes(cx, expiry) {
-        let deleted = cx.delete_passed(&key);
-        return Ok(if deleted { Effect::Rewrite } else { Effect::None });
-    }
-    let stored = cx.value(value);
-    cx.db.put(&key, stored, expiry, SET_EVENT);
-    cx.db.set_tag(&key, tag);
-    let ExpiryChange::At(at) = expiry else { return Ok(Effect::Same) };
-    cx.db.note(&key, EXPIRE_EVENT);
-    if log == Log::AsSent {
-        return Ok(Effect::Same);
+    let is_gone = deletes(cx, expiry);
+    let effect = store(cx, &key, value, expiry, tag, Log::AsSent);
+    let ExpiryChange::At(at) = expiry else { return Ok(effect) };
+    if is_gone || log == Log::AsSent {
+        return Ok(effect);
     }
     cx.rewrite_number(&[args.all()[0], key.bytes(), value, text, b"PXAT"], at);
     Ok(Effect::Rewrite)
